@@ -1,0 +1,109 @@
+//! `burnlab data`: list, fetch, verify.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::say;
+use crate::data::{DATASETS, Folders, State, fetch, find, list, verify};
+use crate::error::{Error, Kind, Problem, Result};
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// List the datasets and where they are
+    List,
+    /// Download a dataset from its public mirrors, with checksums
+    Fetch {
+        /// Its name, as `data list` shows it
+        name: String,
+        /// Folder that will hold NAME/ [default: $BURNLAB_DATA, or the user's cache]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Compare a dataset's files with their published checksums
+    Verify {
+        /// Its name [default: every dataset that is there]
+        name: Option<String>,
+    },
+}
+
+/// Does what is asked about datasets.
+pub fn data(command: DataCommand) -> Result<()> {
+    let folders = Folders::from_environment();
+    match command {
+        DataCommand::List => print_list(&folders),
+        DataCommand::Fetch { name, to } => return fetch_one(&name, to, &folders),
+        DataCommand::Verify { name } => return verify_some(name.as_deref(), &folders),
+    }
+    Ok(())
+}
+
+fn print_list(folders: &Folders) {
+    for listing in list(folders) {
+        let place = match listing.folder {
+            Some(folder) => folder.display().to_string(),
+            None => format!("not here: burnlab data fetch {}", listing.dataset.name),
+        };
+        say(&format!("{:14} {:38} {place}", listing.dataset.name, listing.dataset.title));
+    }
+}
+
+fn fetch_one(name: &str, to: Option<PathBuf>, folders: &Folders) -> Result<()> {
+    let dataset = find(name)?;
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:30.cyan/dim} {bytes}/{total_bytes} {msg}");
+    bar.set_style(style.expect("the template is right"));
+    let fetched = fetch(dataset, folders, to.as_deref(), &mut |file, done, all| {
+        bar.set_message(file.to_string());
+        bar.set_length(all.unwrap_or(done));
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    for file in fetched? {
+        match file.from {
+            Some(address) => say(&format!("fetched {} from {address}", file.path.display())),
+            None => say(&format!("right   {}", file.path.display())),
+        }
+    }
+    Ok(())
+}
+
+fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
+    let datasets = match name {
+        Some(name) => vec![find(name)?],
+        None => {
+            let here = list(folders);
+            let here: Vec<_> = here.iter().filter(|listing| listing.folder.is_some()).collect();
+            DATASETS
+                .into_iter()
+                .filter(|dataset| here.iter().any(|listing| listing.dataset.name == dataset.name))
+                .collect()
+        }
+    };
+    let mut problems = Vec::new();
+    for dataset in datasets {
+        for file in verify(dataset, folders)? {
+            let path = file.path.unwrap_or_else(|| PathBuf::from(file.name));
+            match file.state {
+                State::Right => say(&format!("right  {}", path.display())),
+                State::Missing => problems.push(
+                    Problem::new(format!("`{}` of {} is missing", file.name, dataset.name))
+                        .hint(format!("burnlab data fetch {}", dataset.name)),
+                ),
+                State::Wrong { found, expected } => problems.push(
+                    Problem::new(format!("wrong checksum: expected sha256 `{expected}`, found `{found}`"))
+                        .at_file(path)
+                        .hint(format!("burnlab data fetch {}", dataset.name)),
+                ),
+                State::Unreadable(reason) => {
+                    problems.push(Problem::new(format!("cannot read the file: {reason}")).at_file(path));
+                }
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Data, problems)),
+    }
+}

@@ -1,0 +1,153 @@
+//! The commands: what each takes, what it calls, what it prints.
+
+mod data;
+mod doctor;
+mod files;
+mod run;
+mod show;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::backend::Device;
+use crate::data::{Catalogue, Folders};
+use crate::error::Result;
+use crate::record::Reporter;
+use crate::report::TensorBoard;
+use crate::run::{Assignment, work};
+use crate::spec::Overrides;
+
+/// Runs experiments written as TOML files: trains every variant with every seed, leaves tables,
+/// TensorBoard logs and a verdict on what the file claims.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train every run of an experiment that is not done yet
+    Run(run::RunArguments),
+    /// Find every problem of experiment files without running anything
+    Check {
+        /// Files or folders [default: experiments]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        set: Set,
+    },
+    /// Print the resolved settings with the origin of every value
+    Explain {
+        /// The experiment, as a path or its name under experiments/
+        file: PathBuf,
+        /// One of its variants [default: the file as it stands]
+        variant: Option<String>,
+        #[command(flatten)]
+        set: Set,
+    },
+    /// Print the layers of an experiment's networks with shapes, parameters and multiply-adds
+    Summary {
+        /// The experiment, as a path or its name under experiments/
+        file: PathBuf,
+        /// One of its variants [default: every different network]
+        variant: Option<String>,
+        #[command(flatten)]
+        set: Set,
+    },
+    /// List the experiments and how far they are
+    List {
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+    /// Print the tables and the verdict of an experiment as far as it has been run
+    Compare {
+        /// The experiment, as a path or its name under experiments/
+        file: PathBuf,
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+        #[command(flatten)]
+        set: Set,
+    },
+    /// List, download or verify datasets
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// Say what this machine and this build can do, and what is missing
+    Doctor,
+    /// Print the JSON schema of experiment files
+    Schema,
+    /// Print shell completions
+    Completions { shell: clap_complete::Shell },
+    /// Train what the supervisor hands over
+    #[command(hide = true)]
+    Worker {
+        #[arg(long)]
+        device: String,
+    },
+}
+
+/// Settings over those of the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct Set {
+    /// Override a setting, such as train.epochs=3; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Set {
+    fn overrides(self) -> Overrides {
+        Overrides {
+            set: self.set,
+            ..Overrides::from_environment()
+        }
+    }
+}
+
+/// Does what the command line asks.
+///
+/// # Errors
+/// Whatever went wrong, with the exit code that tells its kind.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Run(arguments) => return run::run(arguments),
+        Command::Check { files, set } => show::check(files, &set.overrides())?,
+        Command::Explain { file, variant, set } => {
+            show::explain(&files::find(&file)?, &set.overrides(), variant.as_deref())?;
+        }
+        Command::Summary { file, variant, set } => {
+            show::summary(&files::find(&file)?, &set.overrides(), variant.as_deref())?;
+        }
+        Command::List { results } => show::list(&results)?,
+        Command::Compare { file, results, set } => {
+            return show::compare(&files::find(&file)?, &set.overrides(), &results);
+        }
+        Command::Data(command) => data::data(command)?,
+        Command::Doctor => doctor::doctor(),
+        Command::Schema => say(&format!("{:#}", crate::spec::schema())),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut std::io::stdout());
+        }
+        Command::Worker { device } => worker(&device)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn worker(device: &str) -> Result<()> {
+    let device = Device::parse(device)?;
+    let make = |assignment: &Assignment| -> Result<Box<dyn Reporter>> {
+        Ok(Box::new(TensorBoard::new(assignment)?))
+    };
+    work(&device, &catalogue(), &make)
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue::new(Folders::from_environment())
+}
+
+/// Prints a line; a reader that has gone away (`| head`) is no error.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

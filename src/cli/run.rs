@@ -1,0 +1,219 @@
+//! `burnlab run`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Set, catalogue, files, say};
+use crate::backend::Device;
+use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
+use crate::plan::Plan;
+use crate::record::{Event, RunRow, Status};
+use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
+use crate::run::{
+    Bars, Lines, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share, states, supervise,
+};
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The experiment, as a path or its name under experiments/
+    file: PathBuf,
+    /// Worker processes at a time [default: one a core, one in all on a GPU]
+    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// auto, cpu, cuda, cuda:N or ndarray
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+    /// Only this variant; may be repeated
+    #[arg(long, value_name = "VARIANT")]
+    only: Vec<String>,
+    /// Train everything anew, whatever was done before
+    #[arg(long)]
+    fresh: bool,
+    /// Stop at the first run that fails
+    #[arg(long)]
+    fail_fast: bool,
+    /// Print the plan as a table and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Where results go
+    #[arg(long, value_name = "DIR", default_value = "results", env = "BURNLAB_RESULTS")]
+    results: PathBuf,
+    /// Print nothing but errors
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Print progress and results as JSON, a line each
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    set: Set,
+}
+
+/// Runs an experiment.
+pub fn run(arguments: RunArguments) -> Result<ExitCode> {
+    let path = files::find(&arguments.file)?;
+    let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
+    check_only(&plan, &arguments.only)?;
+    let device = Device::parse(&arguments.device)?;
+    let mut options = Options {
+        results: arguments.results.clone(),
+        device: device.name(),
+        share: Share { jobs: 1, threads: 1 },
+        only: arguments.only.clone(),
+        fresh: arguments.fresh,
+        fail_fast: arguments.fail_fast,
+    };
+    let states = states(&plan, &options);
+    let to_do = states.iter().filter(|state| matches!(state, State::ToDo { .. })).count();
+    options.share = share(arguments.jobs.map(usize::from), to_do, !device.is_cpu());
+    if arguments.dry_run {
+        say(&plan_table(&plan, &states, None));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = stop_on_ctrl_c()?;
+    let folder = ResultsFolder::of(&options.results, &plan.name);
+    let mut show = shown(&arguments);
+    let ended = supervise(&plan, &options, &stop, show.as_mut(), &mut |rows| {
+        write_tables(&folder, &plan, rows, &judge(&plan.claims, rows))
+    })?;
+    let judgements = judged(&plan, &ended.rows, &states);
+    tell(&arguments, &plan, &folder, &ended.rows, &judgements);
+    Ok(exit_code(&ended.rows, ended.stopped, &judgements))
+}
+
+/// Claims about variants that `--only` left out are not this call's to judge.
+fn judged(plan: &Plan, rows: &[RunRow], states: &[State]) -> Vec<Judgement> {
+    let left_out = |variant: &str| {
+        plan.runs
+            .iter()
+            .zip(states)
+            .any(|(run, state)| run.variant == variant && matches!(state, State::LeftOut))
+    };
+    let concerns = |claim: &&crate::plan::Claim| {
+        let other = claim.expect.greater_than.as_deref();
+        !left_out(&claim.expect.variant) && !other.is_some_and(left_out)
+    };
+    let claims: Vec<_> = plan.claims.iter().filter(concerns).cloned().collect();
+    judge(&claims, rows)
+}
+
+fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
+    let labels = plan.variants();
+    for asked in only {
+        if !plan.runs.iter().any(|run| is_variant(run, asked)) {
+            let problem = Problem::new(format!("`{}` has no variant `{asked}`", plan.path.display()));
+            return Err(Error::usage(problem.maybe_hint(did_you_mean(asked, &labels))));
+        }
+    }
+    Ok(())
+}
+
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .map_err(|error| Error::bug(format!("cannot listen for Ctrl-C: {error}")))?;
+    Ok(stop)
+}
+
+fn shown(arguments: &RunArguments) -> Box<dyn Show> {
+    if arguments.quiet {
+        Box::new(Quiet)
+    } else if arguments.json {
+        Box::new(Json)
+    } else if std::io::stderr().is_terminal() {
+        Box::new(Bars::default())
+    } else {
+        Box::new(Lines::default())
+    }
+}
+
+fn tell(
+    arguments: &RunArguments,
+    plan: &Plan,
+    folder: &ResultsFolder,
+    rows: &[RunRow],
+    judgements: &[Judgement],
+) {
+    if arguments.json {
+        for judgement in judgements {
+            say(&json!({
+                "claim": judgement.claim,
+                "variant": judgement.variant,
+                "metric": judgement.metric,
+                "condition": judgement.condition,
+                "article": judgement.article,
+                "mean": judgement.measured.map(|spread| spread.mean),
+                "standard_deviation": judgement.measured.and_then(|spread| spread.deviation),
+                "runs": judgement.measured.map(|spread| spread.runs),
+                "holds": judgement.verdict == Verdict::Holds,
+                "verdict": judgement.verdict.text(),
+            })
+            .to_string());
+        }
+        return;
+    }
+    let failed = failures(rows);
+    if !arguments.quiet {
+        say(&format!("{}\n", plan.title));
+        say(&comparison(rows, judgements, None));
+        say(&format!("\ntables and logs: {}", folder.path().display()));
+    }
+    if !failed.is_empty() {
+        eprintln!("\n{} without a result:", count(failed.len(), "run"));
+        for line in failed {
+            eprintln!("  {line}");
+        }
+    }
+    let unheld: Vec<&str> = judgements
+        .iter()
+        .filter(|judgement| judgement.verdict != Verdict::Holds)
+        .map(|judgement| judgement.claim.as_str())
+        .collect();
+    if arguments.quiet && !unheld.is_empty() {
+        eprintln!("error: these claims do not hold: {}", list(&unheld));
+    }
+}
+
+/// 130 when stopped from outside, as shells have it.
+fn exit_code(rows: &[RunRow], stopped: bool, judgements: &[Judgement]) -> ExitCode {
+    let bad = rows.iter().any(|row| matches!(row.status, Status::Failed | Status::Diverged));
+    let unheld = judgements.iter().any(|judgement| judgement.verdict != Verdict::Holds);
+    match (bad, stopped, unheld) {
+        (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
+        (_, true, _) => ExitCode::from(130),
+        (_, _, true) => ExitCode::from(Kind::Claim.exit_code()),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Progress for programs: a JSON object a line on standard output.
+struct Json;
+
+impl Show for Json {
+    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
+        let to_do = states.iter().filter(|state| matches!(state, State::ToDo { .. })).count();
+        say(&json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }).to_string());
+    }
+
+    fn event(&mut self, run: usize, event: &Event) {
+        if !matches!(event, Event::Progress { .. }) {
+            say(&json!({ "run": run, "event": event }).to_string());
+        }
+    }
+
+    fn ended(&mut self, run: usize, row: &RunRow) {
+        say(&json!({ "run": run, "ended": row }).to_string());
+    }
+
+    fn note(&mut self, text: &str) {
+        say(&json!({ "note": text }).to_string());
+    }
+
+    fn end(&mut self) {}
+}

@@ -1,0 +1,210 @@
+//! The commands that only look: `check`, `explain`, `summary`, `list`, `compare`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{catalogue, files, say};
+use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
+use crate::network;
+use crate::plan::{self, Plan, check::planned};
+use crate::record::{RunRow, Status};
+use crate::report::{Verdict, comparison, judge};
+use crate::run::{ResultsFolder, is_variant};
+use crate::spec::{Model, Overrides, Resolved};
+
+/// Checks every file and shows all problems of all of them.
+pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
+    let paths = match paths.is_empty() {
+        true => files::all(Path::new("experiments")),
+        false => {
+            let mut found = Vec::new();
+            for path in &paths {
+                match path.is_dir() {
+                    true => found.extend(files::all(path)),
+                    false => found.push(files::find(path)?),
+                }
+            }
+            found
+        }
+    };
+    if paths.is_empty() {
+        return Err(Error::usage(
+            Problem::new("there are no experiment files here").hint("name a file, or make `experiments/`"),
+        ));
+    }
+    let catalogue = catalogue();
+    let mut worst: Option<Error> = None;
+    for path in &paths {
+        match Plan::make(path, overrides, &catalogue) {
+            Ok(plan) => say(&format!(
+                "ok {}: {}, {}, {}",
+                path.display(),
+                count(plan.variants().len(), "variant"),
+                count(plan.runs.len(), "run"),
+                count(plan.claims.len(), "claim")
+            )),
+            Err(error) => match &mut worst {
+                Some(worst) => worst.problems.extend(error.problems),
+                None => worst = Some(error),
+            },
+        }
+    }
+    match worst {
+        None => Ok(()),
+        Some(mut error) => {
+            let found = count(error.problems.len(), "problem");
+            error.problems.push(Problem::new(format!("{found} in {}", count(paths.len(), "file"))));
+            Err(error)
+        }
+    }
+}
+
+/// Prints every resolved value and where it came from.
+pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Result<()> {
+    // A file with problems is shown with them, not explained.
+    Plan::make(path, overrides, &catalogue())?;
+    let resolved = plan::explain(path, overrides, variant)?;
+    let mut lines = Vec::new();
+    leaves(&resolved, &resolved.json, &mut Vec::new(), &mut lines);
+    let width = lines.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0).min(70);
+    for (value, origin) in lines {
+        say(&format!("{value:width$}  # {origin}"));
+    }
+    Ok(())
+}
+
+/// Collects `key = value` and its origin for every value; a layer or an operation is one value.
+fn leaves(
+    resolved: &Resolved,
+    value: &serde_json::Value,
+    path: &mut Vec<String>,
+    lines: &mut Vec<(String, String)>,
+) {
+    match value {
+        serde_json::Value::Object(table) if !table.is_empty() => {
+            for (key, value) in table {
+                path.push(key.clone());
+                leaves(resolved, value, path, lines);
+                path.pop();
+            }
+        }
+        serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
+            for (index, value) in items.iter().enumerate() {
+                path.push(index.to_string());
+                match value {
+                    serde_json::Value::Object(_) => leaves(resolved, value, path, lines),
+                    _ => lines.push(leaf(resolved, value, path)),
+                }
+                path.pop();
+            }
+        }
+        _ => lines.push(leaf(resolved, value, path)),
+    }
+}
+
+fn leaf(resolved: &Resolved, value: &serde_json::Value, path: &[String]) -> (String, String) {
+    let origin = resolved.origin(path).map(|origin| origin.name.clone()).unwrap_or_default();
+    let origin = match resolved.place(path) {
+        Some(Place::File { line, .. }) => format!("{origin}, line {line}"),
+        _ => origin,
+    };
+    (format!("{} = {value}", path.join(".")), origin)
+}
+
+/// Prints the network of a variant, or every different network of the experiment.
+pub fn summary(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Result<()> {
+    let catalogue = catalogue();
+    let plan = Plan::make(path, overrides, &catalogue)?;
+    let mut shown: Vec<(&Model, Vec<&str>)> = Vec::new();
+    for run in plan.runs.iter().filter(|run| variant.is_none_or(|v| is_variant(run, v))) {
+        let model = &run.settings.model;
+        match shown.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => variants.push(&run.variant),
+            Some(_) => {}
+            None => shown.push((model, vec![&run.variant])),
+        }
+    }
+    if shown.is_empty() {
+        let asked = variant.unwrap_or_default();
+        let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
+        return Err(Error::usage(problem.maybe_hint(did_you_mean(asked, &plan.variants()))));
+    }
+    for (index, (model, variants)) in shown.iter().enumerate() {
+        let run = plan
+            .runs
+            .iter()
+            .find(|run| run.settings.model == **model)
+            .expect("every model shown is a run's");
+        if index > 0 {
+            say("");
+        }
+        say(&format!("{}: {}", plan.name, variants.join(", ")));
+        let (facts, _) = catalogue.check(&run.settings.data)?;
+        let layers = planned(&run.settings, &catalogue)?;
+        say(&network::summary_table(&layers, facts.shape));
+    }
+    Ok(())
+}
+
+/// Prints every experiment with how many of its runs are done.
+pub fn list(results: &Path) -> Result<()> {
+    let catalogue = catalogue();
+    let paths = files::all(Path::new("experiments"));
+    let mut lines = Vec::new();
+    for path in &paths {
+        match Plan::make(path, &Overrides::default(), &catalogue) {
+            Ok(plan) => {
+                let folder = ResultsFolder::of(results, &plan.name);
+                let done = plan
+                    .runs
+                    .iter()
+                    .filter_map(|run| folder.run(run).row())
+                    .filter(|row| row.status == Status::Done)
+                    .count();
+                let state = format!("{done} of {} done", count(plan.runs.len(), "run"));
+                lines.push((plan.name, state, plan.title));
+            }
+            Err(_) => lines.push((
+                path.display().to_string(),
+                "has problems".to_string(),
+                format!("see `burnlab check {}`", path.display()),
+            )),
+        }
+    }
+    let width = |of: fn(&(String, String, String)) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let (names, states) = (width(|line| line.0.len()), width(|line| line.1.len()));
+    for (name, state, title) in &lines {
+        say(&format!("{name:names$}  {state:states$}  {title}"));
+    }
+    if lines.is_empty() {
+        say("no experiments: there is no `experiments/` folder here, or it holds no TOML files");
+    }
+    Ok(())
+}
+
+/// Prints the tables of what has been run, and judges the claims.
+pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
+    let plan = Plan::make(path, overrides, &catalogue())?;
+    let folder = ResultsFolder::of(results, &plan.name);
+    let rows: Vec<RunRow> = plan
+        .runs
+        .iter()
+        .map(|run| {
+            let known = folder.run(run).row().filter(|row| row.id == run.id);
+            known.unwrap_or_else(|| RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()))
+        })
+        .collect();
+    if rows.iter().all(|row| row.status == Status::Unfinished) {
+        let problem = Problem::new(format!("no run of `{}` is done", plan.name))
+            .hint(format!("burnlab run {}", path.display()));
+        return Err(Error::data(problem));
+    }
+    let judgements = judge(&plan.claims, &rows);
+    say(&format!("{}\n", plan.title));
+    say(&comparison(&rows, &judgements, None));
+    let held = judgements.iter().all(|judgement| judgement.verdict == Verdict::Holds);
+    Ok(match held {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(Kind::Claim.exit_code()),
+    })
+}

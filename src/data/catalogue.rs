@@ -1,0 +1,625 @@
+//! The way in: describes, checks and loads datasets, and remembers what it read.
+//!
+//! A grid asks the same of one dataset thousands of times; headers and labels are read once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fields::{Classes, DataFields, DatasetSpec, Subset};
+use super::folders::Folders;
+use super::source::{Checksum, Labels, Outline, Part, Raw, Source};
+use super::subset::{Pool, class_flaws, split_flaws};
+use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::rng::Seed;
+use crate::shape::ImageShape;
+
+/// What a dataset, or the part of it that an experiment uses, consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The dataset's name, or its folder as the experiment writes it.
+    pub name: String,
+    pub folder: PathBuf,
+    pub shape: ImageShape,
+    /// Number of training samples.
+    pub train: usize,
+    /// Number of validation samples.
+    pub validation: usize,
+    /// Number of test samples.
+    pub test: usize,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+}
+
+/// Images and their classes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    pub shape: ImageShape,
+    /// From 0 to 1, `[samples, channels, height, width]`.
+    pub pixels: Vec<f32>,
+    /// `[samples]`, indices into the class names.
+    pub labels: Vec<u32>,
+}
+
+impl Samples {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Pixels of one image, `[channels, height, width]`; panics if there is no such image.
+    pub fn image(&self, index: usize) -> &[f32] {
+        let size = self.shape.len();
+        &self.pixels[index * size..(index + 1) * size]
+    }
+}
+
+/// What a run works on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Splits {
+    pub train: Samples,
+    /// None if the experiment keeps none back.
+    pub validation: Option<Samples>,
+    pub test: Samples,
+    pub class_names: Vec<String>,
+}
+
+/// Datasets by what the experiment calls them, each read once.
+pub struct Catalogue {
+    folders: Folders,
+    outlines: Memory<DatasetSpec, Outlined>,
+    labels: Memory<DatasetSpec, Labels>,
+    /// Only the one loaded last, since pixels are large.
+    loaded: Mutex<Option<(DatasetSpec, Arc<Raw>)>>,
+}
+
+/// A dataset's headers.
+struct Outlined {
+    name: String,
+    folder: PathBuf,
+    outline: Outline,
+    classes: Vec<String>,
+}
+
+impl Catalogue {
+    pub fn new(folders: Folders) -> Self {
+        Catalogue {
+            folders,
+            outlines: Memory::default(),
+            labels: Memory::default(),
+            loaded: Mutex::default(),
+        }
+    }
+
+    pub fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// The whole dataset, from headers (and labels where those alone tell the classes).
+    pub fn describe(&self, spec: &DatasetSpec) -> Result<Facts> {
+        let outlined = self.outlines.get(spec, || {
+            let source = Source::open(spec, &self.folders)?;
+            Ok(Outlined {
+                outline: source.outline()?,
+                classes: match source.classes() {
+                    Some(names) => names.to_vec(),
+                    None => numbered(&*self.all_labels(spec)?),
+                },
+                name: source.name,
+                folder: source.folder,
+            })
+        })?;
+        Ok(Facts {
+            name: outlined.name.clone(),
+            folder: outlined.folder.clone(),
+            shape: outlined.outline.shape,
+            train: outlined.outline.train,
+            validation: 0,
+            test: outlined.outline.test,
+            classes: outlined.classes.clone(),
+        })
+    }
+
+    /// The class of every training sample, in file order, before classes are chosen.
+    pub fn labels(&self, spec: &DatasetSpec) -> Result<Vec<u32>> {
+        Ok(self.all_labels(spec)?.train.clone())
+    }
+
+    /// What `load` would give, and what is wrong with the table; keys are below `[data]`.
+    ///
+    /// Where there are flaws, the counts are as near as can be said.
+    pub fn check(&self, fields: &DataFields) -> Result<(Facts, Vec<Flaw>)> {
+        let mut facts = self.describe(&fields.dataset)?;
+        let flaws = class_flaws(&facts.name, &fields.classes, &facts.classes);
+        if !flaws.is_empty() {
+            return Ok((facts, flaws));
+        }
+        let labels = self.all_labels(&fields.dataset)?;
+        let train = Pool::of(&labels.train, &fields.classes);
+        facts.classes = chosen(&facts.classes, &fields.classes);
+        let flaws = split_flaws(fields, &train, &facts.classes);
+        facts.test = match &fields.classes {
+            Classes::All => labels.test.len(),
+            some => Pool::of(&labels.test, some).len(),
+        };
+        facts.validation = fields.validation.of(train.len()).min(train.len());
+        facts.train = train.len() - facts.validation;
+        if let Subset::Of { count, .. } = fields.train {
+            facts.train = facts.train.min(count);
+        }
+        Ok((facts, flaws))
+    }
+
+    /// The images of a run. The seed matters only where the subset is picked at random.
+    pub fn load(&self, fields: &DataFields, seed: Seed) -> Result<Splits> {
+        let (facts, flaws) = self.check(fields)?;
+        if !flaws.is_empty() {
+            let problem = |flaw: Flaw| {
+                Problem::new(format!("`data.{}`: {}", flaw.key, flaw.message)).maybe_hint(flaw.hint)
+            };
+            let problems = flaws.into_iter().map(problem).collect();
+            return Err(Error::new(Kind::Usage, problems));
+        }
+        let raw = self.raw(&fields.dataset)?;
+        let all = Pool::of(&raw.train.labels, &fields.classes);
+        let validation = fields.validation.of(all.len());
+        let (rest, held) = all.split(validation);
+        let train = rest.pick(fields.train, facts.classes.len(), seed);
+        let test = Pool::of(&raw.test.labels, &fields.classes);
+        Ok(Splits {
+            train: samples(raw.shape, &raw.train, train),
+            validation: (validation > 0).then(|| samples(raw.shape, &raw.train, held)),
+            test: samples(raw.shape, &raw.test, test),
+            class_names: facts.classes,
+        })
+    }
+
+    /// Files that [`load`](Self::load) reads, each with the sha256 of its unpacked content; one for
+    /// all images of a folder.
+    pub fn checksums(&self, fields: &DataFields) -> Result<Vec<(String, String)>> {
+        let raw = self.raw(&fields.dataset)?;
+        let checksum = |read: &Checksum| (read.name.clone(), read.sha256.clone());
+        Ok(raw.checksums.iter().map(checksum).collect())
+    }
+
+    fn all_labels(&self, spec: &DatasetSpec) -> Result<Arc<Labels>> {
+        self.labels
+            .get(spec, || Source::open(spec, &self.folders)?.labels())
+    }
+
+    fn raw(&self, spec: &DatasetSpec) -> Result<Arc<Raw>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, raw)) = &*loaded
+            && known == spec
+        {
+            return Ok(raw.clone());
+        }
+        // Frees the one before, so that two are never held at once.
+        *loaded = None;
+        let raw = Arc::new(Source::open(spec, &self.folders)?.read()?);
+        *loaded = Some((spec.clone(), raw.clone()));
+        Ok(raw)
+    }
+}
+
+/// Values made once and kept.
+struct Memory<K, V>(Mutex<HashMap<K, Arc<V>>>);
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Memory(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Memory<K, V> {
+    fn get(&self, key: &K, make: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = kept.get(key) {
+            return Ok(value.clone());
+        }
+        let value = Arc::new(make()?);
+        kept.insert(key.clone(), value.clone());
+        Ok(value)
+    }
+}
+
+/// The numbers from 0 to the highest label, as names.
+fn numbered(labels: &Labels) -> Vec<String> {
+    let highest = labels.train.iter().chain(&labels.test).max();
+    (0..=highest.copied().unwrap_or(0))
+        .map(|class| class.to_string())
+        .collect()
+}
+
+/// Names of the chosen classes, in the order listed.
+fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
+    match classes {
+        Classes::All => names.to_vec(),
+        Classes::Only(ids) => ids
+            .iter()
+            .filter_map(|&id| names.get(id).cloned())
+            .collect(),
+    }
+}
+
+fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
+    let size = shape.len();
+    let values: Vec<f32> = (0..=255u8).map(|value| f32::from(value) / 255.0).collect();
+    let mut pixels = Vec::with_capacity(pool.len() * size);
+    for &place in &pool.places {
+        let image = &part.pixels[place * size..(place + 1) * size];
+        pixels.extend(image.iter().map(|&value| values[usize::from(value)]));
+    }
+    Samples {
+        shape,
+        pixels,
+        labels: pool.labels,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fields::{Pick, Validation};
+    use crate::data::registry;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::fs;
+    use std::io::Write;
+    use std::path::Path;
+
+    fn mnist() -> DataFields {
+        DataFields::new(DatasetSpec::Named(registry::find("mnist").unwrap()))
+    }
+
+    fn committed() -> Catalogue {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+        Catalogue::new(Folders::only(root))
+    }
+
+    /// A copy of the committed files that may be damaged, and the folders to find it in.
+    fn copy() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("mnist");
+        fs::create_dir(&folder).unwrap();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+        for file in registry::find("mnist").unwrap().files() {
+            let name = format!("{}.gz", file.name);
+            fs::copy(from.join(&name), folder.join(&name)).unwrap();
+        }
+        (dir, folder)
+    }
+
+    fn load_error(root: &Path, fields: &DataFields) -> String {
+        let catalogue = Catalogue::new(Folders::only(root));
+        let error = catalogue.load(fields, Seed(0)).unwrap_err();
+        assert_eq!(error.kind, Kind::Data);
+        error.to_string()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn gunzip(path: &Path) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).unwrap();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut bytes).unwrap();
+        bytes
+    }
+
+    fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
+        let mut file = vec![0, 0, 8, sizes.len() as u8];
+        file.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+        file.extend(bytes);
+        file
+    }
+
+    /// An IDX dataset of three 2x2 images for training and one for testing.
+    fn small(folder: &Path) -> DataFields {
+        let images: Vec<u8> = (0..12).collect();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(folder.join(name), bytes).unwrap();
+        write("train-images-idx3-ubyte", idx(&[3, 2, 2], &images));
+        write("train-labels.idx1-ubyte", idx(&[3], &[0, 2, 1]));
+        write(
+            "t10k-images-idx3-ubyte.gz",
+            gzip(&idx(&[1, 2, 2], &images[..4])),
+        );
+        write("t10k-labels-idx1-ubyte.gz", gzip(&idx(&[1], &[2])));
+        DataFields::new(DatasetSpec::Idx(folder.to_path_buf()))
+    }
+
+    #[test]
+    fn mnist_is_what_it_should_be() {
+        let catalogue = committed();
+        let facts = catalogue.describe(&mnist().dataset).unwrap();
+        assert_eq!(facts.shape, ImageShape::new(1, 28, 28));
+        assert_eq!(
+            (facts.train, facts.test, facts.classes.len()),
+            (60_000, 10_000, 10)
+        );
+
+        let fields = DataFields {
+            validation: Validation::Count(5000),
+            ..mnist()
+        };
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        assert_eq!(splits.train.len(), 55_000);
+        assert_eq!(splits.train.labels[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+        let held = splits.validation.unwrap();
+        assert_eq!(held.len(), 5000);
+        let sum = |pixels: &[f32]| pixels.iter().map(|&pixel| f64::from(pixel)).sum::<f64>();
+        let pixels = splits.train.pixels.len() + held.pixels.len();
+        let mean = (sum(&splits.train.pixels) + sum(&held.pixels)) / pixels as f64;
+        assert!((mean - 0.1307).abs() < 1e-4, "{mean}");
+        assert_eq!(splits.test.len(), 10_000);
+        assert_eq!(catalogue.checksums(&fields).unwrap().len(), 4);
+
+        // The second load reuses what the first one read.
+        let only = DataFields {
+            train: Subset::Of {
+                count: 6,
+                pick: Pick::Stratified,
+            },
+            classes: Classes::Only(vec![7, 0]),
+            ..mnist()
+        };
+        let splits = catalogue.load(&only, Seed(0)).unwrap();
+        assert_eq!(splits.class_names, ["7", "0"]);
+        assert_eq!(splits.train.labels, [1, 0, 1, 0, 1, 0]);
+        assert_eq!(splits.test.len(), 1028 + 980);
+        assert_eq!(splits.train.image(0).len(), 784);
+    }
+
+    #[test]
+    fn checking_says_what_loading_would_give() {
+        let catalogue = committed();
+        let fields = DataFields {
+            train: Subset::Of {
+                count: 1000,
+                pick: Pick::First,
+            },
+            validation: Validation::Fraction(0.1),
+            classes: Classes::Only(vec![0, 1]),
+            ..mnist()
+        };
+        let (facts, flaws) = catalogue.check(&fields).unwrap();
+        assert_eq!(flaws, []);
+        assert_eq!(
+            (facts.train, facts.validation, facts.test),
+            (1000, 1267, 2115)
+        );
+        assert_eq!(facts.classes, ["0", "1"]);
+
+        let few = DataFields {
+            train: Subset::Of {
+                count: 5,
+                pick: Pick::First,
+            },
+            ..mnist()
+        };
+        let (_, flaws) = catalogue.check(&few).unwrap();
+        assert_eq!(
+            flaws,
+            [Flaw::new(
+                "train",
+                "classes `2`, `3`, `6`, `7` and `8` have no sample among the first 5"
+            )
+            .hint("take more samples, or { count = 10, pick = \"stratified\" }")]
+        );
+        assert_eq!(
+            catalogue.load(&few, Seed(0)).unwrap_err().to_string(),
+            "error: `data.train`: classes `2`, `3`, `6`, `7` and `8` have no sample among the first 5\n  \
+             hint: take more samples, or { count = 10, pick = \"stratified\" }"
+        );
+    }
+
+    #[test]
+    fn a_truncated_gzip_file_says_where_it_ends() {
+        let (dir, folder) = copy();
+        let path = folder.join("t10k-labels-idx1-ubyte.gz");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..1000]).unwrap();
+        let text = load_error(dir.path(), &mnist());
+        let kept = {
+            let mut bytes = Vec::new();
+            let mut decoder = flate2::read::GzDecoder::new(&whole[..1000]);
+            std::io::Read::read_to_end(&mut decoder, &mut bytes).unwrap_err();
+            bytes.len()
+        };
+        assert_eq!(
+            text,
+            format!(
+                "error: `t10k-labels-idx1-ubyte.gz` ends at byte {} of 10,008 (label {} of 10,000)\n  {}\n  \
+                 hint: `burnlab data fetch mnist` puts a fresh copy in its place",
+                crate::error::thousands(kept),
+                crate::error::thousands(kept - 7),
+                path.display()
+            )
+        );
+        // Without its checksum only.
+        fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+        assert!(load_error(dir.path(), &mnist()).contains("ends within its gzip checksum"));
+    }
+
+    #[test]
+    fn a_corrupt_gzip_file_is_named() {
+        let (dir, folder) = copy();
+        let path = folder.join("train-labels-idx1-ubyte.gz");
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes.len() - 6;
+        bytes[last] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(
+            load_error(dir.path(), &mnist()),
+            format!(
+                "error: `train-labels-idx1-ubyte.gz` is corrupt: corrupt gzip stream does not have a \
+                 matching checksum\n  {}\n  hint: `burnlab data fetch mnist` puts a fresh copy in its place",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_truncated_plain_file_says_where_it_ends() {
+        let (dir, folder) = copy();
+        let packed = folder.join("t10k-images-idx3-ubyte.gz");
+        let path = folder.join("t10k-images.idx3-ubyte");
+        fs::write(&path, &gunzip(&packed)[..1234]).unwrap();
+        fs::remove_file(&packed).unwrap();
+        assert_eq!(
+            load_error(dir.path(), &mnist()),
+            format!(
+                "error: `t10k-images.idx3-ubyte` ends at byte 1,234 of 7,840,016 (image 2 of 10,000)\n  {}\n  \
+                 hint: `burnlab data fetch mnist` puts a fresh copy in its place",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_changed_pixel_is_seen_by_the_checksum() {
+        let (dir, folder) = copy();
+        let path = folder.join("t10k-images-idx3-ubyte.gz");
+        let mut bytes = gunzip(&path);
+        bytes[5000] ^= 1;
+        fs::write(&path, gzip(&bytes)).unwrap();
+        let text = load_error(dir.path(), &mnist());
+        assert!(
+            text.starts_with(
+                "error: `t10k-images-idx3-ubyte.gz` is not the file that `mnist` consists of: \
+                 its content has sha256 "
+            ),
+            "{text}"
+        );
+        assert!(text.contains(
+            ", expected 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7\n"
+        ));
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_named_with_its_byte() {
+        let (dir, folder) = copy();
+        let path = folder.join("train-labels-idx1-ubyte.gz");
+        let mut bytes = gunzip(&path);
+        bytes[8 + 4] = 12;
+        fs::write(&path, gzip(&bytes)).unwrap();
+        assert_eq!(
+            load_error(dir.path(), &mnist()),
+            format!(
+                "error: `train-labels-idx1-ubyte.gz` holds the label 12 at byte 12 (label 5 of 60,000), \
+                 expected 0 to 9\n  {}\n  hint: `burnlab data fetch mnist` puts a fresh copy in its place",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_folder_of_idx_files_needs_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = small(dir.path());
+        let catalogue = Catalogue::new(Folders::only("none"));
+        let splits = catalogue
+            .load(&fields, Seed(0))
+            .unwrap();
+        assert_eq!(splits.class_names, ["0", "1", "2"]);
+        assert_eq!(splits.train.labels, [0, 2, 1]);
+        assert_eq!(splits.train.image(1)[0], 4.0 / 255.0);
+        assert_eq!(catalogue.checksums(&fields).unwrap()[1].0, "train-labels-idx1-ubyte");
+
+        let colour: Vec<u8> = (0..36).collect();
+        let path = dir.path().join("train-images-idx3-ubyte");
+        fs::write(&path, idx(&[3, 3, 2, 2], &colour)).unwrap();
+        assert_eq!(
+            load_error(dir.path(), &fields),
+            format!(
+                "error: `t10k-images-idx3-ubyte.gz` holds images of 1x2x2, but \
+                 `train-images-idx3-ubyte` of 3x2x2\n  {}/t10k-images-idx3-ubyte.gz",
+                dir.path().display()
+            )
+        );
+    }
+
+    #[test]
+    fn files_that_are_not_idx_or_do_not_match_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = small(dir.path());
+        let images = dir.path().join("train-images-idx3-ubyte");
+        let labels = dir.path().join("train-labels.idx1-ubyte");
+        let error = |path: &Path, bytes: &[u8], says: &str| {
+            let before = fs::read(path).unwrap();
+            fs::write(path, bytes).unwrap();
+            let text = load_error(dir.path(), &fields);
+            assert_eq!(text, format!("error: {says}\n  {}", path.display()));
+            fs::write(path, before).unwrap();
+        };
+        error(
+            &images,
+            b"hello, world",
+            "`train-images-idx3-ubyte` starts with the bytes 68 65 6c 6c, expected 00 00 08 03 as \
+             IDX files of images do",
+        );
+        error(
+            &images,
+            &idx(&[3, 2, 2], &[0; 12])[..9],
+            "`train-images-idx3-ubyte` ends at byte 9 of 16 (in its header)",
+        );
+        error(
+            &images,
+            &idx(&[u32::MAX; 4], &[]),
+            "`train-images-idx3-ubyte` says in its header that it holds 4,294,967,295 images of \
+             4294967295x4294967295x4294967295",
+        );
+        error(
+            &images,
+            &idx(&[3, 2, 2], &[0; 13]),
+            "`train-images-idx3-ubyte` goes on after byte 28, where its header says it ends",
+        );
+        error(
+            &labels,
+            &idx(&[2], &[0, 1]),
+            "`train-labels.idx1-ubyte` holds 2 labels, but `train-images-idx3-ubyte` holds 3 images",
+        );
+        fs::remove_file(&labels).unwrap();
+        assert!(
+            load_error(dir.path(), &fields)
+                .starts_with("error: `train-labels-idx1-ubyte.gz` is missing\n")
+        );
+    }
+
+    #[test]
+    fn a_dataset_that_is_not_there_is_a_data_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = DataFields::new(DatasetSpec::Folder(dir.path().join("gone")));
+        assert_eq!(
+            load_error(dir.path(), &fields),
+            format!(
+                "error: cannot read the dataset's folder: no such file or directory\n  {}/gone",
+                dir.path().display()
+            )
+        );
+        assert!(
+            load_error(dir.path(), &mnist())
+                .starts_with("error: dataset `mnist` is not on this machine; looked in ")
+        );
+    }
+
+    #[test]
+    fn many_checks_read_the_files_once() {
+        let (dir, _) = copy();
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let idx = small(dir.path());
+        catalogue.check(&mnist()).unwrap();
+        catalogue.check(&idx).unwrap();
+        dir.close().unwrap();
+        assert_eq!(catalogue.check(&mnist()).unwrap().1, []);
+        assert_eq!(catalogue.check(&idx).unwrap().1, []);
+    }
+}

@@ -1,0 +1,187 @@
+//! Files as streams of bytes, plain or gzip, hashed as they are read.
+//!
+//! Whether a file is packed is read from its first bytes, not from its name. Offsets count bytes of
+//! the unpacked content.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind, Problem, Result, io_reason, thousands};
+
+/// The first bytes of every gzip file (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What a file should hold, for errors: a header, then equal items.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    pub header: u64,
+    /// `image`, `label`.
+    pub noun: &'static str,
+    pub size: u64,
+    pub count: u64,
+}
+
+impl Extent {
+    /// Bytes in all; `None` if no machine could hold them.
+    pub fn total(&self) -> Option<u64> {
+        let items = self.size.checked_mul(self.count)?;
+        self.header.checked_add(items)
+    }
+
+    /// ` at byte 1,234 of 47,040,016 (image 2 of 60,000)`.
+    fn place(&self, at: u64) -> String {
+        let number = |value: u64| thousands(usize::try_from(value).unwrap_or(usize::MAX));
+        let item = if at < self.header {
+            "in its header".to_string()
+        } else {
+            let index = ((at - self.header) / self.size.max(1) + 1).min(self.count);
+            format!("{} {} of {}", self.noun, number(index), number(self.count))
+        };
+        let total = self.total().unwrap_or(u64::MAX);
+        format!("at byte {} of {} ({item})", number(at), number(total))
+    }
+}
+
+/// A file being read.
+pub(super) struct Stream {
+    path: PathBuf,
+    reader: Box<dyn Read>,
+    hash: Sha256,
+    at: u64,
+}
+
+impl Stream {
+    pub fn open(path: &Path) -> Result<Self> {
+        Stream::start(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))
+    }
+
+    fn start(path: &Path) -> io::Result<Self> {
+        let mut start = [0; 2];
+        let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+        let length = read_most(&mut reader, &mut start)?;
+        let whole = io::Cursor::new(start[..length].to_vec()).chain(reader);
+        Ok(Stream {
+            path: path.to_path_buf(),
+            reader: if start == GZIP {
+                Box::new(MultiGzDecoder::new(whole))
+            } else {
+                Box::new(whole)
+            },
+            hash: Sha256::new(),
+            at: 0,
+        })
+    }
+
+    /// The next `count` bytes; an error that names the place if the file ends or breaks before.
+    pub fn take(&mut self, count: u64, extent: &Extent) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.reader).take(count).read_to_end(&mut bytes);
+        self.hash.update(&bytes);
+        self.at += bytes.len() as u64;
+        match read {
+            Ok(_) if bytes.len() as u64 == count => Ok(bytes),
+            Ok(_) => Err(self.damage(format!("ends {}", extent.place(self.at)))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    Err(self.damage(format!("ends {}", extent.place(self.at))))
+                }
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                    Err(self.damage(format!(
+                        "is corrupt {}: {}",
+                        extent.place(self.at),
+                        io_reason(&error)
+                    )))
+                }
+                _ => Err(Error::io(Kind::Data, "read", &self.path, &error)),
+            },
+        }
+    }
+
+    /// Sees that nothing follows; the content's sha256 in hexadecimal.
+    pub fn finish(mut self) -> Result<String> {
+        match read_most(&mut self.reader, &mut [0]) {
+            Ok(0) => Ok(hex(&self.hash.finalize())),
+            Ok(_) => Err(self.damage(format!(
+                "goes on after byte {}, where its header says it ends",
+                thousands(usize::try_from(self.at).unwrap_or(usize::MAX))
+            ))),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(self.damage("ends within its gzip checksum"))
+            }
+            Err(error) => Err(self.damage(format!("is corrupt: {}", io_reason(&error)))),
+        }
+    }
+
+    /// An error about this file: its name, then what is said.
+    pub fn damage(&self, says: impl AsRef<str>) -> Error {
+        damage(&self.path, says)
+    }
+}
+
+/// An error about a file: its name, then what is said.
+pub(super) fn damage(path: &Path, says: impl AsRef<str>) -> Error {
+    let message = format!("`{}` {}", file_name(path), says.as_ref());
+    Error::data(Problem::new(message).at_file(path))
+}
+
+/// The last part of a path, to be read by people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// sha256 of a file's unpacked content, of which at most `most` bytes (and one more) are read.
+pub(super) fn sha256(path: &Path, most: u64) -> io::Result<String> {
+    let mut stream = Stream::start(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut rest = most.saturating_add(1);
+    while rest > 0 {
+        let room = buffer
+            .len()
+            .min(usize::try_from(rest).unwrap_or(usize::MAX));
+        match stream.reader.read(&mut buffer[..room])? {
+            0 => break,
+            length => {
+                stream.hash.update(&buffer[..length]);
+                rest -= length as u64;
+            }
+        }
+    }
+    Ok(hex(&stream.hash.finalize()))
+}
+
+/// sha256 of bytes as they are, read to the end.
+pub(super) fn sha256_raw(mut reader: impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            length => hash.update(&buffer[..length]),
+        }
+    }
+}
+
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Fills a buffer as far as the reader goes.
+fn read_most(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}

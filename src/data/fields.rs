@@ -1,0 +1,526 @@
+//! The `[data]` table as an experiment writes it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::registry::{self, Dataset};
+
+/// Which images are used, and for what.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataFields {
+    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`.
+    pub dataset: DatasetSpec,
+    /// Training images: "all", the first so many, or `{ count = N, pick = "stratified" }`; picked from
+    /// what validation leaves.
+    #[serde(default)]
+    pub train: Subset,
+    /// Validation images: a count or a fraction, taken from the end of the training set.
+    #[serde(default)]
+    pub validation: Validation,
+    /// Class ids to keep, of all parts; they are numbered anew from 0 in this order. Or "all".
+    #[serde(default)]
+    pub classes: Classes,
+    /// What black (0) and white (1) become before an image meets the network, as [low, high].
+    #[serde(default)]
+    pub scale: Scale,
+}
+
+impl DataFields {
+    /// A dataset with everything else as it is by default.
+    pub fn new(dataset: DatasetSpec) -> Self {
+        DataFields {
+            dataset,
+            train: Subset::default(),
+            validation: Validation::default(),
+            classes: Classes::default(),
+            scale: Scale::default(),
+        }
+    }
+}
+
+/// Where the images come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DatasetSpec {
+    Named(&'static Dataset),
+    /// A folder with files named as MNIST's.
+    Idx(PathBuf),
+    /// A folder with one folder of PNG or JPEG files for each class.
+    ///
+    /// `train` and `test` (or `val`, `validation`) lie above the class folders if they are there;
+    /// else every fifth image of each class, in the order of names, is for testing. Samples are ordered so
+    /// that the classes mix evenly. Transparency is ignored.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for DatasetSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatasetSpec::Named(dataset) => f.write_str(dataset.name),
+            DatasetSpec::Idx(folder) | DatasetSpec::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DatasetSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrFolder;
+        impl<'de> Visitor<'de> for NameOrFolder {
+            type Value = DatasetSpec;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a dataset's name, { idx = \"DIR\" } or { folder = \"DIR\" }")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<DatasetSpec, E> {
+                registry::DATASETS
+                    .into_iter()
+                    .find(|dataset| dataset.name == name)
+                    .map(DatasetSpec::Named)
+                    .ok_or_else(|| E::unknown_variant(name, registry::NAMES))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DatasetSpec, A::Error> {
+                let Some(key) = map.next_key::<String>()? else {
+                    return Err(de::Error::invalid_length(0, &self));
+                };
+                let spec = match key.as_str() {
+                    "idx" => DatasetSpec::Idx(map.next_value()?),
+                    "folder" => DatasetSpec::Folder(map.next_value()?),
+                    other => return Err(de::Error::unknown_variant(other, &["idx", "folder"])),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(spec),
+                    Some(_) => Err(de::Error::invalid_length(2, &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(NameOrFolder)
+    }
+}
+
+impl Serialize for DatasetSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (format, folder) = match self {
+            DatasetSpec::Named(dataset) => return serializer.serialize_str(dataset.name),
+            DatasetSpec::Idx(folder) => ("idx", folder),
+            DatasetSpec::Folder(folder) => ("folder", folder),
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(format, folder)?;
+        map.end()
+    }
+}
+
+impl JsonSchema for DatasetSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Dataset".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let folder = |format: &str, says: &str| {
+            json_schema!({
+                "type": "object",
+                "description": says,
+                "properties": { format: { "type": "string" } },
+                "required": [format],
+                "additionalProperties": false
+            })
+        };
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": registry::NAMES },
+            folder("idx", "A folder with files named as MNIST's."),
+            folder("folder", "A folder with one folder of PNG or JPEG files for each class.")
+        ] })
+    }
+}
+
+/// How a subset's samples are chosen; they stay in file order whatever the choice.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Pick {
+    /// The first ones of the file.
+    #[default]
+    First,
+    /// The first ones of each class, equally many of each; what does not divide evenly goes to the lowest
+    /// classes.
+    Stratified,
+    /// By the run's seed.
+    Random,
+}
+
+/// Which samples to train on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Subset {
+    #[default]
+    All,
+    Of {
+        count: usize,
+        pick: Pick,
+    },
+}
+
+impl<'de> Deserialize<'de> for Subset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            count: usize,
+            #[serde(default)]
+            pick: Pick,
+        }
+        struct AllOrSome;
+        impl<'de> Visitor<'de> for AllOrSome {
+            type Value = Subset;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"all\", a count, or { count = N, pick = \"stratified\" }")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Subset, E> {
+                match text {
+                    "all" => Ok(Subset::All),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Subset, E> {
+                let count = whole(number)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))?;
+                Ok(Subset::Of {
+                    count,
+                    pick: Pick::First,
+                })
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Subset, E> {
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Subset, A::Error> {
+                let Table { count, pick } =
+                    Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Subset::Of { count, pick })
+            }
+        }
+        deserializer.deserialize_any(AllOrSome)
+    }
+}
+
+impl Serialize for Subset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Subset::All => serializer.serialize_str("all"),
+            Subset::Of {
+                count,
+                pick: Pick::First,
+            } => serializer.serialize_u64(*count as u64),
+            Subset::Of { count, pick } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("count", count)?;
+                map.serialize_entry("pick", pick)?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl JsonSchema for Subset {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Subset".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string", "const": "all" },
+            { "type": "integer", "minimum": 1 },
+            {
+                "type": "object",
+                "properties": {
+                    "count": { "type": "integer", "minimum": 1 },
+                    "pick": generator.subschema_for::<Pick>()
+                },
+                "required": ["count"],
+                "additionalProperties": false
+            }
+        ] })
+    }
+}
+
+/// How many samples at the end of the training set are kept for validation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Validation {
+    Count(usize),
+    /// Above 0 and below 1; of the training set after classes are chosen, rounded to the nearest.
+    Fraction(f64),
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Validation::Count(0)
+    }
+}
+
+impl Validation {
+    /// Samples taken of so many.
+    pub fn of(self, samples: usize) -> usize {
+        match self {
+            Validation::Count(count) => count,
+            Validation::Fraction(fraction) => (samples as f64 * fraction).round() as usize,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Validation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountOrFraction;
+        impl Visitor<'_> for CountOrFraction {
+            type Value = Validation;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a count, or a fraction below 1")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Validation, E> {
+                whole(number)
+                    .map(Validation::Count)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Validation, E> {
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Validation, E> {
+                if number == 0.0 {
+                    Ok(Validation::Count(0))
+                } else if number > 0.0 && number < 1.0 {
+                    Ok(Validation::Fraction(number))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(number), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(CountOrFraction)
+    }
+}
+
+impl Serialize for Validation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Validation::Count(count) => serializer.serialize_u64(*count as u64),
+            Validation::Fraction(fraction) => serializer.serialize_f64(*fraction),
+        }
+    }
+}
+
+impl JsonSchema for Validation {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Validation".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "number", "minimum": 0, "exclusiveMaximum": 1 }
+        ] })
+    }
+}
+
+/// Which classes to keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Classes {
+    #[default]
+    All,
+    /// Ids in the dataset; an id's place here is its label.
+    Only(Vec<usize>),
+}
+
+impl<'de> Deserialize<'de> for Classes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AllOrIds;
+        impl<'de> Visitor<'de> for AllOrIds {
+            type Value = Classes;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"all\", or class ids as [0, 1, 7]")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Classes, E> {
+                match text {
+                    "all" => Ok(Classes::All),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut ids: A) -> Result<Classes, A::Error> {
+                let mut found = Vec::new();
+                while let Some(id) = ids.next_element()? {
+                    found.push(id);
+                }
+                if found.is_empty() {
+                    return Err(de::Error::invalid_length(0, &self));
+                }
+                Ok(Classes::Only(found))
+            }
+        }
+        deserializer.deserialize_any(AllOrIds)
+    }
+}
+
+impl Serialize for Classes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Classes::All => serializer.serialize_str("all"),
+            Classes::Only(ids) => ids.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Classes {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Classes".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string", "const": "all" },
+            {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0 },
+                "minItems": 1,
+                "uniqueItems": true
+            }
+        ] })
+    }
+}
+
+/// `[low, high]`: what pixel values 0 and 1 become.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
+pub struct Scale(pub [f64; 2]);
+
+impl Default for Scale {
+    fn default() -> Self {
+        Scale([0.0, 1.0])
+    }
+}
+
+impl Scale {
+    /// Maps pixels from `[0, 1]`, in place; meant for after augmentation, which works in `[0, 1]`.
+    pub fn apply(self, pixels: &mut [f32]) {
+        if self == Scale::default() {
+            return;
+        }
+        let [low, high] = self.0;
+        let (low, span) = (low as f32, (high - low) as f32);
+        for pixel in pixels {
+            *pixel = low + *pixel * span;
+        }
+    }
+}
+
+fn whole(number: u64) -> Option<usize> {
+    usize::try_from(number)
+        .ok()
+        .filter(|&number| number <= u32::MAX as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<DataFields, String> {
+        toml::from_str(text).map_err(|error| error.message().to_string())
+    }
+
+    #[test]
+    fn a_dataset_alone_is_enough_and_says_the_rest_when_written() {
+        let fields = read("dataset = 'mnist'").unwrap();
+        assert_eq!(fields, DataFields::new(fields.dataset.clone()));
+        assert_eq!(
+            serde_json::to_string(&fields).unwrap(),
+            r#"{"dataset":"mnist","train":"all","validation":0,"classes":"all","scale":[0.0,1.0]}"#
+        );
+    }
+
+    #[test]
+    fn every_form_of_every_key_goes_round() {
+        for text in [
+            "dataset = 'cifar-10'\ntrain = 1000\nvalidation = 0.25\nclasses = [7, 0]\nscale = [-1, 1]",
+            "dataset = { idx = 'x' }\ntrain = { count = 10, pick = 'stratified' }\nvalidation = 5",
+            "dataset = { folder = 'x' }\ntrain = { count = 10, pick = 'random' }\nvalidation = 0.0",
+        ] {
+            let fields = read(text).unwrap();
+            let json = serde_json::to_string(&fields).unwrap();
+            assert_eq!(serde_json::from_str::<DataFields>(&json).unwrap(), fields);
+        }
+        let first = read("dataset = 'mnist'\ntrain = { count = 10 }").unwrap();
+        assert_eq!(first, read("dataset = 'mnist'\ntrain = 10").unwrap());
+    }
+
+    #[test]
+    fn wrong_values_say_what_is_expected() {
+        let wrong = |text: &str| read(text).unwrap_err();
+        assert_eq!(
+            wrong("dataset = 'minst'"),
+            "unknown variant `minst`, expected one of `mnist`, `fashion-mnist`, `cifar-10`"
+        );
+        assert_eq!(
+            wrong("dataset = { dir = 'x' }"),
+            "unknown variant `dir`, expected `idx` or `folder`"
+        );
+        assert_eq!(
+            wrong("dataset = 3"),
+            "invalid type: integer `3`, expected a dataset's name, { idx = \"DIR\" } or { folder = \"DIR\" }"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\ntrain = 'most'"),
+            "invalid value: string \"most\", expected \"all\", a count, or { count = N, pick = \"stratified\" }"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\ntrain = { count = 3, pick = 'best' }"),
+            "unknown variant `best`, expected one of `first`, `stratified`, `random`"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\ntrain = { count = 3, pik = 'first' }"),
+            "unknown field `pik`, expected `count` or `pick`"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\nvalidation = 1.5"),
+            "invalid value: floating point `1.5`, expected a count, or a fraction below 1"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\nclasses = []"),
+            "invalid length 0, expected \"all\", or class ids as [0, 1, 7]"
+        );
+    }
+
+    #[test]
+    fn the_schema_names_the_datasets() {
+        let schema = schemars::schema_for!(DataFields);
+        let text = serde_json::to_string(&schema).unwrap();
+        assert!(
+            text.contains(r#"["mnist","fashion-mnist","cifar-10"]"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn scaling_maps_black_to_low_and_white_to_high() {
+        let mut pixels = [0.0, 0.5, 1.0];
+        Scale([-1.0, 1.0]).apply(&mut pixels);
+        assert_eq!(pixels, [-1.0, 0.0, 1.0]);
+    }
+}

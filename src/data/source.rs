@@ -1,0 +1,197 @@
+//! A dataset found on disk: one of the formats, and what is known of it by name.
+
+use std::path::{Path, PathBuf};
+
+use super::fields::DatasetSpec;
+use super::folders::{Folders, locate};
+use super::registry::{Dataset, File, Layout};
+use super::{cifar, folder, idx};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::shape::ImageShape;
+
+/// What can be said without reading pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub shape: ImageShape,
+    pub train: usize,
+    pub test: usize,
+}
+
+/// The class of every sample, in file order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Labels {
+    pub train: Vec<u32>,
+    pub test: Vec<u32>,
+}
+
+/// Images of one part: pixels 0 to 255, `[images, channels, height, width]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub pixels: Vec<u8>,
+    pub labels: Vec<u32>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checksum {
+    pub path: PathBuf,
+    /// Name of the unpacked content.
+    pub name: String,
+    /// Of the unpacked content.
+    pub sha256: String,
+}
+
+/// A whole dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Raw {
+    pub shape: ImageShape,
+    pub train: Part,
+    pub test: Part,
+    pub checksums: Vec<Checksum>,
+}
+
+/// What every format can do.
+pub(super) trait Format {
+    /// From headers alone.
+    fn outline(&self) -> Result<Outline>;
+    fn labels(&self) -> Result<Labels>;
+    fn read(&self) -> Result<Raw>;
+}
+
+/// A dataset whose files were found.
+pub(super) struct Source {
+    pub name: String,
+    pub folder: PathBuf,
+    named: Option<&'static Dataset>,
+    class_names: Option<Vec<String>>,
+    format: Box<dyn Format>,
+}
+
+impl Source {
+    pub fn open(spec: &DatasetSpec, folders: &Folders) -> Result<Self> {
+        match spec {
+            DatasetSpec::Named(dataset) => open_named(dataset, &folders.require(dataset)?),
+            DatasetSpec::Idx(folder) => Ok(Source {
+                name: folder.display().to_string(),
+                folder: existing(folder)?.to_path_buf(),
+                named: None,
+                class_names: None,
+                format: Box::new(idx::Files::discover(folder)?),
+            }),
+            DatasetSpec::Folder(folder) => {
+                let tree = folder::Tree::discover(existing(folder)?)?;
+                Ok(Source {
+                    name: folder.display().to_string(),
+                    folder: folder.clone(),
+                    named: None,
+                    class_names: Some(tree.classes.clone()),
+                    format: Box::new(tree),
+                })
+            }
+        }
+    }
+
+    pub fn outline(&self) -> Result<Outline> {
+        self.format.outline().map_err(|error| self.hinted(error))
+    }
+
+    pub fn labels(&self) -> Result<Labels> {
+        self.format.labels().map_err(|error| self.hinted(error))
+    }
+
+    /// Class names; none where the format has no names.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
+    }
+
+    /// Everything, with the checksums of a named dataset seen to be right.
+    pub fn read(&self) -> Result<Raw> {
+        let raw = self.format.read().map_err(|error| self.hinted(error))?;
+        if let Some(dataset) = self.named {
+            for read in &raw.checksums {
+                let known = dataset.files().find(|file| file.name == read.name);
+                if let Some(file) = known.filter(|file| file.sha256 != read.sha256) {
+                    return Err(self.hinted(changed(dataset, file, read)));
+                }
+            }
+        }
+        Ok(raw)
+    }
+
+    fn hinted(&self, mut error: Error) -> Error {
+        if let Some(dataset) = self.named {
+            for problem in &mut error.problems {
+                problem.hint.get_or_insert_with(|| {
+                    format!(
+                        "`burnlab data fetch {}` puts a fresh copy in its place",
+                        dataset.name
+                    )
+                });
+            }
+        }
+        error
+    }
+}
+
+fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
+    let path = |file: &File| {
+        locate(folder, &dataset.spellings(file)).unwrap_or_else(|| folder.join(file.name))
+    };
+    let format: Box<dyn Format> = match dataset.layout {
+        Layout::Idx => Box::new(idx::Files {
+            train: [path(&dataset.train[0]), path(&dataset.train[1])],
+            test: [path(&dataset.test[0]), path(&dataset.test[1])],
+            classes: Some(dataset.classes.len()),
+        }),
+        Layout::Cifar => {
+            let batch = |file: &File| (path(file), file.bytes);
+            Box::new(cifar::Files {
+                train: dataset.train.iter().map(batch).collect(),
+                test: dataset.test.iter().map(batch).collect(),
+                classes: dataset.classes.len(),
+            })
+        }
+    };
+    Ok(Source {
+        name: dataset.name.to_string(),
+        folder: folder.to_path_buf(),
+        named: Some(dataset),
+        class_names: Some(
+            dataset
+                .classes
+                .iter()
+                .map(|name| name.to_string())
+                .collect(),
+        ),
+        format,
+    })
+}
+
+fn existing(folder: &Path) -> Result<&Path> {
+    match std::fs::metadata(folder) {
+        Ok(data) if data.is_dir() => Ok(folder),
+        Ok(_) => Err(Error::data(
+            Problem::new(format!(
+                "`{}` is a file, expected a folder",
+                folder.display()
+            ))
+            .at_file(folder),
+        )),
+        Err(error) => Err(Error::io(
+            Kind::Data,
+            "read the dataset's folder",
+            folder,
+            &error,
+        )),
+    }
+}
+
+fn changed(dataset: &Dataset, file: &File, read: &Checksum) -> Error {
+    super::content::damage(
+        &read.path,
+        format!(
+            "is not the file that `{}` consists of: its content has sha256 {}, expected {}",
+            dataset.name, read.sha256, file.sha256
+        ),
+    )
+}

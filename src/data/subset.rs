@@ -1,0 +1,494 @@
+//! Which samples of a dataset an experiment uses; works on labels alone.
+
+use rand::seq::index;
+
+use super::fields::{Classes, DataFields, Pick, Subset};
+use crate::error::{Flaw, count, list, thousands};
+use crate::rng::{Purpose, Seed};
+
+/// Samples of the chosen classes: their places in the file, and their labels numbered anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pool {
+    pub places: Vec<usize>,
+    pub labels: Vec<u32>,
+}
+
+impl Pool {
+    /// Ids that are no class of the dataset have no samples.
+    pub fn of(labels: &[u32], classes: &Classes) -> Self {
+        let Classes::Only(ids) = classes else {
+            return Pool {
+                places: (0..labels.len()).collect(),
+                labels: labels.to_vec(),
+            };
+        };
+        let chosen = |(place, label): (usize, &u32)| {
+            let number = ids.iter().position(|&id| id == *label as usize)?;
+            Some((place, number as u32))
+        };
+        let (places, labels) = labels.iter().enumerate().filter_map(chosen).unzip();
+        Pool { places, labels }
+    }
+
+    /// The last `validation` samples apart from the rest.
+    pub fn split(mut self, validation: usize) -> (Pool, Pool) {
+        let at = self.places.len().saturating_sub(validation);
+        let end = Pool {
+            places: self.places.split_off(at),
+            labels: self.labels.split_off(at),
+        };
+        (self, end)
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The samples of a subset, in file order. At most what there is.
+    pub fn pick(&self, subset: Subset, classes: usize, seed: Seed) -> Pool {
+        let kept: Vec<usize> = match subset {
+            Subset::All => return self.clone(),
+            Subset::Of { count, pick } => match pick {
+                Pick::First => (0..count.min(self.len())).collect(),
+                Pick::Random => {
+                    let mut rng = seed.stream(Purpose::Subset, &[]);
+                    let drawn = index::sample(&mut rng, self.len(), count.min(self.len()));
+                    let mut drawn = drawn.into_vec();
+                    drawn.sort_unstable();
+                    drawn
+                }
+                Pick::Stratified => {
+                    let mut left = self.shares(count, classes);
+                    let takes = |&at: &usize| {
+                        let left = &mut left[self.labels[at] as usize];
+                        let take = *left > 0;
+                        *left -= usize::from(take);
+                        take
+                    };
+                    (0..self.len()).filter(takes).collect()
+                }
+            },
+        };
+        Pool {
+            places: kept.iter().map(|&at| self.places[at]).collect(),
+            labels: kept.iter().map(|&at| self.labels[at]).collect(),
+        }
+    }
+
+    /// Samples each class gives to a stratified subset: equally many of each class that has samples.
+    fn shares(&self, count: usize, classes: usize) -> Vec<usize> {
+        let sizes = self.sizes(classes);
+        let present = sizes.iter().filter(|&&size| size > 0).count().max(1);
+        let mut extra = count % present;
+        sizes
+            .iter()
+            .map(|&size| {
+                let more = usize::from(size > 0 && extra > 0);
+                extra -= more;
+                if size > 0 { count / present + more } else { 0 }
+            })
+            .collect()
+    }
+
+    /// The largest stratified subset: the smallest class sets the share, and what is left over reaches
+    /// the lowest classes as far as that one.
+    fn most_stratified(&self, classes: usize) -> usize {
+        let mut sizes = self.sizes(classes);
+        sizes.retain(|&size| size > 0);
+        let least = sizes.iter().copied().min().unwrap_or(0);
+        let before = sizes.iter().take_while(|&&size| size > least).count();
+        least * sizes.len() + before
+    }
+
+    /// Samples of each class.
+    fn sizes(&self, classes: usize) -> Vec<usize> {
+        let mut sizes = vec![0; classes];
+        for &label in &self.labels {
+            sizes[label as usize] += 1;
+        }
+        sizes
+    }
+}
+
+/// What is wrong with the ids in `classes`.
+pub(super) fn class_flaws(name: &str, classes: &Classes, names: &[String]) -> Vec<Flaw> {
+    let Classes::Only(ids) = classes else {
+        return Vec::new();
+    };
+    let mut flaws = Vec::new();
+    for (index, id) in ids.iter().enumerate() {
+        let key = format!("classes.{index}");
+        if *id >= names.len() {
+            let message = format!(
+                "class {id} does not exist: `{name}` has {}, 0 to {}",
+                match names.len() {
+                    1 => "1 class".to_string(),
+                    number => format!("{} classes", thousands(number)),
+                },
+                names.len().saturating_sub(1)
+            );
+            flaws.push(Flaw::new(key, message));
+        } else if ids[..index].contains(id) {
+            let message = format!("class {id} (`{}`) is listed twice", names[*id]);
+            flaws.push(Flaw::new(key, message));
+        }
+    }
+    flaws
+}
+
+/// What is wrong with `train`, `validation` and `scale`, given the samples of the chosen classes.
+pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) -> Vec<Flaw> {
+    let mut flaws: Vec<Flaw> = scale_flaw(fields).into_iter().collect();
+    for (id, size) in pool.sizes(names.len()).into_iter().enumerate() {
+        if size == 0 && matches!(fields.classes, Classes::Only(_)) {
+            flaws.push(Flaw::new(
+                format!("classes.{id}"),
+                format!("class `{}` has no training samples", names[id]),
+            ));
+        }
+    }
+    let validation = fields.validation.of(pool.len());
+    if let Some(flaw) = validation_flaw(fields, pool.len(), validation) {
+        flaws.push(flaw);
+        return flaws;
+    }
+    let present = pool.sizes(names.len());
+    let (rest, held) = pool.clone().split(validation);
+    flaws.extend(train_flaw(fields, &rest, held.len(), &present, names));
+    flaws
+}
+
+fn scale_flaw(fields: &DataFields) -> Option<Flaw> {
+    let [low, high] = fields.scale.0;
+    if low.is_finite() && high.is_finite() && low < high {
+        return None;
+    }
+    let message =
+        format!("scale goes from {low} to {high}, expected [low, high] with low below high");
+    Some(Flaw::new("scale", message))
+}
+
+fn validation_flaw(fields: &DataFields, samples: usize, validation: usize) -> Option<Flaw> {
+    if validation >= samples {
+        let message = format!(
+            "validation takes {} of {}, which leaves none to train on",
+            thousands(validation),
+            count(samples, "sample")
+        );
+        return Some(Flaw::new("validation", message));
+    }
+    if validation == 0 && fields.validation != Default::default() {
+        let message = format!("this fraction of {} is no sample", count(samples, "sample"));
+        return Some(Flaw::new("validation", message));
+    }
+    None
+}
+
+/// Where the number of training samples stands.
+fn train_key(train: Subset) -> &'static str {
+    match train {
+        Subset::All
+        | Subset::Of {
+            pick: Pick::First, ..
+        } => "train",
+        Subset::Of { .. } => "train.count",
+    }
+}
+
+/// `present`: samples of each class before any were held back for validation.
+fn train_flaw(
+    fields: &DataFields,
+    rest: &Pool,
+    validation: usize,
+    present: &[usize],
+    names: &[String],
+) -> Option<Flaw> {
+    let (wanted, pick) = match fields.train {
+        Subset::All => (rest.len(), Pick::First),
+        Subset::Of { count, pick } => (count, pick),
+    };
+    let key = train_key(fields.train);
+    if wanted == 0 {
+        return Some(Flaw::new(key, "nothing to train on: 0 samples"));
+    }
+    if wanted > rest.len() {
+        let classes = match fields.classes {
+            Classes::All => "",
+            Classes::Only(_) => " of these classes",
+        };
+        let held = match validation {
+            0 => String::new(),
+            held => format!(" beside the {} for validation", thousands(held)),
+        };
+        let message = format!(
+            "training on {} is asked for, but there are {}{classes}{held}",
+            count(wanted, "sample"),
+            thousands(rest.len()),
+        );
+        return Some(Flaw::new(key, message));
+    }
+    let left = missing_flaw(fields, rest, rest.len(), present, names);
+    if left.is_some() {
+        return left;
+    }
+    match pick {
+        Pick::Random => None,
+        Pick::First => missing_flaw(fields, rest, wanted, present, names),
+        Pick::Stratified => stratified_flaw(rest, wanted, names),
+    }
+}
+
+/// Classes of which the first `wanted` samples of the rest hold none, though the training set has some.
+fn missing_flaw(
+    fields: &DataFields,
+    rest: &Pool,
+    wanted: usize,
+    present: &[usize],
+    names: &[String],
+) -> Option<Flaw> {
+    let mut seen = vec![false; names.len()];
+    for &label in &rest.labels[..wanted] {
+        seen[label as usize] = true;
+    }
+    let missing: Vec<&String> = (0..names.len())
+        .filter(|&class| !seen[class] && present[class] > 0)
+        .map(|class| &names[class])
+        .collect();
+    let whose = match missing.len() {
+        0 => return None,
+        1 => format!("class {} has", list(&missing)),
+        _ => format!("classes {} have", list(&missing)),
+    };
+    if wanted == rest.len() {
+        let message = format!(
+            "{whose} no sample among the {} that validation leaves",
+            thousands(wanted)
+        );
+        let hint = "take fewer samples for validation";
+        return Some(Flaw::new("validation", message).hint(hint));
+    }
+    let message = format!("{whose} no sample among the first {}", thousands(wanted));
+    let classes = present.iter().filter(|&&size| size > 0).count();
+    let hint = format!(
+        "take more samples, or {{ count = {}, pick = \"stratified\" }}",
+        wanted.max(classes)
+    );
+    Some(Flaw::new(train_key(fields.train), message).hint(hint))
+}
+
+fn stratified_flaw(rest: &Pool, wanted: usize, names: &[String]) -> Option<Flaw> {
+    let sizes = rest.sizes(names.len());
+    let classes = sizes.iter().filter(|&&size| size > 0).count();
+    if wanted < classes {
+        let message = format!("{} cannot cover {classes} classes", count(wanted, "sample"));
+        return Some(Flaw::new("train.count", message));
+    }
+    let shares = rest.shares(wanted, names.len());
+    let class = (0..names.len()).find(|&class| shares[class] > sizes[class])?;
+    let message = format!(
+        "{} in equal shares take {} of class `{}`, which has {}",
+        count(wanted, "sample"),
+        thousands(shares[class]),
+        names[class],
+        thousands(sizes[class])
+    );
+    let hint = format!(
+        "at most {} can be stratified",
+        thousands(rest.most_stratified(names.len()))
+    );
+    Some(Flaw::new("train.count", message).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fields::{DatasetSpec, Scale, Validation};
+    use crate::data::registry;
+
+    const LABELS: [u32; 12] = [2, 0, 1, 1, 0, 2, 0, 1, 2, 0, 1, 2];
+
+    fn fields(train: Subset, validation: usize, classes: Classes) -> DataFields {
+        DataFields {
+            train,
+            validation: Validation::Count(validation),
+            classes,
+            ..DataFields::new(DatasetSpec::Named(registry::DATASETS[0]))
+        }
+    }
+
+    fn of(count: usize, pick: Pick) -> Subset {
+        Subset::Of { count, pick }
+    }
+
+    fn names() -> Vec<String> {
+        ["ant", "bee", "cat"].map(String::from).to_vec()
+    }
+
+    fn all() -> Pool {
+        Pool::of(&LABELS, &Classes::All)
+    }
+
+    /// `key: message; hint` of every flaw.
+    fn flaws(fields: &DataFields) -> Vec<String> {
+        let pool = Pool::of(&LABELS, &fields.classes);
+        let names = match &fields.classes {
+            Classes::All => names(),
+            Classes::Only(ids) => ids.iter().map(|&id| names()[id].clone()).collect(),
+        };
+        let shown = |flaw: Flaw| {
+            let hint = flaw
+                .hint
+                .map(|hint| format!("; {hint}"))
+                .unwrap_or_default();
+            format!("{}: {}{hint}", flaw.key, flaw.message)
+        };
+        split_flaws(fields, &pool, &names)
+            .into_iter()
+            .map(shown)
+            .collect()
+    }
+
+    #[test]
+    fn chosen_classes_are_numbered_in_the_order_listed() {
+        let pool = Pool::of(&LABELS, &Classes::Only(vec![2, 0]));
+        assert_eq!(pool.places, [0, 1, 4, 5, 6, 8, 9, 11]);
+        assert_eq!(pool.labels, [0, 1, 1, 0, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn validation_is_the_end_and_the_subset_comes_from_the_rest() {
+        let (rest, held) = all().split(4);
+        assert_eq!(held.places, [8, 9, 10, 11]);
+        let first = rest.pick(of(3, Pick::First), 3, Seed(0));
+        assert_eq!(first.places, [0, 1, 2]);
+        assert_eq!(Validation::Fraction(0.25).of(12), 3);
+    }
+
+    #[test]
+    fn stratified_takes_the_first_of_each_class_and_the_remainder_of_the_lowest() {
+        let picked = all().pick(of(5, Pick::Stratified), 3, Seed(0));
+        assert_eq!(picked.places, [0, 1, 2, 3, 4]);
+        assert_eq!(picked.labels, [2, 0, 1, 1, 0]);
+        let picked = all().pick(of(4, Pick::Stratified), 3, Seed(0));
+        assert_eq!(picked.places, [0, 1, 2, 4]);
+    }
+
+    #[test]
+    fn random_depends_on_the_seed_alone_and_keeps_file_order() {
+        let draw = |seed| all().pick(of(6, Pick::Random), 3, Seed(seed)).places;
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert_eq!(draw(1).len(), 6);
+        assert!(draw(1).is_sorted());
+    }
+
+    #[test]
+    fn a_sound_table_has_no_flaws() {
+        for train in [
+            Subset::All,
+            of(6, Pick::First),
+            of(6, Pick::Stratified),
+            of(1, Pick::Random),
+        ] {
+            assert_eq!(flaws(&fields(train, 3, Classes::All)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn flaws_say_how_many_samples_there_are() {
+        let only = Classes::Only(vec![0, 1]);
+        assert_eq!(
+            flaws(&fields(of(7, Pick::First), 3, only)),
+            [
+                "train: training on 7 samples is asked for, but there are 5 of these classes \
+              beside the 3 for validation"
+            ]
+        );
+        assert_eq!(
+            flaws(&fields(of(13, Pick::Random), 0, Classes::All)),
+            ["train.count: training on 13 samples is asked for, but there are 12"]
+        );
+        assert_eq!(
+            flaws(&fields(of(0, Pick::First), 0, Classes::All)),
+            ["train: nothing to train on: 0 samples"]
+        );
+        assert_eq!(
+            flaws(&fields(Subset::All, 12, Classes::All)),
+            ["validation: validation takes 12 of 12 samples, which leaves none to train on"]
+        );
+        let mut tiny = fields(Subset::All, 0, Classes::All);
+        tiny.validation = Validation::Fraction(0.01);
+        assert_eq!(
+            flaws(&tiny),
+            ["validation: this fraction of 12 samples is no sample"]
+        );
+    }
+
+    #[test]
+    fn flaws_name_the_classes_a_subset_misses() {
+        assert_eq!(
+            flaws(&fields(of(2, Pick::First), 0, Classes::All)),
+            ["train: class `bee` has no sample among the first 2; \
+              take more samples, or { count = 3, pick = \"stratified\" }"]
+        );
+        assert_eq!(
+            flaws(&fields(Subset::All, 11, Classes::All)),
+            [
+                "validation: classes `ant` and `bee` have no sample among the 1 that validation leaves; \
+              take fewer samples for validation"
+            ]
+        );
+        assert_eq!(
+            flaws(&fields(of(2, Pick::Stratified), 0, Classes::All)),
+            ["train.count: 2 samples cannot cover 3 classes"]
+        );
+        assert_eq!(
+            flaws(&fields(of(9, Pick::Stratified), 5, Classes::All)),
+            [
+                "train.count: training on 9 samples is asked for, but there are 7 \
+              beside the 5 for validation"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_share_larger_than_its_class_says_how_many_can_be_had() {
+        assert_eq!(
+            flaws(&fields(of(4, Pick::Stratified), 8, Classes::All)),
+            [
+                "train.count: 4 samples in equal shares take 2 of class `ant`, which has 1; \
+                 at most 3 can be stratified"
+            ]
+        );
+        let uneven = Pool {
+            places: (0..5).collect(),
+            labels: vec![0, 0, 1, 1, 2],
+        };
+        assert_eq!(uneven.most_stratified(3), 5);
+    }
+
+    #[test]
+    fn classes_that_do_not_exist_or_come_twice_are_flaws() {
+        let found = class_flaws("zoo", &Classes::Only(vec![1, 12, 1]), &names());
+        assert_eq!(
+            found,
+            [
+                Flaw::new(
+                    "classes.1",
+                    "class 12 does not exist: `zoo` has 3 classes, 0 to 2"
+                ),
+                Flaw::new("classes.2", "class 1 (`bee`) is listed twice"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_scale_upside_down_is_a_flaw() {
+        let mut fields = fields(Subset::All, 0, Classes::All);
+        fields.scale = Scale([1.0, 0.0]);
+        assert_eq!(
+            flaws(&fields),
+            ["scale: scale goes from 1 to 0, expected [low, high] with low below high"]
+        );
+    }
+}

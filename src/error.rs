@@ -1,0 +1,376 @@
+//! Errors as people read them: what is wrong, where it stands in the file, and how to mend it.
+//!
+//! Every room returns [`Error`]; `main` prints it and turns its [`Kind`] into the exit code.
+//! Knows nothing of experiments, Burn or the command line.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as the exit code tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The program's own fault.
+    Bug = 1,
+    /// The experiment file or the command line is wrong.
+    Usage = 2,
+    /// A dataset or a result on disk is missing or damaged.
+    Data = 3,
+    /// A run failed or diverged.
+    Run = 4,
+    /// A claim does not hold.
+    Claim = 5,
+}
+
+impl Kind {
+    /// The process's exit code, 1 to 5.
+    pub fn exit_code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Where a problem stands: a place in a file, or a setting given on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `line` and `column` count from 1, columns in characters; `text` is the whole line,
+    /// `width` how many of its characters to underline.
+    File {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        width: usize,
+        key: String,
+        text: String,
+    },
+    /// A whole file, when no line can be named.
+    WholeFile(PathBuf),
+    /// A value that no file holds: `--set train.epochs=3`, `BURNLAB_JOBS=0`.
+    Setting(String),
+}
+
+impl Place {
+    /// The place of the bytes `start..end` of a file's text.
+    pub fn of_span(path: &Path, source: &str, start: usize, end: usize, key: &str) -> Self {
+        let start = floor_char_boundary(source, start);
+        let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = source[start..]
+            .find('\n')
+            .map_or(source.len(), |at| start + at);
+        let end = floor_char_boundary(source, end.clamp(start, line_end));
+        Place::File {
+            path: path.to_path_buf(),
+            line: source[..line_start].matches('\n').count() + 1,
+            column: source[line_start..start].chars().count() + 1,
+            width: source[start..end].chars().count().max(1),
+            key: key.to_string(),
+            text: source[line_start..line_end]
+                .trim_end_matches('\r')
+                .to_string(),
+        }
+    }
+}
+
+fn floor_char_boundary(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// A lowercase sentence without a full stop, names in backticks.
+    pub message: String,
+    pub place: Option<Place>,
+    /// How to mend it; only when that is known.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub fn new(message: impl Into<String>) -> Self {
+        Problem {
+            message: message.into(),
+            place: None,
+            hint: None,
+        }
+    }
+
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    pub fn at_file(self, path: impl Into<PathBuf>) -> Self {
+        self.at(Place::WholeFile(path.into()))
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Like [`hint`](Self::hint), when there may be none.
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        match &self.place {
+            None => {}
+            Some(Place::WholeFile(path)) => write!(f, "\n  {}", path.display())?,
+            Some(Place::Setting(text)) => write!(f, "\n  {text}")?,
+            Some(Place::File {
+                path,
+                line,
+                column,
+                width,
+                key,
+                text,
+            }) => {
+                write!(f, "\n  {}:{line}:{column}", path.display())?;
+                if !key.is_empty() {
+                    write!(f, " {key}")?;
+                }
+                let number = format!("{line:>5}");
+                // A very long line is shown around the place only.
+                let (shown, column) = excerpt(text, *column);
+                write!(f, "\n{number} | {shown}")?;
+                let room = shown.chars().count().saturating_sub(column - 1).max(1);
+                write!(
+                    f,
+                    "\n{:>5} | {}{}",
+                    "",
+                    " ".repeat(column - 1),
+                    "^".repeat((*width).clamp(1, room))
+                )?;
+            }
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// At most 120 characters of a line around a column (from 1), and the column within them.
+/// Tabs become single spaces so that the caret stands where it should.
+fn excerpt(text: &str, column: usize) -> (String, usize) {
+    const MOST: usize = 120;
+    const BEFORE: usize = 60;
+    let characters: Vec<char> = text
+        .chars()
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .collect();
+    if characters.len() <= MOST {
+        return (characters.into_iter().collect(), column);
+    }
+    let first = (column - 1).saturating_sub(BEFORE);
+    let shown = characters[first..].iter().take(MOST).collect();
+    (shown, column - first)
+}
+
+/// What is wrong with one value, told by a room that does not know where the value stands.
+///
+/// The plan turns it into a [`Problem`] by looking `key` up in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Dotted key below what was checked (`train.count`, `layers.3.filters`); empty for the whole.
+    pub key: String,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Flaw {
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Flaw {
+            key: key.into(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same flaw seen from one table further out.
+    pub fn under(mut self, outer: &str) -> Self {
+        self.key = match self.key.as_str() {
+            "" => outer.to_string(),
+            inner => format!("{outer}.{inner}"),
+        };
+        self
+    }
+}
+
+/// One or more problems of the same kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    pub kind: Kind,
+    pub problems: Vec<Problem>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, problems: Vec<Problem>) -> Self {
+        Error { kind, problems }
+    }
+
+    /// The file or the command line is wrong.
+    pub fn usage(problem: Problem) -> Self {
+        Error::new(Kind::Usage, vec![problem])
+    }
+
+    /// Data is missing or damaged.
+    pub fn data(problem: Problem) -> Self {
+        Error::new(Kind::Data, vec![problem])
+    }
+
+    /// A run failed.
+    pub fn run(problem: Problem) -> Self {
+        Error::new(Kind::Run, vec![problem])
+    }
+
+    /// Something that cannot happen did.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Error::new(Kind::Bug, vec![Problem::new(message)])
+    }
+
+    /// The operating system refused: `cannot VERB: REASON`, at the file.
+    pub fn io(kind: Kind, verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        let problem = Problem::new(format!("cannot {verb}: {}", io_reason(error))).at_file(path);
+        Error::new(kind, vec![problem])
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                write!(f, "\n\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What the operating system said, without its number.
+pub fn io_reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => "unknown reason".to_string(),
+    }
+}
+
+/// `1 run`, `2 runs`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{} {noun}s", thousands(number))
+    }
+}
+
+/// `60,000`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `` `a`, `b` and `c` ``.
+pub fn list<T: AsRef<str>>(names: &[T]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{}`", n.as_ref())).collect();
+    match quoted.as_slice() {
+        [] => "none".to_string(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// The known name that was probably meant, if one is near enough.
+pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a str> {
+    let received = received.to_lowercase().replace('-', "_");
+    known
+        .iter()
+        .map(|name| {
+            let name = name.as_ref();
+            (strsim::jaro_winkler(&received, &name.to_lowercase()), name)
+        })
+        .filter(|(likeness, _)| *likeness > 0.84)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// ``did you mean `x`?``, or else the names there are.
+pub fn did_you_mean<T: AsRef<str>>(received: &str, known: &[T]) -> Option<String> {
+    match nearest(received, known) {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("known here: {}", list(known))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_shows_its_line_with_the_place_underlined() {
+        let source = "a = 1\noptimizer = { adm = 1 }\n";
+        let start = source.find("adm").unwrap();
+        let place = Place::of_span(Path::new("x.toml"), source, start, start + 3, "optimizer");
+        let problem = Problem::new("unknown optimizer `adm`")
+            .at(place)
+            .hint("did you mean `adam`?");
+        assert_eq!(
+            problem.to_string(),
+            "error: unknown optimizer `adm`\n  \
+             x.toml:2:15 optimizer\n    \
+             2 | optimizer = { adm = 1 }\n      \
+             |               ^^^\n  \
+             hint: did you mean `adam`?"
+        );
+    }
+
+    #[test]
+    fn places_never_cut_a_character() {
+        let source = "título = 1";
+        let place = Place::of_span(Path::new("x.toml"), source, 2, 3, "título");
+        assert!(matches!(place, Place::File { column: 2, .. }));
+    }
+
+    #[test]
+    fn near_names_are_offered_and_far_ones_are_not() {
+        let known = ["conv2d", "max_pool2d", "dense"];
+        assert_eq!(nearest("conv_2d", &known), Some("conv2d"));
+        assert_eq!(nearest("maxpool2d", &known), Some("max_pool2d"));
+        assert_eq!(nearest("transformer", &known), None);
+    }
+
+    #[test]
+    fn numbers_and_lists_read_well() {
+        assert_eq!(count(1, "run"), "1 run");
+        assert_eq!(count(60_000, "image"), "60,000 images");
+        assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}

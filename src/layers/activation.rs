@@ -1,0 +1,105 @@
+//! `activation`: an activation function as a layer of its own.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ActivationFunction, Around, Fields, Forward, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+
+/// Applies an activation function to every value. Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which function.
+    pub function: ActivationFunction,
+}
+
+impl Activation {
+    /// A function has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> ActivationLayer {
+        ActivationLayer {
+            function: self.function,
+        }
+    }
+}
+
+impl Fields for Activation {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        Some(self.function)
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+}
+
+/// An activation, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct ActivationLayer {
+    #[module(skip)]
+    function: ActivationFunction,
+}
+
+impl<B: Backend> Forward<B> for ActivationLayer {
+    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+        input.map(self.function)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect, outputs};
+
+    const FUNCTIONS: [&str; 8] = [
+        "relu", "elu", "tanh", "sigmoid", "softplus", "leaky_relu", "gelu", "softmax",
+    ];
+
+    #[test]
+    fn activation_keeps_the_promises_of_every_layer() {
+        for function in FUNCTIONS {
+            let layer = format!("activation = {{ function = '{function}' }}");
+            check_layer(&layer, &[2, 3, 4], expect(&[2, 3, 4], 0));
+            check_layer(&layer, &[6], expect(&[6], 0));
+        }
+    }
+
+    #[test]
+    fn functions_give_their_known_values() {
+        let at = |function: &str| {
+            outputs(
+                &format!("activation = {{ function = {function} }}"),
+                &[2],
+                &[-1.0, 2.0],
+            )
+        };
+        let near = |received: Vec<f32>, expected: [f32; 2]| {
+            for (r, e) in received.iter().zip(expected) {
+                assert!((r - e).abs() < 1e-5, "{received:?} against {expected:?}");
+            }
+        };
+        near(at("'relu'"), [0.0, 2.0]);
+        near(at("'elu'"), [-0.632_120_6, 2.0]);
+        near(at("{ elu = { alpha = 2 } }"), [-1.264_241_1, 2.0]);
+        near(at("'tanh'"), [-0.761_594_2, 0.964_027_6]);
+        near(at("'sigmoid'"), [0.268_941_4, 0.880_797_1]);
+        near(at("'softplus'"), [0.313_261_7, 2.126_928]);
+        near(at("'leaky_relu'"), [-0.3, 2.0]);
+        near(at("'gelu'"), [-0.158_655_3, 1.954_499_7]);
+        near(at("'softmax'"), [0.047_425_87, 0.952_574_1]);
+    }
+}

@@ -1,0 +1,185 @@
+//! `dense`: every output is a weighted sum of all inputs.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::linear;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use serde::{Serialize, Serializer};
+
+use super::activation_function::activate;
+use super::init::{Fan, glorot_uniform, zeros};
+use super::{ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Positive;
+
+/// Fully connected layer: `[batch, features]` to `[batch, units]`.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of outputs, or `"classes"`: as many as the dataset has.
+    pub units: Units,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each output. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the weights. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A number of outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    Count(Positive),
+    /// As many as the dataset has classes.
+    Classes,
+}
+
+impl Units {
+    fn count(self, around: Around) -> usize {
+        match self {
+            Units::Count(count) => count.get(),
+            Units::Classes => around.classes,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Units {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountOrClasses;
+        impl Visitor<'_> for CountOrClasses {
+            type Value = Units;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a whole number of at least 1, or \"classes\"")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Units, E> {
+                Positive::deserialize(de::value::U64Deserializer::new(number)).map(Units::Count)
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Units, E> {
+                Positive::deserialize(de::value::I64Deserializer::new(number)).map(Units::Count)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Units, E> {
+                match text {
+                    "classes" => Ok(Units::Classes),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(CountOrClasses)
+    }
+}
+
+impl Serialize for Units {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Units::Count(count) => count.serialize(serializer),
+            Units::Classes => serializer.serialize_str("classes"),
+        }
+    }
+}
+
+impl JsonSchema for Units {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Units".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "string", "enum": ["classes"] }
+        ] })
+    }
+}
+
+impl Dense {
+    /// The weights and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        around: Around,
+        weights: &mut Weights<B>,
+    ) -> DenseLayer<B> {
+        let (fan_in, fan_out) = (input.len(), self.units.count(around));
+        let fan = Fan { fan_in, fan_out };
+        DenseLayer {
+            weight: weights.param(self.init, [fan_in, fan_out], fan),
+            bias: self.bias.then(|| weights.param(self.bias_init, [fan_out], fan)),
+            activation: self.activation,
+        }
+    }
+}
+
+impl Fields for Dense {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
+        match input {
+            Shape::Features(_) => Ok(Shape::Features(self.units.count(around))),
+            Shape::Image(_) => Err(needs("features", input)),
+        }
+    }
+
+    fn cost(&self, input: Shape, around: Around) -> Cost {
+        let units = self.units.count(around);
+        Cost {
+            parameters: units * (input.len() + usize::from(self.bias)),
+            multiply_adds: units * input.len(),
+        }
+    }
+}
+
+/// A dense layer's weights.
+#[derive(Module, Debug)]
+pub struct DenseLayer<B: Backend> {
+    /// `[features, units]`
+    pub weight: Param<Tensor<B, 2>>,
+    /// `[units]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    activation: Option<ActivationFunction>,
+}
+
+impl<B: Backend> Forward<B> for DenseLayer<B> {
+    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = linear(input.features(), self.weight.val(), bias);
+        Signal::Features(activate(self.activation, y))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect};
+
+    #[test]
+    fn dense_keeps_the_promises_of_every_layer() {
+        check_layer("dense = { units = 7, activation = 'elu' }", &[12], expect(&[7], 91));
+        check_layer("dense = { units = 'classes', bias = false }", &[12], expect(&[10], 120));
+    }
+}

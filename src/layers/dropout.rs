@@ -1,0 +1,99 @@
+//! `dropout`: values dropped at random in training.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Distribution, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::EachValue;
+use super::{Around, Fields, Forward, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Rate;
+
+/// Each value is 0 with probability `rate` in training, the others grow by `1 / (1 - rate)`
+/// (Srivastava et al. 2014); nothing happens outside training. Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Share of the values dropped, from 0 to below 1.
+    pub rate: Rate,
+}
+
+impl Dropout {
+    /// Dropout has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> DropoutLayer {
+        DropoutLayer {
+            rate: self.rate.get(),
+        }
+    }
+}
+
+impl Fields for Dropout {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+}
+
+/// Dropout, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct DropoutLayer {
+    rate: f64,
+}
+
+struct Drop {
+    rate: f64,
+}
+
+impl<B: Backend> EachValue<B> for Drop {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        let kept = 1.0 - self.rate;
+        let mask = x.random_like(Distribution::Bernoulli(kept));
+        x * mask / kept
+    }
+}
+
+impl<B: Backend> Forward<B> for DropoutLayer {
+    fn forward(&self, input: Signal<B>, training: bool) -> Signal<B> {
+        if training && self.rate > 0.0 {
+            input.map(Drop { rate: self.rate })
+        } else {
+            input
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect, outputs, training_outputs};
+
+    #[test]
+    fn dropout_keeps_the_promises_of_every_layer() {
+        check_layer("dropout = { rate = 0.5 }", &[2, 3, 4], expect(&[2, 3, 4], 0));
+        check_layer("dropout = { rate = 0.0 }", &[24], expect(&[24], 0));
+    }
+
+    #[test]
+    fn training_drops_the_share_and_keeps_the_mean() {
+        let ones = vec![1.0; 20_000];
+        let dropped = training_outputs("dropout = { rate = 0.25 }", &[20_000], &ones);
+        let zeros = dropped.iter().filter(|&&v| v == 0.0).count() as f64 / 20_000.0;
+        let mean = dropped.iter().map(|&v| f64::from(v)).sum::<f64>() / 20_000.0;
+        assert!((zeros - 0.25).abs() < 0.02, "{zeros}");
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        assert_eq!(outputs("dropout = { rate = 0.25 }", &[20_000], &ones), ones);
+    }
+}

@@ -1,0 +1,161 @@
+//! The one check that every layer goes through, and small helpers for layer tests.
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::{AutodiffModule, Module};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+
+use super::{Around, Fields, Forward, Layer, LayerSpec, Signal, Weights};
+use crate::backend::sole_use_of_chance;
+use crate::rng::Seed;
+use crate::shape::{ImageShape, Shape};
+
+type Training = Autodiff<Flex>;
+
+const AROUND: Around = Around { classes: 10 };
+const BATCH: usize = 3;
+
+/// What a layer should give.
+pub struct Expected {
+    output: Vec<usize>,
+    parameters: usize,
+}
+
+/// An output shape, without the batch, and a number of parameters.
+pub fn expect(output: &[usize], parameters: usize) -> Expected {
+    Expected {
+        output: output.to_vec(),
+        parameters,
+    }
+}
+
+fn shape(dims: &[usize]) -> Shape {
+    match *dims {
+        [features] => Shape::Features(features),
+        [channels, height, width] => Shape::Image(ImageShape::new(channels, height, width)),
+        _ => panic!("a shape has one or three axes"),
+    }
+}
+
+fn signal<B: Backend>(values: Vec<f32>, dims: &[usize]) -> Signal<B> {
+    let device = B::Device::default();
+    let batch = values.len() / dims.iter().product::<usize>();
+    match *dims {
+        [features] => Signal::Features(Tensor::from_data(
+            TensorData::new(values, [batch, features]),
+            &device,
+        )),
+        [channels, height, width] => Signal::Image(Tensor::from_data(
+            TensorData::new(values, [batch, channels, height, width]),
+            &device,
+        )),
+        _ => panic!("a shape has one or three axes"),
+    }
+}
+
+fn values<B: Backend>(signal: Signal<B>) -> Vec<f32> {
+    let data = match signal {
+        Signal::Features(tensor) => tensor.into_data(),
+        Signal::Image(tensor) => tensor.into_data(),
+    };
+    data.into_vec().expect("32-bit floats")
+}
+
+fn dims<B: Backend>(signal: &Signal<B>) -> Vec<usize> {
+    match signal {
+        Signal::Features(tensor) => tensor.dims().to_vec(),
+        Signal::Image(tensor) => tensor.dims().to_vec(),
+    }
+}
+
+fn parse(layer: &str) -> LayerSpec {
+    #[derive(serde::Deserialize)]
+    struct Holder {
+        layer: LayerSpec,
+    }
+    let text = format!("layer = {{ {layer} }}");
+    toml::from_str::<Holder>(&text).expect("the layer parses").layer
+}
+
+fn build(spec: &LayerSpec, input: &[usize]) -> Layer<Training> {
+    let mut weights = Weights::new(Seed(7), Default::default());
+    spec.build(shape(input), AROUND, &mut weights)
+}
+
+/// The layer's output outside training for a batch of values.
+pub fn outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
+    let layer = build(&parse(layer), input).valid();
+    values(layer.forward(signal(batch.to_vec(), input), false))
+}
+
+/// The layer's output in training for a batch of values.
+pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
+    let _alone = sole_use_of_chance();
+    Training::seed(&Default::default(), 1);
+    let layer = build(&parse(layer), input);
+    values(layer.forward(signal(batch.to_vec(), input), true))
+}
+
+/// Parses, round-trips, shape rule equals forward, gradients finite, parameters counted,
+/// same output twice outside training.
+pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
+    let spec = parse(layer);
+    let json = serde_json::to_value(&spec).expect("a layer serializes");
+    let again: LayerSpec = serde_json::from_value(json).expect("what it serializes to parses");
+    assert_eq!(spec, again, "round trip of {layer}");
+
+    let said = spec.output(shape(input), AROUND).expect("the shape rule accepts it");
+    assert_eq!(said, shape(&expected.output), "shape rule of {layer}");
+    let cost = spec.cost(shape(input), AROUND);
+    assert_eq!(cost.parameters, expected.parameters, "parameters of {layer}");
+
+    let _alone = sole_use_of_chance();
+    let module = build(&spec, input);
+    let count = BATCH * input.iter().product::<usize>();
+    let batch: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
+
+    let given = module.forward(signal(batch.clone(), input), true);
+    let wanted: Vec<usize> = [BATCH].iter().chain(&expected.output).copied().collect();
+    assert_eq!(dims(&given), wanted, "forward of {layer}");
+
+    check_gradients(layer, &module, batch.clone(), input);
+
+    let resting = module.valid();
+    let once = values(resting.forward(signal(batch.clone(), input), false));
+    let twice = values(resting.forward(signal(batch, input), false));
+    assert_eq!(once, twice, "two passes outside training of {layer}");
+    assert!(once.iter().all(|value| value.is_finite()), "{layer}");
+}
+
+fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input: &[usize]) {
+    let x = match signal::<Training>(batch, input) {
+        Signal::Features(x) => Signal::Features(x.require_grad()),
+        Signal::Image(x) => Signal::Image(x.require_grad()),
+    };
+    let loss = match module.forward(x.clone(), true) {
+        Signal::Features(y) => y.square().sum(),
+        Signal::Image(y) => y.square().sum(),
+    };
+    let gradients = loss.backward();
+    let of_input = match &x {
+        Signal::Features(x) => values(Signal::Features(x.grad(&gradients).expect("a gradient"))),
+        Signal::Image(x) => values(Signal::Image(x.grad(&gradients).expect("a gradient"))),
+    };
+    assert!(of_input.iter().all(|g| g.is_finite()), "gradient of {layer}");
+
+    struct Finite<'a, B: AutodiffBackend>(&'a B::Gradients, usize);
+    impl<B: AutodiffBackend> burn::module::ModuleVisitor<B> for Finite<'_, B> {
+        fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<B, D>>) {
+            // Running statistics have no gradient.
+            if let Some(gradient) = param.val().grad(self.0) {
+                let values: Vec<f32> = gradient.into_data().into_vec().expect("32-bit floats");
+                assert!(values.iter().all(|g| g.is_finite()));
+                self.1 += values.len();
+            }
+        }
+    }
+    let mut finite = Finite::<Training>(&gradients, 0);
+    module.visit(&mut finite);
+    let cost = parse(layer).cost(shape(input), AROUND);
+    assert_eq!(finite.1, cost.parameters, "trained values of {layer}");
+}

@@ -1,0 +1,156 @@
+//! The vocabulary of optimisers: one file an optimiser, one line an optimiser in the registry below.
+//!
+//! An optimiser file holds its fields as a TOML file writes them and the step it takes on one tensor.
+//! With the same numbers every one of them steps as its namesake in PyTorch's `torch.optim` does, and
+//! the defaults are PyTorch's. Knows nothing of layers, losses or the training loop.
+
+mod stepper;
+#[cfg(test)]
+mod testing;
+
+use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
+use burn::tensor::backend::AutodiffBackend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::{Flaw, Result};
+
+/// An optimiser at work on a module `M`, with what it remembers of each tensor.
+pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
+    /// The module after one step; tensors without a gradient stay as they are.
+    fn step(&mut self, module: M, gradients: GradientsParams) -> M;
+
+    /// The rate of the next step.
+    fn learning_rate(&self) -> f64;
+
+    /// What it remembers, tensor by tensor.
+    fn save(&self) -> Vec<u8>;
+
+    /// Takes up what [`save`](Self::save) gave, for tensors with the same parameter ids.
+    ///
+    /// # Panics
+    /// If the bytes are not such; the caller has seen to that.
+    fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()>;
+}
+
+/// An optimiser as the file writes it.
+trait Fields {
+    /// The rate of the first step.
+    fn learning_rate(&self) -> f64;
+
+    /// What is wrong with fields that are each in range.
+    fn check(&self) -> Vec<Flaw> {
+        Vec::new()
+    }
+}
+
+/// Declares every optimiser once: its file, which is its TOML key, and its fields.
+macro_rules! optimizers {
+    ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
+        $(mod $file;)*
+        $(pub use $file::$Name;)*
+
+        /// The optimiser: a table with its key, or only its name.
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum OptimizerSpec {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl OptimizerSpec {
+            /// The keys of all optimisers, in the registry's order.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
+
+            /// The optimiser's key: `adam`.
+            pub fn key(&self) -> &'static str {
+                match self {
+                    $(OptimizerSpec::$Name(_) => stringify!($file),)*
+                }
+            }
+
+            fn fields(&self) -> &dyn Fields {
+                match self {
+                    $(OptimizerSpec::$Name(fields) => fields,)*
+                }
+            }
+
+            /// The optimiser before its first step.
+            pub fn build<B, M>(&self) -> Box<dyn Optimiser<B, M>>
+            where
+                B: AutodiffBackend,
+                M: AutodiffModule<B> + 'static,
+            {
+                match self {
+                    $(OptimizerSpec::$Name(fields) => {
+                        stepper::boxed::<B, M, _>(fields.rule::<B::InnerBackend>(), fields.learning_rate())
+                    })*
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for OptimizerSpec {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Deserialize)]
+                #[serde(rename_all = "snake_case")]
+                enum Tagged {
+                    $($Name($Name),)*
+                }
+                let tagged = crate::tagged::one_key(deserializer, "an optimizer")?;
+                Ok(match tagged {
+                    $(Tagged::$Name(fields) => OptimizerSpec::$Name(fields),)*
+                })
+            }
+        }
+    };
+}
+
+optimizers! {
+    /// Steps by running means of the gradient and of its square.
+    adam: Adam;
+    /// Adam with weight decay apart from the gradient.
+    adamw: Adamw;
+    /// Plain gradient descent, with or without momentum.
+    sgd: Sgd;
+    /// Steps divided by the root of a running mean of squares.
+    rmsprop: Rmsprop;
+    /// Steps divided by the root of the sum of squares so far.
+    adagrad: Adagrad;
+}
+
+impl OptimizerSpec {
+    /// The rate of the first step.
+    pub fn learning_rate(&self) -> f64 {
+        self.fields().learning_rate()
+    }
+
+    /// What is wrong with it; keys are such as `sgd.nesterov`.
+    pub fn check(&self) -> Vec<Flaw> {
+        let flaws = self.fields().check().into_iter();
+        flaws.map(|flaw| flaw.under(self.key())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_optimiser_is_content_with_its_name_and_goes_round() {
+        for name in OptimizerSpec::NAMES {
+            let spec: OptimizerSpec = serde_json::from_value((*name).into()).unwrap();
+            assert_eq!(spec.key(), *name);
+            assert_eq!(spec.check(), []);
+            let json = serde_json::to_string(&spec).unwrap();
+            assert_eq!(serde_json::from_str::<OptimizerSpec>(&json).unwrap(), spec);
+        }
+    }
+
+    #[test]
+    fn unknown_names_and_values_out_of_range_are_told() {
+        let wrong = |json: &str| serde_json::from_str::<OptimizerSpec>(json).unwrap_err().to_string();
+        assert!(wrong(r#"{"adm": {}}"#).starts_with("unknown variant `adm`, expected one of `adam`"));
+        assert!(wrong(r#"{"adam": {"lr": 1}}"#).starts_with("unknown field `lr`, expected one of `learning_rate`"));
+        assert!(wrong(r#"{"adam": {"learning_rate": 0}}"#).contains("expected a number above 0"));
+    }
+}

@@ -1,0 +1,104 @@
+//! `sgd`: plain gradient descent, with or without momentum.
+
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{self, SgdConfig};
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Fields;
+use crate::error::Flaw;
+use crate::value::{NonNegative, PositiveReal, Rate};
+
+/// Gradient descent: `v = momentum * v + gradient`, `weight -= learning_rate * v`, as `torch.optim.SGD`
+/// without dampening; Nesterov's form after Sutskever et al. 2013.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sgd {
+    /// Size of a step. Default 0.01.
+    pub learning_rate: PositiveReal,
+    /// Share of the last step's direction that is kept. Default 0.
+    pub momentum: Rate,
+    /// Steps by `gradient + momentum * v` instead of `v`. Default false.
+    pub nesterov: bool,
+    /// Times the weight, added to its gradient (an L2 penalty of half that). Default 0.
+    pub weight_decay: NonNegative,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Sgd {
+            learning_rate: PositiveReal(0.01),
+            momentum: Rate(0.0),
+            nesterov: false,
+            weight_decay: NonNegative(0.0),
+        }
+    }
+}
+
+impl Sgd {
+    pub(super) fn rule<B: Backend>(&self) -> optim::Sgd<B> {
+        let momentum = (self.momentum.get() > 0.0).then(|| MomentumConfig {
+            momentum: self.momentum.get(),
+            dampening: 0.0,
+            nesterov: self.nesterov,
+        });
+        let decay = self.weight_decay.get();
+        SgdConfig::new()
+            .with_momentum(momentum)
+            .with_weight_decay((decay > 0.0).then(|| WeightDecayConfig::new(decay as f32)))
+            .build()
+    }
+}
+
+impl Fields for Sgd {
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate.get()
+    }
+
+    fn check(&self) -> Vec<Flaw> {
+        if self.nesterov && self.momentum.get() == 0.0 {
+            let flaw = Flaw::new("nesterov", "`nesterov` needs a `momentum` above 0");
+            return vec![flaw.hint("momentum = 0.9")];
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::OptimizerSpec;
+    use super::super::testing::check_three_steps;
+
+    fn by_hand(start: f64, gradients: &[f64; 3], momentum: f64, nesterov: bool, decay: f64) -> f64 {
+        let (mut w, mut v) = (start, 0.0);
+        for g in gradients {
+            let g = g + decay * w;
+            v = momentum * v + g;
+            w -= 0.05 * if nesterov { g + momentum * v } else { v };
+        }
+        w
+    }
+
+    #[test]
+    fn sgd_steps_by_its_formula() {
+        check_three_steps("{'sgd': {'learning_rate': 0.05}}", |w, g| by_hand(w, g, 0.0, false, 0.0));
+        check_three_steps(
+            "{'sgd': {'learning_rate': 0.05, 'momentum': 0.9, 'weight_decay': 0.1}}",
+            |w, g| by_hand(w, g, 0.9, false, 0.1),
+        );
+        check_three_steps(
+            "{'sgd': {'learning_rate': 0.05, 'momentum': 0.9, 'nesterov': true}}",
+            |w, g| by_hand(w, g, 0.9, true, 0.0),
+        );
+    }
+
+    #[test]
+    fn nesterov_without_momentum_is_told() {
+        let spec: OptimizerSpec = serde_json::from_str(r#"{"sgd": {"nesterov": true}}"#).unwrap();
+        let flaws = spec.check();
+        assert_eq!(flaws[0].key, "sgd.nesterov");
+        assert_eq!(flaws[0].message, "`nesterov` needs a `momentum` above 0");
+    }
+}

@@ -1,0 +1,62 @@
+//! From a rule for one tensor to an optimiser of a whole module.
+
+use burn::module::AutodiffModule;
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{GradientsParams, Optimizer, SimpleOptimizer};
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
+use burn::tensor::backend::AutodiffBackend;
+
+use super::Optimiser;
+use crate::error::{Error, Result};
+
+type Bytes = BinBytesRecorder<FullPrecisionSettings>;
+
+/// Applies a rule to every tensor of a module.
+struct Stepper<B, M, R>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+    R: SimpleOptimizer<B::InnerBackend>,
+{
+    adaptor: OptimizerAdaptor<R, M, B>,
+    learning_rate: f64,
+}
+
+pub(super) fn boxed<B, M, R>(rule: R, learning_rate: f64) -> Box<dyn Optimiser<B, M>>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B> + 'static,
+    R: SimpleOptimizer<B::InnerBackend> + 'static,
+{
+    Box::new(Stepper {
+        adaptor: OptimizerAdaptor::from(rule),
+        learning_rate,
+    })
+}
+
+impl<B, M, R> Optimiser<B, M> for Stepper<B, M, R>
+where
+    B: AutodiffBackend,
+    M: AutodiffModule<B>,
+    R: SimpleOptimizer<B::InnerBackend>,
+{
+    fn step(&mut self, module: M, gradients: GradientsParams) -> M {
+        self.adaptor.step(self.learning_rate, module, gradients)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn save(&self) -> Vec<u8> {
+        Recorder::<B>::record(&Bytes::default(), self.adaptor.to_record(), ())
+            .expect("memory takes any record")
+    }
+
+    fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()> {
+        let record = Recorder::<B>::load(&Bytes::default(), bytes, device)
+            .map_err(|error| Error::bug(format!("cannot read the optimiser's state: {error}")))?;
+        self.adaptor = self.adaptor.clone().load_record(record);
+        Ok(())
+    }
+}

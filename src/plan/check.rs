@@ -1,0 +1,144 @@
+//! Everything about one point of the grid that can be known before training.
+
+use std::collections::HashMap;
+
+use crate::data::{Catalogue, Facts};
+use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::layers::Around;
+use crate::network;
+use crate::shape::Shape;
+use crate::spec::{Document, Model, Resolved, Settings, read};
+
+use super::note;
+
+/// Settings that nothing is wrong with, and what follows from them.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub settings: Settings,
+    /// Training images of one epoch, augmented copies included.
+    pub images: usize,
+    pub parameters: usize,
+    /// For one image, forward.
+    pub multiply_adds: usize,
+}
+
+/// Checks point after point, each `[data]` table once.
+pub struct Checker<'a> {
+    catalogue: &'a Catalogue,
+    data: HashMap<String, (Facts, Vec<Flaw>)>,
+}
+
+impl<'a> Checker<'a> {
+    pub fn new(catalogue: &'a Catalogue) -> Self {
+        Checker {
+            catalogue,
+            data: HashMap::new(),
+        }
+    }
+
+    /// The settings of a point if nothing is wrong with them; what is wrong is added to `problems`.
+    ///
+    /// # Errors
+    /// Data is missing or damaged.
+    pub fn check(
+        &mut self,
+        resolved: &Resolved,
+        file: &Document,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<Checked>> {
+        let settings: Settings = match read(&resolved.json) {
+            Ok(settings) => settings,
+            Err(unreadable) => {
+                for thing in unreadable {
+                    let place = match thing.is_key {
+                        true => resolved.place_of_key(&thing.path),
+                        false => resolved.place(&thing.path),
+                    };
+                    // What is missing altogether is missing from the file.
+                    let problem = match place {
+                        Some(place) if !thing.path.is_empty() => Problem::new(thing.message).at(place),
+                        _ => Problem::new(thing.message).at_file(&file.path),
+                    };
+                    note(problems, problem.maybe_hint(thing.hint));
+                }
+                return Ok(None);
+            }
+        };
+        let (checked, flaws) = self.examine(settings)?;
+        let sound = flaws.is_empty();
+        for flaw in flaws {
+            let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
+            let problem = match resolved.place(&path) {
+                Some(place) => Problem::new(flaw.message).at(place),
+                None => Problem::new(flaw.message).at_file(&file.path),
+            };
+            note(problems, problem.maybe_hint(flaw.hint));
+        }
+        Ok(sound.then_some(checked))
+    }
+
+    fn data(&mut self, settings: &Settings) -> Result<(Facts, Vec<Flaw>)> {
+        let key = serde_json::to_string(&settings.data).expect("fields are plain values");
+        if let Some(known) = self.data.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.catalogue.check(&settings.data)?;
+        self.data.insert(key, found.clone());
+        Ok(found)
+    }
+
+    fn examine(&mut self, settings: Settings) -> Result<(Checked, Vec<Flaw>)> {
+        let (facts, data_flaws) = self.data(&settings)?;
+        let mut flaws: Vec<Flaw> = data_flaws.into_iter().map(|flaw| flaw.under("data")).collect();
+        let augment = settings.augment.check(facts.shape);
+        flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
+        let around = Around {
+            classes: facts.classes.len(),
+        };
+        let Model::Classifier(classifier) = &settings.model;
+        let (planned, layers) = network::plan_classifier(
+            &classifier.layers,
+            Shape::Image(facts.shape),
+            around,
+            settings.train.loss,
+        );
+        flaws.extend(layers.into_iter().map(|flaw| flaw.under("model.classifier.layers")));
+        flaws.extend(seed_flaws(&settings.train.seeds));
+        let sum = |of: fn(&network::Planned) -> usize| planned.iter().map(of).sum();
+        let checked = Checked {
+            images: facts.train * (1 + settings.augment.copies.len()),
+            parameters: sum(|layer| layer.cost.parameters),
+            multiply_adds: sum(|layer| layer.cost.multiply_adds),
+            settings,
+        };
+        Ok((checked, flaws))
+    }
+}
+
+fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
+    if seeds.is_empty() {
+        return Some(Flaw::new("train.seeds", "`seeds` is empty: there would be no runs").hint("seeds = [0]"));
+    }
+    let repeated = (1..seeds.len()).find(|&index| seeds[..index].contains(&seeds[index]))?;
+    let message = format!("the seed `{}` is listed twice", seeds[repeated]);
+    Some(Flaw::new(format!("train.seeds.{repeated}"), message))
+}
+
+/// The network's layers for one run's settings.
+///
+/// # Errors
+/// The settings have flaws; a plan's settings have none.
+pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<Vec<network::Planned>> {
+    let (facts, _) = catalogue.check(&settings.data)?;
+    let around = Around {
+        classes: facts.classes.len(),
+    };
+    let Model::Classifier(classifier) = &settings.model;
+    let shape = Shape::Image(facts.shape);
+    let (planned, flaws) =
+        network::plan_classifier(&classifier.layers, shape, around, settings.train.loss);
+    match flaws.first() {
+        None => Ok(planned),
+        Some(flaw) => Err(Error::new(Kind::Bug, vec![Problem::new(&flaw.message)])),
+    }
+}

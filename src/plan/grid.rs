@@ -1,0 +1,283 @@
+//! The `[grid]` table: which points of the settings are tried.
+
+use std::rc::Rc;
+
+use crate::error::{Flaw, Problem, did_you_mean, list};
+use crate::spec::{Chain, Document, Origin, SETTINGS};
+
+/// Keys that take their values together: one key, or the keys of one `zip` table.
+#[derive(Debug, Clone)]
+struct Axis {
+    keys: Vec<Key>,
+    length: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Key {
+    /// Dotted, as written.
+    name: String,
+    values: Vec<toml::Value>,
+    document: Rc<Document>,
+    written: Vec<String>,
+}
+
+/// All axes of a file, and the points left out.
+#[derive(Debug, Clone, Default)]
+pub struct Grid {
+    axes: Vec<Axis>,
+    skips: Vec<Vec<(String, toml::Value)>>,
+}
+
+/// One value of one key at one point.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub key: String,
+    pub value: toml::Value,
+    pub origin: Origin,
+}
+
+impl Setting {
+    /// The value as tables and names show it: texts bare, the rest as TOML.
+    pub fn text(&self) -> String {
+        shown(&self.value)
+    }
+}
+
+fn shown(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        // A choice with settings is known by its name and them.
+        other => other.to_string(),
+    }
+}
+
+impl Grid {
+    /// Reads the grids of a chain of files; a later file's axis replaces an earlier one's.
+    pub fn read(chain: &Chain, problems: &mut Vec<Problem>) -> Self {
+        let mut grid = Grid::default();
+        for document in &chain.documents {
+            match document.table.get("grid") {
+                None => {}
+                Some(toml::Value::Table(table)) => grid.add(document, table, problems),
+                Some(_) => problems.push(
+                    Problem::new("expected a table for `grid`")
+                        .at(document.place(&["grid".to_string()], "grid")),
+                ),
+            }
+        }
+        grid.check_keys(problems);
+        grid
+    }
+
+    fn add(&mut self, document: &Rc<Document>, table: &toml::Table, problems: &mut Vec<Problem>) {
+        for (name, value) in table {
+            let written = vec!["grid".to_string(), name.clone()];
+            match (name.as_str(), value) {
+                ("zip", toml::Value::Array(tables)) => {
+                    for (index, table) in tables.iter().enumerate() {
+                        let written: Vec<String> =
+                            written.iter().cloned().chain([index.to_string()]).collect();
+                        self.add_zip(document, table, written, problems);
+                    }
+                }
+                ("skip", toml::Value::Array(tables)) => {
+                    self.skips = tables
+                        .iter()
+                        .filter_map(toml::Value::as_table)
+                        .map(|table| table.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
+                        .collect();
+                }
+                ("zip" | "skip", _) => problems.push(
+                    Problem::new(format!("expected a list of tables for `{name}`"))
+                        .at(document.place(&written, &format!("grid.{name}"))),
+                ),
+                _ => {
+                    if let Some(key) = axis_key(document, name, value, written, problems) {
+                        self.axes.retain(|axis| axis.keys.len() > 1 || axis.keys[0].name != key.name);
+                        let length = key.values.len();
+                        self.axes.push(Axis {
+                            keys: vec![key],
+                            length,
+                        });
+                    }
+                }
+            }
+        }
+        self.check_skips(document, problems);
+    }
+
+    fn add_zip(
+        &mut self,
+        document: &Rc<Document>,
+        table: &toml::Value,
+        written: Vec<String>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let at = |keys: &[String]| document.place(keys, &keys.join("."));
+        let Some(table) = table.as_table() else {
+            problems.push(Problem::new("expected a table of lists in `zip`").at(at(&written)));
+            return;
+        };
+        let mut keys = Vec::new();
+        for (name, value) in table {
+            let written = written.iter().cloned().chain([name.clone()]).collect();
+            keys.extend(axis_key(document, name, value, written, problems));
+        }
+        let Some(length) = keys.first().map(|key: &Key| key.values.len()) else {
+            return;
+        };
+        if let Some(other) = keys.iter().find(|key| key.values.len() != length) {
+            problems.push(
+                Problem::new(format!(
+                    "keys that move together need as many values: `{}` has {length}, `{}` has {}",
+                    keys[0].name,
+                    other.name,
+                    other.values.len()
+                ))
+                .at(at(&other.written)),
+            );
+            return;
+        }
+        self.axes.push(Axis { keys, length });
+    }
+
+    fn check_keys(&self, problems: &mut Vec<Problem>) {
+        let all: Vec<&Key> = self.axes.iter().flat_map(|axis| &axis.keys).collect();
+        for (index, key) in all.iter().enumerate() {
+            if all[..index].iter().any(|earlier| earlier.name == key.name) {
+                problems.push(
+                    Problem::new(format!("the grid sweeps `{}` twice", key.name))
+                        .at(key.document.place_of_key(&key.written, &key.name)),
+                );
+            }
+        }
+    }
+
+    fn check_skips(&self, document: &Document, problems: &mut Vec<Problem>) {
+        let keys = self.keys();
+        for (index, skip) in self.skips.iter().enumerate() {
+            for (key, _) in skip {
+                if key != "variant" && !keys.contains(key) {
+                    let at = ["grid", "skip", &index.to_string(), key].map(String::from);
+                    problems.push(
+                        Problem::new(format!("`skip` speaks of `{key}`, which the grid does not sweep"))
+                            .at(document.place_of_key(&at, &at.join(".")))
+                            .maybe_hint(did_you_mean(key, &keys)),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The swept keys in order.
+    pub fn keys(&self) -> Vec<String> {
+        let keys = self.axes.iter().flat_map(|axis| &axis.keys);
+        keys.map(|key| key.name.clone()).collect()
+    }
+
+    /// Every point, the last axis moving fastest, without those that `skip` names for the variant.
+    pub fn points(&self, variant: &str) -> Vec<Vec<Setting>> {
+        let count: usize = self.axes.iter().map(|axis| axis.length).product();
+        (0..count)
+            .map(|number| self.point(number))
+            .filter(|point| !self.is_skipped(variant, point))
+            .collect()
+    }
+
+    fn point(&self, mut number: usize) -> Vec<Setting> {
+        let mut indices = vec![0; self.axes.len()];
+        for (index, axis) in indices.iter_mut().zip(&self.axes).rev() {
+            *index = number % axis.length;
+            number /= axis.length;
+        }
+        let along = self.axes.iter().zip(indices);
+        along
+            .flat_map(|(axis, index)| axis.keys.iter().map(move |key| key.setting(index)))
+            .collect()
+    }
+
+    fn is_skipped(&self, variant: &str, point: &[Setting]) -> bool {
+        self.skips.iter().any(|skip| {
+            skip.iter().all(|(key, value)| match key.as_str() {
+                "variant" => value.as_str() == Some(variant),
+                _ => point.iter().any(|setting| setting.key == *key && setting.value == *value),
+            })
+        })
+    }
+}
+
+impl Key {
+    fn setting(&self, index: usize) -> Setting {
+        let written = self.written.iter().cloned().chain([index.to_string()]);
+        Setting {
+            key: self.name.clone(),
+            value: self.values[index].clone(),
+            origin: Origin {
+                name: format!("{}, grid", self.document.path.display()),
+                document: Some(Rc::clone(&self.document)),
+                base: self.name.split('.').map(String::from).collect(),
+                written: written.collect(),
+            },
+        }
+    }
+}
+
+fn axis_key(
+    document: &Rc<Document>,
+    name: &str,
+    value: &toml::Value,
+    written: Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<Key> {
+    let flaw = axis_flaw(name, value);
+    if let Some(flaw) = flaw {
+        let place = match flaw.key.as_str() {
+            "" => document.place_of_key(&written, &written.join(".")),
+            index => {
+                let at: Vec<String> = written.iter().cloned().chain([index.to_string()]).collect();
+                document.place(&at, &written.join("."))
+            }
+        };
+        problems.push(Problem::new(flaw.message).at(place).maybe_hint(flaw.hint));
+        return None;
+    }
+    Some(Key {
+        name: name.to_string(),
+        values: value.as_array().cloned().unwrap_or_default(),
+        document: Rc::clone(document),
+        written,
+    })
+}
+
+fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
+    let section = name.split('.').next().unwrap_or_default();
+    if !SETTINGS.contains(&section) || !name.contains('.') {
+        let flaw = Flaw::new("", format!("the grid key `{name}` points at nothing"));
+        return Some(match did_you_mean(section, SETTINGS) {
+            Some(_) if SETTINGS.contains(&section) => flaw.hint(format!(
+                "name one key of `{section}`, such as \"{section}.{}\"",
+                if section == "train" { "batch_size" } else { "..." }
+            )),
+            Some(hint) => flaw.hint(hint),
+            None => flaw,
+        });
+    }
+    if name == "train.seeds" {
+        return Some(
+            Flaw::new("", "`train.seeds` cannot be swept: every seed is a run already")
+                .hint("list the seeds in `[train]`"),
+        );
+    }
+    let Some(values) = value.as_array() else {
+        return Some(
+            Flaw::new("", format!("expected a list of values for the grid key `{name}`"))
+                .hint(format!("\"{name}\" = [{value}]")),
+        );
+    };
+    if values.is_empty() {
+        return Some(Flaw::new("", format!("the grid key `{name}` has no values")));
+    }
+    let repeated = (1..values.len()).find(|&index| values[..index].contains(&values[index]))?;
+    let message = format!("the grid key `{name}` has {} twice", list(&[shown(&values[repeated])]));
+    Some(Flaw::new(repeated.to_string(), message))
+}

@@ -1,0 +1,290 @@
+//! From an experiment to every run: resolved, named, hashed and checked before anything starts.
+//!
+//! All problems of the whole grid are found here, each told once, at its place in the file.
+
+pub mod check;
+mod claims;
+mod grid;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+pub use claims::Claim;
+use check::Checked;
+use grid::{Grid, Setting};
+
+use crate::data::Catalogue;
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
+
+/// Changes whenever the same settings would give other numbers, so that old runs are not reused.
+const NUMBERS: u8 = 1;
+
+/// Every run of an experiment, and what it claims.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its path below `experiments/`, without `.toml`: names its folder under `results/`.
+    pub name: String,
+    pub path: PathBuf,
+    pub title: String,
+    pub source: Option<String>,
+    /// Keys that the grid sweeps.
+    pub swept: Vec<String>,
+    /// By variant, then by grid point, then by seed.
+    pub runs: Vec<Run>,
+    pub claims: Vec<Claim>,
+}
+
+/// One variant with one seed.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The variant's name, with the grid point's values: `plain,batch_size=50`.
+    pub variant: String,
+    pub seed: u64,
+    /// Hash of the settings and the seed, 12 hexadecimal digits.
+    pub id: String,
+    pub settings: Arc<Settings>,
+    /// Each swept key with this run's value.
+    pub swept: Vec<(String, String)>,
+    /// Training images of one epoch, augmented copies included.
+    pub images: usize,
+    /// Trained numbers of the network.
+    pub parameters: usize,
+    /// Multiply-adds of the whole training, forward only: what estimates of time go by.
+    pub work: f64,
+}
+
+impl Run {
+    /// The run's folder below `runs/`.
+    pub fn folder(&self) -> String {
+        format!("{}-seed-{}-{}", file_name(&self.variant), self.seed, self.id)
+    }
+}
+
+/// A variant's name as a file's name: what file systems dislike becomes `_`.
+pub fn file_name(variant: &str) -> String {
+    let safe = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ',' | '=' => c,
+        _ => '_',
+    };
+    variant.chars().map(safe).take(120).collect()
+}
+
+impl Plan {
+    /// Reads a file and plans all its runs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, in the order of its lines; or data is missing.
+    pub fn make(path: &Path, overrides: &Overrides, catalogue: &Catalogue) -> Result<Plan> {
+        let chain = Chain::read(path, overrides)?;
+        let mut problems = Vec::new();
+        let title = head(&chain, "title", &mut problems);
+        let source = head(&chain, "source", &mut problems);
+        let grid = Grid::read(&chain, &mut problems);
+        let variants = variant_names(&chain, &mut problems);
+        let mut runs = Vec::new();
+        let mut checker = check::Checker::new(catalogue);
+        for variant in &variants {
+            let points = grid.points(variant.as_deref().unwrap_or_default());
+            for point in points {
+                let label = label(variant.as_deref(), &point);
+                let resolved = match resolve(&chain, variant.as_deref(), &point) {
+                    Ok(resolved) => resolved,
+                    Err(problem) => {
+                        note(&mut problems, problem);
+                        continue;
+                    }
+                };
+                if let Some(checked) = checker.check(&resolved, chain.document(), &mut problems)? {
+                    runs.extend(runs_of(&label, &point, checked));
+                }
+            }
+        }
+        let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
+        if !problems.is_empty() {
+            return Err(in_order(problems));
+        }
+        if runs.is_empty() {
+            let problem = Problem::new("the grid leaves no runs: `skip` names them all").at_file(path);
+            return Err(Error::usage(problem));
+        }
+        Ok(Plan {
+            name: experiment_name(path),
+            path: path.to_path_buf(),
+            title: title.unwrap_or_else(|| experiment_name(path)),
+            source,
+            swept: grid.keys(),
+            runs,
+            claims,
+        })
+    }
+
+    /// The variants' labels in order, each once.
+    pub fn variants(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = self.runs.iter().map(|run| run.variant.as_str()).collect();
+        labels.dedup();
+        labels
+    }
+}
+
+/// The settings of one variant (or of the file as it stands) with every value's origin.
+///
+/// # Errors
+/// The file has problems, or no such variant.
+pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Result<Resolved> {
+    let chain = Chain::read(path, overrides)?;
+    let mut problems = Vec::new();
+    let names = variant_names(&chain, &mut problems);
+    let known: Vec<&String> = names.iter().flatten().collect();
+    if let Some(asked) = variant
+        && !known.iter().any(|name| *name == asked)
+    {
+        let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()))
+            .maybe_hint(did_you_mean(asked, &known));
+        return Err(Error::usage(problem));
+    }
+    resolve(&chain, variant, &[]).map_err(Error::usage)
+}
+
+/// Adds a problem that is not known yet.
+fn note(problems: &mut Vec<Problem>, problem: Problem) {
+    if !problems.contains(&problem) {
+        problems.push(problem);
+    }
+}
+
+fn in_order(mut problems: Vec<Problem>) -> Error {
+    problems.sort_by_key(|problem| match &problem.place {
+        Some(Place::File { path, line, column, .. }) => (path.clone(), *line, *column),
+        _ => (PathBuf::new(), 0, 0),
+    });
+    Error::new(Kind::Usage, problems)
+}
+
+/// A text at the top of the file.
+fn head(chain: &Chain, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    let (document, value) = chain.last_with(key)?;
+    let text = value.as_str().map(String::from);
+    if text.is_none() {
+        let place = document.place(&[key.to_string()], key);
+        problems.push(Problem::new(format!("expected a text for `{key}`")).at(place));
+    }
+    text
+}
+
+/// The variants in the order of the files, or one without a name where there are none.
+fn variant_names(chain: &Chain, problems: &mut Vec<Problem>) -> Vec<Option<String>> {
+    let mut names: Vec<Option<String>> = Vec::new();
+    for document in &chain.documents {
+        let Some(variants) = document.table.get("variants") else {
+            continue;
+        };
+        let Some(table) = variants.as_table() else {
+            let place = document.place(&["variants".to_string()], "variants");
+            problems.push(Problem::new("expected tables of variants for `variants`").at(place));
+            continue;
+        };
+        for (name, value) in table {
+            if let Some((problem, key)) = variant_problem(name, value) {
+                let at = ["variants".to_string(), name.clone()].into_iter().chain(key);
+                let at: Vec<String> = at.collect();
+                problems.push(problem.at(document.place_of_key(&at, &at.join("."))));
+            } else if !names.contains(&Some(name.clone())) {
+                names.push(Some(name.clone()));
+            }
+        }
+    }
+    if names.is_empty() {
+        names.push(None);
+    }
+    names
+}
+
+/// What is wrong with a variant, and the key below it at fault if it is one.
+fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<String>)> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.is_empty() || !name.chars().all(safe) || name.starts_with('.') {
+        let problem = Problem::new(format!("a variant cannot be called `{name}`"));
+        let hint = "use letters, digits, `_`, `-` and `.`: it names folders";
+        return Some((problem.hint(hint), None));
+    }
+    let Some(table) = value.as_table() else {
+        return Some((Problem::new(format!("expected a table for the variant `{name}`")), None));
+    };
+    let unknown = table.keys().find(|key| !crate::spec::SETTINGS.contains(&key.as_str()))?;
+    let problem = Problem::new(format!("unknown key `{unknown}` in the variant `{name}`"));
+    let hint = did_you_mean(unknown, crate::spec::SETTINGS);
+    Some((problem.maybe_hint(hint), Some(unknown.clone())))
+}
+
+fn resolve(
+    chain: &Chain,
+    variant: Option<&str>,
+    point: &[Setting],
+) -> std::result::Result<Resolved, Problem> {
+    let mut stack = chain.stack()?;
+    if let Some(variant) = variant {
+        chain.push_variant(&mut stack, variant)?;
+    }
+    for setting in point {
+        let values = nested(&setting.origin.base, setting.value.clone());
+        stack.push(setting.origin.clone(), &values)?;
+    }
+    chain.finish(stack)
+}
+
+/// `plain,batch_size=50`: the variant and the last part of every swept key.
+fn label(variant: Option<&str>, point: &[Setting]) -> String {
+    let values = point.iter().map(|setting| {
+        let key = setting.key.rsplit('.').next().unwrap_or(&setting.key);
+        format!("{key}={}", setting.text())
+    });
+    let parts: Vec<String> = variant.map(String::from).into_iter().chain(values).collect();
+    match parts.is_empty() {
+        true => "default".to_string(),
+        false => parts.join(","),
+    }
+}
+
+fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
+    let swept: Vec<(String, String)> = point
+        .iter()
+        .map(|setting| (setting.key.clone(), setting.text()))
+        .collect();
+    let settings = Arc::new(checked.settings);
+    let epochs = settings.train.epochs.get();
+    let run = |&seed: &u64| Run {
+        variant: label.to_string(),
+        seed,
+        id: run_id(&settings, seed),
+        settings: Arc::clone(&settings),
+        swept: swept.clone(),
+        images: checked.images,
+        parameters: checked.parameters,
+        work: (epochs * checked.images) as f64 * checked.multiply_adds as f64,
+    };
+    settings.train.seeds.iter().map(run).collect()
+}
+
+/// What a run's numbers depend on, hashed.
+fn run_id(settings: &Settings, seed: u64) -> String {
+    let mut values = serde_json::to_value(settings).expect("settings are plain values");
+    if let Some(train) = values.get_mut("train").and_then(serde_json::Value::as_object_mut) {
+        train.remove("seeds");
+    }
+    let hash = Sha256::digest(format!("{NUMBERS} {seed} {values}").as_bytes());
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The path below the last `experiments` folder, without `.toml`.
+fn experiment_name(path: &Path) -> String {
+    let path = path.with_extension("");
+    let parts: Vec<String> = path
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let from = parts.iter().rposition(|part| part == "experiments").map_or(parts.len() - 1, |at| at + 1);
+    parts[from..].join("/")
+}

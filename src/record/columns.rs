@@ -1,0 +1,163 @@
+//! Every column of the tables, declared once: its name, what it says, where it comes from.
+
+use super::row::{EpochRow, RunRow};
+
+/// What stands in one place of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Text(String),
+    Whole(u64),
+    Real(f64),
+    /// Not measured, not applicable: an empty place.
+    Missing,
+}
+
+impl Cell {
+    /// As CSV writes it: reals with six decimals at most.
+    pub fn text(&self) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Whole(number) => number.to_string(),
+            Cell::Real(number) if !number.is_finite() => number.to_string(),
+            Cell::Real(number) => {
+                let text = format!("{number:.6}");
+                text.trim_end_matches('0').trim_end_matches('.').to_string()
+            }
+            Cell::Missing => String::new(),
+        }
+    }
+
+    /// The number in it, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Cell::Whole(number) => Some(*number as f64),
+            Cell::Real(number) => Some(*number),
+            Cell::Text(_) | Cell::Missing => None,
+        }
+    }
+}
+
+fn real(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Missing, Cell::Real)
+}
+
+fn whole(value: Option<usize>) -> Cell {
+    value.map_or(Cell::Missing, |value| Cell::Whole(value as u64))
+}
+
+fn text(value: Option<&str>) -> Cell {
+    value.map_or(Cell::Missing, |value| Cell::Text(value.to_string()))
+}
+
+/// One column of a table whose rows are `T`.
+pub struct Column<T> {
+    pub name: &'static str,
+    /// What it says, with its unit.
+    pub doc: &'static str,
+    /// Whether claims may speak of it.
+    pub is_metric: bool,
+    pub cell: fn(&T) -> Cell,
+}
+
+/// A column that says which row it is.
+const fn label<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
+    Column {
+        name,
+        doc,
+        is_metric: false,
+        cell,
+    }
+}
+
+/// A column that holds a measurement.
+const fn measure<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
+    Column {
+        name,
+        doc,
+        is_metric: true,
+        cell,
+    }
+}
+
+/// The columns of `summary.csv`; the swept keys follow `seed`.
+pub const RUN_COLUMNS: &[Column<RunRow>] = &[
+    label("variant", "name of the variant", |run| text(Some(&run.variant))),
+    label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
+    label("status", "done, diverged, failed or unfinished", |run| {
+        text(Some(run.status.name()))
+    }),
+    measure("train_loss", "mean loss of the last epoch's training batches", |run| {
+        real(run.last.as_ref().map(|row| row.train.loss))
+    }),
+    measure("train_accuracy", "share of right answers in the last epoch's training batches", |run| {
+        real(run.last.as_ref().map(|row| row.train.accuracy))
+    }),
+    measure("validation_loss", "mean loss on the validation set after the last epoch", |run| {
+        real(run.last.as_ref().and_then(|row| row.validation).map(|score| score.loss))
+    }),
+    measure("validation_accuracy", "share of right answers on the validation set after the last epoch", |run| {
+        real(run.last.as_ref().and_then(|row| row.validation).map(|score| score.accuracy))
+    }),
+    measure("test_loss", "mean loss on the test set with the last epoch's weights", |run| {
+        real(run.measured.as_ref().map(|measured| measured.test.loss))
+    }),
+    measure("test_accuracy", "share of right answers on the test set with the last epoch's weights", |run| {
+        real(run.measured.as_ref().map(|measured| measured.test.accuracy))
+    }),
+    measure("best_test_loss", "test_loss with the weights of least validation loss", |run| {
+        real(run.measured.as_ref().and_then(|measured| measured.best).map(|score| score.loss))
+    }),
+    measure("best_test_accuracy", "test_accuracy with the weights of least validation loss", |run| {
+        real(run.measured.as_ref().and_then(|measured| measured.best).map(|score| score.accuracy))
+    }),
+    label("best_epoch", "epoch of least validation loss, from 1", |run| {
+        whole(run.measured.as_ref().and_then(|measured| measured.best_epoch))
+    }),
+    label("epochs", "epochs trained", |run| whole(run.last.as_ref().map(|row| row.epoch))),
+    measure("seconds", "time of all epochs", |run| real(run.seconds)),
+    measure("images_per_second", "training images a second", |run| {
+        real(run.images_per_second)
+    }),
+    measure("parameters", "trained numbers of the network", |run| {
+        whole(run.measured.as_ref().map(|measured| measured.parameters))
+    }),
+    label("device", "what the run was trained on", |run| text(run.device.as_deref())),
+    label("id", "hash of the run's resolved settings", |run| text(Some(&run.id))),
+    label("reason", "why the run failed or diverged", |run| text(run.reason.as_deref())),
+];
+
+/// The columns of `epochs.csv`; in the experiment's table `variant` and `seed` come first.
+pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
+    label("epoch", "from 1", |row| Cell::Whole(row.epoch as u64)),
+    measure("train_loss", "mean loss of the epoch's training batches", |row| {
+        Cell::Real(row.train.loss)
+    }),
+    measure("train_accuracy", "share of right answers in the epoch's training batches", |row| {
+        Cell::Real(row.train.accuracy)
+    }),
+    measure("validation_loss", "mean loss on the validation set", |row| {
+        real(row.validation.map(|score| score.loss))
+    }),
+    measure("validation_accuracy", "share of right answers on the validation set", |row| {
+        real(row.validation.map(|score| score.accuracy))
+    }),
+    measure("learning_rate", "of the epoch's last step", |row| Cell::Real(row.learning_rate)),
+    measure("seconds", "time of training and validation", |row| Cell::Real(row.seconds)),
+    measure("images_per_second", "training images a second", |row| {
+        Cell::Real(row.images_per_second)
+    }),
+];
+
+/// The names that a claim's `metric` may take.
+pub fn metric_names() -> Vec<&'static str> {
+    let metrics = RUN_COLUMNS.iter().filter(|column| column.is_metric);
+    metrics.map(|column| column.name).collect()
+}
+
+/// A run's value of a metric, if it was measured.
+pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
+    let column = RUN_COLUMNS
+        .iter()
+        .find(|column| column.is_metric && column.name == name)?;
+    (column.cell)(run).number()
+}

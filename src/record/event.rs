@@ -1,0 +1,61 @@
+//! What a run says while it trains.
+
+use serde::{Deserialize, Serialize};
+
+use super::row::{EpochRow, Measured};
+use crate::error::Result;
+
+/// One thing a run says. The light ones also travel from worker to supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Training begins, or goes on after `epochs_done` epochs of an interrupted attempt.
+    Started { epochs: usize, epochs_done: usize },
+    /// The network's graph, in forward order; said once at the start.
+    Graph(Vec<Node>),
+    /// Input images of the first batch after augmentation; said once at the start.
+    Inputs(Vec<Picture>),
+    /// Weights or gradients of one tensor after an epoch, by the tensor's name
+    /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`).
+    Histogram { name: String, epoch: usize, histogram: Histogram },
+    /// A share of an epoch is done: batches so far and in all.
+    Progress { epoch: usize, batch: usize, batches: usize },
+    /// An epoch is over.
+    Epoch(EpochRow),
+    /// Training is over and the results are measured.
+    Finished(Box<Measured>),
+}
+
+/// All values of one tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Histogram(pub Vec<f32>);
+
+/// One image: rows from the top, channels interleaved (1 gray or 3 RGB), 0 to 255.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Picture {
+    pub width: usize,
+    pub height: usize,
+    pub channels: usize,
+    pub pixels: Vec<u8>,
+}
+
+/// One node of the network's graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Scopes are parted by `/`: `network/conv2d_1`.
+    pub name: String,
+    /// What it does: `conv2d`, `weight`, `cross_entropy`.
+    pub operation: String,
+    /// Names of the nodes it takes from.
+    pub inputs: Vec<String>,
+    /// Settings shown beside it.
+    pub attributes: Vec<(String, String)>,
+    /// Shape of its output without the batch axis.
+    pub output: Vec<usize>,
+}
+
+/// Whoever wants to hear a run's events.
+pub trait Reporter {
+    /// Hears one event. An error ends the run as failed.
+    fn hear(&mut self, event: &Event) -> Result<()>;
+}

@@ -1,0 +1,143 @@
+//! A run's directory, written so that being killed at any moment costs no more than an epoch.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::columns::EPOCH_COLUMNS;
+use super::row::{EpochRow, Measured, Provenance, RunRow};
+use crate::error::{Error, Kind, Problem, Result};
+
+/// Writes a whole file under another name and renames it, so that readers see all of it or none.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let refused = |error| Error::io(Kind::Data, "write the file", path, &error);
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = fs::File::create(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| fs::rename(&part, path)) {
+        let _ = fs::remove_file(&part);
+        return Err(refused(error));
+    }
+    Ok(())
+}
+
+/// `results/EXPERIMENT/runs/VARIANT-seed-N-ID/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        RunFolder(path.into())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.0)
+            .map_err(|error| Error::io(Kind::Data, "make the folder", &self.0, &error))
+    }
+
+    /// Forgets everything an earlier attempt left.
+    pub fn clear(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(Kind::Data, "remove the folder", &self.0, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run's row as it last stood; `None` if there is none or it cannot be read.
+    pub fn row(&self) -> Option<RunRow> {
+        self.read("run.json")
+    }
+
+    pub fn write_row(&self, row: &RunRow) -> Result<()> {
+        self.write("run.json", row)
+    }
+
+    /// Epochs as the last checkpoint knows them.
+    pub fn epochs(&self) -> Vec<EpochRow> {
+        self.read("epochs.json").unwrap_or_default()
+    }
+
+    /// Writes `epochs.csv` and what resuming reads.
+    pub fn write_epochs(&self, rows: &[EpochRow]) -> Result<()> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let broken = |error: csv::Error| Error::bug(format!("cannot make `epochs.csv`: {error}"));
+        table
+            .write_record(EPOCH_COLUMNS.iter().map(|column| column.name))
+            .map_err(broken)?;
+        for row in rows {
+            table
+                .write_record(EPOCH_COLUMNS.iter().map(|column| (column.cell)(row).text()))
+                .map_err(broken)?;
+        }
+        let bytes = table
+            .into_inner()
+            .map_err(|error| Error::bug(format!("cannot make `epochs.csv`: {error}")))?;
+        write_atomically(&self.file("epochs.csv"), &bytes)?;
+        self.write("epochs.json", &rows)
+    }
+
+    /// Writes `confusion.csv`: a row a true class, its test samples by answer, and its accuracy.
+    pub fn write_confusion(&self, measured: &Measured) -> Result<()> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let broken = |error: csv::Error| Error::bug(format!("cannot make `confusion.csv`: {error}"));
+        let header = std::iter::once("truth")
+            .chain(measured.classes.iter().map(String::as_str))
+            .chain(["accuracy"]);
+        table.write_record(header).map_err(broken)?;
+        for (truth, (class, answers)) in measured.classes.iter().zip(&measured.confusion).enumerate() {
+            let all: usize = answers.iter().sum();
+            let accuracy = if all == 0 {
+                String::new()
+            } else {
+                format!("{:.4}", answers[truth] as f64 / all as f64)
+            };
+            let counts = answers.iter().map(usize::to_string);
+            let record = std::iter::once(class.clone()).chain(counts).chain([accuracy]);
+            table.write_record(record).map_err(broken)?;
+        }
+        let bytes = table
+            .into_inner()
+            .map_err(|error| Error::bug(format!("cannot make `confusion.csv`: {error}")))?;
+        write_atomically(&self.file("confusion.csv"), &bytes)
+    }
+
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.read("provenance.json")
+    }
+
+    pub fn write_provenance(&self, provenance: &Provenance) -> Result<()> {
+        self.write("provenance.json", provenance)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let bytes = fs::read(self.file(name)).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    fn write<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
+        let bytes = serde_json::to_vec_pretty(value).map_err(|error| {
+            Error::new(
+                Kind::Bug,
+                vec![Problem::new(format!("cannot write `{name}` as JSON: {error}"))],
+            )
+        })?;
+        write_atomically(&self.file(name), &bytes)
+    }
+}

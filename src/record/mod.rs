@@ -1,0 +1,13 @@
+//! The language of results: what a run reports while it trains, and the rows it leaves.
+//!
+//! Training speaks it, the supervisor passes it on, reports read it. Knows neither Burn nor TOML.
+
+mod columns;
+mod event;
+mod folder;
+mod row;
+
+pub use columns::{Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
+pub use event::{Event, Histogram, Node, Picture, Reporter};
+pub use folder::{RunFolder, write_atomically};
+pub use row::{EpochRow, Measured, Provenance, RunRow, Score, Status};

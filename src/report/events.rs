@@ -1,0 +1,156 @@
+//! A run's events as TensorBoard files: `tensorboard/VARIANT/seed-N`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
+use crate::error::{Error, Kind, Result};
+use crate::record::{Event, Node, Reporter};
+use crate::run::Assignment;
+
+/// Writes what a run says for TensorBoard.
+pub struct TensorBoard {
+    folder: PathBuf,
+    parameters: Vec<(String, Parameter)>,
+    config: String,
+    epochs: i64,
+    writer: Option<EventWriter>,
+}
+
+impl TensorBoard {
+    /// Nothing is written before the run starts.
+    pub fn new(assignment: &Assignment) -> Result<Self> {
+        let config = toml::to_string(&assignment.settings)
+            .map_err(|error| Error::bug(format!("cannot show the settings: {error}")))?;
+        Ok(TensorBoard {
+            folder: assignment.tensorboard.clone(),
+            parameters: parameters(assignment),
+            config: format!("```toml\n{config}```\n"),
+            epochs: 0,
+            writer: None,
+        })
+    }
+
+    /// A first attempt replaces what the folder held; a resumed one goes on after its last epoch.
+    fn start(&mut self, epochs_done: usize) -> Result<()> {
+        if epochs_done > 0 && self.folder.is_dir() {
+            self.writer = Some(EventWriter::create(&self.folder, Some(epochs_done as i64 + 1))?);
+            return Ok(());
+        }
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(Kind::Data, "remove the old logs", &self.folder, &error));
+            }
+            _ => {}
+        }
+        let mut writer = EventWriter::create(&self.folder, None)?;
+        writer.text("config", &self.config)?;
+        writer.hparams(&self.parameters)?;
+        self.writer = Some(writer);
+        Ok(())
+    }
+}
+
+impl Reporter for TensorBoard {
+    fn hear(&mut self, event: &Event) -> Result<()> {
+        if let Event::Started { epochs, epochs_done } = event {
+            self.epochs = *epochs as i64;
+            self.start(*epochs_done)?;
+        }
+        let epochs = self.epochs;
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        match event {
+            Event::Started { .. } | Event::Progress { .. } => Ok(()),
+            Event::Graph(nodes) => {
+                let nodes: Vec<GraphNode> = nodes.iter().map(graph_node).collect();
+                writer.graph(&nodes)
+            }
+            Event::Inputs(pictures) => {
+                let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
+                writer.images("inputs", 0, &pictures)
+            }
+            Event::Histogram { name, epoch, histogram } => {
+                writer.histogram(name, *epoch as i64, &Histogram::of(&histogram.0))
+            }
+            Event::Epoch(row) => {
+                let step = row.epoch as i64;
+                writer.scalar("loss/train", step, row.train.loss)?;
+                writer.scalar("accuracy/train", step, row.train.accuracy)?;
+                if let Some(validation) = row.validation {
+                    writer.scalar("loss/validation", step, validation.loss)?;
+                    writer.scalar("accuracy/validation", step, validation.accuracy)?;
+                }
+                writer.scalar("learning_rate", step, row.learning_rate)?;
+                writer.scalar("images_per_second", step, row.images_per_second)?;
+                writer.flush()
+            }
+            Event::Finished(measured) => {
+                writer.scalar("loss/test", epochs, measured.test.loss)?;
+                writer.scalar("accuracy/test", epochs, measured.test.accuracy)?;
+                if let (Some(best), Some(epoch)) = (measured.best, measured.best_epoch) {
+                    writer.scalar("loss/best_test", epoch as i64, best.loss)?;
+                    writer.scalar("accuracy/best_test", epoch as i64, best.accuracy)?;
+                }
+                writer.hparams_end(true)?;
+                writer.flush()
+            }
+        }
+    }
+}
+
+fn graph_node(node: &Node) -> GraphNode {
+    let output = std::iter::once(-1).chain(node.output.iter().map(|&length| length as i64));
+    GraphNode {
+        name: node.name.clone(),
+        op: node.operation.clone(),
+        inputs: node.inputs.clone(),
+        attributes: node.attributes.clone(),
+        output_shape: Some(output.collect()),
+    }
+}
+
+fn picture(picture: &crate::record::Picture) -> Picture {
+    Picture {
+        width: picture.width as u32,
+        height: picture.height as u32,
+        channels: picture.channels as u8,
+        pixels: picture.pixels.clone(),
+    }
+}
+
+/// What tells runs apart: variant, seed, and every setting but the layers.
+fn parameters(assignment: &Assignment) -> Vec<(String, Parameter)> {
+    let row = &assignment.row;
+    let mut parameters = vec![
+        ("variant".to_string(), Parameter::Text(row.variant.clone())),
+        ("seed".to_string(), Parameter::Number(row.seed as f64)),
+    ];
+    let settings = serde_json::to_value(&assignment.settings).unwrap_or_default();
+    for section in ["data", "augment", "train"] {
+        if let Some(value) = settings.get(section) {
+            flatten(section, value, &mut parameters);
+        }
+    }
+    parameters.retain(|(name, _)| name != "train.seeds");
+    parameters
+}
+
+fn flatten(name: &str, value: &Value, found: &mut Vec<(String, Parameter)>) {
+    let parameter = match value {
+        Value::Null => return,
+        Value::Object(table) => {
+            for (key, value) in table {
+                flatten(&format!("{name}.{key}"), value, found);
+            }
+            return;
+        }
+        Value::Bool(truth) => Parameter::Bool(*truth),
+        Value::Number(number) => Parameter::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => Parameter::Text(text.clone()),
+        Value::Array(_) => Parameter::Text(value.to_string()),
+    };
+    found.push((name.to_string(), parameter));
+}

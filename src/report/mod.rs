@@ -1,0 +1,12 @@
+//! What people read: tables, the verdict on claims, TensorBoard. Never sees Burn.
+
+mod events;
+mod statistics;
+mod tables;
+pub mod tensorboard;
+mod verdict;
+
+pub use events::TensorBoard;
+pub use statistics::{Group, Spread, groups, spread};
+pub use tables::{comparison, failures, markdown, plan_table, write_tables};
+pub use verdict::{Judgement, Verdict, judge};

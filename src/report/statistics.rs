@@ -1,0 +1,93 @@
+//! Means and spreads over the seeds of a variant.
+
+use crate::record::{RunRow, Status, metric};
+
+/// Mean and sample standard deviation of some runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    pub mean: f64,
+    /// With `n - 1` in the denominator; `None` for a single run.
+    pub deviation: Option<f64>,
+    pub runs: usize,
+}
+
+/// The spread of some values; `None` if there are none.
+pub fn spread(values: &[f64]) -> Option<Spread> {
+    let runs = values.len();
+    if runs == 0 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / runs as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let deviation = (runs > 1).then(|| (squares / (runs - 1) as f64).sqrt());
+    Some(Spread {
+        mean,
+        deviation,
+        runs,
+    })
+}
+
+impl Spread {
+    /// `0.9175 ± 0.0021`, or the mean alone for a single run.
+    pub fn text(&self, decimals: usize) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.decimals$} ± {deviation:.decimals$}", self.mean),
+            None => format!("{:.decimals$}", self.mean),
+        }
+    }
+}
+
+/// All runs of one variant.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    pub variant: &'a str,
+    pub rows: Vec<&'a RunRow>,
+}
+
+impl Group<'_> {
+    /// How many of its runs are done.
+    pub fn done(&self) -> usize {
+        self.rows.iter().filter(|row| row.status == Status::Done).count()
+    }
+
+    /// The spread of a metric over the runs that are done and measured it.
+    pub fn spread(&self, name: &str) -> Option<Spread> {
+        let done = self.rows.iter().filter(|row| row.status == Status::Done);
+        let values: Vec<f64> = done.filter_map(|row| metric(row, name)).collect();
+        spread(&values)
+    }
+}
+
+/// Rows by variant, in the order they come.
+pub fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for row in rows {
+        match groups.last_mut() {
+            Some(group) if group.variant == row.variant => group.rows.push(row),
+            _ => groups.push(Group {
+                variant: &row.variant,
+                rows: vec![row],
+            }),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deviation_is_the_samples() {
+        let spread = spread(&[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert_eq!(spread.mean, 2.5);
+        assert!((spread.deviation.unwrap() - 1.290_994_4).abs() < 1e-6);
+        assert_eq!(spread.text(2), "2.50 ± 1.29");
+    }
+
+    #[test]
+    fn one_run_has_no_deviation_and_none_no_mean() {
+        assert_eq!(spread(&[0.5]).unwrap().deviation, None);
+        assert_eq!(spread(&[]), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
+
+use std::path::Path;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
+
+use super::statistics::{Group, groups};
+use super::verdict::{Judgement, Verdict};
+use crate::error::{Error, Result, thousands};
+use crate::plan::Plan;
+use crate::record::{EPOCH_COLUMNS, RUN_COLUMNS, RunRow, Status, write_atomically};
+use crate::run::{ResultsFolder, State};
+
+/// Writes all tables of an experiment.
+pub fn write_tables(
+    folder: &ResultsFolder,
+    plan: &Plan,
+    rows: &[RunRow],
+    judgements: &[Judgement],
+) -> Result<()> {
+    write_csv(&folder.path().join("summary.csv"), summary(plan, rows))?;
+    write_csv(&folder.path().join("epochs.csv"), epochs(folder, plan, rows))?;
+    let page = markdown(plan, rows, judgements);
+    write_atomically(&folder.path().join("table.md"), page.as_bytes())
+}
+
+type Records = Vec<Vec<String>>;
+
+fn write_csv(path: &Path, records: Records) -> Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let broken = |error: String| Error::bug(format!("cannot make `{}`: {error}", path.display()));
+    for record in records {
+        table.write_record(record).map_err(|error| broken(error.to_string()))?;
+    }
+    let bytes = table.into_inner().map_err(|error| broken(error.to_string()))?;
+    write_atomically(path, &bytes)
+}
+
+/// A row a run. The swept keys stand after the seed.
+fn summary(plan: &Plan, rows: &[RunRow]) -> Records {
+    let (first, rest) = RUN_COLUMNS.split_at(2);
+    let header = first
+        .iter()
+        .map(|column| column.name.to_string())
+        .chain(plan.swept.iter().cloned())
+        .chain(rest.iter().map(|column| column.name.to_string()))
+        .collect();
+    let record = |row: &RunRow| {
+        let swept = plan.swept.iter().map(|key| {
+            let found = row.swept.iter().find(|(name, _)| name == key);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        });
+        let first = first.iter().map(|column| (column.cell)(row).text());
+        let rest = rest.iter().map(|column| (column.cell)(row).text());
+        first.chain(swept).chain(rest).collect()
+    };
+    std::iter::once(header).chain(rows.iter().map(record)).collect()
+}
+
+/// A row an epoch of every run.
+fn epochs(folder: &ResultsFolder, plan: &Plan, rows: &[RunRow]) -> Records {
+    let header = ["variant", "seed"]
+        .into_iter()
+        .chain(EPOCH_COLUMNS.iter().map(|column| column.name))
+        .map(String::from)
+        .collect();
+    let mut records = vec![header];
+    for (run, row) in plan.runs.iter().zip(rows) {
+        for epoch in folder.run(run).epochs() {
+            let label = [row.variant.clone(), row.seed.to_string()];
+            let cells = EPOCH_COLUMNS.iter().map(|column| (column.cell)(&epoch).text());
+            records.push(label.into_iter().chain(cells).collect());
+        }
+    }
+    records
+}
+
+/// Metrics of the table by variant, with their decimals; left out where no variant has them.
+const SHOWN: &[(&str, usize)] = &[
+    ("test_accuracy", 4),
+    ("test_loss", 4),
+    ("best_test_accuracy", 4),
+    ("validation_accuracy", 4),
+    ("train_accuracy", 4),
+    ("seconds", 1),
+    ("parameters", 0),
+];
+
+/// Header and rows of the table by variant.
+fn by_variant(rows: &[RunRow]) -> (Vec<String>, Records) {
+    let groups = groups(rows);
+    let shown: Vec<&(&str, usize)> = SHOWN
+        .iter()
+        .filter(|(metric, _)| groups.iter().any(|group| group.spread(metric).is_some()))
+        .collect();
+    let header = ["variant", "runs"]
+        .into_iter()
+        .chain(shown.iter().map(|(metric, _)| *metric))
+        .map(String::from)
+        .collect();
+    let records = groups.iter().map(|group| {
+        let label = [group.variant.to_string(), runs_text(group)];
+        let cells = shown.iter().map(|(metric, decimals)| cell(group, metric, *decimals));
+        label.into_iter().chain(cells).collect()
+    });
+    (header, records.collect())
+}
+
+fn cell(group: &Group, metric: &str, decimals: usize) -> String {
+    match group.spread(metric) {
+        None => "-".to_string(),
+        Some(spread) if metric == "parameters" => thousands(spread.mean as usize),
+        Some(spread) => spread.text(decimals),
+    }
+}
+
+/// `3`, or `2 of 3` when some are not done.
+fn runs_text(group: &Group) -> String {
+    match (group.done(), group.rows.len()) {
+        (done, all) if done == all => all.to_string(),
+        (done, all) => format!("{done} of {all}"),
+    }
+}
+
+fn verdicts(judgements: &[Judgement]) -> (Vec<String>, Records) {
+    let header = ["claim", "variant", "metric", "must be", "measured", "verdict"];
+    let records = judgements.iter().map(|judgement| {
+        let measured = judgement.measured.map(|spread| spread.text(4));
+        vec![
+            judgement.claim.clone(),
+            judgement.variant.clone(),
+            judgement.metric.clone(),
+            judgement.condition.clone(),
+            measured.unwrap_or_else(|| "-".to_string()),
+            judgement.verdict.text(),
+        ]
+    });
+    (header.map(String::from).to_vec(), records.collect())
+}
+
+/// The table by variant and the verdict, for a terminal `width` columns wide.
+pub fn comparison(rows: &[RunRow], judgements: &[Judgement], width: Option<u16>) -> String {
+    let (header, records) = by_variant(rows);
+    let mut text = draw(&header, &records, 1, width);
+    if !judgements.is_empty() {
+        let (header, records) = verdicts(judgements);
+        text += "\n\n";
+        text += &draw(&header, &records, usize::MAX, width);
+        let held = judgements.iter().filter(|j| j.verdict == Verdict::Holds).count();
+        text += &format!("\n{held} of {} claims hold", judgements.len());
+    }
+    text
+}
+
+/// Columns from `numbers_from` on are set to the right.
+fn draw(header: &[String], records: &Records, numbers_from: usize, width: Option<u16>) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::MiddleIntersections)
+        .remove_style(TableComponent::LeftBorderIntersections)
+        .remove_style(TableComponent::RightBorderIntersections)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header)
+        .add_rows(records);
+    if let Some(width) = width {
+        table.set_width(width);
+    }
+    for column in table.column_iter_mut().skip(numbers_from) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    trim_lines(&table.to_string())
+}
+
+fn trim_lines(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// `table.md`.
+pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> String {
+    let (header, records) = by_variant(rows);
+    let mut page = format!("# {}\n\n", plan.title);
+    if let Some(source) = &plan.source {
+        page += &format!("Source: {source}\n\n");
+    }
+    page += "Mean ± sample standard deviation over seeds.\n\n";
+    page += &markdown_table(&header, &records);
+    if !judgements.is_empty() {
+        let (header, records) = verdicts(judgements);
+        page += "\n## Claims\n\n";
+        page += &markdown_table(&header, &records);
+    }
+    let failed = failures(rows);
+    if !failed.is_empty() {
+        page += "\n## Runs without a result\n\n";
+        for line in failed {
+            page += &format!("- {line}\n");
+        }
+    }
+    page
+}
+
+fn markdown_table(header: &[String], records: &Records) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let rule = vec!["---".to_string(); header.len()];
+    let rows = records.iter().map(|record| line(record));
+    std::iter::once(line(header)).chain([line(&rule)]).chain(rows).collect()
+}
+
+/// A line for every run that failed or diverged.
+pub fn failures(rows: &[RunRow]) -> Vec<String> {
+    rows.iter()
+        .filter(|row| matches!(row.status, Status::Failed | Status::Diverged))
+        .map(|row| {
+            let reason = row.reason.as_deref().unwrap_or("no reason is known");
+            format!("{}, seed {} {}: {reason}", row.variant, row.seed, row.status.name())
+        })
+        .collect()
+}
+
+/// The plan as `run --dry-run` prints it.
+pub fn plan_table(plan: &Plan, states: &[State], width: Option<u16>) -> String {
+    let header = ["variant", "seed", "epochs", "images", "steps", "parameters", "id", "state"];
+    let header: Vec<String> = header.map(String::from).to_vec();
+    let records: Records = plan
+        .runs
+        .iter()
+        .zip(states)
+        .map(|(run, state)| {
+            let train = &run.settings.train;
+            let epochs = train.epochs.get();
+            let steps = epochs * run.images.div_ceil(train.batch_size.get());
+            let state = match state {
+                State::Finished(row) => row.status.name().to_string(),
+                State::ToDo { epochs_done: 0 } => "to train".to_string(),
+                State::ToDo { epochs_done } => format!("to resume after epoch {epochs_done}"),
+                State::LeftOut => "left out".to_string(),
+            };
+            vec![
+                run.variant.clone(),
+                run.seed.to_string(),
+                epochs.to_string(),
+                thousands(run.images),
+                thousands(steps),
+                thousands(run.parameters),
+                run.id.clone(),
+                state,
+            ]
+        })
+        .collect();
+    draw(&header, &records, 1, width)
+}

@@ -1,0 +1,174 @@
+//! Whether the claims hold. What was not measured never holds.
+
+use crate::plan::Claim;
+use crate::record::{RunRow, Status};
+use crate::spec::Condition;
+
+use super::statistics::{Group, Spread, groups};
+
+/// One claim, held against the numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub claim: String,
+    pub variant: String,
+    pub metric: String,
+    /// What must be true, in words: `0.9188 within 0.015`.
+    pub condition: String,
+    pub article: Option<f64>,
+    pub measured: Option<Spread>,
+    pub verdict: Verdict,
+}
+
+/// How a claim came out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    Holds,
+    Fails,
+    /// Why there is no number.
+    NotMeasured(String),
+}
+
+impl Verdict {
+    /// As tables write it.
+    pub fn text(&self) -> String {
+        match self {
+            Verdict::Holds => "holds".to_string(),
+            Verdict::Fails => "DOES NOT HOLD".to_string(),
+            Verdict::NotMeasured(reason) => format!("NOT MEASURED: {reason}"),
+        }
+    }
+}
+
+/// Holds every claim against the rows of all runs.
+pub fn judge(claims: &[Claim], rows: &[RunRow]) -> Vec<Judgement> {
+    let groups = groups(rows);
+    claims.iter().map(|claim| judge_one(claim, &groups)).collect()
+}
+
+fn judge_one(claim: &Claim, groups: &[Group]) -> Judgement {
+    let metric = &claim.expect.metric;
+    let measured = measure(&claim.expect.variant, metric, groups);
+    let verdict = match &measured {
+        Err(reason) => Verdict::NotMeasured(reason.clone()),
+        Ok(spread) => decide(&claim.condition, spread.mean, metric, groups),
+    };
+    Judgement {
+        claim: claim.expect.claim.clone(),
+        variant: claim.expect.variant.clone(),
+        metric: metric.clone(),
+        condition: words(&claim.condition),
+        article: claim.expect.article.map(|article| article.get()),
+        measured: measured.ok(),
+        verdict,
+    }
+}
+
+fn decide(condition: &Condition, mean: f64, metric: &str, groups: &[Group]) -> Verdict {
+    let holds = match condition {
+        Condition::Within { article, distance } => (mean - article).abs() <= *distance,
+        Condition::AtLeast(least) => mean >= *least,
+        Condition::AtMost(most) => mean <= *most,
+        Condition::GreaterThan { variant, by } => match measure(variant, metric, groups) {
+            Ok(other) => mean > other.mean + by,
+            Err(reason) => return Verdict::NotMeasured(reason),
+        },
+    };
+    match holds {
+        true => Verdict::Holds,
+        false => Verdict::Fails,
+    }
+}
+
+/// A variant's spread, if all its runs are done and measured the metric.
+fn measure(variant: &str, metric: &str, groups: &[Group]) -> Result<Spread, String> {
+    let group = groups
+        .iter()
+        .find(|group| group.variant == variant)
+        .ok_or_else(|| format!("no run of `{variant}`"))?;
+    let (done, all) = (group.done(), group.rows.len());
+    if done < all {
+        let bad = group.rows.iter().find(|row| row.status != Status::Done);
+        let status = bad.map_or("unfinished", |row| row.status.name());
+        return Err(format!("{} of {all} runs of `{variant}` {status}", all - done));
+    }
+    match group.spread(metric) {
+        Some(spread) if spread.runs == all => Ok(spread),
+        _ => Err(format!("`{variant}` has no `{metric}`")),
+    }
+}
+
+fn words(condition: &Condition) -> String {
+    match condition {
+        Condition::Within { article, distance } => format!("{article} within {distance}"),
+        Condition::AtLeast(least) => format!("at least {least}"),
+        Condition::AtMost(most) => format!("at most {most}"),
+        Condition::GreaterThan { variant, by } if *by > 0.0 => format!("above `{variant}` by {by}"),
+        Condition::GreaterThan { variant, .. } => format!("above `{variant}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Measured, Score};
+    use crate::spec::Expect;
+
+    fn row(variant: &str, seed: u64, accuracy: Option<f64>) -> RunRow {
+        let mut row = RunRow::unfinished(variant, seed, "id", Vec::new());
+        if let Some(accuracy) = accuracy {
+            row.status = Status::Done;
+            row.measured = Some(Measured {
+                test: Score {
+                    loss: 0.5,
+                    accuracy,
+                },
+                best: None,
+                best_epoch: None,
+                confusion: Vec::new(),
+                classes: Vec::new(),
+                parameters: 10,
+            });
+        }
+        row
+    }
+
+    fn claim(text: &str) -> Claim {
+        let expect: Expect = toml::from_str(text).unwrap();
+        let condition = expect.condition().unwrap();
+        Claim { expect, condition }
+    }
+
+    fn verdict(text: &str, rows: &[RunRow]) -> Verdict {
+        judge(&[claim(text)], rows).remove(0).verdict
+    }
+
+    #[test]
+    fn claims_hold_or_fail_by_the_mean() {
+        let rows = [row("a", 0, Some(0.9)), row("a", 1, Some(0.92)), row("b", 0, Some(0.8))];
+        let near = "claim = 'x'\nvariant = 'a'\narticle = 0.92\nwithin = 0.011";
+        assert_eq!(verdict(near, &rows), Verdict::Holds);
+        let nearer = "claim = 'x'\nvariant = 'a'\narticle = 0.92\nwithin = 0.009";
+        assert_eq!(verdict(nearer, &rows), Verdict::Fails);
+        let above = "claim = 'x'\nvariant = 'a'\ngreater_than = 'b'\nby = 0.1";
+        assert_eq!(verdict(above, &rows), Verdict::Holds);
+        let below = "claim = 'x'\nvariant = 'a'\nat_most = 0.9";
+        assert_eq!(verdict(below, &rows), Verdict::Fails);
+    }
+
+    #[test]
+    fn what_is_not_measured_never_holds() {
+        let rows = [row("a", 0, Some(0.9)), row("a", 1, None)];
+        let low = "claim = 'x'\nvariant = 'a'\nat_least = 0.0";
+        assert_eq!(
+            verdict(low, &rows),
+            Verdict::NotMeasured("1 of 2 runs of `a` unfinished".to_string())
+        );
+        let absent = "claim = 'x'\nvariant = 'a'\nmetric = 'best_test_accuracy'\nat_least = 0.0";
+        assert_eq!(
+            verdict(absent, &rows[..1]),
+            Verdict::NotMeasured("`a` has no `best_test_accuracy`".to_string())
+        );
+        let other = "claim = 'x'\nvariant = 'c'\nat_least = 0.0";
+        assert_eq!(verdict(other, &rows), Verdict::NotMeasured("no run of `c`".to_string()));
+    }
+}

@@ -1,0 +1,96 @@
+//! Progress as plain lines, for files and pipes.
+
+use super::{Share, Show, State};
+use crate::error::count;
+use crate::plan::Plan;
+use crate::record::{Event, RunRow, Status};
+
+/// Shows nothing.
+pub struct Quiet;
+
+impl Show for Quiet {
+    fn begin(&mut self, _: &Plan, _: &[State], _: &Share) {}
+    fn event(&mut self, _: usize, _: &Event) {}
+    fn ended(&mut self, _: usize, _: &RunRow) {}
+    fn note(&mut self, _: &str) {}
+    fn end(&mut self) {}
+}
+
+/// A line when something ends.
+#[derive(Default)]
+pub struct Lines {
+    names: Vec<String>,
+    to_do: usize,
+    ended: usize,
+}
+
+/// What stands before the first run starts: `12 runs to train, 3 done before; 2 workers with 1 thread each`.
+pub(super) fn opening(states: &[State], share: &Share) -> String {
+    let number = |which: fn(&State) -> bool| states.iter().filter(|state| which(state)).count();
+    let to_do = number(|state| matches!(state, State::ToDo { .. }));
+    let resumed = number(|state| matches!(state, State::ToDo { epochs_done } if *epochs_done > 0));
+    let finished = number(|state| matches!(state, State::Finished(_)));
+    let mut text = format!("{} to train", count(to_do, "run"));
+    if resumed > 0 {
+        text += &format!(" ({resumed} of them resumed)");
+    }
+    if finished > 0 {
+        text += &format!(", {finished} done before");
+    }
+    if to_do > 0 {
+        let threads = count(share.threads, "thread");
+        text += &format!("; {} with {threads} each", count(share.jobs, "worker"));
+    }
+    text
+}
+
+/// How a run ended, in a line.
+pub(super) fn closing(name: &str, row: &RunRow) -> String {
+    let seconds = row.seconds.map(|s| format!(", {s:.0} s")).unwrap_or_default();
+    match row.status {
+        Status::Done => {
+            let accuracy = row.measured.as_ref().map(|m| m.test.accuracy);
+            let accuracy = accuracy.map(|a| format!("test accuracy {a:.4}")).unwrap_or_default();
+            format!("done      {name}: {accuracy}{seconds}")
+        }
+        status => {
+            let reason = row.reason.as_deref().unwrap_or("no reason is known");
+            format!("{:9} {name}: {reason}", status.name())
+        }
+    }
+}
+
+/// `plain, seed 0`.
+pub(super) fn names(plan: &Plan) -> Vec<String> {
+    plan.runs
+        .iter()
+        .map(|run| format!("{}, seed {}", run.variant, run.seed))
+        .collect()
+}
+
+impl Show for Lines {
+    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
+        self.names = names(plan);
+        self.to_do = states.iter().filter(|s| matches!(s, State::ToDo { .. })).count();
+        eprintln!("{}: {}", plan.name, opening(states, share));
+    }
+
+    fn event(&mut self, run: usize, event: &Event) {
+        if let Event::Started { epochs_done, .. } = event
+            && *epochs_done > 0
+        {
+            eprintln!("resumed   {} after epoch {epochs_done}", self.names[run]);
+        }
+    }
+
+    fn ended(&mut self, run: usize, row: &RunRow) {
+        self.ended += 1;
+        eprintln!("[{}/{}] {}", self.ended, self.to_do, closing(&self.names[run], row));
+    }
+
+    fn note(&mut self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn end(&mut self) {}
+}

@@ -1,0 +1,63 @@
+//! Running a plan: a supervisor, worker processes, and what they leave under `results/`.
+//!
+//! A worker trains runs one after another and writes their folders itself; the supervisor hands
+//! runs out, notices what died, and tells whoever listens. Knows nothing of tables or charts.
+
+mod lines;
+mod machine;
+mod protocol;
+mod supervisor;
+mod worker;
+
+use std::path::{Path, PathBuf};
+
+pub use lines::{Lines, Quiet};
+pub use machine::{Share, cores, share};
+pub use protocol::{Assignment, Message};
+pub use supervisor::{Ended, Options, State, is_variant, states, supervise};
+pub use worker::{MakeReporter, work};
+
+mod bars;
+pub use bars::Bars;
+
+use crate::plan::{Plan, Run, file_name};
+use crate::record::{Event, RunFolder, RunRow};
+
+/// `results/EXPERIMENT/` and what is where in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultsFolder(PathBuf);
+
+impl ResultsFolder {
+    /// The folder of an experiment below `results`.
+    pub fn of(results: &Path, experiment: &str) -> Self {
+        ResultsFolder(results.join(experiment))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn run(&self, run: &Run) -> RunFolder {
+        RunFolder::new(self.0.join("runs").join(run.folder()))
+    }
+
+    /// `tensorboard/VARIANT/seed-N`.
+    pub fn tensorboard(&self, run: &Run) -> PathBuf {
+        let variant = self.0.join("tensorboard").join(file_name(&run.variant));
+        variant.join(format!("seed-{}", run.seed))
+    }
+}
+
+/// Whoever shows how a plan is getting on.
+pub trait Show {
+    /// Before the first run: which runs are to be done and which were done before.
+    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share);
+    /// A run says something.
+    fn event(&mut self, run: usize, event: &Event);
+    /// A run ended, well or not.
+    fn ended(&mut self, run: usize, row: &RunRow);
+    /// Something worth a line that belongs to no run.
+    fn note(&mut self, text: &str);
+    /// After the last run.
+    fn end(&mut self);
+}

@@ -1,0 +1,34 @@
+//! What supervisor and worker say to each other: JSON, a line each.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Event, RunRow};
+use crate::spec::Settings;
+
+/// Supervisor to worker: train this run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The run's place in the plan.
+    pub index: usize,
+    /// The run as it stands: variant, seed, id and swept keys are its own already.
+    pub row: RunRow,
+    pub settings: Settings,
+    pub experiment: String,
+    pub folder: PathBuf,
+    pub tensorboard: PathBuf,
+    pub threads: usize,
+}
+
+/// Worker to supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// The run says something; only what is light travels.
+    Event { index: usize, event: Event },
+    /// The run is over. The worker is free.
+    Ended { index: usize, row: RunRow },
+    /// The run was stopped from outside and can be resumed.
+    Stopped { index: usize },
+}

@@ -1,0 +1,414 @@
+//! Hands runs to worker processes, hears them, and survives their deaths.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::protocol::{Assignment, Message};
+use super::{ResultsFolder, Share, Show};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::plan::{Plan, Run};
+use crate::record::{RunRow, Status};
+
+/// What the command line says about running.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where `EXPERIMENT/` is made.
+    pub results: PathBuf,
+    /// As `--device` names it.
+    pub device: String,
+    pub share: Share,
+    /// Only these variants; all if empty.
+    pub only: Vec<String>,
+    /// Forget what was done before.
+    pub fresh: bool,
+    /// Stop at the first run that fails.
+    pub fail_fast: bool,
+}
+
+/// How a planned run stands before anything starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Done or diverged before: its numbers are there.
+    Finished(Box<RunRow>),
+    /// To be trained, with the epochs that a checkpoint spares.
+    ToDo { epochs_done: usize },
+    /// `--only` leaves it out, and there are no numbers of it.
+    LeftOut,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// In the plan's order; runs left out have a row as they stand on disk.
+    pub rows: Vec<RunRow>,
+    /// Ctrl-C came, or `--fail-fast` struck.
+    pub stopped: bool,
+}
+
+/// How every run of a plan stands on disk.
+pub fn states(plan: &Plan, options: &Options) -> Vec<State> {
+    let folder = ResultsFolder::of(&options.results, &plan.name);
+    let wanted = |run: &Run| options.only.is_empty() || options.only.iter().any(|only| is_variant(run, only));
+    plan.runs
+        .iter()
+        .map(|run| {
+            let before = folder.run(run);
+            let row = before.row().filter(|row| row.id == run.id);
+            let fresh = options.fresh && wanted(run);
+            match row {
+                Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
+                    State::Finished(Box::new(row))
+                }
+                _ if !wanted(run) => State::LeftOut,
+                _ if fresh => State::ToDo { epochs_done: 0 },
+                _ => State::ToDo { epochs_done: before.epochs().len() },
+            }
+        })
+        .collect()
+}
+
+/// Whether a run belongs to a variant, by the variant's name with or without its grid point.
+pub fn is_variant(run: &Run, name: &str) -> bool {
+    run.variant == name || run.variant.split(',').next() == Some(name)
+}
+
+struct Worker {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    busy: Option<usize>,
+}
+
+enum Heard {
+    Message(Message),
+    /// The worker's output ended: it is gone.
+    Gone,
+}
+
+/// Runs what is to be done. `changed` is told all rows whenever a run ends.
+///
+/// # Errors
+/// The results cannot be written, another burnlab runs this experiment, workers cannot be started.
+/// A run that fails is no error here: its row says so.
+pub fn supervise(
+    plan: &Plan,
+    options: &Options,
+    stop: &AtomicBool,
+    show: &mut dyn Show,
+    changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+) -> Result<Ended> {
+    let folder = ResultsFolder::of(&options.results, &plan.name);
+    fs::create_dir_all(folder.path())
+        .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
+    let _lock = lock(&folder)?;
+    let states = states(plan, options);
+    if options.fresh {
+        forget(plan, &folder, &states)?;
+    }
+    show.begin(plan, &states, &options.share);
+    let (send, receive) = channel();
+    let mut supervisor = Supervisor {
+        plan,
+        options,
+        folder,
+        rows: rows(plan, &states),
+        queue: (0..plan.runs.len()).filter(|&i| matches!(states[i], State::ToDo { .. })).collect(),
+        workers: Vec::new(),
+        send,
+        stopping: None,
+        failed: false,
+    };
+    changed(&supervisor.rows)?;
+    let ended = supervisor.run(&receive, stop, show, changed);
+    supervisor.kill();
+    show.end();
+    ended?;
+    Ok(Ended {
+        stopped: supervisor.stopping.is_some(),
+        rows: supervisor.rows,
+    })
+}
+
+/// Holds the experiment's folder for this process; the system lets go of it however the process ends.
+fn lock(folder: &ResultsFolder) -> Result<File> {
+    let path = folder.path().join(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Error::io(Kind::Data, "open the lock", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::usage(
+            Problem::new("another burnlab is running this experiment")
+                .at_file(folder.path())
+                .hint("wait for it, or write elsewhere with `--results DIR`"),
+        )),
+        Err(fs::TryLockError::Error(error)) => Err(Error::io(Kind::Data, "lock", &path, &error)),
+    }
+}
+
+fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
+    for (run, state) in plan.runs.iter().zip(states) {
+        if matches!(state, State::ToDo { .. }) {
+            folder.run(run).clear()?;
+        }
+    }
+    Ok(())
+}
+
+fn rows(plan: &Plan, states: &[State]) -> Vec<RunRow> {
+    plan.runs
+        .iter()
+        .zip(states)
+        .map(|(run, state)| match state {
+            State::Finished(row) => row.as_ref().clone(),
+            _ => RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()),
+        })
+        .collect()
+}
+
+/// How long workers may take to stop before they are killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Supervisor<'a> {
+    plan: &'a Plan,
+    options: &'a Options,
+    folder: ResultsFolder,
+    rows: Vec<RunRow>,
+    queue: VecDeque<usize>,
+    workers: Vec<Worker>,
+    send: Sender<(usize, Heard)>,
+    /// Since when workers are asked to stop.
+    stopping: Option<Instant>,
+    failed: bool,
+}
+
+impl Supervisor<'_> {
+    fn run(
+        &mut self,
+        receive: &Receiver<(usize, Heard)>,
+        stop: &AtomicBool,
+        show: &mut dyn Show,
+        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    ) -> Result<()> {
+        for _ in 0..self.options.share.jobs.min(self.queue.len()) {
+            self.start_worker()?;
+        }
+        while self.workers.iter().any(|worker| worker.busy.is_some()) {
+            let heard = match receive.recv_timeout(Duration::from_millis(100)) {
+                Ok(heard) => Some(heard),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if let Some((worker, heard)) = heard {
+                self.hear(worker, heard, show, changed)?;
+            }
+            if self.stopping.is_none() && stop.load(Ordering::Relaxed) {
+                show.note("stopping: every run keeps its last whole epoch; press Ctrl-C again to stop at once");
+                self.stop_workers();
+                stop.store(false, Ordering::Relaxed);
+            }
+            let impatient = stop.load(Ordering::Relaxed);
+            if self.stopping.is_some_and(|since| impatient || since.elapsed() > PATIENCE) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(
+        &mut self,
+        worker: usize,
+        heard: Heard,
+        show: &mut dyn Show,
+        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    ) -> Result<()> {
+        match heard {
+            Heard::Message(Message::Event { index, event }) => show.event(index, &event),
+            Heard::Message(Message::Stopped { .. }) => self.workers[worker].busy = None,
+            Heard::Message(Message::Ended { index, row }) => {
+                self.workers[worker].busy = None;
+                self.end_run(index, row, show, changed)?;
+                self.assign(worker);
+            }
+            Heard::Gone => {
+                let reason = self.bury(worker);
+                if let Some(index) = self.workers[worker].busy.take() {
+                    let row = self.mark_dead(index, &reason)?;
+                    if self.stopping.is_none() {
+                        self.end_run(index, row, show, changed)?;
+                    }
+                    if !self.queue.is_empty() && self.stopping.is_none() {
+                        self.start_worker()?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_run(
+        &mut self,
+        index: usize,
+        row: RunRow,
+        show: &mut dyn Show,
+        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    ) -> Result<()> {
+        show.ended(index, &row);
+        let bad = row.status != Status::Done;
+        self.rows[index] = row;
+        changed(&self.rows)?;
+        if bad && self.options.fail_fast && !self.failed {
+            self.failed = true;
+            show.note("stopping at the first failure, as `--fail-fast` asks");
+            self.stop_workers();
+        }
+        Ok(())
+    }
+
+    fn start_worker(&mut self) -> Result<()> {
+        let number = self.workers.len();
+        let worker = spawn(&self.folder, self.options, number, &self.send)?;
+        self.workers.push(worker);
+        self.assign(number);
+        Ok(())
+    }
+
+    /// Gives a free worker its next run; without one its input is closed, and it ends.
+    fn assign(&mut self, worker: usize) {
+        let Some(index) = self.queue.pop_front().filter(|_| self.stopping.is_none()) else {
+            self.workers[worker].stdin = None;
+            return;
+        };
+        let run = &self.plan.runs[index];
+        let assignment = Assignment {
+            index,
+            row: RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()),
+            settings: run.settings.as_ref().clone(),
+            experiment: self.plan.name.clone(),
+            folder: self.folder.run(run).path().to_path_buf(),
+            tensorboard: self.folder.tensorboard(run),
+            threads: self.options.share.threads,
+        };
+        let mut line = serde_json::to_string(&assignment).expect("an assignment is plain values");
+        line.push('\n');
+        let worker = &mut self.workers[worker];
+        worker.busy = Some(index);
+        // If it is gone already, its end is heard next and the run is marked then.
+        if let Some(stdin) = &mut worker.stdin {
+            let _ = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
+        }
+    }
+
+    fn stop_workers(&mut self) {
+        self.stopping = Some(Instant::now());
+        self.queue.clear();
+        for worker in &mut self.workers {
+            worker.stdin = None;
+        }
+    }
+
+    /// Waits for a worker that is gone and says how it went.
+    fn bury(&mut self, worker: usize) -> String {
+        let worker = &mut self.workers[worker];
+        worker.stdin = None;
+        match worker.process.wait() {
+            Err(error) => format!("its process was lost: {}", crate::error::io_reason(&error)),
+            Ok(status) => how_it_ended(status),
+        }
+    }
+
+    /// The row of a run whose process died, also written to its folder.
+    fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
+        let run = &self.plan.runs[index];
+        let folder = self.folder.run(run);
+        let mut row = folder
+            .row()
+            .unwrap_or_else(|| RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()));
+        if self.stopping.is_none() {
+            row.status = Status::Failed;
+            row.reason = Some(reason.to_string());
+            folder.create()?;
+            folder.write_row(&row)?;
+        }
+        Ok(row)
+    }
+
+    fn kill(&mut self) {
+        for worker in &mut self.workers {
+            worker.stdin = None;
+            if worker.busy.is_some() {
+                let _ = worker.process.kill();
+            }
+            let _ = worker.process.wait();
+        }
+    }
+}
+
+#[cfg(unix)]
+fn how_it_ended(status: std::process::ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.signal(), status.code()) {
+        (Some(9), _) => "its process was killed (signal 9); the system does so when memory runs out".to_string(),
+        (Some(signal), _) => format!("its process was ended by signal {signal}"),
+        (None, code) => format!("its process ended early with code {}", code.unwrap_or(-1)),
+    }
+}
+
+#[cfg(not(unix))]
+fn how_it_ended(status: std::process::ExitStatus) -> String {
+    format!("its process ended early: {status}")
+}
+
+fn spawn(
+    folder: &ResultsFolder,
+    options: &Options,
+    number: usize,
+    send: &Sender<(usize, Heard)>,
+) -> Result<Worker> {
+    let log_path = folder.path().join("workers.log");
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .map_err(|error| Error::io(Kind::Data, "open the workers' log", &log_path, &error))?;
+    let refused = |error: std::io::Error| {
+        Error::bug(format!("cannot start a worker: {}", crate::error::io_reason(&error)))
+    };
+    let mut command = Command::new(std::env::current_exe().map_err(refused)?);
+    command
+        .args(["worker", "--device", &options.device])
+        .env("RAYON_NUM_THREADS", options.share.threads.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log);
+    // Out of the terminal's reach: Ctrl-C is the supervisor's to handle.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut process = command.spawn().map_err(refused)?;
+    let stdout = process.stdout.take().expect("its output is piped");
+    let send = send.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
+            // Anything else on its output is not for us.
+            if let Ok(message) = serde_json::from_str(&line)
+                && send.send((number, Heard::Message(message))).is_err()
+            {
+                return;
+            }
+        }
+        let _ = send.send((number, Heard::Gone));
+    });
+    Ok(Worker {
+        stdin: process.stdin.take(),
+        process,
+        busy: None,
+    })
+}

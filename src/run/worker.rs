@@ -1,0 +1,223 @@
+//! A worker process: trains the runs it is given, one after another.
+
+use std::io::{BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::machine;
+use super::protocol::{Assignment, Message};
+use crate::backend::Device;
+use crate::data::Catalogue;
+use crate::error::{Error, Problem, Result};
+use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
+use crate::train::{self, Job, Outcome};
+
+/// Makes those who want to hear a run in the worker's own process.
+pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>;
+
+/// Trains what is read from standard input until it ends; messages go to standard output.
+///
+/// # Errors
+/// The supervisor cannot be reached. A run that fails is told to it and is no error here.
+pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for assignment in assignments(Arc::clone(&stop)) {
+        let message = match attempt(&assignment, device, catalogue, make, &stop) {
+            Some(row) => Message::Ended {
+                index: assignment.index,
+                row,
+            },
+            None => Message::Stopped {
+                index: assignment.index,
+            },
+        };
+        tell(&message)?;
+    }
+    Ok(())
+}
+
+/// Lines from the supervisor. When they end, so shall the run at hand.
+fn assignments(stop: Arc<AtomicBool>) -> Receiver<Assignment> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(assignment) => {
+                    if send.send(assignment).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => eprintln!("error: cannot read an assignment: {error}"),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    receive
+}
+
+fn tell(message: &Message) -> Result<()> {
+    let mut line = serde_json::to_string(message).expect("a message is plain values");
+    line.push('\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|_| Error::run(Problem::new("the supervisor is gone")))
+}
+
+/// The run's row when it is over; `None` if it was stopped.
+fn attempt(
+    assignment: &Assignment,
+    device: &Device,
+    catalogue: &Catalogue,
+    make: MakeReporter,
+    stop: &AtomicBool,
+) -> Option<RunRow> {
+    let folder = RunFolder::new(&assignment.folder);
+    let mut row = assignment.row.clone();
+    row.device = Some(device.to_string());
+    let trained = catch_unwind(AssertUnwindSafe(|| {
+        train_run(assignment, device, catalogue, make, &folder, &row, stop)
+    }));
+    let trained = trained.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(Error::bug(format!("training broke off: {text}")))
+    });
+    let epochs = folder.epochs();
+    if !epochs.is_empty() {
+        let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+        let images_per_second: f64 = epochs.iter().map(|epoch| epoch.images_per_second).sum();
+        row.seconds = Some(seconds);
+        row.images_per_second = Some(images_per_second / epochs.len() as f64);
+        row.last = epochs.last().cloned();
+    }
+    match trained {
+        Ok(Outcome::Interrupted) => return None,
+        Ok(Outcome::Done(measured)) => {
+            row.status = Status::Done;
+            row.measured = Some(*measured);
+        }
+        Ok(Outcome::Diverged { reason, .. }) => {
+            row.status = Status::Diverged;
+            row.reason = Some(reason);
+        }
+        Err(error) => {
+            row.status = Status::Failed;
+            row.reason = error.problems.first().map(|problem| problem.message.clone());
+            // The whole text, for whoever looks into it.
+            eprintln!("{}, seed {}: {error}", row.variant, row.seed);
+            let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
+        }
+    }
+    if let Err(error) = folder.write_row(&row) {
+        row.status = Status::Failed;
+        row.reason = error.problems.first().map(|problem| problem.message.clone());
+    }
+    Some(row)
+}
+
+fn train_run(
+    assignment: &Assignment,
+    device: &Device,
+    catalogue: &Catalogue,
+    make: MakeReporter,
+    folder: &RunFolder,
+    row: &RunRow,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
+    folder.create()?;
+    folder.write_row(row)?;
+    let config = toml::to_string(&assignment.settings)
+        .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
+    write_atomically(&folder.file("config.toml"), config.as_bytes())?;
+    let _ = std::fs::remove_file(folder.file("error.txt"));
+    let mut provenance = provenance(assignment, device);
+    folder.write_provenance(&provenance)?;
+
+    let mut reporter = Ears {
+        own: make(assignment)?,
+        index: assignment.index,
+        last_progress: None,
+    };
+    let job = Job {
+        settings: &assignment.settings,
+        seed: assignment.row.seed,
+        folder,
+        device,
+        catalogue,
+        stop,
+    };
+    let outcome = train::train(&job, &mut reporter)?;
+    provenance.dataset = catalogue.checksums(&assignment.settings.data)?;
+    if !matches!(outcome, Outcome::Interrupted) {
+        provenance.end = Some(now());
+    }
+    folder.write_provenance(&provenance)?;
+    Ok(outcome)
+}
+
+/// Hears a run, and passes what is light on to the supervisor.
+struct Ears {
+    own: Box<dyn Reporter>,
+    index: usize,
+    last_progress: Option<Instant>,
+}
+
+impl Reporter for Ears {
+    fn hear(&mut self, event: &Event) -> Result<()> {
+        self.own.hear(event)?;
+        let light = match event {
+            Event::Graph(_) | Event::Inputs(_) | Event::Histogram { .. } | Event::Finished(_) => false,
+            Event::Started { .. } | Event::Epoch(_) => true,
+            Event::Progress { .. } => {
+                let due = self.last_progress.is_none_or(|last| last.elapsed() > Duration::from_millis(200));
+                if due {
+                    self.last_progress = Some(Instant::now());
+                }
+                due
+            }
+        };
+        if light {
+            tell(&Message::Event {
+                index: self.index,
+                event: event.clone(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn provenance(assignment: &Assignment, device: &Device) -> Provenance {
+    let git = |arguments: &[&str]| -> Option<String> {
+        let output = std::process::Command::new("git")
+            .args(arguments)
+            .stderr(std::process::Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_string())
+    };
+    Provenance {
+        git_commit: git(&["rev-parse", "HEAD"]),
+        git_dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+        burnlab: env!("CARGO_PKG_VERSION").to_string(),
+        burn: crate::backend::BURN_VERSION.to_string(),
+        dataset: Vec::new(),
+        device: device.to_string(),
+        cores: machine::cores(),
+        threads: assignment.threads,
+        start: now(),
+        end: None,
+    }
+}
+

@@ -1,0 +1,185 @@
+//! One TOML file: its values, and where in the text each of them stands.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Error, Kind, Place, Problem, Result};
+
+/// A parsed TOML file.
+#[derive(Debug)]
+pub struct Document {
+    pub path: PathBuf,
+    text: String,
+    /// Values in the file's order.
+    pub table: toml::Table,
+    spans: Spans,
+}
+
+/// Byte ranges of a table or array and of what is in it.
+#[derive(Debug, Default)]
+struct Spans {
+    /// Of the key that names it; empty for elements of arrays.
+    key: std::ops::Range<usize>,
+    value: std::ops::Range<usize>,
+    inner: Vec<(String, Spans)>,
+}
+
+impl Document {
+    /// Reads and parses a file.
+    ///
+    /// # Errors
+    /// The file is missing, not UTF-8, empty or not TOML.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path)
+            .map_err(|error| Error::io(Kind::Usage, "read the experiment file", path, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+            let problem = Problem::new(format!(
+                "the file is not UTF-8: byte {at} on line {line} belongs to no character"
+            ))
+            .at_file(path)
+            .hint("save it as UTF-8");
+            Error::usage(problem)
+        })?;
+        Self::parse(path, text)
+    }
+
+    fn parse(path: &Path, text: String) -> Result<Self> {
+        // What follows a syntax error is mostly its echo, so only the first is told.
+        let tree = DeTable::parse(&text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let message = match error.message() {
+                "duplicate key" => format!("`{}` stands here a second time", &text[span.clone()]),
+                other => format!("this is not TOML: {other}"),
+            };
+            let place = Place::of_span(path, &text, span.start, span.end, "");
+            Error::usage(Problem::new(message).at(place))
+        })?;
+        let spans = table_spans(tree.get_ref(), 0..0, tree.span());
+        let table: toml::Table = toml::from_str(&text)
+            .map_err(|error| Error::bug(format!("a parsed file does not parse: {error}")))?;
+        if table.is_empty() {
+            let problem = Problem::new("the file is empty: an experiment needs at least `[data]` and `[model]`")
+                .at_file(path)
+                .hint("start from a file under `experiments/`");
+            return Err(Error::usage(problem));
+        }
+        Ok(Document {
+            path: path.to_path_buf(),
+            text,
+            table,
+            spans,
+        })
+    }
+
+    /// The place of the value at `keys`, or of the nearest table around it.
+    ///
+    /// Keys of arrays are indices. `show` is the key as the error names it.
+    pub fn place(&self, keys: &[String], show: &str) -> Place {
+        let (spans, _) = self.walk(keys);
+        self.of(&spans.value, show)
+    }
+
+    /// The place of the key itself at `keys`, or of the nearest table around it.
+    pub fn place_of_key(&self, keys: &[String], show: &str) -> Place {
+        let (spans, whole) = self.walk(keys);
+        let range = if whole && !spans.key.is_empty() {
+            &spans.key
+        } else {
+            &spans.value
+        };
+        self.of(range, show)
+    }
+
+    /// Whether the file says something at `keys`.
+    pub fn has(&self, keys: &[String]) -> bool {
+        self.walk(keys).1
+    }
+
+    fn of(&self, range: &std::ops::Range<usize>, show: &str) -> Place {
+        if range.is_empty() && range.start == 0 {
+            return Place::WholeFile(self.path.clone());
+        }
+        Place::of_span(&self.path, &self.text, range.start, range.end, show)
+    }
+
+    /// The deepest place along the keys that the file holds, and whether it is the last of them.
+    fn walk(&self, keys: &[String]) -> (&Spans, bool) {
+        let mut spans = &self.spans;
+        for key in keys {
+            match spans.inner.iter().find(|(name, _)| name == key) {
+                Some((_, inner)) => spans = inner,
+                None => return (spans, false),
+            }
+        }
+        (spans, true)
+    }
+}
+
+fn table_spans(
+    table: &DeTable<'_>,
+    key: std::ops::Range<usize>,
+    value: std::ops::Range<usize>,
+) -> Spans {
+    let inner = table
+        .iter()
+        .map(|(name, value)| (name.get_ref().to_string(), value_spans(value, name.span())))
+        .collect();
+    Spans { key, value, inner }
+}
+
+fn value_spans(value: &Spanned<DeValue<'_>>, key: std::ops::Range<usize>) -> Spans {
+    let span = value.span();
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            // A table without a header of its own (`[a.b]` makes `a`) is found at its key.
+            let span = if span.is_empty() { key.clone() } else { span };
+            table_spans(table, key, span)
+        }
+        DeValue::Array(array) => Spans {
+            key,
+            value: span,
+            inner: array
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (index.to_string(), value_spans(item, 0..0)))
+                .collect(),
+        },
+        _ => Spans {
+            key,
+            value: span,
+            inner: Vec::new(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(dotted: &str) -> Vec<String> {
+        dotted.split('.').map(String::from).collect()
+    }
+
+    #[test]
+    fn values_and_keys_are_found_in_the_text() {
+        let text = "[train]\nepochs = 10\noptimizer = { adam = { beta_1 = 0.9 } }\n";
+        let document = Document::parse(Path::new("x.toml"), text.to_string()).unwrap();
+        let place = document.place(&keys("train.optimizer.adam.beta_1"), "beta_1");
+        assert!(
+            matches!(place, Place::File { line: 3, column: 33, width: 3, .. }),
+            "{place:?}"
+        );
+        let place = document.place_of_key(&keys("train.epochs"), "train.epochs");
+        assert!(
+            matches!(place, Place::File { line: 2, column: 1, width: 6, .. }),
+            "{place:?}"
+        );
+        let nearest = document.place(&keys("train.epochs.deeper"), "");
+        assert!(matches!(nearest, Place::File { line: 2, column: 10, .. }), "{nearest:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! An experiment file with all it extends, split into what its tables are for.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::document::Document;
+use super::stack::{Origin, Resolved, Stack};
+use crate::error::{Error, Kind, Problem, Result, did_you_mean};
+
+/// The tables that make up a run's settings; the other keys are the file's own.
+pub const SETTINGS: &[&str] = &["data", "augment", "model", "train"];
+
+/// The keys of a file besides its settings.
+const OWN: &[&str] = &["title", "source", "extends", "variants", "grid", "expect"];
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Values from outside the files, weakest first: variables, then `--set`.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `BURNLAB_TRAIN__EPOCHS=3`, as found in the environment.
+    pub variables: Vec<(String, String)>,
+    /// `train.epochs=3`, as given on the command line.
+    pub set: Vec<String>,
+}
+
+impl Overrides {
+    /// The `BURNLAB_SECTION__KEY` variables of this process.
+    pub fn from_environment() -> Self {
+        let mut variables: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("BURNLAB_") && name.contains("__"))
+            .collect();
+        variables.sort();
+        Overrides {
+            variables,
+            set: Vec::new(),
+        }
+    }
+
+    fn layers(&self) -> Result<Vec<(Origin, toml::Table)>> {
+        let variables = self.variables.iter().map(|(name, value)| {
+            let key = name.trim_start_matches("BURNLAB_").to_lowercase().replace("__", ".");
+            (format!("{name}={value}"), key, value.clone())
+        });
+        let set = self.set.iter().map(|text| {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            (format!("--set {text}"), key.trim().to_string(), value.trim().to_string())
+        });
+        variables
+            .chain(set)
+            .map(|(name, key, value)| {
+                let parts: Vec<String> = key.split('.').map(str::to_string).collect();
+                let wrong = |message: String, hint: Option<String>| {
+                    Error::usage(Problem::new(message).at(crate::error::Place::Setting(name.clone())).maybe_hint(hint))
+                };
+                if name.starts_with("--set") && !name.contains('=') {
+                    return Err(wrong(
+                        format!("expected `key=value`, found `{key}`"),
+                        Some("for example `--set train.epochs=3`".to_string()),
+                    ));
+                }
+                if !SETTINGS.contains(&parts[0].as_str()) || parts.len() < 2 {
+                    return Err(wrong(format!("unknown key `{key}`"), did_you_mean(&parts[0], SETTINGS)));
+                }
+                Ok((outside(name.clone()), nested(&parts, parse_value(&value))))
+            })
+            .collect()
+    }
+}
+
+/// A value as TOML, or as a plain text where it is no TOML.
+fn parse_value(text: &str) -> toml::Value {
+    toml::from_str::<toml::Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(text.to_string()))
+}
+
+/// `{ a = { b = value } }` for the keys `a`, `b`.
+pub fn nested(keys: &[String], value: toml::Value) -> toml::Table {
+    let mut table = toml::Table::new();
+    match keys {
+        [] => {}
+        [last] => {
+            table.insert(last.clone(), value);
+        }
+        [first, rest @ ..] => {
+            table.insert(first.clone(), toml::Value::Table(nested(rest, value)));
+        }
+    }
+    table
+}
+
+fn outside(name: String) -> Origin {
+    Origin {
+        name,
+        document: None,
+        base: Vec::new(),
+        written: Vec::new(),
+    }
+}
+
+/// A file after the files it extends, the furthest ancestor first.
+#[derive(Debug)]
+pub struct Chain {
+    pub documents: Vec<Rc<Document>>,
+    /// The `burnlab.toml` beside the file, if there is one.
+    folder: Option<Rc<Document>>,
+    overrides: Vec<(Origin, toml::Table)>,
+}
+
+impl Chain {
+    /// Reads a file, all it extends, and the `burnlab.toml` of its folder.
+    ///
+    /// # Errors
+    /// A file cannot be read or parsed; `extends` names a missing file or leads in a circle;
+    /// a top-level key is unknown; an override is wrong.
+    pub fn read(path: &Path, overrides: &Overrides) -> Result<Self> {
+        let mut documents: Vec<Rc<Document>> = Vec::new();
+        let mut seen: Vec<PathBuf> = Vec::new();
+        let mut next = Some(path.to_path_buf());
+        while let Some(path) = next {
+            let document = Rc::new(Document::read(&path)?);
+            seen.push(canonical(&path));
+            next = extended(&document, &seen)?;
+            documents.insert(0, document);
+        }
+        let beside = path.with_file_name("burnlab.toml");
+        let folder = match beside.is_file() && canonical(&beside) != canonical(path) {
+            true => Some(Rc::new(Document::read(&beside)?)),
+            false => None,
+        };
+        let mut problems: Vec<Problem> = documents.iter().flat_map(|document| unknown_keys(document, true)).collect();
+        problems.extend(folder.iter().flat_map(|document| unknown_keys(document, false)));
+        if !problems.is_empty() {
+            return Err(Error::new(Kind::Usage, problems));
+        }
+        Ok(Chain {
+            documents,
+            folder,
+            overrides: overrides.layers()?,
+        })
+    }
+
+    /// The file that was asked for.
+    pub fn document(&self) -> &Rc<Document> {
+        self.documents.last().expect("a chain ends with the file itself")
+    }
+
+    /// The last file of the chain that says something under a top-level key, and what.
+    pub fn last_with(&self, key: &str) -> Option<(&Rc<Document>, &toml::Value)> {
+        self.documents
+            .iter()
+            .rev()
+            .find_map(|document| Some((document, document.table.get(key)?)))
+    }
+
+    /// Defaults, `burnlab.toml`, and the settings of every file of the chain.
+    pub fn stack(&self) -> Result<Stack, Problem> {
+        let mut stack = Stack::new();
+        let defaults: toml::Table = toml::from_str(DEFAULTS).expect("the defaults are TOML");
+        stack.push(outside("the defaults".to_string()), &defaults)?;
+        for document in self.folder.iter().chain(&self.documents) {
+            let origin = Origin {
+                name: document.path.display().to_string(),
+                document: Some(Rc::clone(document)),
+                base: Vec::new(),
+                written: Vec::new(),
+            };
+            stack.push(origin, &settings_of(&document.table))?;
+        }
+        Ok(stack)
+    }
+
+    /// Lays a variant's values on top, from every file of the chain that has it.
+    pub fn push_variant(&self, stack: &mut Stack, name: &str) -> Result<(), Problem> {
+        for document in &self.documents {
+            let variant = document
+                .table
+                .get("variants")
+                .and_then(|variants| variants.get(name))
+                .and_then(toml::Value::as_table);
+            if let Some(values) = variant {
+                let origin = Origin {
+                    name: format!("{}, variant `{name}`", document.path.display()),
+                    document: Some(Rc::clone(document)),
+                    base: Vec::new(),
+                    written: vec!["variants".to_string(), name.to_string()],
+                };
+                stack.push(origin, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays the environment's and the command line's values on top, and ends.
+    pub fn finish(&self, mut stack: Stack) -> Result<Resolved, Problem> {
+        for (origin, values) in &self.overrides {
+            stack.push(origin.clone(), values)?;
+        }
+        Ok(stack.resolve())
+    }
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn settings_of(table: &toml::Table) -> toml::Table {
+    table
+        .iter()
+        .filter(|(key, _)| SETTINGS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// The path that `extends` names, if the file has one.
+fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
+    let Some(value) = document.table.get("extends") else {
+        return Ok(None);
+    };
+    let place = document.place(&["extends".to_string()], "extends");
+    let Some(name) = value.as_str() else {
+        let problem = Problem::new("expected a file's name for `extends`").at(place);
+        return Err(Error::usage(problem));
+    };
+    let path = document.path.with_file_name(name);
+    if !path.is_file() {
+        let problem = Problem::new(format!("`extends` names `{name}`, which is not there"))
+            .at(place)
+            .hint(format!("the name is looked up beside the file: `{}`", path.display()));
+        return Err(Error::usage(problem));
+    }
+    if seen.contains(&canonical(&path)) {
+        let names: Vec<String> = seen
+            .iter()
+            .chain([&canonical(&path)])
+            .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        let problem = Problem::new(format!("`extends` leads in a circle: {}", names.join(" -> "))).at(place);
+        return Err(Error::usage(problem));
+    }
+    Ok(Some(path))
+}
+
+fn unknown_keys(document: &Document, is_experiment: bool) -> Vec<Problem> {
+    let known: Vec<&str> = match is_experiment {
+        true => SETTINGS.iter().chain(OWN).copied().collect(),
+        false => SETTINGS.to_vec(),
+    };
+    document
+        .table
+        .keys()
+        .filter(|key| !known.contains(&key.as_str()))
+        .map(|key| {
+            Problem::new(format!("unknown key `{key}`"))
+                .at(document.place_of_key(std::slice::from_ref(key), key))
+                .maybe_hint(did_you_mean(key, &known))
+        })
+        .collect()
+}

@@ -1,0 +1,19 @@
+//! The TOML as written: reading files, laying values over each other, places in the text, the schema.
+//!
+//! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
+
+mod document;
+mod expect;
+mod file;
+mod read;
+mod schema;
+mod settings;
+mod stack;
+
+pub use document::Document;
+pub use expect::{Condition, Expect};
+pub use file::{Chain, Overrides, SETTINGS, nested};
+pub use read::{Unreadable, read};
+pub use schema::schema;
+pub use settings::{Classifier, Model, Settings, Train};
+pub use stack::{Origin, Resolved, Stack};

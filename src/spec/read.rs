@@ -1,0 +1,372 @@
+//! From values to types, finding every problem instead of the first.
+//!
+//! serde stops at the first thing it cannot read. So what it stumbled over is noted, cut out, and
+//! the reading starts again, until nothing is left to stumble over.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Segment, Track};
+
+use crate::error::did_you_mean;
+
+/// Something that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Keys and indices down to it, as the values stood at first.
+    pub path: Vec<String>,
+    /// Whether the key is at fault rather than its value.
+    pub is_key: bool,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// Reads a type from values, or finds everything that keeps it from being read.
+pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
+    let first = match attempt(values) {
+        Ok(read) => return Ok(read),
+        Err(stumble) => stumble,
+    };
+    let mut values = values.clone();
+    let mut cuts = Cuts::default();
+    let mut found: Vec<Unreadable> = Vec::new();
+    let mut stumble = first;
+    // Every round cuts something out, so this ends; the bound is for a mistake in this reasoning.
+    for _ in 0..1000 {
+        let path = cuts.as_first(&stumble.path);
+        let fault = stumble.explain(&path);
+        let own_fault = !found.iter().any(|earlier| {
+            earlier.path.len() > path.len()
+                && earlier.path.starts_with(&path)
+                && (stumble.missing().as_ref() == Some(&earlier.path[path.len()]) || stumble.is_empty)
+        });
+        if own_fault {
+            found.push(Unreadable {
+                path: path.into_iter().chain(fault.key.clone()).collect(),
+                is_key: fault.key.is_some(),
+                message: fault.message,
+                hint: fault.hint,
+            });
+        }
+        let here: Vec<String> = stumble.path.iter().cloned().chain(fault.key).collect();
+        if !cuts.cut(&mut values, &here) {
+            break;
+        }
+        match attempt::<T>(&values) {
+            Ok(_) => break,
+            Err(next) => stumble = next,
+        }
+    }
+    Err(found)
+}
+
+/// What serde stumbled over.
+struct Stumble {
+    /// As the values stand now.
+    path: Vec<String>,
+    /// serde's words.
+    text: String,
+    /// The value, if it is a text: a bare name.
+    name: Option<String>,
+    /// Keys of the value, if it is a table.
+    keys: Vec<String>,
+    /// Whether the value is a table with nothing in it.
+    is_empty: bool,
+}
+
+/// What is wrong, in our words.
+struct Fault {
+    message: String,
+    hint: Option<String>,
+    /// The key at fault, if it is not the value.
+    key: Option<String>,
+}
+
+fn attempt<T: DeserializeOwned>(values: &Value) -> Result<T, Stumble> {
+    let mut track = Track::new();
+    let deserializer = serde_path_to_error::Deserializer::new(values.clone(), &mut track);
+    T::deserialize(deserializer).map_err(|error| {
+        let path = track.path();
+        let keys = path.iter().filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(index.to_string()),
+            Segment::Map { key } => Some(key.clone()),
+            Segment::Enum { variant } => Some(variant.clone()),
+            Segment::Unknown => None,
+        });
+        Stumble::at(keys.collect(), error.to_string(), values)
+    })
+}
+
+impl Stumble {
+    /// serde names an unknown key before it refuses it: the path goes no further than the table.
+    fn at(mut path: Vec<String>, text: String, values: &Value) -> Self {
+        let mut stumble = Stumble {
+            path: Vec::new(),
+            text,
+            name: None,
+            keys: Vec::new(),
+            is_empty: false,
+        };
+        let refused = stumble.unknown().or_else(|| stumble.unknown_choice());
+        if refused.is_some() && path.last() == refused.as_ref() {
+            path.pop();
+        }
+        let mut here = values;
+        for key in path {
+            match inner(here, &key) {
+                Some(value) => here = value,
+                None => break,
+            }
+            stumble.path.push(key);
+        }
+        stumble.name = here.as_str().map(String::from);
+        if let Value::Object(table) = here {
+            stumble.keys = table.keys().cloned().collect();
+            stumble.is_empty = table.is_empty();
+        }
+        stumble
+    }
+
+    fn quoted_after(&self, start: &str) -> Option<String> {
+        let rest = self.text.strip_prefix(start)?;
+        Some(rest.strip_prefix('`')?.split('`').next()?.to_string())
+    }
+
+    fn unknown(&self) -> Option<String> {
+        self.quoted_after("unknown field ")
+    }
+
+    fn missing(&self) -> Option<String> {
+        self.quoted_after("missing field ")
+    }
+
+    /// The names after `expected` in serde's text.
+    fn known(&self) -> Vec<String> {
+        let Some((_, names)) = self.text.split_once(", expected ") else {
+            return Vec::new();
+        };
+        names.split('`').skip(1).step_by(2).map(String::from).collect()
+    }
+
+    fn unknown_choice(&self) -> Option<String> {
+        self.quoted_after("unknown variant ")
+    }
+
+    fn explain(&self, path: &[String]) -> Fault {
+        let owner = self.name.as_ref().or_else(|| key_above(path));
+        if let Some(key) = self.unknown() {
+            let place = owner.map(|owner| format!(" in `{owner}`")).unwrap_or_default();
+            return Fault {
+                message: format!("unknown key `{key}`{place}"),
+                hint: did_you_mean(&key, &self.known()),
+                key: Some(key),
+            };
+        }
+        if let Some(name) = self.unknown_choice() {
+            return Fault {
+                message: format!("unknown {} `{name}`", what_is_chosen(path)),
+                hint: did_you_mean(&name, &self.known()),
+                key: self.keys.contains(&name).then_some(name),
+            };
+        }
+        let message = match self.missing() {
+            Some(key) => match owner {
+                Some(owner) => format!("`{owner}` needs `{key}`"),
+                None => format!("the experiment needs `{key}`"),
+            },
+            None => self.expected(key_above(path)),
+        };
+        Fault {
+            message,
+            hint: None,
+            key: None,
+        }
+    }
+
+    /// Expected and received, in the house's words.
+    fn expected(&self, owner: Option<&String>) -> String {
+        let name = owner.map(|owner| format!(" for `{owner}`")).unwrap_or_default();
+        for start in ["invalid type: ", "invalid value: ", "invalid length "] {
+            if let Some(rest) = self.text.strip_prefix(start)
+                && let Some((received, expected)) = rest.split_once(", expected ")
+            {
+                let received = match start {
+                    "invalid length " => crate::error::count(received.parse().unwrap_or(0), "value"),
+                    _ => plain_received(received),
+                };
+                return format!("expected {}{name}, found {received}", plain_expected(expected));
+            }
+        }
+        self.text.clone()
+    }
+}
+
+fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(table) => table.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// The nearest key that is a name, not an index: what an error calls the thing.
+fn key_above(path: &[String]) -> Option<&String> {
+    path.iter().rev().find(|key| key.parse::<usize>().is_err())
+}
+
+/// What a choice at this path is called.
+fn what_is_chosen(path: &[String]) -> &'static str {
+    match key_above(path).map(String::as_str) {
+        Some("layers") => "layer",
+        Some("copies" | "random") => "operation",
+        Some("optimizer") => "optimizer",
+        Some("loss") => "loss",
+        Some("activation" | "function") => "activation function",
+        Some("init" | "bias_init") => "initialisation",
+        Some("dataset") => "dataset",
+        Some("model") => "kind of model",
+        _ => "value",
+    }
+}
+
+fn plain_received(received: &str) -> String {
+    let backticked = received.split('`').nth(1);
+    match received {
+        "map" => "a table".to_string(),
+        "sequence" => "a list".to_string(),
+        "null" | "unit" | "unit value" => "nothing".to_string(),
+        text if text.starts_with("string ") => text["string ".len()..].to_string(),
+        text => backticked.map_or_else(|| text.to_string(), |value| format!("`{value}`")),
+    }
+}
+
+fn plain_expected(expected: &str) -> String {
+    match expected {
+        "usize" | "u64" | "u32" => "a whole number of at least 0",
+        "i64" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        text if text.starts_with("struct ") => "a table",
+        text => text,
+    }
+    .to_string()
+}
+
+/// What was cut out of lists, so that indices can be told as they were at first.
+#[derive(Default)]
+struct Cuts(Vec<(Vec<String>, usize)>);
+
+impl Cuts {
+    fn as_first(&self, path: &[String]) -> Vec<String> {
+        let mut first: Vec<String> = Vec::new();
+        for key in path {
+            let mut key = key.clone();
+            if let Ok(mut index) = key.parse::<usize>() {
+                let mut gone: Vec<usize> = self
+                    .0
+                    .iter()
+                    .filter(|(list, _)| *list == first)
+                    .map(|(_, index)| *index)
+                    .collect();
+                gone.sort_unstable();
+                for gone in gone {
+                    if gone <= index {
+                        index += 1;
+                    }
+                }
+                key = index.to_string();
+            }
+            first.push(key);
+        }
+        first
+    }
+
+    /// Removes the value at the path; false if there is none.
+    fn cut(&mut self, values: &mut Value, path: &[String]) -> bool {
+        let first = self.as_first(path);
+        let (Some((last, outer)), Some((first_last, first_outer))) =
+            (path.split_last(), first.split_last())
+        else {
+            return false;
+        };
+        let mut here = values;
+        for key in outer {
+            let inner = match here {
+                Value::Object(table) => table.get_mut(key),
+                Value::Array(items) => key.parse().ok().and_then(|i: usize| items.get_mut(i)),
+                _ => None,
+            };
+            let Some(inner) = inner else { return false };
+            here = inner;
+        }
+        match here {
+            Value::Object(table) => table.shift_remove(last).is_some(),
+            Value::Array(items) => match (last.parse::<usize>(), first_last.parse()) {
+                (Ok(index), Ok(first_index)) if index < items.len() => {
+                    items.remove(index);
+                    self.0.push((first_outer.to_vec(), first_index));
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Positive, Rate};
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Layer {
+        units: Positive,
+        #[serde(default)]
+        rate: Option<Rate>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Whole {
+        layers: Vec<Layer>,
+        epochs: Positive,
+    }
+
+    #[test]
+    fn every_problem_is_found_at_its_own_place() {
+        let values = json!({
+            "layers": [{ "units": 0 }, { "units": 3, "rat": 0.5 }, { "rate": 2 }, { "units": 1 }, "x"],
+            "epochs": "ten",
+            "batch": 5,
+        });
+        let found: Vec<String> = read::<Whole>(&values)
+            .unwrap_err()
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.path.join("."), problem.message))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "layers.0.units: expected a whole number of at least 1 for `units`, found `0`",
+                "layers.1.rat: unknown key `rat` in `layers`",
+                "layers.2.rate: expected a number from 0 to below 1 for `rate`, found `2`",
+                "layers.2: `layers` needs `units`",
+                "layers.4: expected a table for `layers`, found \"x\"",
+                "epochs: expected a whole number of at least 1 for `epochs`, found \"ten\"",
+                "batch: unknown key `batch`",
+            ]
+        );
+    }
+
+    #[test]
+    fn good_values_are_read() {
+        let values = json!({ "layers": [{ "units": 2 }], "epochs": 1 });
+        assert_eq!(read::<Whole>(&values).unwrap().layers[0].units, Positive(2));
+    }
+}

@@ -1,0 +1,106 @@
+//! The JSON schema of an experiment file, made from the types that read it.
+//!
+//! Editors' TOML servers read it (draft 7 is the newest they know) to complete and check.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::expect::Expect;
+use super::settings::Settings;
+
+/// The schema of a whole file.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft07().into_generator();
+    generator.subschema_for::<Settings>();
+    let expect = generator.subschema_for::<Expect>();
+    let mut definitions: Map<String, Value> = generator
+        .take_definitions(true)
+        .into_iter()
+        .collect();
+
+    // A file may leave to defaults or to the file it extends what a run cannot do without.
+    for table in ["Settings", "DataFields", "Augment", "Train"] {
+        optional(&mut definitions, table);
+    }
+    // A variant may also change layers by their names.
+    let mut patch = definitions.get("Classifier").cloned().unwrap_or_default();
+    if let Some(layers) = patch.pointer_mut("/properties/layers") {
+        let list = layers.take();
+        *layers = json!({ "anyOf": [list, {
+            "type": "object",
+            "description": "Fields to change, by the layer's name.",
+            "additionalProperties": { "type": "object" }
+        }] });
+    }
+    if let Some(patch) = patch.as_object_mut() {
+        patch.remove("required");
+    }
+    definitions.insert("ClassifierChange".to_string(), patch);
+    let mut change = definitions.get("Settings").cloned().unwrap_or_default();
+    if let Some(model) = change.pointer_mut("/properties/model") {
+        *model = json!({
+            "type": "object",
+            "description": "Changes to the network.",
+            "additionalProperties": false,
+            "properties": { "classifier": { "$ref": "#/definitions/ClassifierChange" } }
+        });
+    }
+    definitions.insert("Change".to_string(), change);
+
+    let mut properties = Map::new();
+    properties.insert("title".into(), json!({ "type": "string", "description": "What the experiment asks, in a line." }));
+    properties.insert("source".into(), json!({ "type": "string", "description": "Where the claims come from." }));
+    properties.insert("extends".into(), json!({ "type": "string", "description": "A file beside this one whose values are taken first." }));
+    if let Some(Value::Object(tables)) = definitions.get("Settings").and_then(|s| s.get("properties")) {
+        properties.extend(tables.clone());
+    }
+    properties.insert("variants".into(), json!({
+        "type": "object",
+        "description": "Named settings; each overrides any key of the file.",
+        "additionalProperties": { "$ref": "#/definitions/Change" }
+    }));
+    properties.insert("grid".into(), grid());
+    properties.insert("expect".into(), json!({
+        "type": "array",
+        "description": "Claims: what the numbers will be.",
+        "items": expect
+    }));
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "burnlab experiment",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+        "definitions": definitions,
+    })
+}
+
+fn grid() -> Value {
+    let axes = json!({
+        "type": "array", "minItems": 1,
+        "description": "The values this key takes."
+    });
+    json!({
+        "type": "object",
+        "description": "Every combination of the values of these dotted keys, times variants, times seeds.",
+        "properties": {
+            "zip": {
+                "type": "array",
+                "description": "Keys that move together: tables of lists of one length.",
+                "items": { "type": "object", "additionalProperties": axes }
+            },
+            "skip": {
+                "type": "array",
+                "description": "Points left out: tables of keys (and `variant`) with a value each.",
+                "items": { "type": "object" }
+            }
+        },
+        "additionalProperties": axes
+    })
+}
+
+fn optional(definitions: &mut Map<String, Value>, table: &str) {
+    if let Some(Value::Object(definition)) = definitions.get_mut(table) {
+        definition.remove("required");
+    }
+}

@@ -1,0 +1,344 @@
+//! Values laid over each other, each remembering where it came from.
+//!
+//! figment merges them and keeps a tag on every value. What this adds: a choice such as
+//! `optimizer = { sgd = ... }` replaces another choice instead of standing beside it, and a table
+//! laid over a list of layers changes the layers it names.
+
+use std::rc::Rc;
+
+use figment::value::{Dict, Empty, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::document::Document;
+use crate::error::{Place, Problem, did_you_mean};
+
+/// Where a set of values came from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// As `explain` shows it: `the defaults`, `experiments/x.toml`, `--set train.epochs=3`.
+    pub name: String,
+    /// The file that holds them, if one does.
+    pub document: Option<Rc<Document>>,
+    /// Where in the settings they were put: empty for a file, a grid key's parts for a grid point.
+    pub base: Vec<String>,
+    /// What stands in the file instead of `base`: `variants.NAME`, `grid.KEY.INDEX`.
+    pub written: Vec<String>,
+}
+
+impl Origin {
+    /// The place of the setting at `path`.
+    fn place(&self, path: &[String], of_key: bool) -> Place {
+        let show = path.join(".");
+        match &self.document {
+            None => Place::Setting(self.name.clone()),
+            Some(document) => {
+                let inner = path.get(self.base.len()..).unwrap_or_default();
+                if of_key && inner.is_empty() && !self.base.is_empty() {
+                    // A grid's key is written once for all its values.
+                    let key = &self.written[..self.written.len() - 1];
+                    return document.place_of_key(key, &key.join("."));
+                }
+                let keys: Vec<String> = self.written.iter().chain(inner).cloned().collect();
+                if of_key {
+                    document.place_of_key(&keys, &show)
+                } else {
+                    document.place(&keys, &show)
+                }
+            }
+        }
+    }
+}
+
+/// Tables where only one key may stand: the one laid on top wins.
+const CHOICES: &[&[&str]] = &[
+    &["model"],
+    &["data", "dataset"],
+    &["train", "optimizer"],
+    &["train", "loss"],
+];
+
+/// Values over values.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    figment: Figment,
+    origins: Vec<Rc<Origin>>,
+}
+
+struct Given {
+    dict: Dict,
+    index: usize,
+}
+
+impl Provider for Given {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.index.to_string())
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.dict.clone()))
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Stack {
+    pub fn new() -> Self {
+        Stack {
+            figment: Figment::new(),
+            origins: Vec::new(),
+        }
+    }
+
+    /// Lays values on top.
+    ///
+    /// # Errors
+    /// A table laid over a list of layers names a layer that is not there.
+    pub fn push(&mut self, origin: Origin, values: &toml::Table) -> Result<(), Problem> {
+        let mut dict = to_dict(values);
+        let below = self.tree();
+        let mut path = Vec::new();
+        adapt(&below, &mut dict, &mut path, &origin)?;
+        let index = self.origins.len();
+        self.origins.push(Rc::new(origin));
+        let figment = std::mem::replace(&mut self.figment, Figment::new());
+        self.figment = figment.merge(Given { dict, index });
+        Ok(())
+    }
+
+    fn tree(&self) -> Dict {
+        let data = self.figment.data().unwrap_or_default();
+        data.into_values().next().unwrap_or_default()
+    }
+
+    /// Everything as it stands now.
+    pub fn resolve(&self) -> Resolved {
+        let tree = self.tree();
+        Resolved {
+            json: to_json(&Value::from(tree.clone())).unwrap_or_default(),
+            tree: Value::from(tree),
+            figment: self.figment.clone(),
+            origins: self.origins.clone(),
+        }
+    }
+}
+
+/// Values with nothing more to come, and where each came from.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    pub json: serde_json::Value,
+    tree: Value,
+    figment: Figment,
+    origins: Vec<Rc<Origin>>,
+}
+
+impl Resolved {
+    /// Who set the value at `path`, or the nearest table around it.
+    pub fn origin(&self, path: &[String]) -> Option<&Origin> {
+        let mut value = &self.tree;
+        let mut tag = value.tag();
+        for key in path {
+            let inner = match value {
+                Value::Dict(_, dict) => dict.get(key),
+                Value::Array(_, items) => key.parse().ok().and_then(|i: usize| items.get(i)),
+                _ => None,
+            };
+            match inner {
+                Some(inner) => value = inner,
+                None => break,
+            }
+            tag = value.tag();
+        }
+        let metadata = self.figment.get_metadata(tag)?;
+        let index: usize = metadata.name.parse().ok()?;
+        self.origins.get(index).map(Rc::as_ref)
+    }
+
+    /// The place of the value at `path`.
+    pub fn place(&self, path: &[String]) -> Option<Place> {
+        Some(self.origin(path)?.place(path, false))
+    }
+
+    /// The place of the key at `path`.
+    pub fn place_of_key(&self, path: &[String]) -> Option<Place> {
+        Some(self.origin(path)?.place(path, true))
+    }
+}
+
+fn to_dict(table: &toml::Table) -> Dict {
+    table
+        .iter()
+        .map(|(key, value)| (key.clone(), to_value(value)))
+        .collect()
+}
+
+fn to_value(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::from(text.clone()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::from(*number),
+        toml::Value::Boolean(truth) => Value::from(*truth),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(items) => Value::from(items.iter().map(to_value).collect::<Vec<_>>()),
+        toml::Value::Table(table) => Value::from(to_dict(table)),
+    }
+}
+
+/// The tree as JSON, without what was emptied.
+fn to_json(value: &Value) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::Empty(..) => return None,
+        Value::String(_, text) => text.clone().into(),
+        Value::Char(_, letter) => letter.to_string().into(),
+        Value::Bool(_, truth) => (*truth).into(),
+        Value::Num(_, number) => match number.to_i128() {
+            Some(whole) => i64::try_from(whole).ok()?.into(),
+            None => number.to_f64().into(),
+        },
+        Value::Dict(_, dict) => dict
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), to_json(value)?)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(_, items) => items.iter().filter_map(to_json).collect::<Vec<_>>().into(),
+    })
+}
+
+/// Makes `dict` ready to be merged over `below`: choices replace, tables over lists change elements.
+fn adapt(
+    below: &Dict,
+    dict: &mut Dict,
+    path: &mut Vec<String>,
+    origin: &Origin,
+) -> Result<(), Problem> {
+    let is_choice = CHOICES.iter().any(|choice| path == choice);
+    if is_choice && below.keys().any(|key| !dict.contains_key(key)) && !dict.is_empty() {
+        let others: Vec<String> = below.keys().filter(|key| !dict.contains_key(*key)).cloned().collect();
+        for other in others {
+            dict.insert(other, Value::from(Empty::Unit));
+        }
+    }
+    for (key, value) in dict.iter_mut() {
+        path.push(key.clone());
+        let changed = match (below.get(key), &mut *value) {
+            (Some(Value::Dict(_, below)), Value::Dict(_, dict)) => {
+                adapt(below, dict, path, origin)?;
+                None
+            }
+            (Some(Value::Array(_, below)), Value::Dict(_, changes)) => {
+                Some(change_layers(below, changes, path, origin)?)
+            }
+            _ => None,
+        };
+        if let Some(changed) = changed {
+            *value = changed;
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+/// A list of layers with the layers named in `changes` changed.
+fn change_layers(
+    layers: &[Value],
+    changes: &Dict,
+    path: &[String],
+    origin: &Origin,
+) -> Result<Value, Problem> {
+    let mut layers = layers.to_vec();
+    let names: Vec<Option<String>> = layers.iter().map(layer_name).collect();
+    for (name, change) in changes {
+        let Some(index) = names.iter().position(|known| known.as_ref() == Some(name)) else {
+            let known: Vec<&String> = names.iter().flatten().collect();
+            let at: Vec<String> = path.iter().chain([name]).cloned().collect();
+            let problem = Problem::new(format!("no layer of `{}` is called `{name}`", path.join(".")))
+                .at(origin.place(&at, true))
+                .maybe_hint(match known.is_empty() {
+                    true => Some("give the layer a `name` to change it from here".to_string()),
+                    false => did_you_mean(name, &known),
+                });
+            return Err(problem);
+        };
+        if let (Value::Dict(_, layer), Value::Dict(_, change)) = (&mut layers[index], change)
+            && let Some(Value::Dict(_, fields)) = layer.values_mut().next()
+        {
+            for (key, value) in change {
+                fields.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Ok(Value::from(layers))
+}
+
+fn layer_name(layer: &Value) -> Option<String> {
+    let Value::Dict(_, layer) = layer else {
+        return None;
+    };
+    let Value::Dict(_, fields) = layer.values().next()? else {
+        return None;
+    };
+    fields.get("name")?.as_str().map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(layers: &[&str]) -> Result<Resolved, Problem> {
+        let mut stack = Stack::new();
+        for (index, text) in layers.iter().enumerate() {
+            let origin = Origin {
+                name: format!("layer {index}"),
+                document: None,
+                base: Vec::new(),
+                written: Vec::new(),
+            };
+            stack.push(origin, &toml::from_str(text).unwrap())?;
+        }
+        Ok(stack.resolve())
+    }
+
+    fn keys(dotted: &str) -> Vec<String> {
+        dotted.split('.').map(String::from).collect()
+    }
+
+    #[test]
+    fn later_values_win_and_every_value_knows_its_origin() {
+        let resolved = stack(&["train = { epochs = 10, batch_size = 100 }", "train.epochs = 3"]).unwrap();
+        assert_eq!(resolved.json["train"]["epochs"], 3);
+        assert_eq!(resolved.origin(&keys("train.epochs")).unwrap().name, "layer 1");
+        assert_eq!(resolved.origin(&keys("train.batch_size")).unwrap().name, "layer 0");
+    }
+
+    #[test]
+    fn another_choice_replaces_the_first_and_the_same_one_is_merged() {
+        let adam = "train.optimizer.adam = { learning_rate = 1e-3, beta_1 = 0.5 }";
+        let replaced = stack(&[adam, "train.optimizer.sgd.momentum = 0.9"]).unwrap();
+        assert_eq!(
+            replaced.json["train"]["optimizer"].to_string(),
+            r#"{"sgd":{"momentum":0.9}}"#
+        );
+        let merged = stack(&[adam, "train.optimizer.adam.beta_1 = 0.9"]).unwrap();
+        assert_eq!(
+            merged.json["train"]["optimizer"]["adam"].to_string(),
+            r#"{"beta_1":0.9,"learning_rate":0.001}"#
+        );
+        let back = stack(&[adam, "train.optimizer.sgd = {}", adam]).unwrap();
+        assert!(back.json["train"]["optimizer"].get("sgd").is_none());
+    }
+
+    #[test]
+    fn a_table_over_a_list_changes_the_layer_it_names() {
+        let list = "layers = [{ dense = { units = 3 } }, { dense = { name = 'deep', units = 4 } }]";
+        let resolved = stack(&[list, "layers.deep.units = 9"]).unwrap();
+        assert_eq!(resolved.json["layers"][1]["dense"]["units"], 9);
+        assert_eq!(resolved.origin(&keys("layers.1.dense.units")).unwrap().name, "layer 1");
+        assert_eq!(resolved.origin(&keys("layers.0.dense.units")).unwrap().name, "layer 0");
+        let problem = stack(&[list, "layers.depe.units = 9"]).unwrap_err();
+        assert_eq!(problem.message, "no layer of `layers` is called `depe`");
+        assert_eq!(problem.hint.as_deref(), Some("did you mean `deep`?"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What a run needs to go on after its last whole epoch, in one file.
+//!
+//! The file is a line that names the format, the SHA-256 of all that follows, and four parts each
+//! behind its length: a header in JSON, the network, the optimiser, the best network. Burn's readers
+//! panic on damaged bytes, so they are shown none that the sum has not vouched for.
+
+use std::fs;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder};
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Best, Job, State};
+use crate::backend::{BURN_VERSION, TrainingBackend};
+use crate::error::{Error, Result};
+use crate::record::{EpochRow, RunFolder, write_atomically};
+
+const FILE: &str = "checkpoint.bin";
+const FORMAT: &[u8] = b"burnlab checkpoint 1\n";
+
+type Bytes = BinBytesRecorder<FullPrecisionSettings>;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    /// Of the settings, the seed and Burn's version: parts of other runs do not fit.
+    run: String,
+    rows: Vec<EpochRow>,
+    best_epoch: Option<usize>,
+    /// The bits of a 64-bit float, which JSON's decimals might not give back exactly.
+    best_loss: u64,
+}
+
+/// Writes the state, whole or not at all.
+pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<()> {
+    let header = Header {
+        run: fingerprint(job),
+        rows: state.rows.clone(),
+        best_epoch: state.best.as_ref().map(|best| best.epoch),
+        best_loss: state.best.as_ref().map_or(0, |best| best.loss.to_bits()),
+    };
+    let header = serde_json::to_vec(&header)
+        .map_err(|error| Error::bug(format!("cannot write the checkpoint: {error}")))?;
+    let best = state.best.as_ref().map_or_else(Vec::new, |best| {
+        bytes::<B::InnerBackend, _>(best.network.clone().into_record())
+    });
+    let network = bytes::<B, _>(state.network.clone().into_record());
+    let mut body = Vec::new();
+    for part in [header, network, state.optimiser.save(), best] {
+        body.extend((part.len() as u64).to_le_bytes());
+        body.extend(part);
+    }
+    let mut file = FORMAT.to_vec();
+    file.extend(Sha256::digest(&body));
+    file.extend(body);
+    write_atomically(&job.folder.file(FILE), &file)
+}
+
+/// The state to go on from: that of a sound checkpoint of this very run, else `fresh`.
+///
+/// Says on standard error why a checkpoint that is there is not used.
+pub(super) fn resume<B: TrainingBackend>(
+    job: &Job,
+    fresh: State<B>,
+    device: &B::Device,
+) -> State<B> {
+    let path = job.folder.file(FILE);
+    match read(job, &path) {
+        Ok(None) => fresh,
+        Ok(Some(parts)) => restored(fresh, parts, device),
+        Err(reason) => {
+            eprintln!(
+                "warning: starting over: the checkpoint {reason}\n  {}",
+                path.display()
+            );
+            fresh
+        }
+    }
+}
+
+/// Forgets the checkpoint, if there is one.
+pub(super) fn remove(folder: &RunFolder) {
+    // One that stays behind costs room, nothing else.
+    let _ = fs::remove_file(folder.file(FILE));
+}
+
+struct Parts {
+    header: Header,
+    network: Vec<u8>,
+    optimiser: Vec<u8>,
+    best: Vec<u8>,
+}
+
+fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
+    let file = match fs::read(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot be read: {error}")),
+    };
+    let rest = file.strip_prefix(FORMAT).ok_or("is of another format")?;
+    let (sum, body) = rest.split_at_checked(32).ok_or("is cut short")?;
+    if Sha256::digest(body).as_slice() != sum {
+        return Err("is damaged".to_string());
+    }
+    let mut body = body;
+    let mut part = || -> Option<Vec<u8>> {
+        let (length, rest) = body.split_first_chunk::<8>()?;
+        let (part, rest) = rest.split_at_checked(u64::from_le_bytes(*length) as usize)?;
+        body = rest;
+        Some(part.to_vec())
+    };
+    let (Some(header), Some(network), Some(optimiser), Some(best)) =
+        (part(), part(), part(), part())
+    else {
+        return Err("lacks a part".to_string());
+    };
+    let header: Header =
+        serde_json::from_slice(&header).map_err(|error| format!("has a strange header: {error}"))?;
+    if header.run != fingerprint(job) {
+        return Err("belongs to another run".to_string());
+    }
+    Ok(Some(Parts {
+        header,
+        network,
+        optimiser,
+        best,
+    }))
+}
+
+fn restored<B: TrainingBackend>(fresh: State<B>, parts: Parts, device: &B::Device) -> State<B> {
+    let State {
+        network,
+        mut optimiser,
+        ..
+    } = fresh;
+    let best = parts.header.best_epoch.map(|epoch| {
+        use burn::module::AutodiffModule;
+        Best {
+            epoch,
+            loss: f64::from_bits(parts.header.best_loss),
+            network: network
+                .valid()
+                .load_record(record::<B::InnerBackend, _>(parts.best, device)),
+        }
+    });
+    let network = network.load_record(record::<B, _>(parts.network, device));
+    optimiser
+        .load(parts.optimiser, device)
+        .expect("the checkpoint's sum vouches for its parts");
+    State {
+        network,
+        optimiser,
+        best,
+        rows: parts.header.rows,
+    }
+}
+
+fn bytes<B: Backend, R: Record<B>>(record: R) -> Vec<u8> {
+    Recorder::<B>::record(&Bytes::default(), record, ()).expect("memory takes any record")
+}
+
+fn record<B: Backend, R: Record<B>>(bytes: Vec<u8>, device: &B::Device) -> R {
+    Recorder::<B>::load(&Bytes::default(), bytes, device)
+        .expect("the checkpoint's sum vouches for its parts")
+}
+
+fn fingerprint(job: &Job) -> String {
+    let settings = serde_json::to_string(job.settings).expect("settings are plain values");
+    let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
+    let sum = Sha256::digest(text.as_bytes());
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}

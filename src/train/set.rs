@@ -1,0 +1,243 @@
+//! Images and labels on the device, and batches of them.
+
+use std::ops::Range;
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::seq::SliceRandom;
+
+use super::Job;
+use crate::augment::{Augment, Image};
+use crate::data::{Samples, Scale};
+use crate::error::{Error, Problem, Result};
+use crate::record::Picture;
+use crate::rng::{Purpose, Seed};
+use crate::shape::ImageShape;
+
+/// Images that are evaluated at a time.
+const EVALUATED: usize = 500;
+
+/// `[batch, channels, height, width]` and `[batch]`.
+pub(super) type Batch<B> = (Tensor<B, 4>, Tensor<B, 1, Int>);
+
+/// What a run trains on.
+pub(super) struct TrainingSet<B: AutodiffBackend> {
+    images: Images<B>,
+    labels: Tensor<B, 1, Int>,
+    count: usize,
+    shape: ImageShape,
+    scale: Scale,
+    batch_size: usize,
+    seed: Seed,
+    device: B::Device,
+}
+
+enum Images<B: AutodiffBackend> {
+    /// All of them, gathered there into batches.
+    OnDevice(Tensor<B, 4>),
+    /// Pixels from 0 to 1, changed anew in every epoch and sent batch by batch.
+    OnHost { pixels: Vec<f32>, augment: Augment },
+}
+
+/// The order of one epoch.
+pub(super) struct Order<B: Backend> {
+    epoch: usize,
+    batch_size: usize,
+    host: Vec<i32>,
+    device: Tensor<B, 1, Int>,
+}
+
+impl<B: Backend> Order<B> {
+    /// How many, the last one perhaps smaller.
+    pub fn batches(&self) -> usize {
+        self.host.len().div_ceil(self.batch_size)
+    }
+
+    fn range(&self, batch: usize) -> Range<usize> {
+        let start = batch * self.batch_size;
+        start..(start + self.batch_size).min(self.host.len())
+    }
+}
+
+impl<B: AutodiffBackend> TrainingSet<B> {
+    /// The images and their augmented copies.
+    pub fn new(job: &Job, samples: Samples, device: &B::Device) -> Result<Self> {
+        let samples = filled(samples, "training")?;
+        let (augment, scale) = (&job.settings.augment, job.settings.data.scale);
+        let (shape, seed) = (samples.shape, Seed(job.seed));
+        let (mut pixels, labels) = (samples.pixels, samples.labels);
+        pixels.extend(augment.copies_of(&pixels, shape, seed));
+        let labels = labels.repeat(1 + augment.copies.len());
+        Ok(TrainingSet {
+            count: labels.len(),
+            labels: label_tensor(&labels, device),
+            images: if augment.random.is_empty() {
+                scale.apply(&mut pixels);
+                Images::OnDevice(image_tensor(pixels, shape, device))
+            } else {
+                Images::OnHost {
+                    pixels,
+                    augment: augment.clone(),
+                }
+            },
+            shape,
+            scale,
+            batch_size: job.settings.train.batch_size.get(),
+            seed,
+            device: device.clone(),
+        })
+    }
+
+    /// Number of images, the copies included.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The shuffled order of an epoch, from 1.
+    pub fn order(&self, epoch: usize) -> Order<B> {
+        let mut host: Vec<i32> = (0..self.count as i32).collect();
+        let mut rng = self.seed.stream(Purpose::Shuffle, &[epoch as u64]);
+        host.shuffle(&mut rng);
+        Order {
+            epoch,
+            batch_size: self.batch_size,
+            device: Tensor::from_data(
+                TensorData::new(host.clone(), [self.count]),
+                &self.device,
+            ),
+            host,
+        }
+    }
+
+    /// A batch of an epoch, from 0.
+    pub fn batch(&self, order: &Order<B>, batch: usize) -> Batch<B> {
+        let range = order.range(batch);
+        let chosen = order.device.clone().slice([range.clone()]);
+        let labels = self.labels.clone().select(0, chosen.clone());
+        let images = match &self.images {
+            Images::OnDevice(images) => images.clone().select(0, chosen),
+            Images::OnHost { pixels, augment } => {
+                let mut batch = self.changed(pixels, augment, &order.host[range], order.epoch);
+                self.scale.apply(&mut batch);
+                image_tensor(batch, self.shape, &self.device)
+            }
+        };
+        (images, labels)
+    }
+
+    /// The chosen images after the random operations, the work shared among the CPU's threads.
+    fn changed(&self, pixels: &[f32], augment: &Augment, chosen: &[i32], epoch: usize) -> Vec<f32> {
+        let size = self.shape.len();
+        let mut batch = vec![0.0; chosen.len() * size];
+        let share = chosen.len().div_ceil(threads());
+        std::thread::scope(|scope| {
+            for (chosen, room) in chosen.chunks(share).zip(batch.chunks_mut(share * size)) {
+                scope.spawn(move || {
+                    for (&index, room) in chosen.iter().zip(room.chunks_exact_mut(size)) {
+                        let index = index as usize;
+                        let mut image = Image {
+                            shape: self.shape,
+                            pixels: pixels[index * size..(index + 1) * size].to_vec(),
+                        };
+                        augment.random_into(&mut image, self.seed, epoch, index);
+                        room.copy_from_slice(&image.pixels);
+                    }
+                });
+            }
+        });
+        batch
+    }
+
+    /// The first images of the first batch, as the network sees them.
+    pub fn pictures(&self, most: usize) -> Vec<Picture> {
+        let (images, _) = self.batch(&self.order(1), 0);
+        let pixels: Vec<f32> = images.into_data().iter::<f32>().collect();
+        let images = pixels.chunks_exact(self.shape.len()).take(most);
+        images.map(|image| picture(image, self.shape, self.scale)).collect()
+    }
+}
+
+/// Threads that share the CPU's work: what the worker's environment allows.
+fn threads() -> usize {
+    let allowed = std::env::var("RAYON_NUM_THREADS").ok();
+    allowed
+        .and_then(|text| text.parse().ok())
+        .filter(|&threads| threads > 0)
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1)
+}
+
+fn picture(image: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> Picture {
+    let plane = shape.height * shape.width;
+    let span = if high == low { 1.0 } else { high - low };
+    let byte = |value: f32| ((f64::from(value) - low) / span * 255.0).round() as u8;
+    let pixels = (0..plane)
+        .flat_map(|at| (0..shape.channels).map(move |channel| channel * plane + at))
+        .map(|at| byte(image[at]));
+    Picture {
+        width: shape.width,
+        height: shape.height,
+        channels: shape.channels,
+        pixels: pixels.collect(),
+    }
+}
+
+/// What a network is measured on.
+pub(super) struct EvaluationSet<B: Backend> {
+    images: Tensor<B, 4>,
+    labels: Tensor<B, 1, Int>,
+    truth: Vec<u32>,
+}
+
+impl<B: Backend> EvaluationSet<B> {
+    pub fn new(samples: Samples, scale: Scale, device: &B::Device) -> Result<Self> {
+        let mut samples = filled(samples, "evaluation")?;
+        scale.apply(&mut samples.pixels);
+        Ok(EvaluationSet {
+            images: image_tensor(samples.pixels, samples.shape, device),
+            labels: label_tensor(&samples.labels, device),
+            truth: samples.labels,
+        })
+    }
+
+    pub fn batches(&self) -> impl Iterator<Item = Batch<B>> {
+        let count = self.truth.len();
+        (0..count).step_by(EVALUATED).map(move |start| {
+            let range = start..(start + EVALUATED).min(count);
+            let images = self.images.clone().slice([range.clone()]);
+            (images, self.labels.clone().slice([range]))
+        })
+    }
+
+    /// `confusion[truth][answer]`.
+    pub fn confusion(&self, answers: &[usize], classes: usize) -> Vec<Vec<usize>> {
+        let mut confusion = vec![vec![0; classes]; classes];
+        for (&truth, &answer) in self.truth.iter().zip(answers) {
+            confusion[truth as usize][answer] += 1;
+        }
+        confusion
+    }
+}
+
+fn filled(samples: Samples, what: &str) -> Result<Samples> {
+    if samples.is_empty() {
+        let problem = Problem::new(format!("there are no {what} images"));
+        return Err(Error::data(problem));
+    }
+    Ok(samples)
+}
+
+fn image_tensor<B: Backend>(pixels: Vec<f32>, shape: ImageShape, device: &B::Device) -> Tensor<B, 4> {
+    let count = pixels.len() / shape.len();
+    let dims = [count, shape.channels, shape.height, shape.width];
+    Tensor::from_data(TensorData::new(pixels, dims), device)
+}
+
+fn label_tensor<B: Backend>(labels: &[u32], device: &B::Device) -> Tensor<B, 1, Int> {
+    let numbers: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+    Tensor::from_data(TensorData::new(numbers, [labels.len()]), device)
+}

@@ -1,0 +1,128 @@
+//! The commands that only look.
+
+use std::fs;
+
+use crate::lab::{Lab, SMALL};
+
+#[test]
+fn explain_names_the_origin_of_every_value() {
+    let lab = Lab::new();
+    let base = SMALL.split("[variants.plain]").next().unwrap();
+    lab.file("base.toml", base);
+    lab.file("burnlab.toml", "[train]\nbatch_size = 25\n[data]\nscale = [-1.0, 1.0]\n");
+    let file = lab.file("child.toml", "extends = 'base.toml'\n\n[variants.long.train]\nepochs = 9\n");
+    let file = file.to_str().unwrap();
+    let mut command = lab.command(&["explain", file, "long", "--set", "train.seeds=[7]"]);
+    let output = command.env("BURNLAB_TRAIN__LOSS", "mean_squared_error").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = |start: &str| {
+        text.lines()
+            .find(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("no {start} in\n{text}"))
+            .to_string()
+    };
+    assert!(line("train.epochs = 9").contains("child.toml, variant `long`, line 4"));
+    assert!(line("train.batch_size = 50").contains("base.toml, line 18"));
+    assert!(line("data.scale = [-1.0,1.0]").contains("burnlab.toml, line 4"));
+    assert!(line("train.loss = \"mean_squared_error\"").contains("BURNLAB_TRAIN__LOSS=mean_squared_error"));
+    assert!(line("train.seeds = [7]").contains("--set train.seeds=[7]"));
+    assert!(line("data.validation = 0").contains("the defaults"));
+}
+
+#[test]
+fn overrides_that_are_wrong_are_shown_as_they_were_given() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", SMALL);
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["check", file, "--set", "train.epocs=3"]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.err.starts_with(
+            "error: unknown key `epocs` in `train`\n  --set train.epocs=3\n  hint: did you mean `epochs`?"
+        ),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn ten_thousand_runs_are_checked_and_planned() {
+    let lab = Lab::new();
+    let rates: Vec<String> = (1..=50).map(|i| format!("{i}e-4")).collect();
+    let text = format!(
+        "{}\n[grid]\n'train.optimizer.adam.learning_rate' = [{}]\n'train.batch_size' = [10, 20, 30, 40, 50]\n\
+         'data.train' = [200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100]\n",
+        SMALL,
+        rates.join(", ")
+    );
+    let file = lab.file("grid.toml", &text);
+    let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
+    assert!(ended.out.contains("5,000 variants, 10,000 runs, 0 claims"), "{}{}", ended.out, ended.err);
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_leaves_nothing() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", SMALL);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--dry-run"]);
+    assert_eq!(ended.code, 0);
+    let turned = ended.out.lines().find(|line| line.contains("turned")).unwrap();
+    let cells: Vec<&str> = turned.split_whitespace().collect();
+    assert_eq!(cells[..6], ["turned", "0", "3", "400", "24", "12,730"], "{}", ended.out);
+    assert!(!lab.results("small").exists());
+}
+
+#[test]
+fn summary_counts_what_the_article_s_network_has() {
+    let lab = Lab::new();
+    let ended = lab.burnlab(&["summary", "augmentation", "plain"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("241,546"), "{}", ended.out);
+    assert!(ended.out.contains("128x3x3"), "{}", ended.out);
+}
+
+#[test]
+fn missing_data_is_told_with_what_to_put_where() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", &SMALL.replace("\"mnist\"", "\"fashion-mnist\""));
+    let mut command = lab.command(&["run", file.to_str().unwrap()]);
+    let output = command
+        .env("XDG_CACHE_HOME", lab.path())
+        .env("BURNLAB_DATA", lab.path().join("nothing"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    if fs::exists("/usr/share/datasets/fashion-mnist").unwrap_or(false) {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("fashion-mnist") && text.contains("hint: "), "{text}");
+}
+
+#[test]
+fn an_experiment_that_is_not_there_is_answered_with_the_nearest() {
+    let lab = Lab::new();
+    let ended = lab.burnlab(&["check", "augmentatoin"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        "error: there is no experiment file `augmentatoin`\n  hint: did you mean `augmentation`?\n"
+    );
+}
+
+#[test]
+fn programs_read_json() {
+    let lab = Lab::new();
+    let claim = "\n[[expect]]\nclaim = 'x'\nvariant = 'plain'\nat_least = 0.1\n";
+    let file = lab.file("small.toml", &format!("{SMALL}{claim}"));
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--json"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let lines: Vec<serde_json::Value> = ended
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect();
+    assert_eq!(lines[0]["to_train"], 4);
+    assert_eq!(lines.iter().filter(|line| line["ended"]["status"] == "done").count(), 4);
+    assert_eq!(lines.last().unwrap()["holds"], true);
+}

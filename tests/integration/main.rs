@@ -1,0 +1,9 @@
+//! What burnlab does as a whole, seen from outside: files in, processes, tables and errors out.
+
+mod bad_files;
+mod commands;
+mod interruption;
+mod lab;
+mod rooms;
+mod runs;
+mod schema;
