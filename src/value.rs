@@ -276,8 +276,7 @@ where
             while let Some(item) = items.next_element()? {
                 found.push(item);
             }
-            <[T; 2]>::try_from(found)
-                .map_err(|found| de::Error::invalid_length(found.len(), &self))
+            <[T; 2]>::try_from(found).map_err(|found| de::Error::invalid_length(found.len(), &self))
         }
     }
     deserializer.deserialize_any(OneOrTwo(says, std::marker::PhantomData))
@@ -307,7 +306,9 @@ mod tests {
     fn ranges_hold() {
         assert_eq!(from_str::<Positive>("3").unwrap(), Positive(3));
         let text = from_str::<Positive>("0").unwrap_err().to_string();
-        assert!(text.starts_with("invalid value: integer `0`, expected a whole number of at least 1"));
+        assert!(
+            text.starts_with("invalid value: integer `0`, expected a whole number of at least 1")
+        );
         assert!(from_str::<Rate>("1.0").is_err());
         assert!(from_str::<Fraction>("1").is_ok());
         assert!(from_str::<PositiveReal>("0").is_err());

@@ -8,6 +8,8 @@ mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "no_cuda.rs"]
 mod cuda;
+mod convolution;
+mod kernels;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +18,8 @@ use std::str::FromStr;
 use burn::backend::NdArray;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
+
+pub use kernels::{Kernels, Sliding};
 
 use crate::error::{Error, Problem, Result, did_you_mean};
 
@@ -138,9 +142,8 @@ impl Device {
             #[cfg(feature = "ndarray")]
             Place::NdArray => work.run::<Autodiff<NdArray>>(Default::default()),
             #[cfg(feature = "cuda")]
-            Place::Cuda(number) => work.run::<Autodiff<burn::backend::Cuda>>(
-                burn::backend::cuda::CudaDevice::new(number),
-            ),
+            Place::Cuda(number) => work
+                .run::<Autodiff<burn::backend::Cuda>>(burn::backend::cuda::CudaDevice::new(number)),
         }
     }
 }
@@ -187,9 +190,9 @@ fn not_built_in(feature: &str) -> Error {
 }
 
 /// A backend that can train: what is generic over devices asks for this and no more.
-pub trait TrainingBackend: AutodiffBackend {}
+pub trait TrainingBackend: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
 
-impl<B: AutodiffBackend> TrainingBackend for B {}
+impl<B> TrainingBackend for B where B: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
 
 /// Work that can be done on any backend.
 pub trait Work {

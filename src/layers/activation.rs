@@ -66,7 +66,14 @@ mod tests {
     use super::super::testing::{check_layer, expect, outputs};
 
     const FUNCTIONS: [&str; 8] = [
-        "relu", "elu", "tanh", "sigmoid", "softplus", "leaky_relu", "gelu", "softmax",
+        "relu",
+        "elu",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "leaky_relu",
+        "gelu",
+        "softmax",
     ];
 
     #[test]

@@ -85,18 +85,22 @@ impl<B: Backend> Forward<B> for AvgPool2dLayer {
         // The mean with zeros counted, over the share of each window that is not padding.
         let zeros = PadMode::Constant(0.0);
         let ones = Tensor::ones([1, 1, height, width], &x.device());
-        let share = mean(ones.pad(pads, zeros.clone()));
+        let share = mean(ones.pad(pads, zeros));
         Signal::Image(mean(x.pad(pads, zeros)) / share)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect, outputs};
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
 
     #[test]
     fn avg_pool2d_keeps_the_promises_of_every_layer() {
-        check_layer("avg_pool2d = { size = 2 }", &[2, 7, 7], expect(&[2, 3, 3], 0));
+        check_layer(
+            "avg_pool2d = { size = 2 }",
+            &[2, 7, 7],
+            expect(&[2, 3, 3], 0),
+        );
         check_layer(
             "avg_pool2d = { size = 3, stride = 2, padding = 'same' }",
             &[2, 8, 8],
@@ -112,5 +116,14 @@ mod tests {
             &[1.0; 9],
         );
         assert_eq!(means, [1.0; 4]);
+    }
+
+    #[test]
+    fn avg_pool2d_has_the_slopes_of_its_gradients() {
+        check_slopes("avg_pool2d = { size = 2 }", &[2, 7, 7]);
+        check_slopes(
+            "avg_pool2d = { size = 3, stride = 2, padding = 'same' }",
+            &[2, 8, 8],
+        );
     }
 }

@@ -99,8 +99,16 @@ mod tests {
 
     #[test]
     fn batch_normalization_keeps_the_promises_of_every_layer() {
-        check_layer("batch_normalization = {}", &[2, 3, 4], expect(&[2, 3, 4], 4));
-        check_layer("batch_normalization = { momentum = 0.9 }", &[5], expect(&[5], 10));
+        check_layer(
+            "batch_normalization = {}",
+            &[2, 3, 4],
+            expect(&[2, 3, 4], 4),
+        );
+        check_layer(
+            "batch_normalization = { momentum = 0.9 }",
+            &[5],
+            expect(&[5], 10),
+        );
     }
 
     #[test]

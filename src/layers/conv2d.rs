@@ -1,16 +1,17 @@
 //! `conv2d`: 2-d convolution.
 
 use burn::module::{Module, Param};
-use burn::tensor::backend::Backend;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::PaddedConvOptions;
 use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
-use super::{ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs,
+};
+use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
 use crate::shape::{ImageShape, Padding, Shape, Window, window};
 use crate::value::{Pair, Positive};
@@ -81,7 +82,9 @@ impl Conv2d {
         let shape = [filters, image.channels, rows, columns];
         Conv2dLayer {
             weight: weights.param(self.init, shape, fan),
-            bias: self.bias.then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
             fields: self.clone(),
         }
     }
@@ -140,7 +143,7 @@ pub struct Conv2dLayer<B: Backend> {
     fields: Conv2d,
 }
 
-impl<B: Backend> Forward<B> for Conv2dLayer<B> {
+impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
     fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
         let x = input.image();
         let [_, channels, height, width] = x.dims();
@@ -148,27 +151,29 @@ impl<B: Backend> Forward<B> for Conv2dLayer<B> {
             .fields
             .windows(ImageShape::new(channels, height, width))
             .expect("the shape rule saw that the kernel fits");
-        let options = PaddedConvOptions::asymmetric(
-            self.fields.stride.get(),
-            [rows.before, columns.before],
-            [rows.after, columns.after],
-            [1, 1],
-            1,
-        );
+        let sliding = Sliding {
+            stride: self.fields.stride.get(),
+            before: [rows.before, columns.before],
+            after: [rows.after, columns.after],
+        };
         let bias = self.bias.as_ref().map(Param::val);
-        let y = conv2d(x, self.weight.val(), bias, options);
+        let y = B::convolve2d(x, self.weight.val(), bias, sliding);
         Signal::Image(activate(self.fields.activation, y))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect};
+    use super::super::testing::{check_layer, check_slopes, expect};
 
     #[test]
     fn conv2d_keeps_the_promises_of_every_layer() {
         let image = [1, 28, 28];
-        check_layer("conv2d = { filters = 4, kernel = 3 }", &image, expect(&[4, 28, 28], 40));
+        check_layer(
+            "conv2d = { filters = 4, kernel = 3 }",
+            &image,
+            expect(&[4, 28, 28], 40),
+        );
         check_layer(
             "conv2d = { filters = 4, kernel = [3, 5], stride = 2, activation = 'relu' }",
             &image,
@@ -179,5 +184,19 @@ mod tests {
             &[3, 9, 7],
             expect(&[2, 6, 4], 96),
         );
+    }
+
+    #[test]
+    fn conv2d_has_the_slopes_of_its_gradients() {
+        for kernel in ["3", "[2, 5]", "4"] {
+            for stride in [1, 2, 3] {
+                for padding in ["same", "valid"] {
+                    let layer = format!(
+                        "conv2d = {{ filters = 3, kernel = {kernel}, stride = {stride}, padding = '{padding}' }}"
+                    );
+                    check_slopes(&layer, &[2, 8, 7]);
+                }
+            }
+        }
     }
 }

@@ -13,7 +13,9 @@ use serde::{Serialize, Serializer};
 
 use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
-use super::{ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs,
+};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -123,7 +125,9 @@ impl Dense {
         let fan = Fan { fan_in, fan_out };
         DenseLayer {
             weight: weights.param(self.init, [fan_in, fan_out], fan),
-            bias: self.bias.then(|| weights.param(self.bias_init, [fan_out], fan)),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [fan_out], fan)),
             activation: self.activation,
         }
     }
@@ -179,7 +183,15 @@ mod tests {
 
     #[test]
     fn dense_keeps_the_promises_of_every_layer() {
-        check_layer("dense = { units = 7, activation = 'elu' }", &[12], expect(&[7], 91));
-        check_layer("dense = { units = 'classes', bias = false }", &[12], expect(&[10], 120));
+        check_layer(
+            "dense = { units = 7, activation = 'elu' }",
+            &[12],
+            expect(&[7], 91),
+        );
+        check_layer(
+            "dense = { units = 'classes', bias = false }",
+            &[12],
+            expect(&[10], 120),
+        );
     }
 }

@@ -82,7 +82,11 @@ mod tests {
 
     #[test]
     fn dropout_keeps_the_promises_of_every_layer() {
-        check_layer("dropout = { rate = 0.5 }", &[2, 3, 4], expect(&[2, 3, 4], 0));
+        check_layer(
+            "dropout = { rate = 0.5 }",
+            &[2, 3, 4],
+            expect(&[2, 3, 4], 0),
+        );
         check_layer("dropout = { rate = 0.0 }", &[24], expect(&[24], 0));
     }
 

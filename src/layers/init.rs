@@ -228,9 +228,7 @@ impl<B: Backend> Weights<B> {
         shape: [usize; D],
         fan: Fan,
     ) -> Param<Tensor<B, D>> {
-        let mut rng = self
-            .seed
-            .stream(Purpose::Init, &[self.layer, self.tensor]);
+        let mut rng = self.seed.stream(Purpose::Init, &[self.layer, self.tensor]);
         self.tensor += 1;
         let values = init.values(shape.iter().product(), fan, &mut rng);
         Param::from_data(TensorData::new(values, shape), &self.device)
@@ -249,7 +247,9 @@ mod tests {
             .map(|&v| (f64::from(v) - mean).powi(2))
             .sum::<f64>()
             / 40_000.0;
-        let largest = values.iter().fold(0.0, |most: f64, v| most.max(f64::from(v.abs())));
+        let largest = values
+            .iter()
+            .fold(0.0, |most: f64, v| most.max(f64::from(v.abs())));
         (mean, variance, largest)
     }
 

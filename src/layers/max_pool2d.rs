@@ -136,15 +136,28 @@ impl<B: Backend> Forward<B> for MaxPool2dLayer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect};
+    use super::super::testing::{check_layer, check_slopes, expect};
 
     #[test]
     fn max_pool2d_keeps_the_promises_of_every_layer() {
-        check_layer("max_pool2d = { size = 2 }", &[2, 7, 7], expect(&[2, 3, 3], 0));
+        check_layer(
+            "max_pool2d = { size = 2 }",
+            &[2, 7, 7],
+            expect(&[2, 3, 3], 0),
+        );
         check_layer(
             "max_pool2d = { size = 3, stride = 2, padding = 'same' }",
             &[2, 8, 8],
             expect(&[2, 4, 4], 0),
+        );
+    }
+
+    #[test]
+    fn max_pool2d_has_the_slopes_of_its_gradients() {
+        check_slopes("max_pool2d = { size = 2 }", &[2, 7, 7]);
+        check_slopes(
+            "max_pool2d = { size = 3, stride = 2, padding = 'same' }",
+            &[2, 8, 8],
         );
     }
 }

@@ -3,6 +3,9 @@
 //! A layer file holds its fields as a TOML file writes them, its shape rule, its cost, its weights
 //! and its forward pass. A layer knows nothing of datasets, training or files.
 
+// A network has few layers; the derived records of `Layer` fall under it too.
+#![allow(clippy::large_enum_variant)]
+
 mod activation_function;
 mod init;
 mod signal;
@@ -20,6 +23,7 @@ use burn::tensor::backend::Backend;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::tagged::{one_key, one_key_schema};
@@ -124,7 +128,6 @@ macro_rules! layers {
 
         /// One layer with its weights.
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant)]
         pub enum Layer<B: Backend> {
             $(
                 #[doc = concat!("`", stringify!($file), "`")]
@@ -132,7 +135,7 @@ macro_rules! layers {
             )*
         }
 
-        impl<B: Backend> Forward<B> for Layer<B> {
+        impl<B: Kernels> Forward<B> for Layer<B> {
             fn forward(&self, input: Signal<B>, training: bool) -> Signal<B> {
                 match self {
                     $(Layer::$Name(layer) => layer.forward(input, training),)*
@@ -195,7 +198,10 @@ pub(crate) const GIVER: &str = "the layer before";
 
 /// The flaw of a layer that needs another kind of input than it gets.
 fn needs(wanted: &str, input: Shape) -> Flaw {
-    let message = format!("needs {wanted} but {GIVER} gives {} ({input})", input.kind());
+    let message = format!(
+        "needs {wanted} but {GIVER} gives {} ({input})",
+        input.kind()
+    );
     let flaw = Flaw::new("", message);
     match (wanted, input) {
         ("features", Shape::Image(_)) => flaw.hint("add `flatten` between them"),

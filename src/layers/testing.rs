@@ -74,7 +74,9 @@ fn parse(layer: &str) -> LayerSpec {
         layer: LayerSpec,
     }
     let text = format!("layer = {{ {layer} }}");
-    toml::from_str::<Holder>(&text).expect("the layer parses").layer
+    toml::from_str::<Holder>(&text)
+        .expect("the layer parses")
+        .layer
 }
 
 fn build(spec: &LayerSpec, input: &[usize]) -> Layer<Training> {
@@ -104,10 +106,15 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
     let again: LayerSpec = serde_json::from_value(json).expect("what it serializes to parses");
     assert_eq!(spec, again, "round trip of {layer}");
 
-    let said = spec.output(shape(input), AROUND).expect("the shape rule accepts it");
+    let said = spec
+        .output(shape(input), AROUND)
+        .expect("the shape rule accepts it");
     assert_eq!(said, shape(&expected.output), "shape rule of {layer}");
     let cost = spec.cost(shape(input), AROUND);
-    assert_eq!(cost.parameters, expected.parameters, "parameters of {layer}");
+    assert_eq!(
+        cost.parameters, expected.parameters,
+        "parameters of {layer}"
+    );
 
     let _alone = sole_use_of_chance();
     let module = build(&spec, input);
@@ -141,7 +148,10 @@ fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input
         Signal::Features(x) => values(Signal::Features(x.grad(&gradients).expect("a gradient"))),
         Signal::Image(x) => values(Signal::Image(x.grad(&gradients).expect("a gradient"))),
     };
-    assert!(of_input.iter().all(|g| g.is_finite()), "gradient of {layer}");
+    assert!(
+        of_input.iter().all(|g| g.is_finite()),
+        "gradient of {layer}"
+    );
 
     struct Finite<'a, B: AutodiffBackend>(&'a B::Gradients, usize);
     impl<B: AutodiffBackend> burn::module::ModuleVisitor<B> for Finite<'_, B> {
@@ -158,4 +168,96 @@ fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input
     module.visit(&mut finite);
     let cost = parse(layer).cost(shape(input), AROUND);
     assert_eq!(finite.1, cost.parameters, "trained values of {layer}");
+}
+
+/// How far a number of a place is moved to see a slope, by its number: any direction would do.
+fn direction(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i as f32 * 1.7 + 0.3).cos()).collect()
+}
+
+/// The gradients of input and weights equal what the output's sum of squares does when they move.
+pub fn check_slopes(layer: &str, input: &[usize]) {
+    // Less than half the distance between any two inputs, so that a largest one stays it.
+    const STEP: f32 = 0.004;
+    let module = build(&parse(layer), input);
+    let count = BATCH * input.iter().product::<usize>();
+    let batch: Vec<f32> = (0..count)
+        .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
+        .collect();
+    let squares = |module: &Layer<Training>, batch: Vec<f32>| -> f64 {
+        let outputs = values(module.forward(signal(batch, input), true));
+        outputs.iter().map(|&y| f64::from(y).powi(2)).sum()
+    };
+    let slope = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
+    let near = |what: &str, received: f64, expected: f64| {
+        let off = (received - expected).abs();
+        assert!(
+            off <= 0.01 * expected.abs().max(10.0),
+            "{layer}, {what}: {received} against {expected}"
+        );
+    };
+
+    let Signal::Image(x) = signal::<Training>(batch.clone(), input) else {
+        panic!("slopes are looked at for images")
+    };
+    let x = x.require_grad();
+    let loss = match module.forward(Signal::Image(x.clone()), true) {
+        Signal::Features(y) => y.square().sum(),
+        Signal::Image(y) => y.square().sum(),
+    };
+    let gradients = loss.backward();
+
+    let along = direction(count);
+    let moved = |step: f32| {
+        batch
+            .iter()
+            .zip(&along)
+            .map(|(x, d)| x + step * d)
+            .collect()
+    };
+    let expected = slope(
+        squares(&module, moved(STEP)),
+        squares(&module, moved(-STEP)),
+    );
+    let of_input = values(Signal::Image(x.grad(&gradients).expect("a gradient")));
+    near("input", along_direction(&of_input), expected);
+
+    let moved = |step: f32| squares(&module.clone().map(&mut Move(step)), batch.clone());
+    let mut of_weights = Along::<Training>(&gradients, 0.0);
+    module.visit(&mut of_weights);
+    near("weights", of_weights.1, slope(moved(STEP), moved(-STEP)));
+}
+
+fn along_direction(gradient: &[f32]) -> f64 {
+    let along = direction(gradient.len());
+    let pairs = gradient.iter().zip(along);
+    pairs.map(|(g, d)| f64::from(*g) * f64::from(d)).sum()
+}
+
+/// Moves every trained tensor along its direction.
+struct Move(f32);
+
+impl burn::module::ModuleMapper<Training> for Move {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: burn::module::Param<Tensor<Training, D>>,
+    ) -> burn::module::Param<Tensor<Training, D>> {
+        param.map(|tensor| {
+            let along = direction(tensor.shape().num_elements());
+            let data = TensorData::new(along, tensor.dims());
+            let along = Tensor::<Training, D>::from_data(data, &tensor.device());
+            tensor + along * self.0
+        })
+    }
+}
+
+/// Adds up the gradients along the directions of all tensors.
+struct Along<'a, B: AutodiffBackend>(&'a B::Gradients, f64);
+
+impl<B: AutodiffBackend> burn::module::ModuleVisitor<B> for Along<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<B, D>>) {
+        let gradient = param.val().grad(self.0).expect("a gradient");
+        let values: Vec<f32> = gradient.into_data().into_vec().expect("32-bit floats");
+        self.1 += along_direction(&values);
+    }
 }

@@ -32,7 +32,10 @@ impl<B: Backend> Network<B> {
             let mut operation = node(&last, operation, &inputs, output.clone());
             operation.attributes = vec![
                 ("parameters".to_string(), layer.cost.parameters.to_string()),
-                ("multiply_adds".to_string(), layer.cost.multiply_adds.to_string()),
+                (
+                    "multiply_adds".to_string(),
+                    layer.cost.multiply_adds.to_string(),
+                ),
             ];
             nodes.push(operation);
             if let Some(function) = activation.filter(|_| layer.key != "activation") {
@@ -82,7 +85,14 @@ mod tests {
         let graph = network.graph(ImageShape::new(1, 28, 28), LossSpec::CrossEntropy);
         let lines: Vec<String> = graph
             .iter()
-            .map(|node| format!("{} <- {} {:?}", node.name, node.inputs.join(" "), node.output))
+            .map(|node| {
+                format!(
+                    "{} <- {} {:?}",
+                    node.name,
+                    node.inputs.join(" "),
+                    node.output
+                )
+            })
             .collect();
         assert_eq!(
             lines,
@@ -104,10 +114,14 @@ mod tests {
 
     #[test]
     fn every_input_is_a_node_named_before() {
-        let graph = network::<Flex>(EXAMPLE, 0).graph(ImageShape::new(1, 28, 28), LossSpec::CrossEntropy);
+        let graph =
+            network::<Flex>(EXAMPLE, 0).graph(ImageShape::new(1, 28, 28), LossSpec::CrossEntropy);
         for (index, node) in graph.iter().enumerate() {
             for input in &node.inputs {
-                assert!(graph[..index].iter().any(|earlier| earlier.name == *input), "{input}");
+                assert!(
+                    graph[..index].iter().any(|earlier| earlier.name == *input),
+                    "{input}"
+                );
             }
         }
     }

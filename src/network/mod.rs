@@ -16,6 +16,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::backend::Kernels;
 use crate::layers::{Around, Forward, Layer, LayerSpec, Signal, Weights};
 use crate::rng::Seed;
 use crate::shape::Shape;
@@ -26,6 +27,16 @@ pub struct Network<B: Backend> {
     layers: Vec<Layer<B>>,
     #[module(skip)]
     planned: Vec<Planned>,
+}
+
+impl<B: Kernels> Network<B> {
+    /// `[batch, channels, height, width]` to the last layer's `[batch, features]`; `training` switches
+    /// dropout and batch statistics on.
+    pub fn forward(&self, images: Tensor<B, 4>, training: bool) -> Tensor<B, 2> {
+        let first = Signal::Image(images);
+        let through = |signal, layer: &Layer<B>| layer.forward(signal, training);
+        self.layers.iter().fold(first, through).features()
+    }
 }
 
 impl<B: Backend> Network<B> {
@@ -49,14 +60,6 @@ impl<B: Backend> Network<B> {
             input = plan.output;
         }
         Network { layers, planned }
-    }
-
-    /// `[batch, channels, height, width]` to the last layer's `[batch, features]`; `training` switches
-    /// dropout and batch statistics on.
-    pub fn forward(&self, images: Tensor<B, 4>, training: bool) -> Tensor<B, 2> {
-        let first = Signal::Image(images);
-        let through = |signal, layer: &Layer<B>| layer.forward(signal, training);
-        self.layers.iter().fold(first, through).features()
     }
 
     /// Trained numbers.
@@ -106,14 +109,22 @@ mod testing {
         { dense = { units = 'classes' } },";
 
     pub fn planned(list: &str) -> Vec<Planned> {
-        let (planned, flaws) = plan_classifier(&layers(list), DIGIT, AROUND, LossSpec::CrossEntropy);
+        let (planned, flaws) =
+            plan_classifier(&layers(list), DIGIT, AROUND, LossSpec::CrossEntropy);
         assert_eq!(flaws, []);
         planned
     }
 
     pub fn network<B: Backend>(list: &str, seed: u64) -> Network<B> {
         let device = Default::default();
-        Network::build(&layers(list), planned(list), DIGIT, AROUND, Seed(seed), &device)
+        Network::build(
+            &layers(list),
+            planned(list),
+            DIGIT,
+            AROUND,
+            Seed(seed),
+            &device,
+        )
     }
 }
 
@@ -126,11 +137,8 @@ mod tests {
     #[test]
     fn the_example_has_the_parameters_counted_by_hand() {
         let network = network::<Flex>(EXAMPLE, 0);
-        let by_hand = 32 * 10
-            + 64 * (9 * 32 + 1)
-            + 128 * (9 * 64 + 1)
-            + (1152 * 128 + 128)
-            + (128 * 10 + 10);
+        let by_hand =
+            32 * 10 + 64 * (9 * 32 + 1) + 128 * (9 * 64 + 1) + (1152 * 128 + 128) + (128 * 10 + 10);
         assert_eq!(network.parameters(), by_hand);
         assert_eq!(network.num_params(), by_hand);
     }
@@ -144,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_weights_again_and_another_gives_others() {
-        let values = |seed| network::<Flex>("'flatten', { dense = { units = 'classes' } }", seed).values();
+        let values =
+            |seed| network::<Flex>("'flatten', { dense = { units = 'classes' } }", seed).values();
         assert_eq!(values(1), values(1));
         assert_ne!(values(1), values(2));
     }

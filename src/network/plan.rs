@@ -27,7 +27,12 @@ pub struct Planned {
 pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Vec<Planned>, Vec<Flaw>) {
     if specs.is_empty() {
         let flaw = Flaw::new("", "the list of layers is empty");
-        return (Vec::new(), vec![flaw.hint("the shortest network: layers = [\"flatten\", { dense = { units = \"classes\" } }]")]);
+        return (
+            Vec::new(),
+            vec![flaw.hint(
+                "the shortest network: layers = [\"flatten\", { dense = { units = \"classes\" } }]",
+            )],
+        );
     }
     let (names, mut flaws) = names(specs);
     let mut planned: Vec<Planned> = Vec::with_capacity(specs.len());
@@ -80,9 +85,7 @@ fn output_flaw(last: &Planned, index: usize, around: Around) -> Option<Flaw> {
         last.key
     );
     Some(match last.key {
-        "dense" => {
-            Flaw::new(format!("{index}.dense.units"), message).hint("units = \"classes\"")
-        }
+        "dense" => Flaw::new(format!("{index}.dense.units"), message).hint("units = \"classes\""),
         _ => Flaw::new(index.to_string(), message)
             .hint("end with { dense = { units = \"classes\" } }"),
     })
@@ -123,7 +126,10 @@ fn names(specs: &[LayerSpec]) -> (Vec<String>, Vec<Flaw>) {
         };
         if let Some(other) = names.iter().position(|earlier| *earlier == name) {
             let earlier = title(specs, other);
-            flaws.push(flaw(format!("is named `{name}` like {earlier}")).hint("give each layer a name of its own"));
+            flaws.push(
+                flaw(format!("is named `{name}` like {earlier}"))
+                    .hint("give each layer a name of its own"),
+            );
         } else if !is_plain(&name) {
             flaws.push(
                 flaw(format!("is named `{name}`"))
@@ -184,10 +190,21 @@ mod tests {
 
     #[test]
     fn layers_are_named_by_key_and_number_unless_the_file_names_them() {
-        let names: Vec<String> = planned(EXAMPLE).into_iter().map(|layer| layer.name).collect();
+        let names: Vec<String> = planned(EXAMPLE)
+            .into_iter()
+            .map(|layer| layer.name)
+            .collect();
         assert_eq!(
             names,
-            ["conv2d_1", "conv2d_2", "deep", "max_pool2d_1", "flatten_1", "dense_1", "dense_2"]
+            [
+                "conv2d_1",
+                "conv2d_2",
+                "deep",
+                "max_pool2d_1",
+                "flatten_1",
+                "dense_1",
+                "dense_2"
+            ]
         );
     }
 

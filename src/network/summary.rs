@@ -12,7 +12,13 @@ pub fn summary_table(planned: &[Planned], input: ImageShape) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(["layer", "type", "output shape", "parameters", "multiply-adds"])
+        .set_header([
+            "layer",
+            "type",
+            "output shape",
+            "parameters",
+            "multiply-adds",
+        ])
         .add_row(["input", "", &input.to_string(), "", ""]);
     let number = |number: usize| thousands(number);
     for layer in planned {
@@ -48,12 +54,20 @@ mod tests {
     fn the_summary_lists_layers_and_totals() {
         let text = summary_table(&planned(EXAMPLE), ImageShape::new(1, 28, 28));
         let line = |name: &str| -> Vec<String> {
-            let line = text.lines().find(|line| line.trim_start().starts_with(name));
+            let line = text
+                .lines()
+                .find(|line| line.trim_start().starts_with(name));
             let words = line.expect("the line is there").split_whitespace();
             words.map(str::to_string).collect()
         };
-        assert_eq!(line("conv2d_2"), ["conv2d_2", "conv2d", "64x14x14", "18,496", "3,612,672"]);
-        assert_eq!(line("flatten_1"), ["flatten_1", "flatten", "1152", "0", "0"]);
+        assert_eq!(
+            line("conv2d_2"),
+            ["conv2d_2", "conv2d", "64x14x14", "18,496", "3,612,672"]
+        );
+        assert_eq!(
+            line("flatten_1"),
+            ["flatten_1", "flatten", "1152", "0", "0"]
+        );
         assert_eq!(line("total"), ["total", "241,546", "7,599,872"]);
     }
 }

@@ -73,7 +73,8 @@ impl<B: Backend> Network<B> {
         let damaged = |reason: String| {
             Error::data(Problem::new(format!("cannot read the weights: {reason}")).at_file(path))
         };
-        let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
+        let bytes = fs::read(path)
+            .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
         let found = store
             .get_all_snapshots()
@@ -136,7 +137,10 @@ impl<'a> Walk<'a> {
 
     /// The tensor's layer and role: the walk goes `layers`, index, kind of layer, ..., role.
     fn name(&self, between: char) -> String {
-        let index = self.parts.get(1).and_then(|part| part.parse::<usize>().ok());
+        let index = self
+            .parts
+            .get(1)
+            .and_then(|part| part.parse::<usize>().ok());
         let layer = &self.planned[index.expect("a tensor belongs to a layer")];
         let role = self.parts.last().expect("a tensor has a name");
         format!("{}{between}{role}", layer.name)
@@ -155,7 +159,10 @@ impl<B: Backend, const D: usize> AnyTensor for Tensor<B, D> {
     }
 
     fn read(&self) -> Vec<f32> {
-        self.to_data().convert::<f32>().into_vec().expect("32-bit floats")
+        self.to_data()
+            .convert::<f32>()
+            .into_vec()
+            .expect("32-bit floats")
     }
 }
 
@@ -297,7 +304,10 @@ mod tests {
         saved.save_weights(&path).unwrap();
         let keys = SafetensorsStore::from_file(&path).keys().unwrap();
         assert!(keys.contains(&"conv2d_1.weight".to_string()), "{keys:?}");
-        assert!(keys.contains(&"batch_normalization_1.running_mean".to_string()), "{keys:?}");
+        assert!(
+            keys.contains(&"batch_normalization_1.running_mean".to_string()),
+            "{keys:?}"
+        );
         let again = folder.path().join("again.safetensors");
         saved.save_weights(&again).unwrap();
         assert_eq!(fs::read(&again).unwrap(), fs::read(&path).unwrap());

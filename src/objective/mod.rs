@@ -73,7 +73,12 @@ mod testing {
         let mean = loss.apply(outputs.clone(), targets);
         assert_eq!(mean.dims(), [1]);
         let gradients = mean.backward();
-        let received: Vec<f32> = outputs.grad(&gradients).unwrap().into_data().into_vec().unwrap();
+        let received: Vec<f32> = outputs
+            .grad(&gradients)
+            .unwrap()
+            .into_data()
+            .into_vec()
+            .unwrap();
         let off = (f64::from(mean.into_scalar()) - value).abs();
         assert!(off < 1e-6, "off by {off}");
         for (r, e) in received.iter().zip(gradient.as_flattened()) {

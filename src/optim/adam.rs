@@ -39,7 +39,7 @@ impl Default for Adam {
 }
 
 impl Adam {
-    pub(super) fn rule<B: Backend>(&self) -> AdamRule {
+    pub(super) fn rule<B: Backend>(&self) -> impl SimpleOptimizer<B> + use<B> {
         AdamRule {
             beta_1: self.beta_1.get(),
             beta_2: self.beta_2.get(),
@@ -146,14 +146,19 @@ mod tests {
 
     #[test]
     fn adam_steps_by_its_formula() {
-        check_three_steps("{'adam': {'learning_rate': 0.05}}", |w, g| by_hand(w, g, [0.0, 0.0]));
-        check_three_steps("{'adam': {'learning_rate': 0.05, 'weight_decay': 0.1}}", |w, g| {
-            by_hand(w, g, [0.1, 0.0])
+        check_three_steps("{'adam': {'learning_rate': 0.05}}", |w, g| {
+            by_hand(w, g, [0.0, 0.0])
         });
+        check_three_steps(
+            "{'adam': {'learning_rate': 0.05, 'weight_decay': 0.1}}",
+            |w, g| by_hand(w, g, [0.1, 0.0]),
+        );
     }
 
     #[test]
     fn adamw_takes_the_decay_from_the_weight() {
-        check_three_steps("{'adamw': {'learning_rate': 0.05}}", |w, g| by_hand(w, g, [0.0, 0.01]));
+        check_three_steps("{'adamw': {'learning_rate': 0.05}}", |w, g| {
+            by_hand(w, g, [0.0, 0.01])
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! `adamw`: Adam with weight decay apart from the gradient.
 
+use burn::optim::SimpleOptimizer;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ impl Default for Adamw {
 }
 
 impl Adamw {
-    pub(super) fn rule<B: Backend>(&self) -> AdamRule {
+    pub(super) fn rule<B: Backend>(&self) -> impl SimpleOptimizer<B> + use<B> {
         AdamRule {
             beta_1: self.beta_1.get(),
             beta_2: self.beta_2.get(),

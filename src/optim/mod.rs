@@ -148,9 +148,18 @@ mod tests {
 
     #[test]
     fn unknown_names_and_values_out_of_range_are_told() {
-        let wrong = |json: &str| serde_json::from_str::<OptimizerSpec>(json).unwrap_err().to_string();
-        assert!(wrong(r#"{"adm": {}}"#).starts_with("unknown variant `adm`, expected one of `adam`"));
-        assert!(wrong(r#"{"adam": {"lr": 1}}"#).starts_with("unknown field `lr`, expected one of `learning_rate`"));
+        let wrong = |json: &str| {
+            serde_json::from_str::<OptimizerSpec>(json)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            wrong(r#"{"adm": {}}"#).starts_with("unknown variant `adm`, expected one of `adam`")
+        );
+        assert!(
+            wrong(r#"{"adam": {"lr": 1}}"#)
+                .starts_with("unknown field `lr`, expected one of `learning_rate`")
+        );
         assert!(wrong(r#"{"adam": {"learning_rate": 0}}"#).contains("expected a number above 0"));
     }
 }

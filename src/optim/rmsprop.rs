@@ -43,7 +43,7 @@ impl Default for Rmsprop {
 }
 
 impl Rmsprop {
-    pub(super) fn rule<B: Backend>(&self) -> RmspropRule {
+    pub(super) fn rule<B: Backend>(&self) -> impl SimpleOptimizer<B> + use<B> {
         RmspropRule(*self)
     }
 }
@@ -145,6 +145,8 @@ mod tests {
         check_three_steps(&fields(", 'momentum': 0.9, 'weight_decay': 0.1"), |w, g| {
             by_hand(w, g, 0.9, false, 0.1)
         });
-        check_three_steps(&fields(", 'centered': true"), |w, g| by_hand(w, g, 0.0, true, 0.0));
+        check_three_steps(&fields(", 'centered': true"), |w, g| {
+            by_hand(w, g, 0.0, true, 0.0)
+        });
     }
 }

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn sgd_steps_by_its_formula() {
-        check_three_steps("{'sgd': {'learning_rate': 0.05}}", |w, g| by_hand(w, g, 0.0, false, 0.0));
+        check_three_steps("{'sgd': {'learning_rate': 0.05}}", |w, g| {
+            by_hand(w, g, 0.0, false, 0.0)
+        });
         check_three_steps(
             "{'sgd': {'learning_rate': 0.05, 'momentum': 0.9, 'weight_decay': 0.1}}",
             |w, g| by_hand(w, g, 0.9, false, 0.1),

@@ -45,6 +45,10 @@ pub fn check_three_steps(json: &str, by_hand: impl Fn(f64, &[f64; 3]) -> f64) {
         let gradients = GRADIENTS.map(|step| step[element]);
         let expected = by_hand(f64::from(START[element] as f32), &gradients);
         let off = (f64::from(received[element]) - expected).abs();
-        assert!(off < 1e-6, "{json}: {} against {expected}", received[element]);
+        assert!(
+            off < 1e-6,
+            "{json}: {} against {expected}",
+            received[element]
+        );
     }
 }

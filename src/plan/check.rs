@@ -103,6 +103,8 @@ impl<'a> Checker<'a> {
             settings.train.loss,
         );
         flaws.extend(layers.into_iter().map(|flaw| flaw.under("model.classifier.layers")));
+        let optimizer = settings.train.optimizer.check();
+        flaws.extend(optimizer.into_iter().map(|flaw| flaw.under("train.optimizer")));
         flaws.extend(seed_flaws(&settings.train.seeds));
         let sum = |of: fn(&network::Planned) -> usize| planned.iter().map(of).sum();
         let checked = Checked {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
 
 use super::columns::EPOCH_COLUMNS;
 use super::row::{EpochRow, Measured, Provenance, RunRow};
@@ -13,18 +14,25 @@ use crate::error::{Error, Kind, Problem, Result};
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let refused = |error| Error::io(Kind::Data, "write the file", path, &error);
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = fs::File::create(&part).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    if let Err(error) = written.and_then(|()| fs::rename(&part, path)) {
-        let _ = fs::remove_file(&part);
-        return Err(refused(error));
-    }
+    let refused = |error: std::io::Error| Error::io(Kind::Data, "write the file", path, &error);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::with_prefix_in(".part-", folder).map_err(refused)?;
+    file.write_all(bytes).map_err(refused)?;
+    file.as_file().sync_all().map_err(refused)?;
+    readable_as_usual(&file).map_err(refused)?;
+    file.persist(path).map_err(|error| refused(error.error))?;
+    Ok(())
+}
+
+/// Temporary files are the owner's alone; results are for whoever may read the folder.
+#[cfg(unix)]
+fn readable_as_usual(file: &NamedTempFile) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_as_usual(_: &NamedTempFile) -> std::io::Result<()> {
     Ok(())
 }
 

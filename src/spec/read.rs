@@ -37,7 +37,10 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
         let own_fault = !found.iter().any(|earlier| {
             earlier.path.len() > path.len()
                 && earlier.path.starts_with(&path)
-                && (stumble.missing().as_ref() == Some(&earlier.path[path.len()]) || stumble.is_empty)
+                && match stumble.missing() {
+                    Some(key) => key == earlier.path[path.len()],
+                    None => stumble.is_empty,
+                }
         });
         if own_fault {
             found.push(Unreadable {
@@ -355,7 +358,7 @@ mod tests {
             [
                 "layers.0.units: expected a whole number of at least 1 for `units`, found `0`",
                 "layers.1.rat: unknown key `rat` in `layers`",
-                "layers.2.rate: expected a number from 0 to below 1 for `rate`, found `2`",
+                "layers.2.rate: expected a number from 0 to below 1 for `rate`, found `2.0`",
                 "layers.2: `layers` needs `units`",
                 "layers.4: expected a table for `layers`, found \"x\"",
                 "epochs: expected a whole number of at least 1 for `epochs`, found \"ten\"",

@@ -116,8 +116,8 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
     else {
         return Err("lacks a part".to_string());
     };
-    let header: Header =
-        serde_json::from_slice(&header).map_err(|error| format!("has a strange header: {error}"))?;
+    let header: Header = serde_json::from_slice(&header)
+        .map_err(|error| format!("has a strange header: {error}"))?;
     if header.run != fingerprint(job) {
         return Err("belongs to another run".to_string());
     }

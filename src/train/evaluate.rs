@@ -4,6 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::set::EvaluationSet;
+use crate::backend::Kernels;
 use crate::network::Network;
 use crate::objective::LossSpec;
 use crate::record::Score;
@@ -49,7 +50,7 @@ impl<B: Backend> Tally<B> {
 }
 
 /// The score on a whole set, and the answer to each sample.
-pub(super) fn evaluate<B: Backend>(
+pub(super) fn evaluate<B: Kernels>(
     network: &Network<B>,
     set: &EvaluationSet<B>,
     loss: LossSpec,

@@ -49,7 +49,10 @@ pub struct Job<'a> {
 pub enum Outcome {
     Done(Box<Measured>),
     /// A loss became NaN or infinite in this epoch, from 1, of which no row is written.
-    Diverged { epoch: usize, reason: String },
+    Diverged {
+        epoch: usize,
+        reason: String,
+    },
     /// Stopped from outside; the next attempt goes on after the last whole epoch.
     Interrupted,
 }
@@ -131,9 +134,8 @@ impl<B: TrainingBackend> State<B> {
         let loss = job.settings.train.loss;
         let (planned, flaws) = plan_classifier(&classifier.layers, shape, around, loss);
         if !flaws.is_empty() {
-            let problem = |flaw: crate::error::Flaw| {
-                Problem::new(flaw.message).maybe_hint(flaw.hint)
-            };
+            let problem =
+                |flaw: crate::error::Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
             let problems = flaws.into_iter().map(problem).collect();
             return Err(Error::new(Kind::Usage, problems));
         }
@@ -203,7 +205,10 @@ impl<B: TrainingBackend> Run<'_, B> {
             let training = start.elapsed().as_secs_f64();
             let resting = state.network.valid();
             let loss = self.job.settings.train.loss;
-            let validation = self.validation.as_ref().map(|set| evaluate(&resting, set, loss).0);
+            let validation = self
+                .validation
+                .as_ref()
+                .map(|set| evaluate(&resting, set, loss).0);
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
                     checkpoint::remove(self.job.folder);
@@ -307,7 +312,8 @@ impl<B: TrainingBackend> Run<'_, B> {
         last.save_weights(&folder.file("weights.safetensors"))?;
         let mut best = None;
         if let Some(kept) = &state.best {
-            kept.network.save_weights(&folder.file("best.safetensors"))?;
+            kept.network
+                .save_weights(&folder.file("best.safetensors"))?;
             best = Some(evaluate(&kept.network, &self.test, loss).0);
         }
         let measured = Measured {
@@ -319,7 +325,8 @@ impl<B: TrainingBackend> Run<'_, B> {
             parameters: last.parameters(),
         };
         folder.write_confusion(&measured)?;
-        self.reporter.hear(&Event::Finished(Box::new(measured.clone())))?;
+        self.reporter
+            .hear(&Event::Finished(Box::new(measured.clone())))?;
         checkpoint::remove(folder);
         Ok(Outcome::Done(Box::new(measured)))
     }

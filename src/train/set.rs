@@ -105,10 +105,7 @@ impl<B: AutodiffBackend> TrainingSet<B> {
         Order {
             epoch,
             batch_size: self.batch_size,
-            device: Tensor::from_data(
-                TensorData::new(host.clone(), [self.count]),
-                &self.device,
-            ),
+            device: Tensor::from_data(TensorData::new(host.clone(), [self.count]), &self.device),
             host,
         }
     }
@@ -157,7 +154,9 @@ impl<B: AutodiffBackend> TrainingSet<B> {
         let (images, _) = self.batch(&self.order(1), 0);
         let pixels: Vec<f32> = images.into_data().iter::<f32>().collect();
         let images = pixels.chunks_exact(self.shape.len()).take(most);
-        images.map(|image| picture(image, self.shape, self.scale)).collect()
+        images
+            .map(|image| picture(image, self.shape, self.scale))
+            .collect()
     }
 }
 
@@ -231,7 +230,11 @@ fn filled(samples: Samples, what: &str) -> Result<Samples> {
     Ok(samples)
 }
 
-fn image_tensor<B: Backend>(pixels: Vec<f32>, shape: ImageShape, device: &B::Device) -> Tensor<B, 4> {
+fn image_tensor<B: Backend>(
+    pixels: Vec<f32>,
+    shape: ImageShape,
+    device: &B::Device,
+) -> Tensor<B, 4> {
     let count = pixels.len() / shape.len();
     let dims = [count, shape.channels, shape.height, shape.width];
     Tensor::from_data(TensorData::new(pixels, dims), device)

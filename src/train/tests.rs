@@ -107,7 +107,13 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
         let (outcome, mut pieces) = attempt(&settings, &halved, 2);
         assert_eq!(outcome, Outcome::Interrupted);
         let (outcome, rest) = attempt(&settings, &halved, 0);
-        assert_eq!(rest[0], Event::Started { epochs: 4, epochs_done: 2 });
+        assert_eq!(
+            rest[0],
+            Event::Started {
+                epochs: 4,
+                epochs_done: 2
+            }
+        );
         assert_eq!(outcome, Outcome::Done(measured));
         pieces.extend(rest);
 
@@ -136,7 +142,13 @@ fn a_damaged_checkpoint_costs_a_restart_and_nothing_else() {
         std::fs::write(folder.file("checkpoint.bin"), damaged).unwrap();
         let (outcome, heard) = attempt(&settings, &folder, 0);
         assert!(matches!(outcome, Outcome::Done(_)));
-        assert_eq!(heard[0], Event::Started { epochs: 2, epochs_done: 0 });
+        assert_eq!(
+            heard[0],
+            Event::Started {
+                epochs: 2,
+                epochs_done: 0
+            }
+        );
         assert!(weights(&folder) == weights(&sound));
     }
 }
@@ -146,10 +158,20 @@ fn a_checkpoint_of_other_settings_is_not_used() {
     let _alone = sole_use_of_chance();
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
-    attempt(&settings(NETWORK, "epochs = 2\noptimizer = 'adam'", ""), &folder, 1);
+    attempt(
+        &settings(NETWORK, "epochs = 2\noptimizer = 'adam'", ""),
+        &folder,
+        1,
+    );
     let other = settings(NETWORK, "epochs = 2\noptimizer = 'sgd'", "");
     let (_, heard) = attempt(&other, &folder, 0);
-    assert_eq!(heard[0], Event::Started { epochs: 2, epochs_done: 0 });
+    assert_eq!(
+        heard[0],
+        Event::Started {
+            epochs: 2,
+            epochs_done: 0
+        }
+    );
 }
 
 #[test]
@@ -183,7 +205,12 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
     let (outcome, heard) = attempt(&settings, &folder, 0);
-    for file in ["weights.safetensors", "best.safetensors", "epochs.csv", "confusion.csv"] {
+    for file in [
+        "weights.safetensors",
+        "best.safetensors",
+        "epochs.csv",
+        "confusion.csv",
+    ] {
         assert!(folder.file(file).exists(), "{file}");
     }
     let Outcome::Done(measured) = outcome else {
@@ -196,7 +223,11 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
     assert!(measured.best_epoch.is_some() && measured.best.is_some());
 
     // 60 digits and 60 copies, 25 a batch.
-    let last = Event::Progress { epoch: 2, batch: 5, batches: 5 };
+    let last = Event::Progress {
+        epoch: 2,
+        batch: 5,
+        batches: 5,
+    };
     assert!(heard.contains(&last));
     let pictures: Vec<&Picture> = heard
         .iter()
@@ -207,7 +238,11 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
         .flatten()
         .collect();
     assert_eq!(pictures.len(), 16);
-    assert!(pictures.iter().all(|picture| picture.pixels.len() == 28 * 28));
+    assert!(
+        pictures
+            .iter()
+            .all(|picture| picture.pixels.len() == 28 * 28)
+    );
     let names: Vec<&str> = heard
         .iter()
         .filter_map(|event| match event {
