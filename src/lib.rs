@@ -12,21 +12,21 @@ pub mod tagged;
 pub mod value;
 
 // The vocabularies: one file a word, one line in a registry.
-pub mod backend;
-pub mod layers;
 pub mod augment;
-pub mod optim;
-pub mod objective;
+pub mod backend;
 pub mod data;
+pub mod layers;
+pub mod objective;
+pub mod optim;
 
 // From a file to runs.
-pub mod record;
 pub mod network;
-pub mod spec;
 pub mod plan;
+pub mod record;
+pub mod spec;
 
 // From runs to results.
-pub mod train;
-pub mod run;
-pub mod report;
 pub mod cli;
+pub mod report;
+pub mod run;
+pub mod train;

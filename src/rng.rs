@@ -71,9 +71,7 @@ mod tests {
 
     #[test]
     fn streams_repeat_and_differ_by_seed_purpose_and_place() {
-        let draw = |seed, purpose, place: &[u64]| {
-            Seed(seed).stream(purpose, place).random::<u64>()
-        };
+        let draw = |seed, purpose, place: &[u64]| Seed(seed).stream(purpose, place).random::<u64>();
         let first = draw(0, Purpose::Shuffle, &[1]);
         assert_eq!(first, draw(0, Purpose::Shuffle, &[1]));
         assert_ne!(first, draw(1, Purpose::Shuffle, &[1]));

@@ -82,9 +82,7 @@ impl fmt::Display for Shape {
 }
 
 /// How a window treats the border.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Padding {
     /// Pad with zeros so that `output = ceil(input / stride)`, the odd row and column at the end,

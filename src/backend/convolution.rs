@@ -52,7 +52,12 @@ impl Kernels for Autodiff<Flex> {
             Some(bias) => bias.into_primitive().tensor(),
             None => Tracked::new(plain(vec![0.0; sizes.filters], &[sizes.filters])),
         };
-        let output = forward(&x.primitive, &weight.primitive, Some(&bias.primitive), sizes);
+        let output = forward(
+            &x.primitive,
+            &weight.primitive,
+            Some(&bias.primitive),
+            sizes,
+        );
         let parents = [x.node.clone(), weight.node.clone(), bias.node.clone()];
         let output = match Convolution
             .prepare::<NoCheckpointing>(parents)
@@ -392,7 +397,14 @@ fn part_backward(
 ) -> (Vec<f32>, Vec<f32>) {
     let (depth, places) = (sizes.depth(), sizes.places());
     let mut windows = vec![0.0; depth * places];
-    let mut of_windows = vec![0.0; if of_images.is_empty() { 0 } else { depth * places }];
+    let mut of_windows = vec![
+        0.0;
+        if of_images.is_empty() {
+            0
+        } else {
+            depth * places
+        }
+    ];
     let mut of_weight = vec![0.0; sizes.filters * depth];
     let mut of_bias = vec![0.0; sizes.filters];
     let mut of_images = of_images.chunks_exact_mut(sizes.image());
@@ -438,7 +450,10 @@ mod tests {
         let burns: Vec<f32> = burns.into_data().into_vec().unwrap();
         assert_eq!(ours.len(), burns.len(), "{what}");
         for (ours, burns) in ours.iter().zip(&burns) {
-            assert!((ours - burns).abs() < 1e-3 * (1.0 + burns.abs()), "{what}: {ours} against {burns}");
+            assert!(
+                (ours - burns).abs() < 1e-3 * (1.0 + burns.abs()),
+                "{what}: {ours} against {burns}"
+            );
         }
     }
 

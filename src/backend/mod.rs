@@ -3,12 +3,12 @@
 //! The only place that says which Burn backend trains where. What is generic over a backend gets it
 //! through [`Device::run`]. Knows nothing of layers, data or experiments.
 
+mod convolution;
 #[cfg(feature = "cuda")]
 mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "no_cuda.rs"]
 mod cuda;
-mod convolution;
 mod kernels;
 
 use std::fmt;

@@ -45,7 +45,10 @@ fn print_list(folders: &Folders) {
             Some(folder) => folder.display().to_string(),
             None => format!("not here: burnlab data fetch {}", listing.dataset.name),
         };
-        say(&format!("{:14} {:38} {place}", listing.dataset.name, listing.dataset.title));
+        say(&format!(
+            "{:14} {:38} {place}",
+            listing.dataset.name, listing.dataset.title
+        ));
     }
 }
 
@@ -74,10 +77,16 @@ fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
         Some(name) => vec![find(name)?],
         None => {
             let here = list(folders);
-            let here: Vec<_> = here.iter().filter(|listing| listing.folder.is_some()).collect();
+            let here: Vec<_> = here
+                .iter()
+                .filter(|listing| listing.folder.is_some())
+                .collect();
             DATASETS
                 .into_iter()
-                .filter(|dataset| here.iter().any(|listing| listing.dataset.name == dataset.name))
+                .filter(|dataset| {
+                    here.iter()
+                        .any(|listing| listing.dataset.name == dataset.name)
+                })
                 .collect()
         }
     };
@@ -92,12 +101,16 @@ fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
                         .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
                 State::Wrong { found, expected } => problems.push(
-                    Problem::new(format!("wrong checksum: expected sha256 `{expected}`, found `{found}`"))
-                        .at_file(path)
-                        .hint(format!("burnlab data fetch {}", dataset.name)),
+                    Problem::new(format!(
+                        "wrong checksum: expected sha256 `{expected}`, found `{found}`"
+                    ))
+                    .at_file(path)
+                    .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
                 State::Unreadable(reason) => {
-                    problems.push(Problem::new(format!("cannot read the file: {reason}")).at_file(path));
+                    problems.push(
+                        Problem::new(format!("cannot read the file: {reason}")).at_file(path),
+                    );
                 }
             }
         }

@@ -6,7 +6,11 @@ use crate::data::{Folders, list};
 
 /// Prints devices, features, datasets and tools, and what is missing with its remedy.
 pub fn doctor() {
-    say(&format!("burnlab {} on Burn {}", env!("CARGO_PKG_VERSION"), backend::BURN_VERSION));
+    say(&format!(
+        "burnlab {} on Burn {}",
+        env!("CARGO_PKG_VERSION"),
+        backend::BURN_VERSION
+    ));
     say(&format!("cores      {}", crate::run::cores()));
     for name in ["cpu", "cuda:0", "ndarray"] {
         let state = match Device::parse(name) {

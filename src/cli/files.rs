@@ -21,11 +21,17 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
     if named.is_file() {
         return Ok(named);
     }
-    let names: Vec<String> = all(Path::new(EXPERIMENTS)).iter().map(|path| name(path)).collect();
+    let names: Vec<String> = all(Path::new(EXPERIMENTS))
+        .iter()
+        .map(|path| name(path))
+        .collect();
     let asked = name(argument);
     Err(Error::usage(
-        Problem::new(format!("there is no experiment file `{}`", argument.display()))
-            .maybe_hint(did_you_mean(&asked, &names)),
+        Problem::new(format!(
+            "there is no experiment file `{}`",
+            argument.display()
+        ))
+        .maybe_hint(did_you_mean(&asked, &names)),
     ))
 }
 

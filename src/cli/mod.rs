@@ -128,7 +128,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "burnlab",
+                &mut std::io::stdout(),
+            );
         }
         Command::Worker { device } => worker(&device)?,
     }

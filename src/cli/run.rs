@@ -16,7 +16,8 @@ use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
 use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
 use crate::run::{
-    Bars, Lines, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share, states, supervise,
+    Bars, Lines, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share, states,
+    supervise,
 };
 
 #[derive(Debug, Args)]
@@ -42,7 +43,12 @@ pub struct RunArguments {
     #[arg(long)]
     dry_run: bool,
     /// Where results go
-    #[arg(long, value_name = "DIR", default_value = "results", env = "BURNLAB_RESULTS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "results",
+        env = "BURNLAB_RESULTS"
+    )]
     results: PathBuf,
     /// Print nothing but errors
     #[arg(long, short, conflicts_with = "json")]
@@ -63,13 +69,19 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let mut options = Options {
         results: arguments.results.clone(),
         device: device.name(),
-        share: Share { jobs: 1, threads: 1 },
+        share: Share {
+            jobs: 1,
+            threads: 1,
+        },
         only: arguments.only.clone(),
         fresh: arguments.fresh,
         fail_fast: arguments.fail_fast,
     };
     let states = states(&plan, &options);
-    let to_do = states.iter().filter(|state| matches!(state, State::ToDo { .. })).count();
+    let to_do = states
+        .iter()
+        .filter(|state| matches!(state, State::ToDo { .. }))
+        .count();
     options.share = share(arguments.jobs.map(usize::from), to_do, !device.is_cpu());
     if arguments.dry_run {
         say(&plan_table(&plan, &states, None));
@@ -106,8 +118,13 @@ fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
     let labels = plan.variants();
     for asked in only {
         if !plan.runs.iter().any(|run| is_variant(run, asked)) {
-            let problem = Problem::new(format!("`{}` has no variant `{asked}`", plan.path.display()));
-            return Err(Error::usage(problem.maybe_hint(did_you_mean(asked, &labels))));
+            let problem = Problem::new(format!(
+                "`{}` has no variant `{asked}`",
+                plan.path.display()
+            ));
+            return Err(Error::usage(
+                problem.maybe_hint(did_you_mean(asked, &labels)),
+            ));
         }
     }
     Ok(())
@@ -182,8 +199,12 @@ fn tell(
 
 /// 130 when stopped from outside, as shells have it.
 fn exit_code(rows: &[RunRow], stopped: bool, judgements: &[Judgement]) -> ExitCode {
-    let bad = rows.iter().any(|row| matches!(row.status, Status::Failed | Status::Diverged));
-    let unheld = judgements.iter().any(|judgement| judgement.verdict != Verdict::Holds);
+    let bad = rows
+        .iter()
+        .any(|row| matches!(row.status, Status::Failed | Status::Diverged));
+    let unheld = judgements
+        .iter()
+        .any(|judgement| judgement.verdict != Verdict::Holds);
     match (bad, stopped, unheld) {
         (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
         (_, true, _) => ExitCode::from(130),
@@ -197,7 +218,10 @@ struct Json;
 
 impl Show for Json {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
-        let to_do = states.iter().filter(|state| matches!(state, State::ToDo { .. })).count();
+        let to_do = states
+            .iter()
+            .filter(|state| matches!(state, State::ToDo { .. }))
+            .count();
         say(&json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }).to_string());
     }
 

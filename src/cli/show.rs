@@ -29,7 +29,8 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     };
     if paths.is_empty() {
         return Err(Error::usage(
-            Problem::new("there are no experiment files here").hint("name a file, or make `experiments/`"),
+            Problem::new("there are no experiment files here")
+                .hint("name a file, or make `experiments/`"),
         ));
     }
     let catalogue = catalogue();
@@ -53,7 +54,10 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
         None => Ok(()),
         Some(mut error) => {
             let found = count(error.problems.len(), "problem");
-            error.problems.push(Problem::new(format!("{found} in {}", count(paths.len(), "file"))));
+            error.problems.push(Problem::new(format!(
+                "{found} in {}",
+                count(paths.len(), "file")
+            )));
             Err(error)
         }
     }
@@ -66,7 +70,12 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     let resolved = plan::explain(path, overrides, variant)?;
     let mut lines = Vec::new();
     leaves(&resolved, &resolved.json, &mut Vec::new(), &mut lines);
-    let width = lines.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0).min(70);
+    let width = lines
+        .iter()
+        .map(|(value, _)| value.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(70);
     for (value, origin) in lines {
         say(&format!("{value:width$}  # {origin}"));
     }
@@ -103,7 +112,10 @@ fn leaves(
 }
 
 fn leaf(resolved: &Resolved, value: &serde_json::Value, path: &[String]) -> (String, String) {
-    let origin = resolved.origin(path).map(|origin| origin.name.clone()).unwrap_or_default();
+    let origin = resolved
+        .origin(path)
+        .map(|origin| origin.name.clone())
+        .unwrap_or_default();
     let origin = match resolved.place(path) {
         Some(Place::File { line, .. }) => format!("{origin}, line {line}"),
         _ => origin,
@@ -116,10 +128,16 @@ pub fn summary(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
     let mut shown: Vec<(&Model, Vec<&str>)> = Vec::new();
-    for run in plan.runs.iter().filter(|run| variant.is_none_or(|v| is_variant(run, v))) {
+    for run in plan
+        .runs
+        .iter()
+        .filter(|run| variant.is_none_or(|v| is_variant(run, v)))
+    {
         let model = &run.settings.model;
         match shown.iter_mut().find(|(known, _)| *known == model) {
-            Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => variants.push(&run.variant),
+            Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => {
+                variants.push(&run.variant)
+            }
             Some(_) => {}
             None => shown.push((model, vec![&run.variant])),
         }
@@ -127,7 +145,9 @@ pub fn summary(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     if shown.is_empty() {
         let asked = variant.unwrap_or_default();
         let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
-        return Err(Error::usage(problem.maybe_hint(did_you_mean(asked, &plan.variants()))));
+        return Err(Error::usage(
+            problem.maybe_hint(did_you_mean(asked, &plan.variants())),
+        ));
     }
     for (index, (model, variants)) in shown.iter().enumerate() {
         let run = plan
@@ -171,7 +191,8 @@ pub fn list(results: &Path) -> Result<()> {
             )),
         }
     }
-    let width = |of: fn(&(String, String, String)) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let width =
+        |of: fn(&(String, String, String)) -> usize| lines.iter().map(of).max().unwrap_or(0);
     let (names, states) = (width(|line| line.0.len()), width(|line| line.1.len()));
     for (name, state, title) in &lines {
         say(&format!("{name:names$}  {state:states$}  {title}"));
@@ -191,7 +212,9 @@ pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<Exi
         .iter()
         .map(|run| {
             let known = folder.run(run).row().filter(|row| row.id == run.id);
-            known.unwrap_or_else(|| RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()))
+            known.unwrap_or_else(|| {
+                RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
+            })
         })
         .collect();
     if rows.iter().all(|row| row.status == Status::Unfinished) {
@@ -202,7 +225,9 @@ pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<Exi
     let judgements = judge(&plan.claims, &rows);
     say(&format!("{}\n", plan.title));
     say(&comparison(&rows, &judgements, None));
-    let held = judgements.iter().all(|judgement| judgement.verdict == Verdict::Holds);
+    let held = judgements
+        .iter()
+        .all(|judgement| judgement.verdict == Verdict::Holds);
     Ok(match held {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(Kind::Claim.exit_code()),

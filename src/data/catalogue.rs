@@ -526,13 +526,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fields = small(dir.path());
         let catalogue = Catalogue::new(Folders::only("none"));
-        let splits = catalogue
-            .load(&fields, Seed(0))
-            .unwrap();
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
         assert_eq!(splits.class_names, ["0", "1", "2"]);
         assert_eq!(splits.train.labels, [0, 2, 1]);
         assert_eq!(splits.train.image(1)[0], 4.0 / 255.0);
-        assert_eq!(catalogue.checksums(&fields).unwrap()[1].0, "train-labels-idx1-ubyte");
+        assert_eq!(
+            catalogue.checksums(&fields).unwrap()[1].0,
+            "train-labels-idx1-ubyte"
+        );
 
         let colour: Vec<u8> = (0..36).collect();
         let path = dir.path().join("train-images-idx3-ubyte");

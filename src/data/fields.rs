@@ -244,7 +244,7 @@ impl JsonSchema for Subset {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
-            { "type": "string", "const": "all" },
+            { "type": "string", "enum": ["all"] },
             { "type": "integer", "minimum": 1 },
             {
                 "type": "object",
@@ -396,7 +396,7 @@ impl JsonSchema for Classes {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
-            { "type": "string", "const": "all" },
+            { "type": "string", "enum": ["all"] },
             {
                 "type": "array",
                 "items": { "type": "integer", "minimum": 0 },

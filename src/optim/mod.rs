@@ -8,13 +8,16 @@ mod stepper;
 #[cfg(test)]
 mod testing;
 
+use std::borrow::Cow;
+
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Flaw, Result};
+use crate::tagged::{one_key, one_key_schema};
 
 /// An optimiser at work on a module `M`, with what it remembers of each tensor.
 pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
@@ -52,7 +55,7 @@ macro_rules! optimizers {
         $(pub use $file::$Name;)*
 
         /// The optimiser: a table with its key, or only its name.
-        #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum OptimizerSpec {
             $($(#[doc = $doc])* $Name($Name),)*
@@ -89,16 +92,17 @@ macro_rules! optimizers {
             }
         }
 
+        /// The table alone, as serde and schemars derive it.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        enum Tables {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
         impl<'de> Deserialize<'de> for OptimizerSpec {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                #[derive(Deserialize)]
-                #[serde(rename_all = "snake_case")]
-                enum Tagged {
-                    $($Name($Name),)*
-                }
-                let tagged = crate::tagged::one_key(deserializer, "an optimizer")?;
-                Ok(match tagged {
-                    $(Tagged::$Name(fields) => OptimizerSpec::$Name(fields),)*
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                Ok(match one_key(deserializer, "an optimizer")? {
+                    $(Tables::$Name(fields) => OptimizerSpec::$Name(fields),)*
                 })
             }
         }
@@ -116,6 +120,16 @@ optimizers! {
     rmsprop: Rmsprop;
     /// Steps divided by the root of the sum of squares so far.
     adagrad: Adagrad;
+}
+
+impl JsonSchema for OptimizerSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Optimizer".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        one_key_schema::<Tables, OptimizerSpec>(OptimizerSpec::NAMES, generator)
+    }
 }
 
 impl OptimizerSpec {

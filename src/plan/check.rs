@@ -56,7 +56,9 @@ impl<'a> Checker<'a> {
                     };
                     // What is missing altogether is missing from the file.
                     let problem = match place {
-                        Some(place) if !thing.path.is_empty() => Problem::new(thing.message).at(place),
+                        Some(place) if !thing.path.is_empty() => {
+                            Problem::new(thing.message).at(place)
+                        }
                         _ => Problem::new(thing.message).at_file(&file.path),
                     };
                     note(problems, problem.maybe_hint(thing.hint));
@@ -89,7 +91,10 @@ impl<'a> Checker<'a> {
 
     fn examine(&mut self, settings: Settings) -> Result<(Checked, Vec<Flaw>)> {
         let (facts, data_flaws) = self.data(&settings)?;
-        let mut flaws: Vec<Flaw> = data_flaws.into_iter().map(|flaw| flaw.under("data")).collect();
+        let mut flaws: Vec<Flaw> = data_flaws
+            .into_iter()
+            .map(|flaw| flaw.under("data"))
+            .collect();
         let augment = settings.augment.check(facts.shape);
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
         let around = Around {
@@ -102,9 +107,17 @@ impl<'a> Checker<'a> {
             around,
             settings.train.loss,
         );
-        flaws.extend(layers.into_iter().map(|flaw| flaw.under("model.classifier.layers")));
+        flaws.extend(
+            layers
+                .into_iter()
+                .map(|flaw| flaw.under("model.classifier.layers")),
+        );
         let optimizer = settings.train.optimizer.check();
-        flaws.extend(optimizer.into_iter().map(|flaw| flaw.under("train.optimizer")));
+        flaws.extend(
+            optimizer
+                .into_iter()
+                .map(|flaw| flaw.under("train.optimizer")),
+        );
         flaws.extend(seed_flaws(&settings.train.seeds));
         let sum = |of: fn(&network::Planned) -> usize| planned.iter().map(of).sum();
         let checked = Checked {
@@ -119,7 +132,10 @@ impl<'a> Checker<'a> {
 
 fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
     if seeds.is_empty() {
-        return Some(Flaw::new("train.seeds", "`seeds` is empty: there would be no runs").hint("seeds = [0]"));
+        return Some(
+            Flaw::new("train.seeds", "`seeds` is empty: there would be no runs")
+                .hint("seeds = [0]"),
+        );
     }
     let repeated = (1..seeds.len()).find(|&index| seeds[..index].contains(&seeds[index]))?;
     let message = format!("the seed `{}` is listed twice", seeds[repeated]);

@@ -51,7 +51,9 @@ pub fn read_claims(
         let values = serde_json::to_value(entry).unwrap_or_default();
         match read::<Expect>(&values) {
             Err(unreadable) => problems.extend(unreadable.into_iter().map(|thing| {
-                let message = thing.message.replace("the experiment needs", "the claim needs");
+                let message = thing
+                    .message
+                    .replace("the experiment needs", "the claim needs");
                 Problem::new(message)
                     .at(place(&thing.path, thing.is_key))
                     .maybe_hint(thing.hint)
@@ -59,8 +61,15 @@ pub fn read_claims(
             Ok(expect) => {
                 let (condition, flaws) = examine(&expect, runs, whole);
                 problems.extend(flaws.into_iter().map(|flaw| {
-                    let keys: Vec<String> = flaw.key.split('.').filter(|k| !k.is_empty()).map(String::from).collect();
-                    Problem::new(flaw.message).at(place(&keys, false)).maybe_hint(flaw.hint)
+                    let keys: Vec<String> = flaw
+                        .key
+                        .split('.')
+                        .filter(|k| !k.is_empty())
+                        .map(String::from)
+                        .collect();
+                    Problem::new(flaw.message)
+                        .at(place(&keys, false))
+                        .maybe_hint(flaw.hint)
                 }));
                 claims.extend(condition.map(|condition| Claim { expect, condition }));
             }
@@ -73,13 +82,19 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     let mut flaws = Vec::new();
     let mut labels: Vec<&str> = runs.iter().map(|run| run.variant.as_str()).collect();
     labels.dedup();
-    let named = [("variant", Some(&expect.variant)), ("greater_than", expect.greater_than.as_ref())];
+    let named = [
+        ("variant", Some(&expect.variant)),
+        ("greater_than", expect.greater_than.as_ref()),
+    ];
     for (key, variant) in named {
         if let Some(variant) = variant
             && whole
             && !labels.contains(&variant.as_str())
         {
-            let flaw = Flaw::new(key, format!("the claim is about the variant `{variant}`, which does not exist"));
+            let flaw = Flaw::new(
+                key,
+                format!("the claim is about the variant `{variant}`, which does not exist"),
+            );
             flaws.push(match did_you_mean(variant, &labels) {
                 Some(hint) => flaw.hint(hint),
                 None => flaw,
@@ -93,7 +108,10 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             Some(hint) => flaw.hint(hint),
             None => flaw,
         });
-    } else if ["validation_", "best_"].iter().any(|start| expect.metric.starts_with(start)) {
+    } else if ["validation_", "best_"]
+        .iter()
+        .any(|start| expect.metric.starts_with(start))
+    {
         let without = runs.iter().any(|run| {
             run.variant == expect.variant && run.settings.data.validation == Validation::Count(0)
         });
@@ -101,7 +119,10 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             flaws.push(
                 Flaw::new(
                     "metric",
-                    format!("`{}` is not measured: `{}` has no validation set", expect.metric, expect.variant),
+                    format!(
+                        "`{}` is not measured: `{}` has no validation set",
+                        expect.metric, expect.variant
+                    ),
                 )
                 .hint("set `data.validation`"),
             );

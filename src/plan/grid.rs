@@ -93,7 +93,8 @@ impl Grid {
                 ),
                 _ => {
                     if let Some(key) = axis_key(document, name, value, written, problems) {
-                        self.axes.retain(|axis| axis.keys.len() > 1 || axis.keys[0].name != key.name);
+                        self.axes
+                            .retain(|axis| axis.keys.len() > 1 || axis.keys[0].name != key.name);
                         let length = key.values.len();
                         self.axes.push(Axis {
                             keys: vec![key],
@@ -160,9 +161,11 @@ impl Grid {
                 if key != "variant" && !keys.contains(key) {
                     let at = ["grid", "skip", &index.to_string(), key].map(String::from);
                     problems.push(
-                        Problem::new(format!("`skip` speaks of `{key}`, which the grid does not sweep"))
-                            .at(document.place_of_key(&at, &at.join(".")))
-                            .maybe_hint(did_you_mean(key, &keys)),
+                        Problem::new(format!(
+                            "`skip` speaks of `{key}`, which the grid does not sweep"
+                        ))
+                        .at(document.place_of_key(&at, &at.join(".")))
+                        .maybe_hint(did_you_mean(key, &keys)),
                     );
                 }
             }
@@ -200,7 +203,9 @@ impl Grid {
         self.skips.iter().any(|skip| {
             skip.iter().all(|(key, value)| match key.as_str() {
                 "variant" => value.as_str() == Some(variant),
-                _ => point.iter().any(|setting| setting.key == *key && setting.value == *value),
+                _ => point
+                    .iter()
+                    .any(|setting| setting.key == *key && setting.value == *value),
             })
         })
     }
@@ -256,7 +261,11 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
         return Some(match did_you_mean(section, SETTINGS) {
             Some(_) if SETTINGS.contains(&section) => flaw.hint(format!(
                 "name one key of `{section}`, such as \"{section}.{}\"",
-                if section == "train" { "batch_size" } else { "..." }
+                if section == "train" {
+                    "batch_size"
+                } else {
+                    "..."
+                }
             )),
             Some(hint) => flaw.hint(hint),
             None => flaw,
@@ -264,20 +273,32 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
     }
     if name == "train.seeds" {
         return Some(
-            Flaw::new("", "`train.seeds` cannot be swept: every seed is a run already")
-                .hint("list the seeds in `[train]`"),
+            Flaw::new(
+                "",
+                "`train.seeds` cannot be swept: every seed is a run already",
+            )
+            .hint("list the seeds in `[train]`"),
         );
     }
     let Some(values) = value.as_array() else {
         return Some(
-            Flaw::new("", format!("expected a list of values for the grid key `{name}`"))
-                .hint(format!("\"{name}\" = [{value}]")),
+            Flaw::new(
+                "",
+                format!("expected a list of values for the grid key `{name}`"),
+            )
+            .hint(format!("\"{name}\" = [{value}]")),
         );
     };
     if values.is_empty() {
-        return Some(Flaw::new("", format!("the grid key `{name}` has no values")));
+        return Some(Flaw::new(
+            "",
+            format!("the grid key `{name}` has no values"),
+        ));
     }
     let repeated = (1..values.len()).find(|&index| values[..index].contains(&values[index]))?;
-    let message = format!("the grid key `{name}` has {} twice", list(&[shown(&values[repeated])]));
+    let message = format!(
+        "the grid key `{name}` has {} twice",
+        list(&[shown(&values[repeated])])
+    );
     Some(Flaw::new(repeated.to_string(), message))
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-pub use claims::Claim;
 use check::Checked;
+pub use claims::Claim;
 use grid::{Grid, Setting};
 
 use crate::data::Catalogue;
@@ -59,7 +59,12 @@ pub struct Run {
 impl Run {
     /// The run's folder below `runs/`.
     pub fn folder(&self) -> String {
-        format!("{}-seed-{}-{}", file_name(&self.variant), self.seed, self.id)
+        format!(
+            "{}-seed-{}-{}",
+            file_name(&self.variant),
+            self.seed,
+            self.id
+        )
     }
 }
 
@@ -107,7 +112,8 @@ impl Plan {
             return Err(in_order(problems));
         }
         if runs.is_empty() {
-            let problem = Problem::new("the grid leaves no runs: `skip` names them all").at_file(path);
+            let problem =
+                Problem::new("the grid leaves no runs: `skip` names them all").at_file(path);
             return Err(Error::usage(problem));
         }
         Ok(Plan {
@@ -157,7 +163,9 @@ fn note(problems: &mut Vec<Problem>, problem: Problem) {
 
 fn in_order(mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(|problem| match &problem.place {
-        Some(Place::File { path, line, column, .. }) => (path.clone(), *line, *column),
+        Some(Place::File {
+            path, line, column, ..
+        }) => (path.clone(), *line, *column),
         _ => (PathBuf::new(), 0, 0),
     });
     Error::new(Kind::Usage, problems)
@@ -188,7 +196,9 @@ fn variant_names(chain: &Chain, problems: &mut Vec<Problem>) -> Vec<Option<Strin
         };
         for (name, value) in table {
             if let Some((problem, key)) = variant_problem(name, value) {
-                let at = ["variants".to_string(), name.clone()].into_iter().chain(key);
+                let at = ["variants".to_string(), name.clone()]
+                    .into_iter()
+                    .chain(key);
                 let at: Vec<String> = at.collect();
                 problems.push(problem.at(document.place_of_key(&at, &at.join("."))));
             } else if !names.contains(&Some(name.clone())) {
@@ -211,9 +221,14 @@ fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<S
         return Some((problem.hint(hint), None));
     }
     let Some(table) = value.as_table() else {
-        return Some((Problem::new(format!("expected a table for the variant `{name}`")), None));
+        return Some((
+            Problem::new(format!("expected a table for the variant `{name}`")),
+            None,
+        ));
     };
-    let unknown = table.keys().find(|key| !crate::spec::SETTINGS.contains(&key.as_str()))?;
+    let unknown = table
+        .keys()
+        .find(|key| !crate::spec::SETTINGS.contains(&key.as_str()))?;
     let problem = Problem::new(format!("unknown key `{unknown}` in the variant `{name}`"));
     let hint = did_you_mean(unknown, crate::spec::SETTINGS);
     Some((problem.maybe_hint(hint), Some(unknown.clone())))
@@ -241,7 +256,11 @@ fn label(variant: Option<&str>, point: &[Setting]) -> String {
         let key = setting.key.rsplit('.').next().unwrap_or(&setting.key);
         format!("{key}={}", setting.text())
     });
-    let parts: Vec<String> = variant.map(String::from).into_iter().chain(values).collect();
+    let parts: Vec<String> = variant
+        .map(String::from)
+        .into_iter()
+        .chain(values)
+        .collect();
     match parts.is_empty() {
         true => "default".to_string(),
         false => parts.join(","),
@@ -271,11 +290,17 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
 /// What a run's numbers depend on, hashed.
 fn run_id(settings: &Settings, seed: u64) -> String {
     let mut values = serde_json::to_value(settings).expect("settings are plain values");
-    if let Some(train) = values.get_mut("train").and_then(serde_json::Value::as_object_mut) {
+    if let Some(train) = values
+        .get_mut("train")
+        .and_then(serde_json::Value::as_object_mut)
+    {
         train.remove("seeds");
     }
     let hash = Sha256::digest(format!("{NUMBERS} {seed} {values}").as_bytes());
-    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The path below the last `experiments` folder, without `.toml`.
@@ -285,6 +310,9 @@ fn experiment_name(path: &Path) -> String {
         .iter()
         .map(|part| part.to_string_lossy().into_owned())
         .collect();
-    let from = parts.iter().rposition(|part| part == "experiments").map_or(parts.len() - 1, |at| at + 1);
+    let from = parts
+        .iter()
+        .rposition(|part| part == "experiments")
+        .map_or(parts.len() - 1, |at| at + 1);
     parts[from..].join("/")
 }

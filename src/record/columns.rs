@@ -81,39 +81,95 @@ const fn measure<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell)
 
 /// The columns of `summary.csv`; the swept keys follow `seed`.
 pub const RUN_COLUMNS: &[Column<RunRow>] = &[
-    label("variant", "name of the variant", |run| text(Some(&run.variant))),
+    label("variant", "name of the variant", |run| {
+        text(Some(&run.variant))
+    }),
     label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
     label("status", "done, diverged, failed or unfinished", |run| {
         text(Some(run.status.name()))
     }),
-    measure("train_loss", "mean loss of the last epoch's training batches", |run| {
-        real(run.last.as_ref().map(|row| row.train.loss))
+    measure(
+        "train_loss",
+        "mean loss of the last epoch's training batches",
+        |run| real(run.last.as_ref().map(|row| row.train.loss)),
+    ),
+    measure(
+        "train_accuracy",
+        "share of right answers in the last epoch's training batches",
+        |run| real(run.last.as_ref().map(|row| row.train.accuracy)),
+    ),
+    measure(
+        "validation_loss",
+        "mean loss on the validation set after the last epoch",
+        |run| {
+            real(
+                run.last
+                    .as_ref()
+                    .and_then(|row| row.validation)
+                    .map(|score| score.loss),
+            )
+        },
+    ),
+    measure(
+        "validation_accuracy",
+        "share of right answers on the validation set after the last epoch",
+        |run| {
+            real(
+                run.last
+                    .as_ref()
+                    .and_then(|row| row.validation)
+                    .map(|score| score.accuracy),
+            )
+        },
+    ),
+    measure(
+        "test_loss",
+        "mean loss on the test set with the last epoch's weights",
+        |run| real(run.measured.as_ref().map(|measured| measured.test.loss)),
+    ),
+    measure(
+        "test_accuracy",
+        "share of right answers on the test set with the last epoch's weights",
+        |run| real(run.measured.as_ref().map(|measured| measured.test.accuracy)),
+    ),
+    measure(
+        "best_test_loss",
+        "test_loss with the weights of least validation loss",
+        |run| {
+            real(
+                run.measured
+                    .as_ref()
+                    .and_then(|measured| measured.best)
+                    .map(|score| score.loss),
+            )
+        },
+    ),
+    measure(
+        "best_test_accuracy",
+        "test_accuracy with the weights of least validation loss",
+        |run| {
+            real(
+                run.measured
+                    .as_ref()
+                    .and_then(|measured| measured.best)
+                    .map(|score| score.accuracy),
+            )
+        },
+    ),
+    label(
+        "best_epoch",
+        "epoch of least validation loss, from 1",
+        |run| {
+            whole(
+                run.measured
+                    .as_ref()
+                    .and_then(|measured| measured.best_epoch),
+            )
+        },
+    ),
+    label("epochs", "epochs trained", |run| {
+        whole(run.last.as_ref().map(|row| row.epoch))
     }),
-    measure("train_accuracy", "share of right answers in the last epoch's training batches", |run| {
-        real(run.last.as_ref().map(|row| row.train.accuracy))
-    }),
-    measure("validation_loss", "mean loss on the validation set after the last epoch", |run| {
-        real(run.last.as_ref().and_then(|row| row.validation).map(|score| score.loss))
-    }),
-    measure("validation_accuracy", "share of right answers on the validation set after the last epoch", |run| {
-        real(run.last.as_ref().and_then(|row| row.validation).map(|score| score.accuracy))
-    }),
-    measure("test_loss", "mean loss on the test set with the last epoch's weights", |run| {
-        real(run.measured.as_ref().map(|measured| measured.test.loss))
-    }),
-    measure("test_accuracy", "share of right answers on the test set with the last epoch's weights", |run| {
-        real(run.measured.as_ref().map(|measured| measured.test.accuracy))
-    }),
-    measure("best_test_loss", "test_loss with the weights of least validation loss", |run| {
-        real(run.measured.as_ref().and_then(|measured| measured.best).map(|score| score.loss))
-    }),
-    measure("best_test_accuracy", "test_accuracy with the weights of least validation loss", |run| {
-        real(run.measured.as_ref().and_then(|measured| measured.best).map(|score| score.accuracy))
-    }),
-    label("best_epoch", "epoch of least validation loss, from 1", |run| {
-        whole(run.measured.as_ref().and_then(|measured| measured.best_epoch))
-    }),
-    label("epochs", "epochs trained", |run| whole(run.last.as_ref().map(|row| row.epoch))),
     measure("seconds", "time of all epochs", |run| real(run.seconds)),
     measure("images_per_second", "training images a second", |run| {
         real(run.images_per_second)
@@ -121,28 +177,46 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     measure("parameters", "trained numbers of the network", |run| {
         whole(run.measured.as_ref().map(|measured| measured.parameters))
     }),
-    label("device", "what the run was trained on", |run| text(run.device.as_deref())),
-    label("id", "hash of the run's resolved settings", |run| text(Some(&run.id))),
-    label("reason", "why the run failed or diverged", |run| text(run.reason.as_deref())),
+    label("device", "what the run was trained on", |run| {
+        text(run.device.as_deref())
+    }),
+    label("id", "hash of the run's resolved settings", |run| {
+        text(Some(&run.id))
+    }),
+    label("reason", "why the run failed or diverged", |run| {
+        text(run.reason.as_deref())
+    }),
 ];
 
 /// The columns of `epochs.csv`; in the experiment's table `variant` and `seed` come first.
 pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
     label("epoch", "from 1", |row| Cell::Whole(row.epoch as u64)),
-    measure("train_loss", "mean loss of the epoch's training batches", |row| {
-        Cell::Real(row.train.loss)
+    measure(
+        "train_loss",
+        "mean loss of the epoch's training batches",
+        |row| Cell::Real(row.train.loss),
+    ),
+    measure(
+        "train_accuracy",
+        "share of right answers in the epoch's training batches",
+        |row| Cell::Real(row.train.accuracy),
+    ),
+    measure(
+        "validation_loss",
+        "mean loss on the validation set",
+        |row| real(row.validation.map(|score| score.loss)),
+    ),
+    measure(
+        "validation_accuracy",
+        "share of right answers on the validation set",
+        |row| real(row.validation.map(|score| score.accuracy)),
+    ),
+    measure("learning_rate", "of the epoch's last step", |row| {
+        Cell::Real(row.learning_rate)
     }),
-    measure("train_accuracy", "share of right answers in the epoch's training batches", |row| {
-        Cell::Real(row.train.accuracy)
+    measure("seconds", "time of training and validation", |row| {
+        Cell::Real(row.seconds)
     }),
-    measure("validation_loss", "mean loss on the validation set", |row| {
-        real(row.validation.map(|score| score.loss))
-    }),
-    measure("validation_accuracy", "share of right answers on the validation set", |row| {
-        real(row.validation.map(|score| score.accuracy))
-    }),
-    measure("learning_rate", "of the epoch's last step", |row| Cell::Real(row.learning_rate)),
-    measure("seconds", "time of training and validation", |row| Cell::Real(row.seconds)),
     measure("images_per_second", "training images a second", |row| {
         Cell::Real(row.images_per_second)
     }),

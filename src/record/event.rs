@@ -17,9 +17,17 @@ pub enum Event {
     Inputs(Vec<Picture>),
     /// Weights or gradients of one tensor after an epoch, by the tensor's name
     /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`).
-    Histogram { name: String, epoch: usize, histogram: Histogram },
+    Histogram {
+        name: String,
+        epoch: usize,
+        histogram: Histogram,
+    },
     /// A share of an epoch is done: batches so far and in all.
-    Progress { epoch: usize, batch: usize, batches: usize },
+    Progress {
+        epoch: usize,
+        batch: usize,
+        batches: usize,
+    },
     /// An epoch is over.
     Epoch(EpochRow),
     /// Training is over and the results are measured.

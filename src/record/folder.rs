@@ -28,7 +28,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(unix)]
 fn readable_as_usual(file: &NamedTempFile) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
@@ -104,12 +105,15 @@ impl RunFolder {
     /// Writes `confusion.csv`: a row a true class, its test samples by answer, and its accuracy.
     pub fn write_confusion(&self, measured: &Measured) -> Result<()> {
         let mut table = csv::Writer::from_writer(Vec::new());
-        let broken = |error: csv::Error| Error::bug(format!("cannot make `confusion.csv`: {error}"));
+        let broken =
+            |error: csv::Error| Error::bug(format!("cannot make `confusion.csv`: {error}"));
         let header = std::iter::once("truth")
             .chain(measured.classes.iter().map(String::as_str))
             .chain(["accuracy"]);
         table.write_record(header).map_err(broken)?;
-        for (truth, (class, answers)) in measured.classes.iter().zip(&measured.confusion).enumerate() {
+        for (truth, (class, answers)) in
+            measured.classes.iter().zip(&measured.confusion).enumerate()
+        {
             let all: usize = answers.iter().sum();
             let accuracy = if all == 0 {
                 String::new()
@@ -117,7 +121,9 @@ impl RunFolder {
                 format!("{:.4}", answers[truth] as f64 / all as f64)
             };
             let counts = answers.iter().map(usize::to_string);
-            let record = std::iter::once(class.clone()).chain(counts).chain([accuracy]);
+            let record = std::iter::once(class.clone())
+                .chain(counts)
+                .chain([accuracy]);
             table.write_record(record).map_err(broken)?;
         }
         let bytes = table
@@ -143,7 +149,9 @@ impl RunFolder {
         let bytes = serde_json::to_vec_pretty(value).map_err(|error| {
             Error::new(
                 Kind::Bug,
-                vec![Problem::new(format!("cannot write `{name}` as JSON: {error}"))],
+                vec![Problem::new(format!(
+                    "cannot write `{name}` as JSON: {error}"
+                ))],
             )
         })?;
         write_atomically(&self.file(name), &bytes)

@@ -35,12 +35,20 @@ impl TensorBoard {
     /// A first attempt replaces what the folder held; a resumed one goes on after its last epoch.
     fn start(&mut self, epochs_done: usize) -> Result<()> {
         if epochs_done > 0 && self.folder.is_dir() {
-            self.writer = Some(EventWriter::create(&self.folder, Some(epochs_done as i64 + 1))?);
+            self.writer = Some(EventWriter::create(
+                &self.folder,
+                Some(epochs_done as i64 + 1),
+            )?);
             return Ok(());
         }
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(Kind::Data, "remove the old logs", &self.folder, &error));
+                return Err(Error::io(
+                    Kind::Data,
+                    "remove the old logs",
+                    &self.folder,
+                    &error,
+                ));
             }
             _ => {}
         }
@@ -54,7 +62,11 @@ impl TensorBoard {
 
 impl Reporter for TensorBoard {
     fn hear(&mut self, event: &Event) -> Result<()> {
-        if let Event::Started { epochs, epochs_done } = event {
+        if let Event::Started {
+            epochs,
+            epochs_done,
+        } = event
+        {
             self.epochs = *epochs as i64;
             self.start(*epochs_done)?;
         }
@@ -72,9 +84,11 @@ impl Reporter for TensorBoard {
                 let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
                 writer.images("inputs", 0, &pictures)
             }
-            Event::Histogram { name, epoch, histogram } => {
-                writer.histogram(name, *epoch as i64, &Histogram::of(&histogram.0))
-            }
+            Event::Histogram {
+                name,
+                epoch,
+                histogram,
+            } => writer.histogram(name, *epoch as i64, &Histogram::of(&histogram.0)),
             Event::Epoch(row) => {
                 let step = row.epoch as i64;
                 writer.scalar("loss/train", step, row.train.loss)?;

@@ -47,7 +47,10 @@ pub struct Group<'a> {
 impl Group<'_> {
     /// How many of its runs are done.
     pub fn done(&self) -> usize {
-        self.rows.iter().filter(|row| row.status == Status::Done).count()
+        self.rows
+            .iter()
+            .filter(|row| row.status == Status::Done)
+            .count()
     }
 
     /// The spread of a metric over the runs that are done and measured it.

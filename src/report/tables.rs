@@ -20,7 +20,10 @@ pub fn write_tables(
     judgements: &[Judgement],
 ) -> Result<()> {
     write_csv(&folder.path().join("summary.csv"), summary(plan, rows))?;
-    write_csv(&folder.path().join("epochs.csv"), epochs(folder, plan, rows))?;
+    write_csv(
+        &folder.path().join("epochs.csv"),
+        epochs(folder, plan, rows),
+    )?;
     let page = markdown(plan, rows, judgements);
     write_atomically(&folder.path().join("table.md"), page.as_bytes())
 }
@@ -31,9 +34,13 @@ fn write_csv(path: &Path, records: Records) -> Result<()> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let broken = |error: String| Error::bug(format!("cannot make `{}`: {error}", path.display()));
     for record in records {
-        table.write_record(record).map_err(|error| broken(error.to_string()))?;
+        table
+            .write_record(record)
+            .map_err(|error| broken(error.to_string()))?;
     }
-    let bytes = table.into_inner().map_err(|error| broken(error.to_string()))?;
+    let bytes = table
+        .into_inner()
+        .map_err(|error| broken(error.to_string()))?;
     write_atomically(path, &bytes)
 }
 
@@ -55,7 +62,9 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> Records {
         let rest = rest.iter().map(|column| (column.cell)(row).text());
         first.chain(swept).chain(rest).collect()
     };
-    std::iter::once(header).chain(rows.iter().map(record)).collect()
+    std::iter::once(header)
+        .chain(rows.iter().map(record))
+        .collect()
 }
 
 /// A row an epoch of every run.
@@ -69,7 +78,9 @@ fn epochs(folder: &ResultsFolder, plan: &Plan, rows: &[RunRow]) -> Records {
     for (run, row) in plan.runs.iter().zip(rows) {
         for epoch in folder.run(run).epochs() {
             let label = [row.variant.clone(), row.seed.to_string()];
-            let cells = EPOCH_COLUMNS.iter().map(|column| (column.cell)(&epoch).text());
+            let cells = EPOCH_COLUMNS
+                .iter()
+                .map(|column| (column.cell)(&epoch).text());
             records.push(label.into_iter().chain(cells).collect());
         }
     }
@@ -101,7 +112,9 @@ fn by_variant(rows: &[RunRow]) -> (Vec<String>, Records) {
         .collect();
     let records = groups.iter().map(|group| {
         let label = [group.variant.to_string(), runs_text(group)];
-        let cells = shown.iter().map(|(metric, decimals)| cell(group, metric, *decimals));
+        let cells = shown
+            .iter()
+            .map(|(metric, decimals)| cell(group, metric, *decimals));
         label.into_iter().chain(cells).collect()
     });
     (header, records.collect())
@@ -124,7 +137,9 @@ fn runs_text(group: &Group) -> String {
 }
 
 fn verdicts(judgements: &[Judgement]) -> (Vec<String>, Records) {
-    let header = ["claim", "variant", "metric", "must be", "measured", "verdict"];
+    let header = [
+        "claim", "variant", "metric", "must be", "measured", "verdict",
+    ];
     let records = judgements.iter().map(|judgement| {
         let measured = judgement.measured.map(|spread| spread.text(4));
         vec![
@@ -147,7 +162,10 @@ pub fn comparison(rows: &[RunRow], judgements: &[Judgement], width: Option<u16>)
         let (header, records) = verdicts(judgements);
         text += "\n\n";
         text += &draw(&header, &records, usize::MAX, width);
-        let held = judgements.iter().filter(|j| j.verdict == Verdict::Holds).count();
+        let held = judgements
+            .iter()
+            .filter(|j| j.verdict == Verdict::Holds)
+            .count();
         text += &format!("\n{held} of {} claims hold", judgements.len());
     }
     text
@@ -175,7 +193,10 @@ fn draw(header: &[String], records: &Records, numbers_from: usize, width: Option
 }
 
 fn trim_lines(text: &str) -> String {
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// `table.md`.
@@ -209,7 +230,10 @@ fn markdown_table(header: &[String], records: &Records) -> String {
     };
     let rule = vec!["---".to_string(); header.len()];
     let rows = records.iter().map(|record| line(record));
-    std::iter::once(line(header)).chain([line(&rule)]).chain(rows).collect()
+    std::iter::once(line(header))
+        .chain([line(&rule)])
+        .chain(rows)
+        .collect()
 }
 
 /// A line for every run that failed or diverged.
@@ -218,14 +242,28 @@ pub fn failures(rows: &[RunRow]) -> Vec<String> {
         .filter(|row| matches!(row.status, Status::Failed | Status::Diverged))
         .map(|row| {
             let reason = row.reason.as_deref().unwrap_or("no reason is known");
-            format!("{}, seed {} {}: {reason}", row.variant, row.seed, row.status.name())
+            format!(
+                "{}, seed {} {}: {reason}",
+                row.variant,
+                row.seed,
+                row.status.name()
+            )
         })
         .collect()
 }
 
 /// The plan as `run --dry-run` prints it.
 pub fn plan_table(plan: &Plan, states: &[State], width: Option<u16>) -> String {
-    let header = ["variant", "seed", "epochs", "images", "steps", "parameters", "id", "state"];
+    let header = [
+        "variant",
+        "seed",
+        "epochs",
+        "images",
+        "steps",
+        "parameters",
+        "id",
+        "state",
+    ];
     let header: Vec<String> = header.map(String::from).to_vec();
     let records: Records = plan
         .runs

@@ -42,7 +42,10 @@ impl Verdict {
 /// Holds every claim against the rows of all runs.
 pub fn judge(claims: &[Claim], rows: &[RunRow]) -> Vec<Judgement> {
     let groups = groups(rows);
-    claims.iter().map(|claim| judge_one(claim, &groups)).collect()
+    claims
+        .iter()
+        .map(|claim| judge_one(claim, &groups))
+        .collect()
 }
 
 fn judge_one(claim: &Claim, groups: &[Group]) -> Judgement {
@@ -89,7 +92,10 @@ fn measure(variant: &str, metric: &str, groups: &[Group]) -> Result<Spread, Stri
     if done < all {
         let bad = group.rows.iter().find(|row| row.status != Status::Done);
         let status = bad.map_or("unfinished", |row| row.status.name());
-        return Err(format!("{} of {all} runs of `{variant}` {status}", all - done));
+        return Err(format!(
+            "{} of {all} runs of `{variant}` {status}",
+            all - done
+        ));
     }
     match group.spread(metric) {
         Some(spread) if spread.runs == all => Ok(spread),
@@ -144,7 +150,11 @@ mod tests {
 
     #[test]
     fn claims_hold_or_fail_by_the_mean() {
-        let rows = [row("a", 0, Some(0.9)), row("a", 1, Some(0.92)), row("b", 0, Some(0.8))];
+        let rows = [
+            row("a", 0, Some(0.9)),
+            row("a", 1, Some(0.92)),
+            row("b", 0, Some(0.8)),
+        ];
         let near = "claim = 'x'\nvariant = 'a'\narticle = 0.92\nwithin = 0.011";
         assert_eq!(verdict(near, &rows), Verdict::Holds);
         let nearer = "claim = 'x'\nvariant = 'a'\narticle = 0.92\nwithin = 0.009";
@@ -169,6 +179,9 @@ mod tests {
             Verdict::NotMeasured("`a` has no `best_test_accuracy`".to_string())
         );
         let other = "claim = 'x'\nvariant = 'c'\nat_least = 0.0";
-        assert_eq!(verdict(other, &rows), Verdict::NotMeasured("no run of `c`".to_string()));
+        assert_eq!(
+            verdict(other, &rows),
+            Verdict::NotMeasured("no run of `c`".to_string())
+        );
     }
 }

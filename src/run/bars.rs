@@ -70,7 +70,12 @@ fn plain_time(time: Duration) -> String {
 impl Bars {
     fn refresh(&self) {
         let all: f64 = self.work.iter().sum();
-        let done: f64 = self.work.iter().zip(&self.done).map(|(work, done)| work * done).sum();
+        let done: f64 = self
+            .work
+            .iter()
+            .zip(&self.done)
+            .map(|(work, done)| work * done)
+            .sum();
         let share = if all > 0.0 { done / all } else { 1.0 };
         self.whole.set_position((share * 1000.0) as u64);
         let spent = self.start.elapsed();
@@ -81,7 +86,12 @@ impl Bars {
             }
             _ => String::new(),
         };
-        let text = format!("{}/{} runs, {}{left}", self.ended, self.to_do, plain_time(spent));
+        let text = format!(
+            "{}/{} runs, {}{left}",
+            self.ended,
+            self.to_do,
+            plain_time(spent)
+        );
         self.whole.set_message(text);
     }
 
@@ -92,7 +102,11 @@ impl Bars {
         if let Some(bar) = self.runs.get(&run) {
             bar.set_position((share * 1000.0) as u64);
             let epoch = (share * self.epochs[run]).ceil().max(1.0);
-            let scores = self.scores.get(&run).map(String::as_str).unwrap_or_default();
+            let scores = self
+                .scores
+                .get(&run)
+                .map(String::as_str)
+                .unwrap_or_default();
             bar.set_message(format!("epoch {epoch}/{}{scores}", self.epochs[run]));
         }
         self.refresh();
@@ -102,7 +116,11 @@ impl Bars {
 impl Show for Bars {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         self.names = names(plan);
-        self.epochs = plan.runs.iter().map(|run| run.settings.train.epochs.get() as f64).collect();
+        self.epochs = plan
+            .runs
+            .iter()
+            .map(|run| run.settings.train.epochs.get() as f64)
+            .collect();
         self.spared = states
             .iter()
             .zip(&self.epochs)
@@ -122,9 +140,14 @@ impl Show for Bars {
             })
             .collect();
         self.done = vec![0.0; plan.runs.len()];
-        self.to_do = states.iter().filter(|s| matches!(s, State::ToDo { .. })).count();
+        self.to_do = states
+            .iter()
+            .filter(|s| matches!(s, State::ToDo { .. }))
+            .count();
         self.start = Instant::now();
-        let _ = self.screen.println(format!("{}: {}", plan.name, opening(states, share)));
+        let _ = self
+            .screen
+            .println(format!("{}: {}", plan.name, opening(states, share)));
         self.whole.set_style(style("{bar:30.green/dim} {msg}"));
         self.whole.enable_steady_tick(Duration::from_millis(500));
         self.refresh();
@@ -140,14 +163,24 @@ impl Show for Bars {
                 self.runs.insert(run, bar);
                 self.progress(run, *epochs_done as f64 / epochs);
             }
-            Event::Progress { epoch, batch, batches } => {
+            Event::Progress {
+                epoch,
+                batch,
+                batches,
+            } => {
                 let within = *batch as f64 / (*batches).max(1) as f64;
                 self.progress(run, ((*epoch - 1) as f64 + within) / epochs);
             }
             Event::Epoch(row) => {
                 let scores = match row.validation {
-                    Some(score) => format!(", loss {:.4}, validation accuracy {:.4}", row.train.loss, score.accuracy),
-                    None => format!(", loss {:.4}, accuracy {:.4}", row.train.loss, row.train.accuracy),
+                    Some(score) => format!(
+                        ", loss {:.4}, validation accuracy {:.4}",
+                        row.train.loss, score.accuracy
+                    ),
+                    None => format!(
+                        ", loss {:.4}, accuracy {:.4}",
+                        row.train.loss, row.train.accuracy
+                    ),
                 };
                 self.scores.insert(run, scores);
                 self.progress(run, row.epoch as f64 / epochs);

@@ -46,11 +46,16 @@ pub(super) fn opening(states: &[State], share: &Share) -> String {
 
 /// How a run ended, in a line.
 pub(super) fn closing(name: &str, row: &RunRow) -> String {
-    let seconds = row.seconds.map(|s| format!(", {s:.0} s")).unwrap_or_default();
+    let seconds = row
+        .seconds
+        .map(|s| format!(", {s:.0} s"))
+        .unwrap_or_default();
     match row.status {
         Status::Done => {
             let accuracy = row.measured.as_ref().map(|m| m.test.accuracy);
-            let accuracy = accuracy.map(|a| format!("test accuracy {a:.4}")).unwrap_or_default();
+            let accuracy = accuracy
+                .map(|a| format!("test accuracy {a:.4}"))
+                .unwrap_or_default();
             format!("done      {name}: {accuracy}{seconds}")
         }
         status => {
@@ -71,7 +76,10 @@ pub(super) fn names(plan: &Plan) -> Vec<String> {
 impl Show for Lines {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         self.names = names(plan);
-        self.to_do = states.iter().filter(|s| matches!(s, State::ToDo { .. })).count();
+        self.to_do = states
+            .iter()
+            .filter(|s| matches!(s, State::ToDo { .. }))
+            .count();
         eprintln!("{}: {}", plan.name, opening(states, share));
     }
 
@@ -85,7 +93,12 @@ impl Show for Lines {
 
     fn ended(&mut self, run: usize, row: &RunRow) {
         self.ended += 1;
-        eprintln!("[{}/{}] {}", self.ended, self.to_do, closing(&self.names[run], row));
+        eprintln!(
+            "[{}/{}] {}",
+            self.ended,
+            self.to_do,
+            closing(&self.names[run], row)
+        );
     }
 
     fn note(&mut self, text: &str) {

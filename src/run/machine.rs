@@ -36,7 +36,13 @@ mod tests {
 
     #[test]
     fn one_run_gets_the_whole_machine() {
-        assert_eq!(share(None, 1, false), Share { jobs: 1, threads: cores() });
+        assert_eq!(
+            share(None, 1, false),
+            Share {
+                jobs: 1,
+                threads: cores()
+            }
+        );
         assert_eq!(share(None, 10, true).jobs, 1);
         assert_eq!(share(Some(3), 2, false).jobs, 2);
     }

@@ -54,7 +54,9 @@ pub struct Ended {
 /// How every run of a plan stands on disk.
 pub fn states(plan: &Plan, options: &Options) -> Vec<State> {
     let folder = ResultsFolder::of(&options.results, &plan.name);
-    let wanted = |run: &Run| options.only.is_empty() || options.only.iter().any(|only| is_variant(run, only));
+    let wanted = |run: &Run| {
+        options.only.is_empty() || options.only.iter().any(|only| is_variant(run, only))
+    };
     plan.runs
         .iter()
         .map(|run| {
@@ -67,7 +69,9 @@ pub fn states(plan: &Plan, options: &Options) -> Vec<State> {
                 }
                 _ if !wanted(run) => State::LeftOut,
                 _ if fresh => State::ToDo { epochs_done: 0 },
-                _ => State::ToDo { epochs_done: before.epochs().len() },
+                _ => State::ToDo {
+                    epochs_done: before.epochs().len(),
+                },
             }
         })
         .collect()
@@ -117,7 +121,9 @@ pub fn supervise(
         options,
         folder,
         rows: rows(plan, &states),
-        queue: (0..plan.runs.len()).filter(|&i| matches!(states[i], State::ToDo { .. })).collect(),
+        queue: (0..plan.runs.len())
+            .filter(|&i| matches!(states[i], State::ToDo { .. }))
+            .collect(),
         workers: Vec::new(),
         send,
         stopping: None,
@@ -216,7 +222,10 @@ impl Supervisor<'_> {
                 stop.store(false, Ordering::Relaxed);
             }
             let impatient = stop.load(Ordering::Relaxed);
-            if self.stopping.is_some_and(|since| impatient || since.elapsed() > PATIENCE) {
+            if self
+                .stopping
+                .is_some_and(|since| impatient || since.elapsed() > PATIENCE)
+            {
                 break;
             }
         }
@@ -303,7 +312,9 @@ impl Supervisor<'_> {
         worker.busy = Some(index);
         // If it is gone already, its end is heard next and the run is marked then.
         if let Some(stdin) = &mut worker.stdin {
-            let _ = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
+            let _ = stdin
+                .write_all(line.as_bytes())
+                .and_then(|()| stdin.flush());
         }
     }
 
@@ -329,9 +340,9 @@ impl Supervisor<'_> {
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
         let folder = self.folder.run(run);
-        let mut row = folder
-            .row()
-            .unwrap_or_else(|| RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()));
+        let mut row = folder.row().unwrap_or_else(|| {
+            RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
+        });
         if self.stopping.is_none() {
             row.status = Status::Failed;
             row.reason = Some(reason.to_string());
@@ -356,7 +367,9 @@ impl Supervisor<'_> {
 fn how_it_ended(status: std::process::ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.signal(), status.code()) {
-        (Some(9), _) => "its process was killed (signal 9); the system does so when memory runs out".to_string(),
+        (Some(9), _) => {
+            "its process was killed (signal 9); the system does so when memory runs out".to_string()
+        }
         (Some(signal), _) => format!("its process was ended by signal {signal}"),
         (None, code) => format!("its process ended early with code {}", code.unwrap_or(-1)),
     }
@@ -380,7 +393,10 @@ fn spawn(
         .open(&log_path)
         .map_err(|error| Error::io(Kind::Data, "open the workers' log", &log_path, &error))?;
     let refused = |error: std::io::Error| {
-        Error::bug(format!("cannot start a worker: {}", crate::error::io_reason(&error)))
+        Error::bug(format!(
+            "cannot start a worker: {}",
+            crate::error::io_reason(&error)
+        ))
     };
     let mut command = Command::new(std::env::current_exe().map_err(refused)?);
     command
@@ -396,7 +412,10 @@ fn spawn(
     let stdout = process.stdout.take().expect("its output is piped");
     let send = send.clone();
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
+        for line in BufReader::new(stdout)
+            .lines()
+            .map_while(std::io::Result::ok)
+        {
             // Anything else on its output is not for us.
             if let Ok(message) = serde_json::from_str(&line)
                 && send.send((number, Heard::Message(message))).is_err()

@@ -43,7 +43,11 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
 fn assignments(stop: Arc<AtomicBool>) -> Receiver<Assignment> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(std::io::Result::ok) {
+        for line in std::io::stdin()
+            .lock()
+            .lines()
+            .map_while(std::io::Result::ok)
+        {
             match serde_json::from_str(&line) {
                 Ok(assignment) => {
                     if send.send(assignment).is_err() {
@@ -109,7 +113,10 @@ fn attempt(
         }
         Err(error) => {
             row.status = Status::Failed;
-            row.reason = error.problems.first().map(|problem| problem.message.clone());
+            row.reason = error
+                .problems
+                .first()
+                .map(|problem| problem.message.clone());
             // The whole text, for whoever looks into it.
             eprintln!("{}, seed {}: {error}", row.variant, row.seed);
             let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
@@ -117,7 +124,10 @@ fn attempt(
     }
     if let Err(error) = folder.write_row(&row) {
         row.status = Status::Failed;
-        row.reason = error.problems.first().map(|problem| problem.message.clone());
+        row.reason = error
+            .problems
+            .first()
+            .map(|problem| problem.message.clone());
     }
     Some(row)
 }
@@ -173,10 +183,14 @@ impl Reporter for Ears {
     fn hear(&mut self, event: &Event) -> Result<()> {
         self.own.hear(event)?;
         let light = match event {
-            Event::Graph(_) | Event::Inputs(_) | Event::Histogram { .. } | Event::Finished(_) => false,
+            Event::Graph(_) | Event::Inputs(_) | Event::Histogram { .. } | Event::Finished(_) => {
+                false
+            }
             Event::Started { .. } | Event::Epoch(_) => true,
             Event::Progress { .. } => {
-                let due = self.last_progress.is_none_or(|last| last.elapsed() > Duration::from_millis(200));
+                let due = self
+                    .last_progress
+                    .is_none_or(|last| last.elapsed() > Duration::from_millis(200));
                 if due {
                     self.last_progress = Some(Instant::now());
                 }
@@ -194,7 +208,9 @@ impl Reporter for Ears {
 }
 
 fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
 }
 
 fn provenance(assignment: &Assignment, device: &Device) -> Provenance {
@@ -220,4 +236,3 @@ fn provenance(assignment: &Assignment, device: &Device) -> Provenance {
         end: None,
     }
 }
-

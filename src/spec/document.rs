@@ -37,7 +37,11 @@ impl Document {
             .map_err(|error| Error::io(Kind::Usage, "read the experiment file", path, &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].iter().filter(|&&b| b == b'\n').count() + 1;
+            let line = error.as_bytes()[..at]
+                .iter()
+                .filter(|&&b| b == b'\n')
+                .count()
+                + 1;
             let problem = Problem::new(format!(
                 "the file is not UTF-8: byte {at} on line {line} belongs to no character"
             ))
@@ -63,9 +67,11 @@ impl Document {
         let table: toml::Table = toml::from_str(&text)
             .map_err(|error| Error::bug(format!("a parsed file does not parse: {error}")))?;
         if table.is_empty() {
-            let problem = Problem::new("the file is empty: an experiment needs at least `[data]` and `[model]`")
-                .at_file(path)
-                .hint("start from a file under `experiments/`");
+            let problem = Problem::new(
+                "the file is empty: an experiment needs at least `[data]` and `[model]`",
+            )
+            .at_file(path)
+            .hint("start from a file under `experiments/`");
             return Err(Error::usage(problem));
         }
         Ok(Document {
@@ -171,15 +177,41 @@ mod tests {
         let document = Document::parse(Path::new("x.toml"), text.to_string()).unwrap();
         let place = document.place(&keys("train.optimizer.adam.beta_1"), "beta_1");
         assert!(
-            matches!(place, Place::File { line: 3, column: 33, width: 3, .. }),
+            matches!(
+                place,
+                Place::File {
+                    line: 3,
+                    column: 33,
+                    width: 3,
+                    ..
+                }
+            ),
             "{place:?}"
         );
         let place = document.place_of_key(&keys("train.epochs"), "train.epochs");
         assert!(
-            matches!(place, Place::File { line: 2, column: 1, width: 6, .. }),
+            matches!(
+                place,
+                Place::File {
+                    line: 2,
+                    column: 1,
+                    width: 6,
+                    ..
+                }
+            ),
             "{place:?}"
         );
         let nearest = document.place(&keys("train.epochs.deeper"), "");
-        assert!(matches!(nearest, Place::File { line: 2, column: 10, .. }), "{nearest:?}");
+        assert!(
+            matches!(
+                nearest,
+                Place::File {
+                    line: 2,
+                    column: 10,
+                    ..
+                }
+            ),
+            "{nearest:?}"
+        );
     }
 }

@@ -60,21 +60,32 @@ impl Expect {
             ("at_most", self.at_most.is_some()),
             ("greater_than", self.greater_than.is_some()),
         ];
-        let stated: Vec<&str> = stated.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let stated: Vec<&str> = stated
+            .iter()
+            .filter(|(_, is)| *is)
+            .map(|(name, _)| *name)
+            .collect();
         if stated.len() != 1 {
             let message = match stated.as_slice() {
                 [] => "the claim states no condition".to_string(),
-                several => format!("the claim states {}: one condition a claim", crate::error::list(several)),
+                several => format!(
+                    "the claim states {}: one condition a claim",
+                    crate::error::list(several)
+                ),
             };
-            return Err(Flaw::new("", message)
-                .hint("say one of `within` (of `article`), `at_least`, `at_most` and `greater_than`"));
+            return Err(Flaw::new("", message).hint(
+                "say one of `within` (of `article`), `at_least`, `at_most` and `greater_than`",
+            ));
         }
         if self.by.is_some() && self.greater_than.is_none() {
             return Err(Flaw::new("by", "`by` needs `greater_than`"));
         }
         if let Some(within) = self.within {
             let Some(article) = self.article else {
-                return Err(Flaw::new("within", "`within` needs `article`, the figure to be near"));
+                return Err(Flaw::new(
+                    "within",
+                    "`within` needs `article`, the figure to be near",
+                ));
             };
             return Ok(Condition::Within {
                 article: article.get(),

@@ -40,19 +40,30 @@ impl Overrides {
 
     fn layers(&self) -> Result<Vec<(Origin, toml::Table)>> {
         let variables = self.variables.iter().map(|(name, value)| {
-            let key = name.trim_start_matches("BURNLAB_").to_lowercase().replace("__", ".");
+            let key = name
+                .trim_start_matches("BURNLAB_")
+                .to_lowercase()
+                .replace("__", ".");
             (format!("{name}={value}"), key, value.clone())
         });
         let set = self.set.iter().map(|text| {
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            (format!("--set {text}"), key.trim().to_string(), value.trim().to_string())
+            (
+                format!("--set {text}"),
+                key.trim().to_string(),
+                value.trim().to_string(),
+            )
         });
         variables
             .chain(set)
             .map(|(name, key, value)| {
                 let parts: Vec<String> = key.split('.').map(str::to_string).collect();
                 let wrong = |message: String, hint: Option<String>| {
-                    Error::usage(Problem::new(message).at(crate::error::Place::Setting(name.clone())).maybe_hint(hint))
+                    Error::usage(
+                        Problem::new(message)
+                            .at(crate::error::Place::Setting(name.clone()))
+                            .maybe_hint(hint),
+                    )
                 };
                 if name.starts_with("--set") && !name.contains('=') {
                     return Err(wrong(
@@ -61,7 +72,10 @@ impl Overrides {
                     ));
                 }
                 if !SETTINGS.contains(&parts[0].as_str()) || parts.len() < 2 {
-                    return Err(wrong(format!("unknown key `{key}`"), did_you_mean(&parts[0], SETTINGS)));
+                    return Err(wrong(
+                        format!("unknown key `{key}`"),
+                        did_you_mean(&parts[0], SETTINGS),
+                    ));
                 }
                 Ok((outside(name.clone()), nested(&parts, parse_value(&value))))
             })
@@ -131,8 +145,15 @@ impl Chain {
             true => Some(Rc::new(Document::read(&beside)?)),
             false => None,
         };
-        let mut problems: Vec<Problem> = documents.iter().flat_map(|document| unknown_keys(document, true)).collect();
-        problems.extend(folder.iter().flat_map(|document| unknown_keys(document, false)));
+        let mut problems: Vec<Problem> = documents
+            .iter()
+            .flat_map(|document| unknown_keys(document, true))
+            .collect();
+        problems.extend(
+            folder
+                .iter()
+                .flat_map(|document| unknown_keys(document, false)),
+        );
         if !problems.is_empty() {
             return Err(Error::new(Kind::Usage, problems));
         }
@@ -145,7 +166,9 @@ impl Chain {
 
     /// The file that was asked for.
     pub fn document(&self) -> &Rc<Document> {
-        self.documents.last().expect("a chain ends with the file itself")
+        self.documents
+            .last()
+            .expect("a chain ends with the file itself")
     }
 
     /// The last file of the chain that says something under a top-level key, and what.
@@ -229,16 +252,28 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
     if !path.is_file() {
         let problem = Problem::new(format!("`extends` names `{name}`, which is not there"))
             .at(place)
-            .hint(format!("the name is looked up beside the file: `{}`", path.display()));
+            .hint(format!(
+                "the name is looked up beside the file: `{}`",
+                path.display()
+            ));
         return Err(Error::usage(problem));
     }
     if seen.contains(&canonical(&path)) {
         let names: Vec<String> = seen
             .iter()
             .chain([&canonical(&path)])
-            .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .map(|path| {
+                path.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
-        let problem = Problem::new(format!("`extends` leads in a circle: {}", names.join(" -> "))).at(place);
+        let problem = Problem::new(format!(
+            "`extends` leads in a circle: {}",
+            names.join(" -> ")
+        ))
+        .at(place);
         return Err(Error::usage(problem));
     }
     Ok(Some(path))

@@ -147,7 +147,12 @@ impl Stumble {
         let Some((_, names)) = self.text.split_once(", expected ") else {
             return Vec::new();
         };
-        names.split('`').skip(1).step_by(2).map(String::from).collect()
+        names
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(String::from)
+            .collect()
     }
 
     fn unknown_choice(&self) -> Option<String> {
@@ -157,7 +162,9 @@ impl Stumble {
     fn explain(&self, path: &[String]) -> Fault {
         let owner = self.name.as_ref().or_else(|| key_above(path));
         if let Some(key) = self.unknown() {
-            let place = owner.map(|owner| format!(" in `{owner}`")).unwrap_or_default();
+            let place = owner
+                .map(|owner| format!(" in `{owner}`"))
+                .unwrap_or_default();
             return Fault {
                 message: format!("unknown key `{key}`{place}"),
                 hint: did_you_mean(&key, &self.known()),
@@ -187,16 +194,23 @@ impl Stumble {
 
     /// Expected and received, in the house's words.
     fn expected(&self, owner: Option<&String>) -> String {
-        let name = owner.map(|owner| format!(" for `{owner}`")).unwrap_or_default();
+        let name = owner
+            .map(|owner| format!(" for `{owner}`"))
+            .unwrap_or_default();
         for start in ["invalid type: ", "invalid value: ", "invalid length "] {
             if let Some(rest) = self.text.strip_prefix(start)
                 && let Some((received, expected)) = rest.split_once(", expected ")
             {
                 let received = match start {
-                    "invalid length " => crate::error::count(received.parse().unwrap_or(0), "value"),
+                    "invalid length " => {
+                        crate::error::count(received.parse().unwrap_or(0), "value")
+                    }
                     _ => plain_received(received),
                 };
-                return format!("expected {}{name}, found {received}", plain_expected(expected));
+                return format!(
+                    "expected {}{name}, found {received}",
+                    plain_expected(expected)
+                );
             }
         }
         self.text.clone()

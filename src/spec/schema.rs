@@ -13,10 +13,8 @@ pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     generator.subschema_for::<Settings>();
     let expect = generator.subschema_for::<Expect>();
-    let mut definitions: Map<String, Value> = generator
-        .take_definitions(true)
-        .into_iter()
-        .collect();
+    let mut definitions: Map<String, Value> =
+        generator.take_definitions(true).into_iter().collect();
 
     // A file may leave to defaults or to the file it extends what a run cannot do without.
     for table in ["Settings", "DataFields", "Augment", "Train"] {
@@ -48,23 +46,38 @@ pub fn schema() -> Value {
     definitions.insert("Change".to_string(), change);
 
     let mut properties = Map::new();
-    properties.insert("title".into(), json!({ "type": "string", "description": "What the experiment asks, in a line." }));
-    properties.insert("source".into(), json!({ "type": "string", "description": "Where the claims come from." }));
+    properties.insert(
+        "title".into(),
+        json!({ "type": "string", "description": "What the experiment asks, in a line." }),
+    );
+    properties.insert(
+        "source".into(),
+        json!({ "type": "string", "description": "Where the claims come from." }),
+    );
     properties.insert("extends".into(), json!({ "type": "string", "description": "A file beside this one whose values are taken first." }));
-    if let Some(Value::Object(tables)) = definitions.get("Settings").and_then(|s| s.get("properties")) {
+    if let Some(Value::Object(tables)) = definitions
+        .get("Settings")
+        .and_then(|s| s.get("properties"))
+    {
         properties.extend(tables.clone());
     }
-    properties.insert("variants".into(), json!({
-        "type": "object",
-        "description": "Named settings; each overrides any key of the file.",
-        "additionalProperties": { "$ref": "#/definitions/Change" }
-    }));
+    properties.insert(
+        "variants".into(),
+        json!({
+            "type": "object",
+            "description": "Named settings; each overrides any key of the file.",
+            "additionalProperties": { "$ref": "#/definitions/Change" }
+        }),
+    );
     properties.insert("grid".into(), grid());
-    properties.insert("expect".into(), json!({
-        "type": "array",
-        "description": "Claims: what the numbers will be.",
-        "items": expect
-    }));
+    properties.insert(
+        "expect".into(),
+        json!({
+            "type": "array",
+            "description": "Claims: what the numbers will be.",
+            "items": expect
+        }),
+    );
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "burnlab experiment",

@@ -216,7 +216,11 @@ fn adapt(
 ) -> Result<(), Problem> {
     let is_choice = CHOICES.iter().any(|choice| path == choice);
     if is_choice && below.keys().any(|key| !dict.contains_key(key)) && !dict.is_empty() {
-        let others: Vec<String> = below.keys().filter(|key| !dict.contains_key(*key)).cloned().collect();
+        let others: Vec<String> = below
+            .keys()
+            .filter(|key| !dict.contains_key(*key))
+            .cloned()
+            .collect();
         for other in others {
             dict.insert(other, Value::from(Empty::Unit));
         }
@@ -254,12 +258,15 @@ fn change_layers(
         let Some(index) = names.iter().position(|known| known.as_ref() == Some(name)) else {
             let known: Vec<&String> = names.iter().flatten().collect();
             let at: Vec<String> = path.iter().chain([name]).cloned().collect();
-            let problem = Problem::new(format!("no layer of `{}` is called `{name}`", path.join(".")))
-                .at(origin.place(&at, true))
-                .maybe_hint(match known.is_empty() {
-                    true => Some("give the layer a `name` to change it from here".to_string()),
-                    false => did_you_mean(name, &known),
-                });
+            let problem = Problem::new(format!(
+                "no layer of `{}` is called `{name}`",
+                path.join(".")
+            ))
+            .at(origin.place(&at, true))
+            .maybe_hint(match known.is_empty() {
+                true => Some("give the layer a `name` to change it from here".to_string()),
+                false => did_you_mean(name, &known),
+            });
             return Err(problem);
         };
         if let (Value::Dict(_, layer), Value::Dict(_, change)) = (&mut layers[index], change)
@@ -307,10 +314,20 @@ mod tests {
 
     #[test]
     fn later_values_win_and_every_value_knows_its_origin() {
-        let resolved = stack(&["train = { epochs = 10, batch_size = 100 }", "train.epochs = 3"]).unwrap();
+        let resolved = stack(&[
+            "train = { epochs = 10, batch_size = 100 }",
+            "train.epochs = 3",
+        ])
+        .unwrap();
         assert_eq!(resolved.json["train"]["epochs"], 3);
-        assert_eq!(resolved.origin(&keys("train.epochs")).unwrap().name, "layer 1");
-        assert_eq!(resolved.origin(&keys("train.batch_size")).unwrap().name, "layer 0");
+        assert_eq!(
+            resolved.origin(&keys("train.epochs")).unwrap().name,
+            "layer 1"
+        );
+        assert_eq!(
+            resolved.origin(&keys("train.batch_size")).unwrap().name,
+            "layer 0"
+        );
     }
 
     #[test]
@@ -335,8 +352,14 @@ mod tests {
         let list = "layers = [{ dense = { units = 3 } }, { dense = { name = 'deep', units = 4 } }]";
         let resolved = stack(&[list, "layers.deep.units = 9"]).unwrap();
         assert_eq!(resolved.json["layers"][1]["dense"]["units"], 9);
-        assert_eq!(resolved.origin(&keys("layers.1.dense.units")).unwrap().name, "layer 1");
-        assert_eq!(resolved.origin(&keys("layers.0.dense.units")).unwrap().name, "layer 0");
+        assert_eq!(
+            resolved.origin(&keys("layers.1.dense.units")).unwrap().name,
+            "layer 1"
+        );
+        assert_eq!(
+            resolved.origin(&keys("layers.0.dense.units")).unwrap().name,
+            "layer 0"
+        );
         let problem = stack(&[list, "layers.depe.units = 9"]).unwrap_err();
         assert_eq!(problem.message, "no layer of `layers` is called `depe`");
         assert_eq!(problem.hint.as_deref(), Some("did you mean `deep`?"));

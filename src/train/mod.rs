@@ -234,10 +234,10 @@ impl<B: TrainingBackend> Run<'_, B> {
                 });
             }
             state.rows.push(row.clone());
-            // The table first: if only it is written, the next attempt writes the epoch again.
+            // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
-            checkpoint::write(self.job, &state)?;
             self.reporter.hear(&Event::Epoch(row))?;
+            checkpoint::write(self.job, &state)?;
         }
         self.finish(state)
     }

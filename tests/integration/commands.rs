@@ -9,11 +9,20 @@ fn explain_names_the_origin_of_every_value() {
     let lab = Lab::new();
     let base = SMALL.split("[variants.plain]").next().unwrap();
     lab.file("base.toml", base);
-    lab.file("burnlab.toml", "[train]\nbatch_size = 25\n[data]\nscale = [-1.0, 1.0]\n");
-    let file = lab.file("child.toml", "extends = 'base.toml'\n\n[variants.long.train]\nepochs = 9\n");
+    lab.file(
+        "burnlab.toml",
+        "[train]\nbatch_size = 25\n[data]\nscale = [-1.0, 1.0]\n",
+    );
+    let file = lab.file(
+        "child.toml",
+        "extends = 'base.toml'\n\n[variants.long.train]\nepochs = 9\n",
+    );
     let file = file.to_str().unwrap();
     let mut command = lab.command(&["explain", file, "long", "--set", "train.seeds=[7]"]);
-    let output = command.env("BURNLAB_TRAIN__LOSS", "mean_squared_error").output().unwrap();
+    let output = command
+        .env("BURNLAB_TRAIN__LOSS", "mean_squared_error")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let line = |start: &str| {
         text.lines()
@@ -24,7 +33,10 @@ fn explain_names_the_origin_of_every_value() {
     assert!(line("train.epochs = 9").contains("child.toml, variant `long`, line 4"));
     assert!(line("train.batch_size = 50").contains("base.toml, line 18"));
     assert!(line("data.scale = [-1.0,1.0]").contains("burnlab.toml, line 4"));
-    assert!(line("train.loss = \"mean_squared_error\"").contains("BURNLAB_TRAIN__LOSS=mean_squared_error"));
+    assert!(
+        line("train.loss = \"mean_squared_error\"")
+            .contains("BURNLAB_TRAIN__LOSS=mean_squared_error")
+    );
     assert!(line("train.seeds = [7]").contains("--set train.seeds=[7]"));
     assert!(line("data.validation = 0").contains("the defaults"));
 }
@@ -57,7 +69,12 @@ fn ten_thousand_runs_are_checked_and_planned() {
     );
     let file = lab.file("grid.toml", &text);
     let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
-    assert!(ended.out.contains("5,000 variants, 10,000 runs, 0 claims"), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("5,000 variants, 10,000 runs, 0 claims"),
+        "{}{}",
+        ended.out,
+        ended.err
+    );
 }
 
 #[test]
@@ -66,9 +83,18 @@ fn a_dry_run_shows_the_plan_and_leaves_nothing() {
     let file = lab.file("small.toml", SMALL);
     let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--dry-run"]);
     assert_eq!(ended.code, 0);
-    let turned = ended.out.lines().find(|line| line.contains("turned")).unwrap();
+    let turned = ended
+        .out
+        .lines()
+        .find(|line| line.contains("turned"))
+        .unwrap();
     let cells: Vec<&str> = turned.split_whitespace().collect();
-    assert_eq!(cells[..6], ["turned", "0", "3", "400", "24", "12,730"], "{}", ended.out);
+    assert_eq!(
+        cells[..6],
+        ["turned", "0", "3", "400", "24", "12,730"],
+        "{}",
+        ended.out
+    );
     assert!(!lab.results("small").exists());
 }
 
@@ -84,7 +110,10 @@ fn summary_counts_what_the_article_s_network_has() {
 #[test]
 fn missing_data_is_told_with_what_to_put_where() {
     let lab = Lab::new();
-    let file = lab.file("small.toml", &SMALL.replace("\"mnist\"", "\"fashion-mnist\""));
+    let file = lab.file(
+        "small.toml",
+        &SMALL.replace("\"mnist\"", "\"fashion-mnist\""),
+    );
     let mut command = lab.command(&["run", file.to_str().unwrap()]);
     let output = command
         .env("XDG_CACHE_HOME", lab.path())
@@ -96,7 +125,10 @@ fn missing_data_is_told_with_what_to_put_where() {
         return;
     }
     assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("fashion-mnist") && text.contains("hint: "), "{text}");
+    assert!(
+        text.contains("fashion-mnist") && text.contains("hint: "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -123,6 +155,12 @@ fn programs_read_json() {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
         .collect();
     assert_eq!(lines[0]["to_train"], 4);
-    assert_eq!(lines.iter().filter(|line| line["ended"]["status"] == "done").count(), 4);
+    assert_eq!(
+        lines
+            .iter()
+            .filter(|line| line["ended"]["status"] == "done")
+            .count(),
+        4
+    );
     assert_eq!(lines.last().unwrap()["holds"], true);
 }

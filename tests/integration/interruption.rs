@@ -34,7 +34,9 @@ random = [{ rotate = { degrees = [-10, 10] } }]
 "#;
 
 fn signal(name: &str, process: u32) {
-    let status = Command::new("kill").args([name, &process.to_string()]).status();
+    let status = Command::new("kill")
+        .args([name, &process.to_string()])
+        .status();
     assert!(status.expect("kill is there").success());
 }
 
@@ -56,7 +58,9 @@ impl Lab {
     /// Epochs that the first run with this start has behind it.
     fn epochs(&self, start: &str) -> usize {
         let runs = self.results("longer").join("runs");
-        let Ok(entries) = fs::read_dir(runs) else { return 0 };
+        let Ok(entries) = fs::read_dir(runs) else {
+            return 0;
+        };
         entries
             .filter_map(Result::ok)
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
@@ -73,7 +77,10 @@ fn undisturbed() -> (String, String) {
     let file = lab.file("longer.toml", LONGER);
     let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    (lab.table("longer", "summary.csv"), lab.table("longer", "epochs.csv"))
+    (
+        lab.table("longer", "summary.csv"),
+        lab.table("longer", "epochs.csv"),
+    )
 }
 
 #[cfg(target_os = "linux")]
@@ -91,13 +98,35 @@ fn whatever_is_killed_the_tables_end_up_the_same() {
     let status = supervisor.wait().unwrap();
     assert_eq!(status.code(), Some(4));
     let summary = lab.table("longer", "summary.csv");
-    assert!(summary.contains("failed") && summary.contains("was killed (signal 9)"), "{summary}");
-    assert!(summary.contains(",1,done,"), "the other run goes on: {summary}");
+    assert!(
+        summary.contains("failed") && summary.contains("was killed (signal 9)"),
+        "{summary}"
+    );
+    assert!(
+        summary.contains(",1,done,"),
+        "the other run goes on: {summary}"
+    );
     let ended = lab.burnlab(&["run", file]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains("1 run to train (1 of them resumed), 1 done before"), "{}", ended.err);
-    assert!(ended.err.contains("resumed   default, seed 0 after epoch"), "{}", ended.err);
-    assert_eq!((lab.table("longer", "summary.csv"), lab.table("longer", "epochs.csv")), expected);
+    assert!(
+        ended
+            .err
+            .contains("1 run to train (1 of them resumed), 1 done before"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("resumed   default, seed 0 after epoch"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(
+        (
+            lab.table("longer", "summary.csv"),
+            lab.table("longer", "epochs.csv")
+        ),
+        expected
+    );
 
     // The supervisor is killed: its workers end by themselves, and the next call goes on.
     let lab = Lab::new();
@@ -110,12 +139,27 @@ fn whatever_is_killed_the_tables_end_up_the_same() {
     let workers = children(supervisor.id());
     signal("-9", supervisor.id());
     supervisor.wait().unwrap();
-    wait_until("the workers ended", || !workers.iter().any(|&worker| is_alive(worker)));
-    assert!(lab.epochs("default-seed-0") < 16, "it was killed in the middle");
+    wait_until("the workers ended", || {
+        !workers.iter().any(|&worker| is_alive(worker))
+    });
+    assert!(
+        lab.epochs("default-seed-0") < 16,
+        "it was killed in the middle"
+    );
     let ended = lab.burnlab(&["run", file]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains("2 runs to train (2 of them resumed)"), "{}", ended.err);
-    assert_eq!((lab.table("longer", "summary.csv"), lab.table("longer", "epochs.csv")), expected);
+    assert!(
+        ended.err.contains("2 runs to train (2 of them resumed)"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(
+        (
+            lab.table("longer", "summary.csv"),
+            lab.table("longer", "epochs.csv")
+        ),
+        expected
+    );
 
     // Ctrl-C, and a checkpoint that is damaged afterwards: that run starts over.
     let lab = Lab::new();
@@ -125,12 +169,20 @@ fn whatever_is_killed_the_tables_end_up_the_same() {
     wait_until("two epochs are done", || lab.epochs("default-seed-0") >= 2);
     signal("-INT", supervisor.id());
     assert_eq!(supervisor.wait().unwrap().code(), Some(130));
-    let checkpoint = lab.run_folder("longer", "default-seed-0").join("checkpoint.bin");
+    let checkpoint = lab
+        .run_folder("longer", "default-seed-0")
+        .join("checkpoint.bin");
     let bytes = fs::read(&checkpoint).unwrap();
     fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
     let ended = lab.burnlab(&["run", file]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert_eq!((lab.table("longer", "summary.csv"), lab.table("longer", "epochs.csv")), expected);
+    assert_eq!(
+        (
+            lab.table("longer", "summary.csv"),
+            lab.table("longer", "epochs.csv")
+        ),
+        expected
+    );
 }
 
 #[test]
@@ -139,10 +191,18 @@ fn two_supervisors_do_not_share_a_folder() {
     let file = lab.file("longer.toml", LONGER);
     let file = file.to_str().unwrap();
     let mut first = lab.start(&["run", file]);
-    wait_until("the first has begun", || lab.results("longer").join("summary.csv").is_file());
+    wait_until("the first has begun", || {
+        lab.results("longer").join("summary.csv").is_file()
+    });
     let second = lab.burnlab(&["run", file]);
     assert_eq!(second.code, 2);
-    assert!(second.err.starts_with("error: another burnlab is running this experiment\n"), "{}", second.err);
+    assert!(
+        second
+            .err
+            .starts_with("error: another burnlab is running this experiment\n"),
+        "{}",
+        second.err
+    );
     signal("-INT", first.id());
     first.wait().unwrap();
 }

@@ -85,7 +85,10 @@ impl Lab {
     }
 
     pub fn burnlab(&self, arguments: &[&str]) -> Ended {
-        self.command(arguments).output().expect("burnlab starts").into()
+        self.command(arguments)
+            .output()
+            .expect("burnlab starts")
+            .into()
     }
 
     pub fn start(&self, arguments: &[&str]) -> Child {
@@ -102,9 +105,14 @@ impl Lab {
 
     /// A table without what differs from one time to the next.
     pub fn table(&self, experiment: &str, table: &str) -> String {
-        let text = fs::read_to_string(self.results(experiment).join(table)).expect("the table is there");
+        let text =
+            fs::read_to_string(self.results(experiment).join(table)).expect("the table is there");
         let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().expect("a table has a header").split(',').collect();
+        let header: Vec<&str> = lines
+            .next()
+            .expect("a table has a header")
+            .split(',')
+            .collect();
         let keep: Vec<usize> = (0..header.len())
             .filter(|&i| !["seconds", "images_per_second"].contains(&header[i]))
             .collect();
@@ -124,7 +132,10 @@ impl Lab {
         let mut found: Vec<PathBuf> = fs::read_dir(&runs)
             .expect("there are runs")
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(start)))
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|n| n.to_string_lossy().starts_with(start))
+            })
             .collect();
         assert_eq!(found.len(), 1, "{start} in {}", runs.display());
         found.remove(0)
@@ -135,7 +146,10 @@ impl Lab {
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited too long until {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited too long until {what}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -13,13 +13,19 @@ fn the_same_file_gives_the_same_tables_twice_and_for_any_number_of_workers() {
     for jobs in ["1", "2", "1"] {
         let ended = lab.burnlab(&["run", file, "--jobs", jobs, "--fresh"]);
         assert_eq!(ended.code, 0, "{}", ended.err);
-        tables.push((lab.table("small", "summary.csv"), lab.table("small", "epochs.csv")));
+        tables.push((
+            lab.table("small", "summary.csv"),
+            lab.table("small", "epochs.csv"),
+        ));
     }
     assert_eq!(tables[0], tables[1]);
     assert_eq!(tables[0], tables[2]);
     let summary = &tables[0].0;
     assert_eq!(summary.lines().count(), 5, "{summary}");
-    assert!(summary.lines().skip(1).all(|line| line.contains(",done,")), "{summary}");
+    assert!(
+        summary.lines().skip(1).all(|line| line.contains(",done,")),
+        "{summary}"
+    );
     assert_eq!(tables[0].1.lines().count(), 1 + 4 * 3);
 }
 
@@ -29,24 +35,43 @@ fn finished_runs_are_not_trained_again_and_changed_ones_are() {
     let file = lab.file("small.toml", SMALL);
     let file = file.to_str().unwrap();
     let first = lab.burnlab(&["run", file]);
-    assert!(first.err.contains("small: 4 runs to train; "), "{}", first.err);
+    assert!(
+        first.err.contains("small: 4 runs to train; "),
+        "{}",
+        first.err
+    );
     let again = lab.burnlab(&["run", file]);
     assert_eq!(again.code, 0);
-    assert!(again.err.contains("small: 0 runs to train, 4 done before"), "{}", again.err);
+    assert!(
+        again.err.contains("small: 0 runs to train, 4 done before"),
+        "{}",
+        again.err
+    );
     assert_eq!(again.out, first.out.replace("\r", ""));
 
     let changed = SMALL.replace("degrees = 10", "degrees = 5");
     lab.file("small.toml", &changed);
     let third = lab.burnlab(&["run", file]);
-    assert!(third.err.contains("small: 2 runs to train, 2 done before"), "{}", third.err);
+    assert!(
+        third.err.contains("small: 2 runs to train, 2 done before"),
+        "{}",
+        third.err
+    );
     let fresh = lab.burnlab(&["run", file, "--fresh", "--only", "plain"]);
-    assert!(fresh.err.contains("small: 2 runs to train, 2 done before"), "{}", fresh.err);
+    assert!(
+        fresh.err.contains("small: 2 runs to train, 2 done before"),
+        "{}",
+        fresh.err
+    );
 }
 
 #[test]
 fn a_run_leaves_everything_that_tells_what_it_was() {
     let lab = Lab::new();
-    let file = lab.file("small.toml", &SMALL.replace("train   = 200", "train = 200\nvalidation = 500"));
+    let file = lab.file(
+        "small.toml",
+        &SMALL.replace("train   = 200", "train = 200\nvalidation = 500"),
+    );
     let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--only", "plain"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let run = lab.run_folder("small", "plain-seed-0");
@@ -61,7 +86,10 @@ fn a_run_leaves_everything_that_tells_what_it_was() {
     ] {
         assert!(run.join(name).is_file(), "{name} is missing");
     }
-    assert!(!run.join("checkpoint.bin").exists(), "a finished run needs no checkpoint");
+    assert!(
+        !run.join("checkpoint.bin").exists(),
+        "a finished run needs no checkpoint"
+    );
 
     let read = |name: &str| fs::read_to_string(run.join(name)).unwrap();
     let provenance: serde_json::Value = serde_json::from_str(&read("provenance.json")).unwrap();
@@ -83,13 +111,27 @@ fn a_run_leaves_everything_that_tells_what_it_was() {
     let value = |column: &str| -> f64 {
         let header: Vec<&str> = summary.lines().next().unwrap().split(',').collect();
         let at = header.iter().position(|name| *name == column).unwrap();
-        summary.lines().nth(1).unwrap().split(',').nth(at).unwrap().parse().unwrap()
+        summary
+            .lines()
+            .nth(1)
+            .unwrap()
+            .split(',')
+            .nth(at)
+            .unwrap()
+            .parse()
+            .unwrap()
     };
     let right: usize = confusion
         .lines()
         .skip(1)
         .enumerate()
-        .map(|(class, line)| line.split(',').nth(class + 1).unwrap().parse::<usize>().unwrap())
+        .map(|(class, line)| {
+            line.split(',')
+                .nth(class + 1)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+        })
         .sum();
     assert!((value("test_accuracy") - right as f64 / 10_000.0).abs() < 1e-9);
     assert_eq!(value("parameters"), (784 * 16 + 16 + 16 * 10 + 10) as f64);
@@ -104,14 +146,28 @@ fn a_run_leaves_everything_that_tells_what_it_was() {
 #[test]
 fn a_run_that_diverges_says_when_and_sinks_no_other() {
     let lab = Lab::new();
-    let text = SMALL.replace("[variants.turned.augment]", "[variants.wild.train.optimizer.sgd]\nlearning_rate = 1e30\n\n[variants.turned.augment]")
-        + "\n[[expect]]\nclaim = 'the wild one learns'\nvariant = 'wild'\nat_least = 0.0\n";
+    let text = SMALL.replace(
+        "[variants.turned.augment]",
+        "[variants.wild.train.optimizer.sgd]\nlearning_rate = 1e30\n\n[variants.turned.augment]",
+    ) + "\n[[expect]]\nclaim = 'the wild one learns'\nvariant = 'wild'\nat_least = 0.0\n";
     let file = lab.file("small.toml", &text);
     let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
     assert_eq!(ended.code, 4, "{}", ended.err);
-    assert!(ended.err.contains("wild, seed 0 diverged: the training loss became"), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("wild, seed 0 diverged: the training loss became"),
+        "{}",
+        ended.err
+    );
     assert!(ended.err.contains("in epoch 1"), "{}", ended.err);
-    assert!(ended.out.contains("NOT MEASURED: 2 of 2 runs of `wild` diverged"), "{}", ended.out);
+    assert!(
+        ended
+            .out
+            .contains("NOT MEASURED: 2 of 2 runs of `wild` diverged"),
+        "{}",
+        ended.out
+    );
     let summary = lab.table("small", "summary.csv");
     assert_eq!(summary.matches(",done,").count(), 4, "{summary}");
     assert_eq!(summary.matches(",diverged,").count(), 2, "{summary}");
@@ -126,13 +182,20 @@ fn a_claim_that_does_not_hold_is_told_by_the_exit_code() {
     let file = lab.file("small.toml", &claim("0.999"));
     let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
     assert_eq!(ended.code, 5);
-    assert!(ended.out.contains("DOES NOT HOLD") && ended.out.contains("0 of 1 claims hold"), "{}", ended.out);
+    assert!(
+        ended.out.contains("DOES NOT HOLD") && ended.out.contains("0 of 1 claims hold"),
+        "{}",
+        ended.out
+    );
     lab.file("small.toml", &claim("0.2"));
     let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
     assert_eq!(ended.code, 0, "{}", ended.out);
     assert!(ended.out.contains("1 of 1 claims hold"), "{}", ended.out);
     let table = fs::read_to_string(lab.results("small").join("table.md")).unwrap();
-    assert!(table.contains("| it reads | plain | test_accuracy | at least 0.2 |"), "{table}");
+    assert!(
+        table.contains("| it reads | plain | test_accuracy | at least 0.2 |"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -146,15 +209,24 @@ fn a_grid_sweeps_its_keys_and_skips_what_it_says() {
     let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let summary = lab.table("small", "summary.csv");
-    assert!(summary.starts_with("variant,seed,train.batch_size,train.epochs,status,"), "{summary}");
+    assert!(
+        summary.starts_with("variant,seed,train.batch_size,train.epochs,status,"),
+        "{summary}"
+    );
     assert_eq!(summary.lines().count(), 1 + (4 + 2) * 2, "{summary}");
-    assert!(summary.contains("\"plain,batch_size=50,epochs=2\"") || summary.contains("plain,batch_size=50,epochs=2"));
+    assert!(
+        summary.contains("\"plain,batch_size=50,epochs=2\"")
+            || summary.contains("plain,batch_size=50,epochs=2")
+    );
 }
 
 #[test]
 fn the_first_failure_stops_everything_if_asked_to() {
     let lab = Lab::new();
-    let text = SMALL.replace("[variants.plain]", "[variants.a_wild.train.optimizer.sgd]\nlearning_rate = 1e30\n\n[variants.plain]");
+    let text = SMALL.replace(
+        "[variants.plain]",
+        "[variants.a_wild.train.optimizer.sgd]\nlearning_rate = 1e30\n\n[variants.plain]",
+    );
     let file = lab.file("small.toml", &text);
     let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--fail-fast", "--jobs", "1"]);
     assert_eq!(ended.code, 4);
@@ -168,7 +240,18 @@ fn results_that_cannot_be_written_are_told_before_training() {
     let lab = Lab::new();
     let file = lab.file("small.toml", SMALL);
     let blocked = lab.file("blocked", "a file, not a folder");
-    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--results", blocked.to_str().unwrap()]);
+    let ended = lab.burnlab(&[
+        "run",
+        file.to_str().unwrap(),
+        "--results",
+        blocked.to_str().unwrap(),
+    ]);
     assert_eq!(ended.code, 3);
-    assert!(ended.err.starts_with("error: cannot make the results folder: "), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .starts_with("error: cannot make the results folder: "),
+        "{}",
+        ended.err
+    );
 }

@@ -5,7 +5,8 @@ use std::fs;
 
 #[test]
 fn the_committed_schema_is_fresh() {
-    let text = fs::read_to_string("schemas/experiment.schema.json").expect("the schema is committed");
+    let text =
+        fs::read_to_string("schemas/experiment.schema.json").expect("the schema is committed");
     let committed: serde_json::Value = serde_json::from_str(&text).expect("the schema is JSON");
     assert!(
         committed == burnlab::spec::schema(),
