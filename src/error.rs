@@ -84,7 +84,8 @@ fn floor_char_boundary(text: &str, mut at: usize) -> usize {
 pub struct Problem {
     /// A lowercase sentence without a full stop, names in backticks.
     pub message: String,
-    pub place: Option<Place>,
+    /// Boxed, since a problem is mostly carried and seldom looked at.
+    pub place: Option<Box<Place>>,
     /// How to mend it; only when that is known.
     pub hint: Option<String>,
 }
@@ -99,7 +100,7 @@ impl Problem {
     }
 
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 
@@ -122,7 +123,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
-        match &self.place {
+        match self.place.as_deref() {
             None => {}
             Some(Place::WholeFile(path)) => write!(f, "\n  {}", path.display())?,
             Some(Place::Setting(text)) => write!(f, "\n  {text}")?,

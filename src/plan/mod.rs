@@ -162,7 +162,7 @@ fn note(problems: &mut Vec<Problem>, problem: Problem) {
 }
 
 fn in_order(mut problems: Vec<Problem>) -> Error {
-    problems.sort_by_key(|problem| match &problem.place {
+    problems.sort_by_key(|problem| match problem.place.as_deref() {
         Some(Place::File {
             path, line, column, ..
         }) => (path.clone(), *line, *column),

@@ -28,7 +28,7 @@ pub enum Message {
     /// The run says something; only what is light travels.
     Event { index: usize, event: Event },
     /// The run is over. The worker is free.
-    Ended { index: usize, row: RunRow },
+    Ended { index: usize, row: Box<RunRow> },
     /// The run was stopped from outside and can be resumed.
     Stopped { index: usize },
 }

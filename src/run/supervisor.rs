@@ -244,7 +244,7 @@ impl Supervisor<'_> {
             Heard::Message(Message::Stopped { .. }) => self.workers[worker].busy = None,
             Heard::Message(Message::Ended { index, row }) => {
                 self.workers[worker].busy = None;
-                self.end_run(index, row, show, changed)?;
+                self.end_run(index, *row, show, changed)?;
                 self.assign(worker);
             }
             Heard::Gone => {

@@ -28,7 +28,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         let message = match attempt(&assignment, device, catalogue, make, &stop) {
             Some(row) => Message::Ended {
                 index: assignment.index,
-                row,
+                row: Box::new(row),
             },
             None => Message::Stopped {
                 index: assignment.index,
