@@ -2,31 +2,61 @@
 //!
 //! A TOML file states a question; `burnlab run FILE` trains every variant with every seed and leaves
 //! tables, TensorBoard logs and a verdict on what the file claimed. Data flows down this list, and a
-//! module uses only those above it:
+//! module uses only those above it.
 
-// What everything else is written with.
+// What everything else is written with: errors as people read them,
 pub mod error;
+
+// one seed and its named streams of random numbers,
 pub mod rng;
+
+// what flows between layers,
 pub mod shape;
+
+// tables with one key,
 pub mod tagged;
+
+// and numbers that know their range.
 pub mod value;
 
-// The vocabularies: one file a word, one line in a registry.
-pub mod augment;
+// Devices by name, and the kernels behind them.
 pub mod backend;
-pub mod data;
+
+// The vocabularies, one file a word and one line in a registry: layers,
 pub mod layers;
-pub mod objective;
+
+// image operations,
+pub mod augment;
+
+// optimisers,
 pub mod optim;
 
-// From a file to runs.
-pub mod network;
-pub mod plan;
+// losses,
+pub mod objective;
+
+// datasets.
+pub mod data;
+
+// The language of results: events, rows, columns, a run's folder.
 pub mod record;
+
+// A list of layers as a network.
+pub mod network;
+
+// The TOML as written.
 pub mod spec;
 
-// From runs to results.
-pub mod cli;
-pub mod report;
-pub mod run;
+// Every run of an experiment, resolved, named and checked.
+pub mod plan;
+
+// One run.
 pub mod train;
+
+// All runs: supervisor, workers, progress.
+pub mod run;
+
+// Tables, TensorBoard, the verdict.
+pub mod report;
+
+// The commands.
+pub mod cli;

@@ -177,7 +177,7 @@ fn tell(
     }
     let failed = failures(rows);
     if !arguments.quiet {
-        say(&format!("{}\n", plan.title));
+        say(&format!("\n{}\n", plan.title));
         say(&comparison(rows, judgements, None));
         say(&format!("\ntables and logs: {}", folder.path().display()));
     }
