@@ -16,8 +16,11 @@ pub mod shape;
 // tables with one key,
 pub mod tagged;
 
-// and numbers that know their range.
+// numbers that know their range,
 pub mod value;
+
+// and tables for a terminal.
+pub mod table;
 
 // Devices by name, and the kernels behind them.
 pub mod backend;

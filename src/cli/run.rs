@@ -84,7 +84,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         .count();
     options.share = share(arguments.jobs.map(usize::from), to_do, !device.is_cpu());
     if arguments.dry_run {
-        say(&plan_table(&plan, &states, None));
+        say(&plan_table(&plan, &states));
         return Ok(ExitCode::SUCCESS);
     }
     let stop = stop_on_ctrl_c()?;
@@ -178,7 +178,7 @@ fn tell(
     let failed = failures(rows);
     if !arguments.quiet {
         say(&format!("\n{}\n", plan.title));
-        say(&comparison(rows, judgements, None));
+        say(&comparison(rows, judgements));
         say(&format!("\ntables and logs: {}", folder.path().display()));
     }
     if !failed.is_empty() {

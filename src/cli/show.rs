@@ -224,7 +224,7 @@ pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<Exi
     }
     let judgements = judge(&plan.claims, &rows);
     say(&format!("{}\n", plan.title));
-    say(&comparison(&rows, &judgements, None));
+    say(&comparison(&rows, &judgements));
     let held = judgements
         .iter()
         .all(|judgement| judgement.verdict == Verdict::Holds);

@@ -1,48 +1,48 @@
 //! A network as a table.
 
-use comfy_table::{CellAlignment, Table, presets};
-
 use super::Planned;
 use crate::error::thousands;
 use crate::layers::Cost;
 use crate::shape::ImageShape;
+use crate::table::draw;
 
 /// Layers with their output shapes (channels x height x width), parameters and multiply-adds.
 pub fn summary_table(planned: &[Planned], input: ImageShape) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header([
-            "layer",
-            "type",
-            "output shape",
-            "parameters",
-            "multiply-adds",
-        ])
-        .add_row(["input", "", &input.to_string(), "", ""]);
-    let number = |number: usize| thousands(number);
-    for layer in planned {
-        let (shape, cost) = (layer.output.to_string(), layer.cost);
-        table.add_row([
-            layer.name.clone(),
-            layer.key.to_string(),
+    let row = |name: &str, key: &str, shape: String, cost: Option<Cost>| {
+        let number =
+            |of: fn(Cost) -> usize| cost.map(|cost| thousands(of(cost))).unwrap_or_default();
+        vec![
+            name.to_string(),
+            key.to_string(),
             shape,
-            number(cost.parameters),
-            number(cost.multiply_adds),
-        ]);
-    }
-    let sum = |of: fn(&Cost) -> usize| number(planned.iter().map(|layer| of(&layer.cost)).sum());
-    table.add_row([
-        "total".to_string(),
-        String::new(),
-        String::new(),
-        sum(|cost| cost.parameters),
-        sum(|cost| cost.multiply_adds),
-    ]);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
+            number(|cost| cost.parameters),
+            number(|cost| cost.multiply_adds),
+        ]
+    };
+    let total = Cost {
+        parameters: planned.iter().map(|layer| layer.cost.parameters).sum(),
+        multiply_adds: planned.iter().map(|layer| layer.cost.multiply_adds).sum(),
+    };
+    let layers = planned.iter().map(|layer| {
+        row(
+            &layer.name,
+            layer.key,
+            layer.output.to_string(),
+            Some(layer.cost),
+        )
+    });
+    let rows: Vec<Vec<String>> = std::iter::once(row("input", "", input.to_string(), None))
+        .chain(layers)
+        .chain([row("total", "", String::new(), Some(total))])
+        .collect();
+    let header = [
+        "layer",
+        "type",
+        "output shape",
+        "parameters",
+        "multiply-adds",
+    ];
+    draw(&header, &rows, 2)
 }
 
 #[cfg(test)]

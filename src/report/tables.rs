@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
-
 use super::statistics::{Group, groups};
 use super::verdict::{Judgement, Verdict};
 use crate::error::{Error, Result, thousands};
 use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, RUN_COLUMNS, RunRow, Status, write_atomically};
 use crate::run::{ResultsFolder, State};
+use crate::table::draw;
 
 /// Writes all tables of an experiment.
 pub fn write_tables(
@@ -154,14 +152,14 @@ fn verdicts(judgements: &[Judgement]) -> (Vec<String>, Records) {
     (header.map(String::from).to_vec(), records.collect())
 }
 
-/// The table by variant and the verdict, for a terminal `width` columns wide.
-pub fn comparison(rows: &[RunRow], judgements: &[Judgement], width: Option<u16>) -> String {
+/// The table by variant and the verdict, for a terminal.
+pub fn comparison(rows: &[RunRow], judgements: &[Judgement]) -> String {
     let (header, records) = by_variant(rows);
-    let mut text = draw(&header, &records, 1, width);
+    let mut text = draw(&header, &records, 1);
     if !judgements.is_empty() {
         let (header, records) = verdicts(judgements);
         text += "\n\n";
-        text += &draw(&header, &records, usize::MAX, width);
+        text += &draw(&header, &records, usize::MAX);
         let held = judgements
             .iter()
             .filter(|j| j.verdict == Verdict::Holds)
@@ -169,34 +167,6 @@ pub fn comparison(rows: &[RunRow], judgements: &[Judgement], width: Option<u16>)
         text += &format!("\n{held} of {} claims hold", judgements.len());
     }
     text
-}
-
-/// Columns from `numbers_from` on are set to the right.
-fn draw(header: &[String], records: &Records, numbers_from: usize, width: Option<u16>) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
-        .remove_style(TableComponent::HorizontalLines)
-        .remove_style(TableComponent::MiddleIntersections)
-        .remove_style(TableComponent::LeftBorderIntersections)
-        .remove_style(TableComponent::RightBorderIntersections)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header)
-        .add_rows(records);
-    if let Some(width) = width {
-        table.set_width(width);
-    }
-    for column in table.column_iter_mut().skip(numbers_from) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    trim_lines(&table.to_string())
-}
-
-fn trim_lines(text: &str) -> String {
-    text.lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// `table.md`.
@@ -253,7 +223,7 @@ pub fn failures(rows: &[RunRow]) -> Vec<String> {
 }
 
 /// The plan as `run --dry-run` prints it.
-pub fn plan_table(plan: &Plan, states: &[State], width: Option<u16>) -> String {
+pub fn plan_table(plan: &Plan, states: &[State]) -> String {
     let header = [
         "variant",
         "seed",
@@ -291,5 +261,5 @@ pub fn plan_table(plan: &Plan, states: &[State], width: Option<u16>) -> String {
             ]
         })
         .collect();
-    draw(&header, &records, 1, width)
+    draw(&header, &records, 1)
 }
