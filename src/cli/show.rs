@@ -53,11 +53,13 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     match worst {
         None => Ok(()),
         Some(mut error) => {
-            let found = count(error.problems.len(), "problem");
-            error.problems.push(Problem::new(format!(
-                "{found} in {}",
-                count(paths.len(), "file")
-            )));
+            if error.problems.len() > 1 {
+                let found = count(error.problems.len(), "problem");
+                let files = count(paths.len(), "file");
+                error
+                    .problems
+                    .push(Problem::new(format!("{found} in {files}")));
+            }
             Err(error)
         }
     }

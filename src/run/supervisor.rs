@@ -371,7 +371,10 @@ fn how_it_ended(status: std::process::ExitStatus) -> String {
             "its process was killed (signal 9); the system does so when memory runs out".to_string()
         }
         (Some(signal), _) => format!("its process was ended by signal {signal}"),
-        (None, code) => format!("its process ended early with code {}", code.unwrap_or(-1)),
+        (None, code) => format!(
+            "its process ended early with code {}; `workers.log` holds its last words",
+            code.unwrap_or(-1)
+        ),
     }
 }
 

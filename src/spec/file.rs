@@ -71,10 +71,16 @@ impl Overrides {
                         Some("for example `--set train.epochs=3`".to_string()),
                     ));
                 }
-                if !SETTINGS.contains(&parts[0].as_str()) || parts.len() < 2 {
+                if !SETTINGS.contains(&parts[0].as_str()) {
                     return Err(wrong(
                         format!("unknown key `{key}`"),
                         did_you_mean(&parts[0], SETTINGS),
+                    ));
+                }
+                if parts.len() < 2 {
+                    return Err(wrong(
+                        format!("`{key}` is a table: name one of its keys"),
+                        None,
                     ));
                 }
                 Ok((outside(name.clone()), nested(&parts, parse_value(&value))))

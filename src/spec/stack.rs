@@ -96,7 +96,8 @@ impl Stack {
     /// Lays values on top.
     ///
     /// # Errors
-    /// A table laid over a list of layers names a layer that is not there.
+    /// Something else than a table is laid over a whole section, or a table laid over a list of layers
+    /// names a layer that is not there.
     pub fn push(&mut self, origin: Origin, values: &toml::Table) -> Result<(), Problem> {
         let mut dict = to_dict(values);
         let below = self.tree();
@@ -227,6 +228,11 @@ fn adapt(
     }
     for (key, value) in dict.iter_mut() {
         path.push(key.clone());
+        let is_section = path.len() == 1 && matches!(below.get(key), Some(Value::Dict(..)));
+        if is_section && !matches!(value, Value::Dict(..)) && *key != "model" {
+            let problem = Problem::new(format!("expected a table for `{key}`"));
+            return Err(problem.at(origin.place(path, false)));
+        }
         let changed = match (below.get(key), &mut *value) {
             (Some(Value::Dict(_, below)), Value::Dict(_, dict)) => {
                 adapt(below, dict, path, origin)?;
@@ -345,6 +351,12 @@ mod tests {
         );
         let back = stack(&[adam, "train.optimizer.sgd = {}", adam]).unwrap();
         assert!(back.json["train"]["optimizer"].get("sgd").is_none());
+    }
+
+    #[test]
+    fn a_section_stays_a_table() {
+        let problem = stack(&["train = { epochs = 10 }", "train = 3"]).unwrap_err();
+        assert_eq!(problem.message, "expected a table for `train`");
     }
 
     #[test]
