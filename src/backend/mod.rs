@@ -158,14 +158,6 @@ impl fmt::Display for Device {
     }
 }
 
-/// The models of all GPUs that this build can use, in the order of their numbers.
-///
-/// # Errors
-/// The build is without `cuda`, or the driver is missing.
-pub fn gpus() -> Result<Vec<String>> {
-    cuda::models()
-}
-
 #[cfg(feature = "ndarray")]
 fn ndarray() -> Result<Device> {
     Ok(Device {

@@ -14,7 +14,7 @@ const EXPERIMENTS: &str = "experiments";
 /// # Errors
 /// There is no such file.
 pub fn find(argument: &Path) -> Result<PathBuf> {
-    let named = Path::new(EXPERIMENTS).join(argument).with_extension("toml");
+    let named = PathBuf::from(format!("{EXPERIMENTS}/{}.toml", argument.display()));
     if argument.is_file() {
         return Ok(argument.to_path_buf());
     }

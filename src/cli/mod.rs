@@ -60,14 +60,24 @@ enum Command {
     },
     /// List the experiments and how far they are
     List {
-        #[arg(long, value_name = "DIR", default_value = "results")]
+        #[arg(
+            long,
+            value_name = "DIR",
+            default_value = "results",
+            env = "BURNLAB_RESULTS"
+        )]
         results: PathBuf,
     },
     /// Print the tables and the verdict of an experiment as far as it has been run
     Compare {
         /// The experiment, as a path or its name under experiments/
         file: PathBuf,
-        #[arg(long, value_name = "DIR", default_value = "results")]
+        #[arg(
+            long,
+            value_name = "DIR",
+            default_value = "results",
+            env = "BURNLAB_RESULTS"
+        )]
         results: PathBuf,
         #[command(flatten)]
         set: Set,

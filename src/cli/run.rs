@@ -87,11 +87,23 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         say(&plan_table(&plan, &states));
         return Ok(ExitCode::SUCCESS);
     }
+    let elsewhere = states.iter().find_map(|state| match state {
+        State::Finished(row) => row
+            .device
+            .clone()
+            .filter(|known| *known != device.to_string()),
+        _ => None,
+    });
+    if let Some(known) = elsewhere {
+        eprintln!(
+            "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
+        );
+    }
     let stop = stop_on_ctrl_c()?;
     let folder = ResultsFolder::of(&options.results, &plan.name);
     let mut show = shown(&arguments);
     let ended = supervise(&plan, &options, &stop, show.as_mut(), &mut |rows| {
-        write_tables(&folder, &plan, rows, &judge(&plan.claims, rows))
+        write_tables(&folder, &plan, rows, &judged(&plan, rows, &states))
     })?;
     let judgements = judged(&plan, &ended.rows, &states);
     tell(&arguments, &plan, &folder, &ended.rows, &judgements);

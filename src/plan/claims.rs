@@ -101,6 +101,12 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             });
         }
     }
+    if expect.greater_than.as_ref() == Some(&expect.variant) {
+        flaws.push(Flaw::new(
+            "greater_than",
+            "the claim holds a variant against itself",
+        ));
+    }
     let metrics = metric_names();
     if !metrics.contains(&expect.metric.as_str()) {
         let flaw = Flaw::new("metric", format!("unknown metric `{}`", expect.metric));
@@ -112,16 +118,18 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
         .iter()
         .any(|start| expect.metric.starts_with(start))
     {
-        let without = runs.iter().any(|run| {
-            run.variant == expect.variant && run.settings.data.validation == Validation::Count(0)
+        let without = runs.iter().find(|run| {
+            let named =
+                run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant);
+            named && run.settings.data.validation == Validation::Count(0)
         });
-        if without {
+        if let Some(run) = without {
             flaws.push(
                 Flaw::new(
                     "metric",
                     format!(
                         "`{}` is not measured: `{}` has no validation set",
-                        expect.metric, expect.variant
+                        expect.metric, run.variant
                     ),
                 )
                 .hint("set `data.validation`"),

@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::error::{Flaw, Problem, did_you_mean, list};
+use crate::error::{Flaw, Problem, did_you_mean, list, thousands};
 use crate::spec::{Chain, Document, Origin, SETTINGS};
+
+/// More than anybody can train, and little enough to be checked in seconds.
+const MOST_POINTS: usize = 100_000;
 
 /// Keys that take their values together: one key, or the keys of one `zip` table.
 #[derive(Debug, Clone)]
@@ -52,8 +55,9 @@ fn shown(value: &toml::Value) -> String {
 }
 
 impl Grid {
-    /// Reads the grids of a chain of files; a later file's axis replaces an earlier one's.
-    pub fn read(chain: &Chain, problems: &mut Vec<Problem>) -> Self {
+    /// Reads the grids of a chain of files; a later file's axis replaces an earlier one's, and so does
+    /// its `skip`. `variants` are those that `skip` may name.
+    pub fn read(chain: &Chain, variants: &[Option<String>], problems: &mut Vec<Problem>) -> Self {
         let mut grid = Grid::default();
         for document in &chain.documents {
             match document.table.get("grid") {
@@ -66,7 +70,22 @@ impl Grid {
             }
         }
         grid.check_keys(problems);
+        if let Some((document, _)) = chain.last_with("grid") {
+            grid.check_skips(document, variants, problems);
+            grid.check_size(document, problems);
+        }
         grid
+    }
+
+    fn check_size(&mut self, document: &Document, problems: &mut Vec<Problem>) {
+        let lengths = self.axes.iter().map(|axis| axis.length);
+        let points = lengths.fold(1usize, usize::saturating_mul);
+        if points > MOST_POINTS {
+            let place = document.place_of_key(&["grid".to_string()], "grid");
+            let most = thousands(MOST_POINTS);
+            problems.push(Problem::new(format!("the grid has more than {most} points")).at(place));
+            self.axes.clear();
+        }
     }
 
     fn add(&mut self, document: &Rc<Document>, table: &toml::Table, problems: &mut Vec<Problem>) {
@@ -81,11 +100,17 @@ impl Grid {
                     }
                 }
                 ("skip", toml::Value::Array(tables)) => {
-                    self.skips = tables
-                        .iter()
-                        .filter_map(toml::Value::as_table)
-                        .map(|table| table.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
-                        .collect();
+                    self.skips.clear();
+                    for (index, table) in tables.iter().enumerate() {
+                        let Some(table) = table.as_table() else {
+                            let at = ["grid", "skip", &index.to_string()].map(String::from);
+                            let place = document.place(&at, &at.join("."));
+                            problems.push(Problem::new("expected a table in `skip`").at(place));
+                            continue;
+                        };
+                        let entries = table.iter().map(|(k, v)| (k.clone(), v.clone()));
+                        self.skips.push(entries.collect());
+                    }
                 }
                 ("zip" | "skip", _) => problems.push(
                     Problem::new(format!("expected a list of tables for `{name}`"))
@@ -104,7 +129,6 @@ impl Grid {
                 }
             }
         }
-        self.check_skips(document, problems);
     }
 
     fn add_zip(
@@ -154,19 +178,47 @@ impl Grid {
         }
     }
 
-    fn check_skips(&self, document: &Document, problems: &mut Vec<Problem>) {
+    fn check_skips(
+        &self,
+        document: &Document,
+        variants: &[Option<String>],
+        problems: &mut Vec<Problem>,
+    ) {
         let keys = self.keys();
         for (index, skip) in self.skips.iter().enumerate() {
-            for (key, _) in skip {
-                if key != "variant" && !keys.contains(key) {
-                    let at = ["grid", "skip", &index.to_string(), key].map(String::from);
-                    problems.push(
+            for (key, value) in skip {
+                let at = ["grid", "skip", &index.to_string(), key].map(String::from);
+                let show = at.join(".");
+                if key == "variant" {
+                    let names: Vec<&String> = variants.iter().flatten().collect();
+                    let name = value.as_str().unwrap_or_default();
+                    if !names.iter().any(|known| *known == name) {
+                        problems.push(
+                            Problem::new(format!(
+                                "`skip` speaks of the variant {value}, which does not exist"
+                            ))
+                            .at(document.place(&at, &show))
+                            .maybe_hint(did_you_mean(name, &names)),
+                        );
+                    }
+                    continue;
+                }
+                let swept = self.axes.iter().flat_map(|axis| &axis.keys);
+                match swept.into_iter().find(|swept| swept.name == *key) {
+                    None => problems.push(
                         Problem::new(format!(
                             "`skip` speaks of `{key}`, which the grid does not sweep"
                         ))
-                        .at(document.place_of_key(&at, &at.join(".")))
+                        .at(document.place_of_key(&at, &show))
                         .maybe_hint(did_you_mean(key, &keys)),
-                    );
+                    ),
+                    Some(swept) if !swept.values.contains(value) => problems.push(
+                        Problem::new(format!(
+                            "`skip` speaks of {value}, which `{key}` does not take"
+                        ))
+                        .at(document.place(&at, &show)),
+                    ),
+                    Some(_) => {}
                 }
             }
         }

@@ -6,7 +6,8 @@ pub mod check;
 mod claims;
 mod grid;
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -74,7 +75,21 @@ pub fn file_name(variant: &str) -> String {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ',' | '=' => c,
         _ => '_',
     };
-    variant.chars().map(safe).take(120).collect()
+    let name: String = variant.chars().map(safe).take(120).collect();
+    match name == variant {
+        true => name,
+        // What was changed or cut may have told two variants apart.
+        false => format!("{name}-{}", short_hash(variant.as_bytes())),
+    }
+}
+
+/// 12 hexadecimal digits of SHA-256.
+fn short_hash(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl Plan {
@@ -87,8 +102,8 @@ impl Plan {
         let mut problems = Vec::new();
         let title = head(&chain, "title", &mut problems);
         let source = head(&chain, "source", &mut problems);
-        let grid = Grid::read(&chain, &mut problems);
         let variants = variant_names(&chain, &mut problems);
+        let grid = Grid::read(&chain, &variants, &mut problems);
         let mut runs = Vec::new();
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
@@ -107,6 +122,7 @@ impl Plan {
                 }
             }
         }
+        note_twins(&runs, &mut problems);
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
             return Err(in_order(problems));
@@ -132,6 +148,24 @@ impl Plan {
         let mut labels: Vec<&str> = self.runs.iter().map(|run| run.variant.as_str()).collect();
         labels.dedup();
         labels
+    }
+}
+
+/// Points of the grid that come to the same settings: something lies over a swept key.
+fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
+    let mut seen: HashMap<(&str, &str), &Run> = HashMap::new();
+    for run in runs.iter().filter(|run| !run.swept.is_empty()) {
+        let name = run.variant.split(',').next().unwrap_or_default();
+        let name = if name.contains('=') { "" } else { name };
+        if let Some(twin) = seen.insert((name, &run.id), run) {
+            let (one, other) = (&twin.variant, &run.variant);
+            let problem = Problem::new(format!("`{one}` and `{other}` come to the same settings"));
+            note(
+                problems,
+                problem.hint("is a swept key overridden by `--set` or a `BURNLAB_` variable?"),
+            );
+            return;
+        }
     }
 }
 
@@ -296,23 +330,25 @@ fn run_id(settings: &Settings, seed: u64) -> String {
     {
         train.remove("seeds");
     }
-    let hash = Sha256::digest(format!("{NUMBERS} {seed} {values}").as_bytes());
-    hash.iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    short_hash(format!("{NUMBERS} {seed} {values}").as_bytes())
 }
 
-/// The path below the last `experiments` folder, without `.toml`.
+/// The path below the last `experiments` folder, without `.toml`; elsewhere the file's name alone.
 fn experiment_name(path: &Path) -> String {
-    let path = path.with_extension("");
-    let parts: Vec<String> = path
-        .iter()
-        .map(|part| part.to_string_lossy().into_owned())
+    let stem = path.with_extension("");
+    let parts: Vec<String> = stem
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+            _ => None,
+        })
         .collect();
-    let from = parts
-        .iter()
-        .rposition(|part| part == "experiments")
-        .map_or(parts.len() - 1, |at| at + 1);
+    let last = parts.len().saturating_sub(1);
+    let folders = &parts[..last];
+    let climbs = stem.components().any(|part| part == Component::ParentDir);
+    let from = match folders.iter().rposition(|part| part == "experiments") {
+        Some(at) if !climbs => at + 1,
+        _ => last,
+    };
     parts[from..].join("/")
 }

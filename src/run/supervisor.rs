@@ -45,7 +45,7 @@ pub enum State {
 /// How it ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// In the plan's order; runs left out have a row as they stand on disk.
+    /// In the plan's order; runs left out as they stand on disk.
     pub rows: Vec<RunRow>,
     /// Ctrl-C came, or `--fail-fast` struck.
     pub stopped: bool,
@@ -119,8 +119,8 @@ pub fn supervise(
     let mut supervisor = Supervisor {
         plan,
         options,
+        rows: rows(plan, &states, &folder),
         folder,
-        rows: rows(plan, &states),
         queue: (0..plan.runs.len())
             .filter(|&i| matches!(states[i], State::ToDo { .. }))
             .collect(),
@@ -169,15 +169,23 @@ fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
     Ok(())
 }
 
-fn rows(plan: &Plan, states: &[State]) -> Vec<RunRow> {
+fn rows(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Vec<RunRow> {
     plan.runs
         .iter()
         .zip(states)
         .map(|(run, state)| match state {
             State::Finished(row) => row.as_ref().clone(),
-            _ => RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()),
+            State::ToDo { .. } => unfinished(run),
+            State::LeftOut => {
+                let before = folder.run(run).row().filter(|row| row.id == run.id);
+                before.unwrap_or_else(|| unfinished(run))
+            }
         })
         .collect()
+}
+
+fn unfinished(run: &Run) -> RunRow {
+    RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
 }
 
 /// How long workers may take to stop before they are killed.
@@ -299,7 +307,7 @@ impl Supervisor<'_> {
         let run = &self.plan.runs[index];
         let assignment = Assignment {
             index,
-            row: RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone()),
+            row: unfinished(run),
             settings: run.settings.as_ref().clone(),
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
@@ -340,10 +348,10 @@ impl Supervisor<'_> {
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
         let folder = self.folder.run(run);
-        let mut row = folder.row().unwrap_or_else(|| {
-            RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
-        });
-        if self.stopping.is_none() {
+        let mut row = folder.row().unwrap_or_else(|| unfinished(run));
+        // It may have died after its last word was written and before it was told.
+        let is_over = matches!(row.status, Status::Done | Status::Diverged);
+        if self.stopping.is_none() && !is_over {
             row.status = Status::Failed;
             row.reason = Some(reason.to_string());
             folder.create()?;

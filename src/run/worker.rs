@@ -122,12 +122,16 @@ fn attempt(
             let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
         }
     }
-    if let Err(error) = folder.write_row(&row) {
-        row.status = Status::Failed;
-        row.reason = error
-            .problems
-            .first()
-            .map(|problem| problem.message.clone());
+    match folder.write_row(&row) {
+        Ok(()) if row.status != Status::Failed => train::remove_checkpoint(&folder),
+        Ok(()) => {}
+        Err(error) => {
+            row.status = Status::Failed;
+            row.reason = error
+                .problems
+                .first()
+                .map(|problem| problem.message.clone());
+        }
     }
     Some(row)
 }
@@ -152,6 +156,7 @@ fn train_run(
 
     let mut reporter = Ears {
         own: make(assignment)?,
+        stop,
         index: assignment.index,
         last_progress: None,
     };
@@ -173,13 +178,15 @@ fn train_run(
 }
 
 /// Hears a run, and passes what is light on to the supervisor.
-struct Ears {
+struct Ears<'a> {
     own: Box<dyn Reporter>,
+    /// Set when the supervisor is gone: the run is interrupted then, not failed.
+    stop: &'a AtomicBool,
     index: usize,
     last_progress: Option<Instant>,
 }
 
-impl Reporter for Ears {
+impl Reporter for Ears<'_> {
     fn hear(&mut self, event: &Event) -> Result<()> {
         self.own.hear(event)?;
         let light = match event {
@@ -198,10 +205,13 @@ impl Reporter for Ears {
             }
         };
         if light {
-            tell(&Message::Event {
+            let message = Message::Event {
                 index: self.index,
                 event: event.clone(),
-            })?;
+            };
+            if tell(&message).is_err() {
+                self.stop.store(true, Ordering::Relaxed);
+            }
         }
         Ok(())
     }

@@ -74,12 +74,21 @@ impl Document {
             .hint("start from a file under `experiments/`");
             return Err(Error::usage(problem));
         }
-        Ok(Document {
+        let document = Document {
             path: path.to_path_buf(),
             text,
             table,
             spans,
-        })
+        };
+        let mut keys = Vec::new();
+        match strange_number(&toml::Value::Table(document.table.clone()), &mut keys) {
+            None => Ok(document),
+            Some(number) => {
+                let place = document.place(&keys, &keys.join("."));
+                let problem = Problem::new(format!("expected a finite number, found `{number}`"));
+                Err(Error::usage(problem.at(place)))
+            }
+        }
     }
 
     /// The place of the value at `keys`, or of the nearest table around it.
@@ -101,11 +110,6 @@ impl Document {
         self.of(range, show)
     }
 
-    /// Whether the file says something at `keys`.
-    pub fn has(&self, keys: &[String]) -> bool {
-        self.walk(keys).1
-    }
-
     fn of(&self, range: &std::ops::Range<usize>, show: &str) -> Place {
         if range.is_empty() && range.start == 0 {
             return Place::WholeFile(self.path.clone());
@@ -124,6 +128,31 @@ impl Document {
         }
         (spans, true)
     }
+}
+
+/// The first NaN or infinity, which no setting can be, and the keys down to it.
+fn strange_number(value: &toml::Value, keys: &mut Vec<String>) -> Option<f64> {
+    let inner: Vec<(String, &toml::Value)> = match value {
+        toml::Value::Float(number) => return (!number.is_finite()).then_some(*number),
+        toml::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (index.to_string(), item))
+            .collect(),
+        toml::Value::Table(table) => table
+            .iter()
+            .map(|(key, value)| (key.clone(), value))
+            .collect(),
+        _ => return None,
+    };
+    inner.into_iter().find_map(|(key, value)| {
+        keys.push(key);
+        let found = strange_number(value, keys);
+        if found.is_none() {
+            keys.pop();
+        }
+        found
+    })
 }
 
 fn table_spans(

@@ -238,7 +238,7 @@ fn adapt(
                 adapt(below, dict, path, origin)?;
                 None
             }
-            (Some(Value::Array(_, below)), Value::Dict(_, changes)) => {
+            (Some(Value::Array(_, below)), Value::Dict(_, changes)) if *key == "layers" => {
                 Some(change_layers(below, changes, path, origin)?)
             }
             _ => None,
@@ -275,7 +275,15 @@ fn change_layers(
             });
             return Err(problem);
         };
-        if let (Value::Dict(_, layer), Value::Dict(_, change)) = (&mut layers[index], change)
+        let Value::Dict(_, change) = change else {
+            let at: Vec<String> = path.iter().chain([name]).cloned().collect();
+            return Err(
+                Problem::new(format!("expected a table of fields for the layer `{name}`"))
+                    .at(origin.place(&at, false))
+                    .hint(format!("name one field, such as `{}.FIELD`", at.join("."))),
+            );
+        };
+        if let Value::Dict(_, layer) = &mut layers[index]
             && let Some(Value::Dict(_, fields)) = layer.values_mut().next()
         {
             for (key, value) in change {

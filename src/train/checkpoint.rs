@@ -80,8 +80,8 @@ pub(super) fn resume<B: TrainingBackend>(
     }
 }
 
-/// Forgets the checkpoint, if there is one.
-pub(super) fn remove(folder: &RunFolder) {
+/// Forgets the checkpoint, if there is one: once the run's result is safely written.
+pub fn remove(folder: &RunFolder) {
     // One that stays behind costs room, nothing else.
     let _ = fs::remove_file(folder.file(FILE));
 }
@@ -167,7 +167,10 @@ fn record<B: Backend, R: Record<B>>(bytes: Vec<u8>, device: &B::Device) -> R {
 }
 
 fn fingerprint(job: &Job) -> String {
-    let settings = serde_json::to_string(job.settings).expect("settings are plain values");
+    let mut settings = job.settings.clone();
+    // Which other seeds are run beside this one changes nothing here.
+    settings.train.seeds = Vec::new();
+    let settings = serde_json::to_string(&settings).expect("settings are plain values");
     let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
     let sum = Sha256::digest(text.as_bytes());
     sum.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -26,6 +26,7 @@ use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, S
 use crate::rng::{Purpose, Seed};
 use crate::shape::Shape;
 use crate::spec::{Model, Settings};
+pub use checkpoint::remove as remove_checkpoint;
 use evaluate::{Tally, evaluate};
 use set::{EvaluationSet, TrainingSet};
 
@@ -60,7 +61,8 @@ pub enum Outcome {
 /// Trains a run, from its checkpoint if its folder holds a sound one.
 ///
 /// Leaves `epochs.csv`, `confusion.csv`, `weights.safetensors` and, with a validation set,
-/// `best.safetensors` in the folder.
+/// `best.safetensors` in the folder, and the checkpoint: whoever writes the run's result removes it
+/// afterwards with [`remove_checkpoint`].
 ///
 /// # Errors
 /// The data is missing or damaged, the folder cannot be written, or the reporter gives an error.
@@ -211,7 +213,6 @@ impl<B: TrainingBackend> Run<'_, B> {
                 .map(|set| evaluate(&resting, set, loss).0);
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
-                    checkpoint::remove(self.job.folder);
                     return Ok(outcome);
                 }
             }
@@ -306,7 +307,6 @@ impl<B: TrainingBackend> Run<'_, B> {
         let last = state.network.valid();
         let (test, answers) = evaluate(&last, &self.test, loss);
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
-            checkpoint::remove(folder);
             return Ok(outcome);
         }
         last.save_weights(&folder.file("weights.safetensors"))?;
@@ -327,7 +327,6 @@ impl<B: TrainingBackend> Run<'_, B> {
         folder.write_confusion(&measured)?;
         self.reporter
             .hear(&Event::Finished(Box::new(measured.clone())))?;
-        checkpoint::remove(folder);
         Ok(Outcome::Done(Box::new(measured)))
     }
 }

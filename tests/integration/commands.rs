@@ -58,6 +58,27 @@ fn overrides_that_are_wrong_are_shown_as_they_were_given() {
 }
 
 #[test]
+fn an_override_of_a_swept_key_is_refused() {
+    let lab = Lab::new();
+    let file = lab.file(
+        "small.toml",
+        &format!("{SMALL}\n[grid]\n'train.batch_size' = [50, 100]\n"),
+    );
+    let ended = lab.burnlab(&[
+        "check",
+        file.to_str().unwrap(),
+        "--set",
+        "train.batch_size=20",
+    ]);
+    assert_eq!(ended.code, 2, "{}", ended.out);
+    assert_eq!(
+        ended.err,
+        "error: `plain,batch_size=50` and `plain,batch_size=100` come to the same settings\n  \
+         hint: is a swept key overridden by `--set` or a `BURNLAB_` variable?\n"
+    );
+}
+
+#[test]
 fn ten_thousand_runs_are_checked_and_planned() {
     let lab = Lab::new();
     let rates: Vec<String> = (1..=50).map(|i| format!("{i}e-4")).collect();

@@ -128,6 +128,26 @@ fn whatever_is_killed_the_tables_end_up_the_same() {
         expected
     );
 
+    // Another seed beside it changes nothing for a run that was interrupted.
+    let lab = Lab::new();
+    let file = lab.file("longer.toml", &LONGER.replace("[0, 1]", "[0]"));
+    let file = file.to_str().unwrap();
+    let mut supervisor = lab.start(&["run", file]);
+    wait_until("two epochs are done", || lab.epochs("default-seed-0") >= 2);
+    signal("-INT", supervisor.id());
+    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
+    lab.file("longer.toml", LONGER);
+    let ended = lab.burnlab(&["run", file]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended.err.contains("resumed   default, seed 0"),
+        "{}",
+        ended.err
+    );
+    let log = fs::read_to_string(lab.results("longer").join("workers.log")).unwrap();
+    assert!(!log.contains("starting over"), "{log}");
+    assert_eq!(lab.table("longer", "summary.csv"), expected.0);
+
     // The supervisor is killed: its workers end by themselves, and the next call goes on.
     let lab = Lab::new();
     let file = lab.file("longer.toml", LONGER);
