@@ -41,43 +41,141 @@ impl fmt::Display for ImageShape {
     }
 }
 
+/// `[steps, features]` of one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceShape {
+    pub steps: usize,
+    pub features: usize,
+}
+
+/// `[channels, depth, height, width]` of one volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeShape {
+    pub channels: usize,
+    pub depth: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
 /// The shape of one sample between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A vector of this many values; a batch is `[batch, features]`.
     Features(usize),
+    /// A row of vectors; a batch is `[batch, steps, features]`.
+    Sequence(SequenceShape),
     /// An image; a batch is `[batch, channels, height, width]`.
     Image(ImageShape),
+    /// A stack of images; a batch is `[batch, channels, depth, height, width]`.
+    Volume(VolumeShape),
 }
 
 impl Shape {
+    pub fn sequence(steps: usize, features: usize) -> Self {
+        Shape::Sequence(SequenceShape { steps, features })
+    }
+
+    pub fn image(channels: usize, height: usize, width: usize) -> Self {
+        Shape::Image(ImageShape::new(channels, height, width))
+    }
+
+    pub fn volume(channels: usize, depth: usize, height: usize, width: usize) -> Self {
+        Shape::Volume(VolumeShape {
+            channels,
+            depth,
+            height,
+            width,
+        })
+    }
+
+    /// The shape with these axes; `None` unless there are one to four.
+    pub fn of(dims: &[usize]) -> Option<Self> {
+        Some(match *dims {
+            [features] => Shape::Features(features),
+            [steps, features] => Shape::sequence(steps, features),
+            [channels, height, width] => Shape::image(channels, height, width),
+            [channels, depth, height, width] => Shape::volume(channels, depth, height, width),
+            _ => return None,
+        })
+    }
+
+    /// The axes, without the batch.
+    pub fn dims(self) -> Vec<usize> {
+        match self {
+            Shape::Features(features) => vec![features],
+            Shape::Sequence(s) => vec![s.steps, s.features],
+            Shape::Image(i) => vec![i.channels, i.height, i.width],
+            Shape::Volume(v) => vec![v.channels, v.depth, v.height, v.width],
+        }
+    }
+
     /// Values in one sample.
     pub fn len(self) -> usize {
-        match self {
-            Shape::Features(features) => features,
-            Shape::Image(image) => image.len(),
-        }
+        self.dims().iter().product()
     }
 
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
+    /// Channels of an image or a volume, features of a sequence or a vector.
+    pub fn channels(self) -> usize {
+        match self {
+            Shape::Features(features) => features,
+            Shape::Sequence(sequence) => sequence.features,
+            Shape::Image(image) => image.channels,
+            Shape::Volume(volume) => volume.channels,
+        }
+    }
+
+    /// The axes that a window slides over: steps; height and width; depth, height and width.
+    pub fn places(self) -> Vec<usize> {
+        match self {
+            Shape::Features(_) => Vec::new(),
+            Shape::Sequence(sequence) => vec![sequence.steps],
+            Shape::Image(image) => vec![image.height, image.width],
+            Shape::Volume(volume) => vec![volume.depth, volume.height, volume.width],
+        }
+    }
+
+    /// The same kind of shape with other channels and places, as [`channels`](Self::channels) and
+    /// [`places`](Self::places) give them.
+    ///
+    /// # Panics
+    /// If there are not as many places as this shape has.
+    pub fn with(self, channels: usize, places: &[usize]) -> Self {
+        match (self, places) {
+            (Shape::Features(_), []) => Shape::Features(channels),
+            (Shape::Sequence(_), [steps]) => Shape::sequence(*steps, channels),
+            (Shape::Image(_), [height, width]) => Shape::image(channels, *height, *width),
+            (Shape::Volume(_), [depth, height, width]) => {
+                Shape::volume(channels, *depth, *height, *width)
+            }
+            _ => unreachable!("a shape keeps its number of places"),
+        }
+    }
+
+    /// The same places with other channels.
+    pub fn with_channels(self, channels: usize) -> Self {
+        self.with(channels, &self.places())
+    }
+
     /// What kind of thing it is, for errors: `features`, `an image`.
     pub fn kind(self) -> &'static str {
         match self {
             Shape::Features(_) => "features",
+            Shape::Sequence(_) => "a sequence",
             Shape::Image(_) => "an image",
+            Shape::Volume(_) => "a volume",
         }
     }
 }
 
 impl fmt::Display for Shape {
+    /// `784`, `28x28`, `1x28x28`: the axes without the batch.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shape::Features(features) => write!(f, "{features}"),
-            Shape::Image(image) => image.fmt(f),
-        }
+        let dims: Vec<String> = self.dims().iter().map(usize::to_string).collect();
+        f.write_str(&dims.join("x"))
     }
 }
 
@@ -123,6 +221,17 @@ pub fn window(input: usize, kernel: usize, stride: usize, padding: Padding) -> O
             }
         }),
     }
+}
+
+/// A window of `kernel` values taken from every `dilation`-th value.
+pub fn dilated_window(
+    input: usize,
+    kernel: usize,
+    dilation: usize,
+    stride: usize,
+    padding: Padding,
+) -> Option<Window> {
+    window(input, (kernel - 1) * dilation + 1, stride, padding)
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ impl Backward<Flex, 3> for Convolution {
             gradients.register::<Flex>(node.id, plain(gradient, &shape));
         }
         if let Some(node) = of_weight {
-            let shape = [sizes.filters, sizes.channels, sizes.rows, sizes.columns];
+            let seen = sizes.channels / sizes.sliding.groups;
+            let shape = [sizes.filters, seen, sizes.rows, sizes.columns];
             gradients.register::<Flex>(node.id, plain(slopes.weight, &shape));
         }
         if let Some(node) = of_bias {
@@ -125,12 +126,13 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Of `[batch, channels, height, width]` and `[filters, channels, rows, columns]`.
+    /// Of `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]`.
     fn of(x: [usize; 4], weight: [usize; 4], sliding: Sliding) -> Self {
         let [batch, channels, height, width] = x;
         let [filters, _, rows, columns] = weight;
         let outputs = |axis: usize, input: usize, kernel: usize| {
-            (input + sliding.before[axis] + sliding.after[axis] - kernel) / sliding.stride[axis] + 1
+            let window = (kernel - 1) * sliding.dilation[axis] + 1;
+            (input + sliding.before[axis] + sliding.after[axis] - window) / sliding.stride[axis] + 1
         };
         Sizes {
             batch,
@@ -146,9 +148,19 @@ impl Sizes {
         }
     }
 
-    /// Values of one window.
+    /// Values of one window, over all groups.
     fn depth(&self) -> usize {
         self.channels * self.rows * self.columns
+    }
+
+    /// Values of one window that one filter sees.
+    fn seen(&self) -> usize {
+        self.depth() / self.sliding.groups
+    }
+
+    /// Filters of one group.
+    fn share(&self) -> usize {
+        self.filters / self.sliding.groups
     }
 
     /// Windows of one image.
@@ -168,11 +180,17 @@ impl Sizes {
     /// the window and every row of windows that meets the image: windows `first..end` of the row do, the
     /// first of them at the image's given place.
     fn visit(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
-        let Sliding { stride, before, .. } = self.sliding;
+        let Sliding {
+            stride,
+            before,
+            dilation,
+            ..
+        } = self.sliding;
         for channel in 0..self.channels {
             for row in 0..self.rows {
                 for column in 0..self.columns {
                     let depth = (channel * self.rows + row) * self.columns + column;
+                    let (row, column) = (row * dilation[0], column * dilation[1]);
                     let first = before[1].saturating_sub(column).div_ceil(stride[1]);
                     let end = (self.width + before[1])
                         .saturating_sub(column)
@@ -323,8 +341,15 @@ fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Pla
                     }
                 }
                 sizes.unfold(image, windows);
-                let filters = Matrix::new(filters, sizes.filters, depth);
-                product(filters, Matrix::new(windows, depth, places), output, true);
+                let (seen, share) = (sizes.seen(), sizes.share());
+                let groups = filters
+                    .chunks_exact(share * seen)
+                    .zip(windows.chunks_exact(seen * places))
+                    .zip(output.chunks_exact_mut(share * places));
+                for ((filters, windows), output) in groups {
+                    let filters = Matrix::new(filters, share, seen);
+                    product(filters, Matrix::new(windows, seen, places), output, true);
+                }
             },
         );
     let shape = [sizes.batch, sizes.filters, sizes.down, sizes.across];
@@ -405,7 +430,8 @@ fn part_backward(
             depth * places
         }
     ];
-    let mut of_weight = vec![0.0; sizes.filters * depth];
+    let (seen, share) = (sizes.seen(), sizes.share());
+    let mut of_weight = vec![0.0; sizes.filters * seen];
     let mut of_bias = vec![0.0; sizes.filters];
     let mut of_images = of_images.chunks_exact_mut(sizes.image());
     let samples = images
@@ -413,15 +439,28 @@ fn part_backward(
         .zip(of_outputs.chunks_exact(sizes.output()));
     for (image, of_output) in samples {
         sizes.unfold(image, &mut windows);
-        let slopes = Matrix::new(of_output, sizes.filters, places);
-        let turned = Matrix::transposed(&windows, depth, places);
-        product(slopes, turned, &mut of_weight, true);
+        let groups = of_output
+            .chunks_exact(share * places)
+            .zip(windows.chunks_exact(seen * places))
+            .zip(of_weight.chunks_exact_mut(share * seen));
+        for ((of_output, windows), of_weight) in groups {
+            let slopes = Matrix::new(of_output, share, places);
+            let turned = Matrix::transposed(windows, seen, places);
+            product(slopes, turned, of_weight, true);
+        }
         for (sum, row) in of_bias.iter_mut().zip(of_output.chunks_exact(places)) {
             *sum += row.iter().sum::<f32>();
         }
         if let Some(of_image) = of_images.next() {
-            let turned = Matrix::transposed(filters, sizes.filters, depth);
-            product(turned, slopes, &mut of_windows, false);
+            let groups = of_output
+                .chunks_exact(share * places)
+                .zip(filters.chunks_exact(share * seen))
+                .zip(of_windows.chunks_exact_mut(seen * places));
+            for ((of_output, filters), of_windows) in groups {
+                let slopes = Matrix::new(of_output, share, places);
+                let turned = Matrix::transposed(filters, share, seen);
+                product(turned, slopes, of_windows, false);
+            }
             sizes.fold(&of_windows, of_image);
         }
     }
@@ -461,22 +500,28 @@ mod tests {
     #[test]
     fn it_agrees_with_burns_convolution() {
         let cases = [
-            ([3, 1, 9, 8], [4, 1, 3, 3], [1, 1], [1, 1], [1, 1]),
-            ([9, 3, 9, 8], [4, 3, 3, 3], [2, 2], [0, 0], [1, 1]),
-            ([2, 2, 7, 7], [5, 2, 4, 2], [3, 1], [1, 0], [2, 1]),
-            ([10, 2, 5, 6], [3, 2, 1, 1], [1, 2], [0, 0], [0, 0]),
-            ([1, 2, 3, 3], [3, 2, 5, 5], [1, 1], [2, 2], [2, 2]),
+            ([3, 1, 9, 8], [4, 1, 3, 3], [1, 1], [1, 1], [1, 1], [1, 1]),
+            ([9, 3, 9, 8], [4, 3, 3, 3], [2, 2], [0, 0], [1, 1], [1, 1]),
+            ([2, 2, 7, 7], [5, 2, 4, 2], [3, 1], [1, 0], [2, 1], [1, 1]),
+            ([10, 2, 5, 6], [3, 2, 1, 1], [1, 2], [0, 0], [0, 0], [1, 1]),
+            ([1, 2, 3, 3], [3, 2, 5, 5], [1, 1], [2, 2], [2, 2], [1, 1]),
+            ([3, 4, 9, 8], [6, 2, 3, 3], [1, 2], [2, 2], [2, 1], [2, 2]),
+            ([9, 4, 7, 7], [4, 1, 3, 2], [2, 1], [1, 0], [1, 1], [1, 3]),
+            ([2, 3, 8, 8], [6, 1, 3, 3], [1, 1], [1, 1], [1, 1], [1, 1]),
         ];
-        for (x_shape, weight_shape, stride, before, after) in cases {
+        for (x_shape, weight_shape, stride, before, after, dilation) in cases {
+            let groups = x_shape[1] / weight_shape[1];
             let sliding = Sliding {
                 stride,
                 before,
                 after,
+                dilation,
+                groups,
             };
             let (x, weight) = (tensor(x_shape, 0.37), tensor(weight_shape, 0.71));
             let bias = tensor([weight_shape[0]], 1.3);
             let ours = Training::convolve2d(x.clone(), weight.clone(), Some(bias.clone()), sliding);
-            let options = PaddedConvOptions::asymmetric(stride, before, after, [1, 1], 1);
+            let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
             let burns = conv2d(x.clone(), weight.clone(), Some(bias.clone()), options);
             near(ours.clone().inner(), burns.clone().inner(), "output");
             let slopes = |output: Tensor<Training, 4>| {

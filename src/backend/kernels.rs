@@ -15,11 +15,15 @@ pub struct Sliding {
     pub before: [usize; 2],
     /// Zeros below and to the right.
     pub after: [usize; 2],
+    /// Distance between the values under the window.
+    pub dilation: [usize; 2],
+    /// Groups of channels, each seen by its own share of the filters.
+    pub groups: usize,
 }
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
-    /// `[batch, channels, height, width]` and `[filters, channels, rows, columns]` to
+    /// `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]` to
     /// `[batch, filters, height out, width out]`, with `[filters]` added.
     fn convolve2d(
         x: Tensor<Self, 4>,
@@ -31,8 +35,10 @@ pub trait Kernels: Backend {
             stride,
             before,
             after,
+            dilation,
+            groups,
         } = sliding;
-        let options = PaddedConvOptions::asymmetric(stride, before, after, [1, 1], 1);
+        let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
         conv2d(x, weight, bias, options)
     }
 }

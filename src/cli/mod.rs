@@ -55,6 +55,9 @@ enum Command {
         file: PathBuf,
         /// One of its variants [default: every different network]
         variant: Option<String>,
+        /// Show the layers inside blocks too
+        #[arg(long)]
+        expand: bool,
         #[command(flatten)]
         set: Set,
     },
@@ -127,8 +130,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Explain { file, variant, set } => {
             show::explain(&files::find(&file)?, &set.overrides(), variant.as_deref())?;
         }
-        Command::Summary { file, variant, set } => {
-            show::summary(&files::find(&file)?, &set.overrides(), variant.as_deref())?;
+        Command::Summary {
+            file,
+            variant,
+            expand,
+            set,
+        } => {
+            let overrides = set.overrides();
+            show::summary(&files::find(&file)?, &overrides, variant.as_deref(), expand)?;
         }
         Command::List { results } => show::list(&results)?,
         Command::Compare { file, results, set } => {

@@ -125,8 +125,14 @@ fn leaf(resolved: &Resolved, value: &serde_json::Value, path: &[String]) -> (Str
     (format!("{} = {value}", path.join(".")), origin)
 }
 
-/// Prints the network of a variant, or every different network of the experiment.
-pub fn summary(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Result<()> {
+/// Prints the network of a variant, or every different network of the experiment; `expand` shows the
+/// layers inside blocks too.
+pub fn summary(
+    path: &Path,
+    overrides: &Overrides,
+    variant: Option<&str>,
+    expand: bool,
+) -> Result<()> {
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
     let mut shown: Vec<(&Model, Vec<&str>)> = Vec::new();
@@ -163,7 +169,7 @@ pub fn summary(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
         say(&format!("{}: {}", plan.name, variants.join(", ")));
         let (facts, _) = catalogue.check(&run.settings.data)?;
         let layers = planned(&run.settings, &catalogue)?;
-        say(&network::summary_table(&layers, facts.shape));
+        say(&network::summary_table(&layers, facts.shape, expand));
     }
     Ok(())
 }

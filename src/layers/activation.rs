@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActivationFunction, Around, Fields, Forward, Signal, Weights};
+use super::{ActivationFunction, Around, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -56,7 +56,7 @@ pub struct ActivationLayer {
 }
 
 impl<B: Backend> Forward<B> for ActivationLayer {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         input.map(self.function)
     }
 }

@@ -7,7 +7,8 @@ use burn::tensor::{Tensor, activation};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::signal::EachValue;
+use super::Signal;
+use super::signal::EachRank;
 use crate::tagged::{one_key, one_key_schema};
 use crate::value::{PositiveReal, Real};
 
@@ -92,9 +93,8 @@ impl JsonSchema for ActivationFunction {
     }
 }
 
-impl<B: Backend> EachValue<B> for ActivationFunction {
-    /// Axis 1 holds the features or the channels.
-    fn apply<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+impl<B: Backend> EachRank<B> for ActivationFunction {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
             ActivationFunction::Relu {} => activation::relu(x),
             ActivationFunction::Elu { alpha } => activation::elu(x, alpha.get()),
@@ -105,18 +105,18 @@ impl<B: Backend> EachValue<B> for ActivationFunction {
                 activation::leaky_relu(x, negative_slope.get())
             }
             ActivationFunction::Gelu {} => activation::gelu(x),
-            ActivationFunction::Softmax {} => activation::softmax(x, 1),
+            ActivationFunction::Softmax {} => activation::softmax(x, channels),
         }
     }
 }
 
-/// Applies an optional activation to a tensor of any rank.
-pub(super) fn activate<B: Backend, const D: usize>(
+/// Applies an activation function, if there is one.
+pub(super) fn activate<B: Backend>(
     function: Option<ActivationFunction>,
-    x: Tensor<B, D>,
-) -> Tensor<B, D> {
+    x: Signal<B>,
+) -> Signal<B> {
     match function {
-        Some(function) => function.apply(x),
+        Some(function) => x.map(function),
         None => x,
     }
 }

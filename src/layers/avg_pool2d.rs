@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::max_pool2d::{pool_output, pool_windows, two, valid};
-use super::{Around, Fields, Forward, Signal, Weights};
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::{ImageShape, Padding, Shape};
 use crate::value::Pair;
@@ -64,7 +64,7 @@ pub struct AvgPool2dLayer {
 }
 
 impl<B: Backend> Forward<B> for AvgPool2dLayer {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let AvgPool2d {
             size,
             stride,

@@ -6,13 +6,14 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Cost, Fields, Forward, Signal, Weights};
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PositiveReal, Rate};
 
-/// Batch normalization (Ioffe and Szegedy 2015) over `[batch, features]` or, channel by channel,
-/// over `[batch, channels, height, width]`. Keeps the shape.
+/// Batch normalization (Ioffe and Szegedy 2015) of every feature over `[batch, features]` and
+/// `[batch, steps, features]`, of every channel over `[batch, channels, height, width]` and volumes.
+/// Keeps the shape.
 ///
 /// Training uses the batch's mean and (biased) variance; otherwise the running ones are used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,13 +38,6 @@ fn epsilon() -> PositiveReal {
     PositiveReal(1e-3)
 }
 
-fn channels(input: Shape) -> usize {
-    match input {
-        Shape::Features(features) => features,
-        Shape::Image(image) => image.channels,
-    }
-}
-
 impl BatchNormalization {
     /// Scale 1, offset 0, running mean 0, running variance 1, on the device.
     pub fn build<B: Backend>(
@@ -52,7 +46,7 @@ impl BatchNormalization {
         _around: Around,
         weights: &mut Weights<B>,
     ) -> BatchNormalizationLayer<B> {
-        let norm = BatchNormConfig::new(channels(input))
+        let norm = BatchNormConfig::new(input.channels())
             .with_momentum(1.0 - self.momentum.get())
             .with_epsilon(self.epsilon.get())
             .init(weights.device());
@@ -71,7 +65,7 @@ impl Fields for BatchNormalization {
 
     fn cost(&self, input: Shape, _around: Around) -> Cost {
         Cost {
-            parameters: 2 * channels(input),
+            parameters: 2 * input.channels(),
             multiply_adds: 0,
         }
     }
@@ -85,10 +79,15 @@ pub struct BatchNormalizationLayer<B: Backend> {
 
 impl<B: Backend> Forward<B> for BatchNormalizationLayer<B> {
     /// Burn's layer itself takes the batch's statistics on a training backend only.
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => Signal::Features(self.norm.forward(x)),
+            // Burn's axis of channels is the second one.
+            Signal::Sequence(x) => {
+                Signal::Sequence(self.norm.forward(x.swap_dims(1, 2)).swap_dims(1, 2))
+            }
             Signal::Image(x) => Signal::Image(self.norm.forward(x)),
+            Signal::Volume(x) => Signal::Volume(self.norm.forward(x)),
         }
     }
 }
@@ -103,6 +102,12 @@ mod tests {
             "batch_normalization = {}",
             &[2, 3, 4],
             expect(&[2, 3, 4], 4),
+        );
+        check_layer("batch_normalization = {}", &[5, 3], expect(&[5, 3], 6));
+        check_layer(
+            "batch_normalization = {}",
+            &[2, 3, 4, 5],
+            expect(&[2, 3, 4, 5], 4),
         );
         check_layer(
             "batch_normalization = { momentum = 0.9 }",

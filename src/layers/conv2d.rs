@@ -1,20 +1,22 @@
 //! `conv2d`: 2-d convolution.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs,
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
+    Weights, needs, too_large,
 };
 use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
-use crate::shape::{ImageShape, Padding, Shape, Window, window};
-use crate::value::{Pair, Positive};
+use crate::shape::{ImageShape, Padding, Shape, Window, dilated_window};
+use crate::value::{NonNegative, Pair, Positive};
 
 /// 2-d convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +35,15 @@ pub struct Conv2d {
     /// `same` (default) or `valid`, as TensorFlow computes them.
     #[serde(default)]
     pub padding: Padding,
+    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+    #[serde(default = "one")]
+    pub dilation: Pair,
+    /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
+    #[serde(default = "single")]
+    pub groups: Positive,
+    /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Vec<Vec<usize>>>,
     /// Activation function after the bias. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<ActivationFunction>,
@@ -45,10 +56,20 @@ pub struct Conv2d {
     /// First values of the bias. Default zeros.
     #[serde(default = "zeros")]
     pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
 }
 
 fn one() -> Pair {
     Pair::both(1)
+}
+
+fn single() -> Positive {
+    Positive(1)
 }
 
 fn yes() -> bool {
@@ -57,11 +78,70 @@ fn yes() -> bool {
 
 impl Conv2d {
     fn windows(&self, image: ImageShape) -> Option<[Window; 2]> {
-        let ([rows, columns], [down, right]) = (self.kernel.get(), self.stride.get());
-        Some([
-            window(image.height, rows, down, self.padding)?,
-            window(image.width, columns, right, self.padding)?,
-        ])
+        let (kernel, stride, dilation) =
+            (self.kernel.get(), self.stride.get(), self.dilation.get());
+        let along = |axis: usize, input: usize| {
+            dilated_window(
+                input,
+                kernel[axis],
+                dilation[axis],
+                stride[axis],
+                self.padding,
+            )
+        };
+        Some([along(0, image.height)?, along(1, image.width)?])
+    }
+
+    /// Values that one filter sees, over all filters: `filters * channels / groups * rows * columns`, or
+    /// fewer with `connections`.
+    fn seen(&self, channels: usize) -> usize {
+        let [rows, columns] = self.kernel.get();
+        let channels = match &self.connections {
+            Some(connections) => connections.iter().map(Vec::len).sum(),
+            None => self.filters.get() * (channels / self.groups.get()),
+        };
+        channels * rows * columns
+    }
+
+    /// What is wrong with the groups or connections for this many input channels.
+    fn grouping(&self, channels: usize) -> Option<Flaw> {
+        let groups = self.groups.get();
+        for (what, count) in [
+            ("input channels", channels),
+            ("filters", self.filters.get()),
+        ] {
+            if count % groups != 0 {
+                let message =
+                    format!("has {groups} groups, which do not divide its {count} {what}");
+                return Some(Flaw::new("groups", message).hint("choose a divisor of both"));
+            }
+        }
+        let connections = self.connections.as_ref()?;
+        if groups > 1 {
+            let message = "has `groups` and `connections`, which both say what a filter sees";
+            return Some(Flaw::new("connections", message));
+        }
+        if connections.len() != self.filters.get() {
+            let (lists, filters) = (connections.len(), self.filters.get());
+            let message = format!("has {lists} lists of connections for {filters} filters");
+            return Some(Flaw::new("connections", message).hint("one list for each filter"));
+        }
+        let beyond = connections
+            .iter()
+            .flatten()
+            .find(|&&channel| channel >= channels)?;
+        let message = format!("connects to channel {beyond} of an input with {channels} channels");
+        Some(Flaw::new("connections", message).hint("channels are counted from 0"))
+    }
+
+    /// `[filters, channels, 1, 1]`: 1 where a filter sees a channel.
+    fn mask<B: Backend>(&self, channels: usize, device: &B::Device) -> Option<Tensor<B, 4>> {
+        let connections = self.connections.as_ref()?;
+        let rows = connections.iter().flat_map(|seen| {
+            (0..channels).map(move |channel| f32::from(u8::from(seen.contains(&channel))))
+        });
+        let data = TensorData::new(rows.collect(), [connections.len(), channels, 1, 1]);
+        Some(Tensor::from_data(data, device))
     }
 
     /// The filters and bias on the device.
@@ -75,12 +155,14 @@ impl Conv2d {
             unreachable!("the shape rule asks for an image")
         };
         let (filters, [rows, columns]) = (self.filters.get(), self.kernel.get());
+        let (seen, groups) = (image.channels / self.groups.get(), self.groups.get());
         let fan = Fan {
-            fan_in: image.channels * rows * columns,
-            fan_out: filters * rows * columns,
+            fan_in: seen * rows * columns,
+            fan_out: filters / groups * rows * columns,
         };
-        let shape = [filters, image.channels, rows, columns];
+        let shape = [filters, seen, rows, columns];
         Conv2dLayer {
+            mask: self.mask(image.channels, weights.device()),
             weight: weights.param(self.init, shape, fan),
             bias: self
                 .bias
@@ -103,14 +185,12 @@ impl Fields for Conv2d {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
-        let [rows, columns] = self.windows(image).ok_or_else(|| {
-            let [rows, columns] = self.kernel.get();
-            Flaw::new(
-                "kernel",
-                format!("has a {rows}x{columns} kernel, larger than its input ({image})"),
-            )
-            .hint("use a smaller `kernel`, or `padding = \"same\"`")
-        })?;
+        if let Some(flaw) = self.grouping(image.channels) {
+            return Err(flaw);
+        }
+        let [rows, columns] = self
+            .windows(image)
+            .ok_or_else(|| too_large(&self.kernel.get(), input))?;
         Ok(Shape::Image(ImageShape::new(
             self.filters.get(),
             rows.output,
@@ -118,16 +198,21 @@ impl Fields for Conv2d {
         )))
     }
 
+    fn shared_weight(&self, input: Shape, _around: Around) -> Option<Vec<usize>> {
+        let [rows, columns] = self.kernel.get();
+        let whole = self.groups.get() == 1 && self.connections.is_none();
+        whole.then(|| vec![self.filters.get(), input.channels(), rows, columns])
+    }
+
     fn cost(&self, input: Shape, around: Around) -> Cost {
-        let (Shape::Image(image), Ok(Shape::Image(output))) = (input, self.output(input, around))
-        else {
+        let Ok(output) = self.output(input, around) else {
             return Cost::default();
         };
-        let [rows, columns] = self.kernel.get();
-        let filter = image.channels * rows * columns;
+        let seen = self.seen(input.channels());
+        let places: usize = output.places().iter().product();
         Cost {
-            parameters: self.filters.get() * (filter + usize::from(self.bias)),
-            multiply_adds: output.len() * filter,
+            parameters: seen + self.filters.get() * usize::from(self.bias),
+            multiply_adds: places * seen,
         }
     }
 }
@@ -135,16 +220,17 @@ impl Fields for Conv2d {
 /// A convolution's filters.
 #[derive(Module, Debug)]
 pub struct Conv2dLayer<B: Backend> {
-    /// `[filters, channels, kernel height, kernel width]`
+    /// `[filters, channels / groups, kernel height, kernel width]`
     pub weight: Param<Tensor<B, 4>>,
     /// `[filters]`
     pub bias: Option<Param<Tensor<B, 1>>>,
+    mask: Option<Tensor<B, 4>>,
     #[module(skip)]
     fields: Conv2d,
 }
 
 impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.image();
         let [_, channels, height, width] = x.dims();
         let [rows, columns] = self
@@ -155,16 +241,30 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
             stride: self.fields.stride.get(),
             before: [rows.before, columns.before],
             after: [rows.after, columns.after],
+            dilation: self.fields.dilation.get(),
+            groups: self.fields.groups.get(),
         };
         let bias = self.bias.as_ref().map(Param::val);
-        let y = B::convolve2d(x, self.weight.val(), bias, sliding);
-        Signal::Image(activate(self.fields.activation, y))
+        let weight = match &self.mask {
+            Some(mask) => self.weight.val() * mask.clone(),
+            None => self.weight.val(),
+        };
+        let y = B::convolve2d(x, weight, bias, sliding);
+        activate(self.fields.activation, Signal::Image(y))
+    }
+
+    fn shared(&self) -> Option<SharedWeight<B>> {
+        Some(SharedWeight::Filters(self.weight.val()))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect};
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
 
     #[test]
     fn conv2d_keeps_the_promises_of_every_layer() {
@@ -184,6 +284,11 @@ mod tests {
             &[3, 9, 7],
             expect(&[2, 6, 4], 96),
         );
+        check_layer(
+            "conv2d = { filters = 4, kernel = 3, groups = 2, dilation = 2, l2 = 0.1 }",
+            &[2, 9, 7],
+            expect(&[4, 9, 7], 40),
+        );
     }
 
     #[test]
@@ -198,5 +303,20 @@ mod tests {
                 }
             }
         }
+        for fields in [
+            "groups = 2",
+            "dilation = 2",
+            "groups = 4, dilation = [1, 2], stride = 2",
+        ] {
+            let layer = format!("conv2d = {{ filters = 4, kernel = 3, {fields} }}");
+            check_slopes(&layer, &[4, 8, 7]);
+        }
+    }
+
+    #[test]
+    fn a_filter_sees_only_the_channels_it_is_connected_to() {
+        let layer = "conv2d = { filters = 2, kernel = 1, connections = [[0], [0, 1]], \
+                     init = { constant = { value = 1 } } }";
+        assert_eq!(outputs(layer, &[2, 1, 1], &[3.0, 4.0]), [3.0, 7.0]);
     }
 }

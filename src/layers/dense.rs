@@ -13,12 +13,14 @@ use serde::{Serialize, Serializer};
 
 use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Signal, Weights, needs,
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
+    Weights, needs, not_alike,
 };
 use crate::error::Flaw;
 use crate::shape::Shape;
-use crate::value::Positive;
+use crate::value::{NonNegative, Positive};
 
 /// Fully connected layer: `[batch, features]` to `[batch, units]`.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
@@ -41,6 +43,16 @@ pub struct Dense {
     /// First values of the bias. Default zeros.
     #[serde(default = "zeros")]
     pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+    /// A `dense` layer before it, whose weights it uses transposed instead of its own: a decoder's layer
+    /// tied to its encoder's. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied_to: Option<String>,
 }
 
 fn yes() -> bool {
@@ -123,12 +135,13 @@ impl Dense {
     ) -> DenseLayer<B> {
         let (fan_in, fan_out) = (input.len(), self.units.count(around));
         let fan = Fan { fan_in, fan_out };
+        let own = self.tied_to.is_none();
         DenseLayer {
-            weight: weights.param(self.init, [fan_in, fan_out], fan),
+            weight: own.then(|| weights.param(self.init, [fan_in, fan_out], fan)),
             bias: self
                 .bias
                 .then(|| weights.param(self.bias_init, [fan_out], fan)),
-            activation: self.activation,
+            fields: self.clone(),
         }
     }
 }
@@ -142,17 +155,39 @@ impl Fields for Dense {
         self.activation
     }
 
+    fn tied_to(&self) -> Option<&str> {
+        self.tied_to.as_deref()
+    }
+
+    fn shared_weight(&self, input: Shape, around: Around) -> Option<Vec<usize>> {
+        let own = self.tied_to.is_none();
+        own.then(|| vec![input.len(), self.units.count(around)])
+    }
+
     fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
-        match input {
-            Shape::Features(_) => Ok(Shape::Features(self.units.count(around))),
-            Shape::Image(_) => Err(needs("features", input)),
+        let Shape::Features(features) = input else {
+            return Err(needs("features", input));
+        };
+        let units = self.units.count(around);
+        match (around.partner, self.tied_to.as_deref()) {
+            (Some(&[inputs, outputs]), Some(name)) if [outputs, inputs] != [features, units] => {
+                let message = format!(
+                    "makes {units} of {features} features with the weights of `{name}`, \
+                     which make {outputs} of {inputs}"
+                );
+                let hint = format!("tied to `{name}` it takes {outputs} and has units = {inputs}");
+                Err(Flaw::new("tied_to", message).hint(hint))
+            }
+            (Some(&[_, _]) | None, _) => Ok(Shape::Features(units)),
+            (Some(_), name) => Err(not_alike(name, "dense")),
         }
     }
 
     fn cost(&self, input: Shape, around: Around) -> Cost {
         let units = self.units.count(around);
+        let own = usize::from(self.tied_to.is_none());
         Cost {
-            parameters: units * (input.len() + usize::from(self.bias)),
+            parameters: units * (own * input.len() + usize::from(self.bias)),
             multiply_adds: units * input.len(),
         }
     }
@@ -161,19 +196,34 @@ impl Fields for Dense {
 /// A dense layer's weights.
 #[derive(Module, Debug)]
 pub struct DenseLayer<B: Backend> {
-    /// `[features, units]`
-    pub weight: Param<Tensor<B, 2>>,
+    /// `[features, units]`; none if it is tied to another layer's.
+    pub weight: Option<Param<Tensor<B, 2>>>,
     /// `[units]`
     pub bias: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
-    activation: Option<ActivationFunction>,
+    fields: Dense,
 }
 
 impl<B: Backend> Forward<B> for DenseLayer<B> {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let bias = self.bias.as_ref().map(Param::val);
-        let y = linear(input.features(), self.weight.val(), bias);
-        Signal::Features(activate(self.activation, y))
+        let weight = match (&self.weight, &self.fields.tied_to) {
+            (Some(weight), _) => weight.val(),
+            (None, Some(name)) => pass.matrix(name).transpose(),
+            (None, None) => unreachable!("a layer has weights or is tied to some"),
+        };
+        let y = linear(input.features(), weight, bias);
+        activate(self.fields.activation, Signal::Features(y))
+    }
+
+    fn shared(&self) -> Option<SharedWeight<B>> {
+        let weight = self.weight.as_ref()?;
+        Some(SharedWeight::Matrix(weight.val()))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        let weight = self.weight.as_ref()?.val();
+        penalty(weight, self.fields.l1, self.fields.l2)
     }
 }
 

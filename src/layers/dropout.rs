@@ -6,8 +6,8 @@ use burn::tensor::{Distribution, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::signal::EachValue;
-use super::{Around, Fields, Forward, Signal, Weights};
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Rate;
@@ -58,8 +58,8 @@ struct Drop {
     rate: f64,
 }
 
-impl<B: Backend> EachValue<B> for Drop {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+impl<B: Backend> EachRank<B> for Drop {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let kept = 1.0 - self.rate;
         let mask = x.random_like(Distribution::Bernoulli(kept));
         x * mask / kept
@@ -67,8 +67,8 @@ impl<B: Backend> EachValue<B> for Drop {
 }
 
 impl<B: Backend> Forward<B> for DropoutLayer {
-    fn forward(&self, input: Signal<B>, training: bool) -> Signal<B> {
-        if training && self.rate > 0.0 {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        if pass.training && self.rate > 0.0 {
             input.map(Drop { rate: self.rate })
         } else {
             input

@@ -1,15 +1,16 @@
-//! `flatten`: an image as one row of features.
+//! `flatten`: a sequence, an image or a volume as one row of features.
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, Signal, Weights};
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// `[batch, channels, height, width]` to `[batch, channels * height * width]`; features pass as they are.
+/// `[batch, channels, height, width]` to `[batch, channels * height * width]`, and the like for sequences
+/// and volumes; features pass as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {
@@ -45,10 +46,12 @@ impl Fields for Flatten {
 pub struct FlattenLayer {}
 
 impl<B: Backend> Forward<B> for FlattenLayer {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         match input {
+            Signal::Features(x) => Signal::Features(x),
+            Signal::Sequence(x) => Signal::Features(x.flatten(1, 2)),
             Signal::Image(x) => Signal::Features(x.flatten(1, 3)),
-            features => features,
+            Signal::Volume(x) => Signal::Features(x.flatten(1, 4)),
         }
     }
 }
@@ -61,5 +64,7 @@ mod tests {
     fn flatten_keeps_the_promises_of_every_layer() {
         check_layer("flatten = {}", &[2, 3, 4], expect(&[24], 0));
         check_layer("flatten = {}", &[24], expect(&[24], 0));
+        check_layer("flatten = {}", &[6, 4], expect(&[24], 0));
+        check_layer("flatten = {}", &[1, 2, 3, 4], expect(&[24], 0));
     }
 }

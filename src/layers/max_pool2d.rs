@@ -7,7 +7,7 @@ use burn::tensor::ops::PadMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, Signal, Weights, needs};
+use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::error::Flaw;
 use crate::shape::{ImageShape, Padding, Shape, Window, window};
 use crate::value::Pair;
@@ -111,7 +111,7 @@ pub struct MaxPool2dLayer {
 }
 
 impl<B: Backend> Forward<B> for MaxPool2dLayer {
-    fn forward(&self, input: Signal<B>, _training: bool) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let MaxPool2d {
             size,
             stride,

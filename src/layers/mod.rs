@@ -8,17 +8,23 @@
 
 mod activation_function;
 mod init;
+mod pass;
+mod penalty;
 mod signal;
 #[cfg(test)]
 mod testing;
+mod wiring;
 
 pub use activation_function::ActivationFunction;
 pub use init::{Initialisation, Weights};
+pub use pass::{Pass, SharedWeight};
 pub use signal::Signal;
+pub use wiring::{Block, Join, List, Wiring};
 
 use std::borrow::Cow;
 
 use burn::module::Module;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -30,9 +36,21 @@ use crate::tagged::{one_key, one_key_schema};
 
 /// What a layer may know of its surroundings besides its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Around {
+pub struct Around<'a> {
     /// Number of classes of the dataset: what `units = "classes"` stands for.
     pub classes: usize,
+    /// The shape of the weight that the layer is tied to, if it is.
+    pub partner: Option<&'a [usize]>,
+}
+
+impl Around<'_> {
+    /// Surroundings of layers that are tied to none.
+    pub fn new(classes: usize) -> Self {
+        Around {
+            classes,
+            partner: None,
+        }
+    }
 }
 
 /// What a layer costs for one sample, forward.
@@ -44,6 +62,15 @@ pub struct Cost {
     pub multiply_adds: usize,
 }
 
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
+        costs.fold(Cost::default(), |sum, cost| Cost {
+            parameters: sum.parameters + cost.parameters,
+            multiply_adds: sum.multiply_adds + cost.multiply_adds,
+        })
+    }
+}
+
 /// A layer as the file writes it.
 pub trait Fields {
     /// The `name` the file gives it, if any.
@@ -51,6 +78,16 @@ pub trait Fields {
 
     /// The activation function applied last, if any.
     fn activation(&self) -> Option<ActivationFunction> {
+        None
+    }
+
+    /// The name of the layer whose weight it uses instead of one of its own, if it does.
+    fn tied_to(&self) -> Option<&str> {
+        None
+    }
+
+    /// The shape of the weight that another layer may be tied to, if it has one.
+    fn shared_weight(&self, _input: Shape, _around: Around) -> Option<Vec<usize>> {
         None
     }
 
@@ -65,20 +102,36 @@ pub trait Fields {
 
 /// A layer with its weights on a device.
 pub trait Forward<B: Backend> {
-    /// Applies the layer to a batch; `training` switches dropout and batch statistics on.
-    fn forward(&self, input: Signal<B>, training: bool) -> Signal<B>;
+    /// Applies the layer to a batch.
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B>;
+
+    /// The weight that another layer may be tied to.
+    fn shared(&self) -> Option<SharedWeight<B>> {
+        None
+    }
+
+    /// What the size of its weights adds to the loss, `[1]`, if anything.
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        None
+    }
 }
 
-/// Declares every layer once: its file and TOML key, its fields, its weights on backend `B`.
+/// Declares every layer once: its file and TOML key, its fields, its weights on backend `B`; and every
+/// block, which holds lists of layers and has no weights of its own.
 macro_rules! layers {
-    ($($(#[doc = $doc:literal])* $file:ident: $Name:ident => $Layer:ty;)*) => {
+    (
+        layers { $($(#[doc = $doc:literal])* $file:ident: $Name:ident => $Layer:ty;)* }
+        blocks { $($(#[doc = $block_doc:literal])* $block:ident: $Block:ident;)* }
+    ) => {
         $(pub mod $file;)*
+        $(pub mod $block;)*
 
         /// One layer of a list: a table with the layer's key, or only its name.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum LayerSpec {
             $($(#[doc = $doc])* $Name($file::$Name),)*
+            $($(#[doc = $block_doc])* $Block($block::$Block),)*
         }
 
         /// The table alone, as serde and schemars derive it.
@@ -86,26 +139,64 @@ macro_rules! layers {
         #[serde(rename_all = "snake_case")]
         enum Tables {
             $($(#[doc = $doc])* $Name($file::$Name),)*
+            $($(#[doc = $block_doc])* $Block($block::$Block),)*
         }
 
         impl LayerSpec {
-            /// The keys of all layers, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
+            /// The keys of all layers and blocks, in the registry's order.
+            pub const NAMES: &'static [&'static str] =
+                &[$(stringify!($file),)* $(stringify!($block)),*];
 
             /// The layer's key: `conv2d`.
             pub fn key(&self) -> &'static str {
                 match self {
                     $(LayerSpec::$Name(_) => stringify!($file),)*
+                    $(LayerSpec::$Block(_) => stringify!($block),)*
                 }
             }
 
-            fn fields(&self) -> &dyn Fields {
+            /// Its name, and what it is called after without one.
+            pub fn name(&self) -> (Option<&str>, &str) {
                 match self {
-                    $(LayerSpec::$Name(fields) => fields,)*
+                    $(LayerSpec::$Name(fields) => (fields.name(), self.key()),)*
+                    $(LayerSpec::$Block(block) => {
+                        (block.name(), block.called().unwrap_or(self.key()))
+                    })*
+                }
+            }
+
+            /// The fields, unless it is a block.
+            pub fn fields(&self) -> Option<&dyn Fields> {
+                match self {
+                    $(LayerSpec::$Name(fields) => Some(fields),)*
+                    $(LayerSpec::$Block(_) => None,)*
+                }
+            }
+
+            /// The lists of layers in it: none unless it is a block.
+            pub fn lists(&self) -> Vec<List<'_>> {
+                match self {
+                    $(LayerSpec::$Name(_) => Vec::new(),)*
+                    $(LayerSpec::$Block(block) => block.lists(),)*
+                }
+            }
+
+            /// Leads a value through a block; a layer that is none passes it on.
+            pub fn wire<T: Clone, W: Wiring<T>>(
+                &self,
+                input: T,
+                wiring: &mut W,
+            ) -> Result<T, W::Error> {
+                match self {
+                    $(LayerSpec::$Name(_) => Ok(input),)*
+                    $(LayerSpec::$Block(block) => block.wire(input, wiring),)*
                 }
             }
 
             /// The layer with fresh weights on the device; the input is one its shape rule accepts.
+            ///
+            /// # Panics
+            /// For a block: its layers are built one by one.
             pub fn build<B: Backend>(
                 &self,
                 input: Shape,
@@ -114,6 +205,7 @@ macro_rules! layers {
             ) -> Layer<B> {
                 match self {
                     $(LayerSpec::$Name(fields) => Layer::$Name(fields.build(input, around, weights)),)*
+                    $(LayerSpec::$Block(_) => unreachable!("a block has no weights of its own"),)*
                 }
             }
         }
@@ -122,6 +214,7 @@ macro_rules! layers {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Ok(match one_key(deserializer, "a layer")? {
                     $(Tables::$Name(fields) => LayerSpec::$Name(fields),)*
+                    $(Tables::$Block(block) => LayerSpec::$Block(block),)*
                 })
             }
         }
@@ -136,9 +229,21 @@ macro_rules! layers {
         }
 
         impl<B: Kernels> Forward<B> for Layer<B> {
-            fn forward(&self, input: Signal<B>, training: bool) -> Signal<B> {
+            fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
                 match self {
-                    $(Layer::$Name(layer) => layer.forward(input, training),)*
+                    $(Layer::$Name(layer) => layer.forward(input, pass),)*
+                }
+            }
+
+            fn shared(&self) -> Option<SharedWeight<B>> {
+                match self {
+                    $(Layer::$Name(layer) => Forward::<B>::shared(layer),)*
+                }
+            }
+
+            fn penalty(&self) -> Option<Tensor<B, 1>> {
+                match self {
+                    $(Layer::$Name(layer) => Forward::<B>::penalty(layer),)*
                 }
             }
         }
@@ -146,22 +251,36 @@ macro_rules! layers {
 }
 
 layers! {
-    /// 2-d convolution.
-    conv2d: Conv2d => conv2d::Conv2dLayer<B>;
-    /// Largest value of each window.
-    max_pool2d: MaxPool2d => max_pool2d::MaxPool2dLayer;
-    /// Mean of each window.
-    avg_pool2d: AvgPool2d => avg_pool2d::AvgPool2dLayer;
-    /// Fully connected layer.
-    dense: Dense => dense::DenseLayer<B>;
-    /// An image as one row of features.
-    flatten: Flatten => flatten::FlattenLayer;
-    /// Values dropped at random in training.
-    dropout: Dropout => dropout::DropoutLayer;
-    /// Normalization over the batch.
-    batch_normalization: BatchNormalization => batch_normalization::BatchNormalizationLayer<B>;
-    /// An activation function on its own.
-    activation: Activation => activation::ActivationLayer;
+    layers {
+        /// 2-d convolution.
+        conv2d: Conv2d => conv2d::Conv2dLayer<B>;
+        /// Largest value of each window.
+        max_pool2d: MaxPool2d => max_pool2d::MaxPool2dLayer;
+        /// Mean of each window.
+        avg_pool2d: AvgPool2d => avg_pool2d::AvgPool2dLayer;
+        /// Fully connected layer.
+        dense: Dense => dense::DenseLayer<B>;
+        /// Anything as one row of features.
+        flatten: Flatten => flatten::FlattenLayer;
+        /// Values dropped at random in training.
+        dropout: Dropout => dropout::DropoutLayer;
+        /// Normalization over the batch.
+        batch_normalization: BatchNormalization => batch_normalization::BatchNormalizationLayer<B>;
+        /// An activation function on its own.
+        activation: Activation => activation::ActivationLayer;
+    }
+    blocks {
+        /// Layers under one name.
+        sequential: Sequential;
+        /// Layers whose input is added to their output.
+        residual: Residual;
+        /// Branches that start from one input and are joined.
+        parallel: Parallel;
+        /// Layers several times in a row.
+        repeat: Repeat;
+        /// A side classifier that counts in training only.
+        auxiliary: Auxiliary;
+    }
 }
 
 impl JsonSchema for LayerSpec {
@@ -170,31 +289,46 @@ impl JsonSchema for LayerSpec {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, LayerSpec>(LayerSpec::NAMES, generator)
-    }
-}
-
-impl Fields for LayerSpec {
-    fn name(&self) -> Option<&str> {
-        self.fields().name()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.fields().activation()
-    }
-
-    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
-        self.fields().output(input, around)
-    }
-
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        self.fields().cost(input, around)
+        let mut schema = one_key_schema::<Tables, LayerSpec>(LayerSpec::NAMES, generator);
+        if let Some(serde_json::Value::Array(kinds)) = schema.get_mut("oneOf") {
+            // What uses of `[blocks]` expand to is read, so they stand in files only.
+            kinds.push(serde_json::json!({
+                "description": "An entry of `[blocks]`, with values for its parameters.",
+                "type": "object",
+                "required": ["block"],
+                "additionalProperties": false,
+                "properties": { "block": {
+                    "type": "object",
+                    "required": ["use"],
+                    "properties": {
+                        "use": { "type": "string" },
+                        "name": { "type": "string" }
+                    }
+                } }
+            }));
+        }
+        schema
     }
 }
 
 /// Where a flaw's message speaks of whatever gives the layer its input; the network, which knows
 /// the layers, puts its name there.
 pub(crate) const GIVER: &str = "the layer before";
+
+/// The flaw of a window that does not fit its input.
+fn too_large(kernel: &[usize], input: Shape) -> Flaw {
+    let size: Vec<String> = kernel.iter().map(usize::to_string).collect();
+    let size = size.join("x");
+    let message = format!("has a {size} kernel, larger than its input ({input})");
+    Flaw::new("kernel", message).hint("use a smaller `kernel`, or `padding = \"same\"`")
+}
+
+/// The flaw of a layer tied to one with weights of another kind.
+fn not_alike(name: Option<&str>, wanted: &str) -> Flaw {
+    let name = name.unwrap_or_default();
+    let message = format!("is tied to `{name}`, whose weights are of another kind");
+    Flaw::new("tied_to", message).hint(format!("tie it to a `{wanted}` layer"))
+}
 
 /// The flaw of a layer that needs another kind of input than it gets.
 fn needs(wanted: &str, input: Shape) -> Flaw {
@@ -204,7 +338,12 @@ fn needs(wanted: &str, input: Shape) -> Flaw {
     );
     let flaw = Flaw::new("", message);
     match (wanted, input) {
-        ("features", Shape::Image(_)) => flaw.hint("add `flatten` between them"),
+        ("features", _) => flaw.hint("add `flatten` between them"),
+        ("a sequence", Shape::Image(image)) => flaw.hint(format!(
+            "for its rows as steps add {{ reshape = {{ shape = [{}, {}] }} }} between them",
+            image.channels * image.height,
+            image.width
+        )),
         _ => flaw,
     }
 }

@@ -5,14 +5,17 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Around, Fields, Forward, Layer, LayerSpec, Signal, Weights};
+use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
 use crate::backend::sole_use_of_chance;
 use crate::rng::Seed;
-use crate::shape::{ImageShape, Shape};
+use crate::shape::Shape;
 
 type Training = Autodiff<Flex>;
 
-const AROUND: Around = Around { classes: 10 };
+const AROUND: Around = Around {
+    classes: 10,
+    partner: None,
+};
 const BATCH: usize = 3;
 
 /// What a layer should give.
@@ -30,42 +33,65 @@ pub fn expect(output: &[usize], parameters: usize) -> Expected {
 }
 
 fn shape(dims: &[usize]) -> Shape {
-    match *dims {
-        [features] => Shape::Features(features),
-        [channels, height, width] => Shape::Image(ImageShape::new(channels, height, width)),
-        _ => panic!("a shape has one or three axes"),
-    }
+    Shape::of(dims).expect("a shape has one to four axes")
+}
+
+fn tensor<B: Backend, const D: usize>(values: Vec<f32>, dims: &[usize]) -> Tensor<B, D> {
+    let batch = values.len() / dims.iter().product::<usize>();
+    let all: Vec<usize> = [batch].iter().chain(dims).copied().collect();
+    Tensor::from_data(TensorData::new(values, all), &B::Device::default())
 }
 
 fn signal<B: Backend>(values: Vec<f32>, dims: &[usize]) -> Signal<B> {
-    let device = B::Device::default();
-    let batch = values.len() / dims.iter().product::<usize>();
-    match *dims {
-        [features] => Signal::Features(Tensor::from_data(
-            TensorData::new(values, [batch, features]),
-            &device,
-        )),
-        [channels, height, width] => Signal::Image(Tensor::from_data(
-            TensorData::new(values, [batch, channels, height, width]),
-            &device,
-        )),
-        _ => panic!("a shape has one or three axes"),
+    match shape(dims) {
+        Shape::Features(_) => Signal::Features(tensor(values, dims)),
+        Shape::Sequence(_) => Signal::Sequence(tensor(values, dims)),
+        Shape::Image(_) => Signal::Image(tensor(values, dims)),
+        Shape::Volume(_) => Signal::Volume(tensor(values, dims)),
     }
 }
 
 fn values<B: Backend>(signal: Signal<B>) -> Vec<f32> {
     let data = match signal {
         Signal::Features(tensor) => tensor.into_data(),
+        Signal::Sequence(tensor) => tensor.into_data(),
         Signal::Image(tensor) => tensor.into_data(),
+        Signal::Volume(tensor) => tensor.into_data(),
     };
     data.into_vec().expect("32-bit floats")
 }
 
-fn dims<B: Backend>(signal: &Signal<B>) -> Vec<usize> {
+/// The sum of all values' squares.
+fn squares<B: Backend>(signal: Signal<B>) -> Tensor<B, 1> {
     match signal {
-        Signal::Features(tensor) => tensor.dims().to_vec(),
-        Signal::Image(tensor) => tensor.dims().to_vec(),
+        Signal::Features(y) => y.square().sum(),
+        Signal::Sequence(y) => y.square().sum(),
+        Signal::Image(y) => y.square().sum(),
+        Signal::Volume(y) => y.square().sum(),
     }
+}
+
+/// The same batch, asking for its gradient.
+fn watched(signal: Signal<Training>) -> Signal<Training> {
+    match signal {
+        Signal::Features(x) => Signal::Features(x.require_grad()),
+        Signal::Sequence(x) => Signal::Sequence(x.require_grad()),
+        Signal::Image(x) => Signal::Image(x.require_grad()),
+        Signal::Volume(x) => Signal::Volume(x.require_grad()),
+    }
+}
+
+/// The gradient of a [`watched`] batch.
+fn slope(
+    signal: &Signal<Training>,
+    gradients: &<Training as AutodiffBackend>::Gradients,
+) -> Vec<f32> {
+    values(match signal {
+        Signal::Features(x) => Signal::Features(x.grad(gradients).expect("a gradient")),
+        Signal::Sequence(x) => Signal::Sequence(x.grad(gradients).expect("a gradient")),
+        Signal::Image(x) => Signal::Image(x.grad(gradients).expect("a gradient")),
+        Signal::Volume(x) => Signal::Volume(x.grad(gradients).expect("a gradient")),
+    })
 }
 
 fn parse(layer: &str) -> LayerSpec {
@@ -87,7 +113,7 @@ fn build(spec: &LayerSpec, input: &[usize]) -> Layer<Training> {
 /// The layer's output outside training for a batch of values.
 pub fn outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
     let layer = build(&parse(layer), input).valid();
-    values(layer.forward(signal(batch.to_vec(), input), false))
+    values(layer.forward(signal(batch.to_vec(), input), &mut Pass::resting()))
 }
 
 /// The layer's output in training for a batch of values.
@@ -95,7 +121,7 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
     let _alone = sole_use_of_chance();
     Training::seed(&Default::default(), 1);
     let layer = build(&parse(layer), input);
-    values(layer.forward(signal(batch.to_vec(), input), true))
+    values(layer.forward(signal(batch.to_vec(), input), &mut Pass::training()))
 }
 
 /// Parses, round-trips, shape rule equals forward, gradients finite, parameters counted,
@@ -106,11 +132,12 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
     let again: LayerSpec = serde_json::from_value(json).expect("what it serializes to parses");
     assert_eq!(spec, again, "round trip of {layer}");
 
-    let said = spec
+    let fields = spec.fields().expect("the layer is no block");
+    let said = fields
         .output(shape(input), AROUND)
         .expect("the shape rule accepts it");
     assert_eq!(said, shape(&expected.output), "shape rule of {layer}");
-    let cost = spec.cost(shape(input), AROUND);
+    let cost = fields.cost(shape(input), AROUND);
     assert_eq!(
         cost.parameters, expected.parameters,
         "parameters of {layer}"
@@ -121,33 +148,24 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
     let count = BATCH * input.iter().product::<usize>();
     let batch: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
 
-    let given = module.forward(signal(batch.clone(), input), true);
+    let given = module.forward(signal(batch.clone(), input), &mut Pass::training());
     let wanted: Vec<usize> = [BATCH].iter().chain(&expected.output).copied().collect();
-    assert_eq!(dims(&given), wanted, "forward of {layer}");
+    assert_eq!(given.dims(), wanted, "forward of {layer}");
 
     check_gradients(layer, &module, batch.clone(), input);
 
     let resting = module.valid();
-    let once = values(resting.forward(signal(batch.clone(), input), false));
-    let twice = values(resting.forward(signal(batch, input), false));
+    let once = values(resting.forward(signal(batch.clone(), input), &mut Pass::resting()));
+    let twice = values(resting.forward(signal(batch, input), &mut Pass::resting()));
     assert_eq!(once, twice, "two passes outside training of {layer}");
     assert!(once.iter().all(|value| value.is_finite()), "{layer}");
 }
 
 fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input: &[usize]) {
-    let x = match signal::<Training>(batch, input) {
-        Signal::Features(x) => Signal::Features(x.require_grad()),
-        Signal::Image(x) => Signal::Image(x.require_grad()),
-    };
-    let loss = match module.forward(x.clone(), true) {
-        Signal::Features(y) => y.square().sum(),
-        Signal::Image(y) => y.square().sum(),
-    };
-    let gradients = loss.backward();
-    let of_input = match &x {
-        Signal::Features(x) => values(Signal::Features(x.grad(&gradients).expect("a gradient"))),
-        Signal::Image(x) => values(Signal::Image(x.grad(&gradients).expect("a gradient"))),
-    };
+    let x = watched(signal(batch, input));
+    let y = module.forward(x.clone(), &mut Pass::training());
+    let gradients = squares(y).backward();
+    let of_input = slope(&x, &gradients);
     assert!(
         of_input.iter().all(|g| g.is_finite()),
         "gradient of {layer}"
@@ -166,7 +184,9 @@ fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input
     }
     let mut finite = Finite::<Training>(&gradients, 0);
     module.visit(&mut finite);
-    let cost = parse(layer).cost(shape(input), AROUND);
+    let spec = parse(layer);
+    let fields = spec.fields().expect("the layer is no block");
+    let cost = fields.cost(shape(input), AROUND);
     assert_eq!(finite.1, cost.parameters, "trained values of {layer}");
 }
 
@@ -185,7 +205,7 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
         .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
         .collect();
     let squares = |module: &Layer<Training>, batch: Vec<f32>| -> f64 {
-        let outputs = values(module.forward(signal(batch, input), true));
+        let outputs = values(module.forward(signal(batch, input), &mut Pass::training()));
         outputs.iter().map(|&y| f64::from(y).powi(2)).sum()
     };
     let slope = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
@@ -197,15 +217,9 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
         );
     };
 
-    let Signal::Image(x) = signal::<Training>(batch.clone(), input) else {
-        panic!("slopes are looked at for images")
-    };
-    let x = x.require_grad();
-    let loss = match module.forward(Signal::Image(x.clone()), true) {
-        Signal::Features(y) => y.square().sum(),
-        Signal::Image(y) => y.square().sum(),
-    };
-    let gradients = loss.backward();
+    let x = watched(signal(batch.clone(), input));
+    let y = module.forward(x.clone(), &mut Pass::training());
+    let gradients = self::squares(y).backward();
 
     let along = direction(count);
     let moved = |step: f32| {
@@ -219,8 +233,11 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
         squares(&module, moved(STEP)),
         squares(&module, moved(-STEP)),
     );
-    let of_input = values(Signal::Image(x.grad(&gradients).expect("a gradient")));
-    near("input", along_direction(&of_input), expected);
+    near(
+        "input",
+        along_direction(&self::slope(&x, &gradients)),
+        expected,
+    );
 
     let moved = |step: f32| squares(&module.clone().map(&mut Move(step)), batch.clone());
     let mut of_weights = Along::<Training>(&gradients, 0.0);

@@ -1,8 +1,12 @@
 //! A network as a graph of named nodes, for whoever draws it.
 
+use std::convert::Infallible;
+
 use burn::tensor::backend::Backend;
 
-use super::Network;
+use super::plan::{Flow, Node as Planned};
+use super::{Network, Plan};
+use crate::layers::{ActivationFunction, Join, Wiring};
 use crate::objective::LossSpec;
 use crate::record::Node;
 use crate::shape::{ImageShape, Shape};
@@ -10,45 +14,144 @@ use crate::shape::{ImageShape, Shape};
 impl<B: Backend> Network<B> {
     /// The nodes in forward order, from `input` to the loss; every input is a node named before.
     pub fn graph(&self, input: ImageShape, loss: LossSpec) -> Vec<Node> {
-        let tensors = self.tensor_shapes();
-        let mut nodes = vec![node("input", "input", &[], dims(Shape::Image(input)))];
-        let mut last = "input".to_string();
-        for layer in &self.planned {
-            let scope = format!("{}/", layer.name);
-            let mut inputs = vec![last];
-            for (name, shape) in tensors.iter().filter(|(name, _)| name.starts_with(&scope)) {
-                let role = &name[scope.len()..];
-                nodes.push(node(name, role, &[], shape.clone()));
-                inputs.push(name.clone());
-            }
-            let output = dims(layer.output);
-            let activation = layer.activation.map(|function| function.key());
-            // The layer `activation` is its function and nothing else.
-            let operation = match (layer.key, activation) {
-                ("activation", Some(function)) => function,
-                (key, _) => key,
-            };
-            last = format!("{scope}{operation}");
-            let mut operation = node(&last, operation, &inputs, output.clone());
-            operation.attributes = vec![
-                ("parameters".to_string(), layer.cost.parameters.to_string()),
-                (
-                    "multiply_adds".to_string(),
-                    layer.cost.multiply_adds.to_string(),
-                ),
-            ];
-            nodes.push(operation);
-            if let Some(function) = activation.filter(|_| layer.key != "activation") {
-                let name = format!("{scope}{function}");
-                nodes.push(node(&name, function, &[last], output));
-                last = name;
-            }
-        }
-        nodes.push(node("labels", "labels", &[], Vec::new()));
+        let mut drawing = Drawing {
+            plan: &self.plan,
+            tensors: self.tensor_shapes(),
+            nodes: Vec::new(),
+            scores: Vec::new(),
+        };
+        let input = drawing.add("input", "input", &[], Shape::Image(input).dims());
+        let last = drawing.list(&self.plan.nodes, input);
+        let labels = drawing.add("labels", "labels", &[], Vec::new());
+        let inputs: Vec<String> = [last.name]
+            .into_iter()
+            .chain(drawing.scores.split_off(0))
+            .chain([labels.name])
+            .collect();
         let name = format!("loss/{}", loss.key());
-        let inputs = [last, "labels".to_string()];
-        nodes.push(node(&name, loss.key(), &inputs, Vec::new()));
-        nodes
+        drawing.add(&name, loss.key(), &inputs, Vec::new());
+        drawing.nodes
+    }
+}
+
+/// A node that was drawn, and the shape of what it gives.
+#[derive(Debug, Clone)]
+struct Drawn {
+    name: String,
+    shape: Vec<usize>,
+}
+
+struct Drawing<'a> {
+    plan: &'a Plan,
+    tensors: Vec<(String, Vec<usize>)>,
+    nodes: Vec<Node>,
+    /// Nodes that give the scores of side classifiers.
+    scores: Vec<String>,
+}
+
+impl Drawing<'_> {
+    fn add(&mut self, name: &str, operation: &str, inputs: &[String], shape: Vec<usize>) -> Drawn {
+        self.nodes
+            .push(node(name, operation, inputs, shape.clone()));
+        Drawn {
+            name: name.to_string(),
+            shape,
+        }
+    }
+
+    fn list(&mut self, nodes: &[Planned], input: Drawn) -> Drawn {
+        nodes.iter().fold(input, |last, node| match &node.flow {
+            Flow::Layer(index) => self.layer(*index, last),
+            Flow::Block { spec, lists } => {
+                let mut block = Block {
+                    drawing: self,
+                    scope: node.name.replace('.', "/"),
+                    shape: node.output.dims(),
+                    lists,
+                };
+                let Ok(output) = spec.wire(last, &mut block);
+                output
+            }
+        })
+    }
+
+    fn layer(&mut self, index: usize, last: Drawn) -> Drawn {
+        let layer = &self.plan.layers[index];
+        let scope = format!("{}/", layer.name.replace('.', "/"));
+        let mut inputs = vec![last.name];
+        let own = |name: &str| name.starts_with(&scope) && !name[scope.len()..].contains('/');
+        let tensors: Vec<_> = self.tensors.iter().filter(|(name, _)| own(name)).collect();
+        for (name, shape) in tensors {
+            let role = &name[scope.len()..];
+            self.nodes.push(node(name, role, &[], shape.clone()));
+            inputs.push(name.clone());
+        }
+        let activation = layer.activation.map(|function| function.key());
+        // The layer `activation` is its function and nothing else.
+        let operation = match (layer.key, activation) {
+            ("activation", Some(function)) => function,
+            (key, _) => key,
+        };
+        let shape = layer.output.dims();
+        let mut last = self.add(&format!("{scope}{operation}"), operation, &inputs, shape);
+        let cost = [
+            ("parameters", layer.cost.parameters),
+            ("multiply_adds", layer.cost.multiply_adds),
+        ];
+        if let Some(node) = self.nodes.last_mut() {
+            let texts = cost.map(|(name, value)| (name.to_string(), value.to_string()));
+            node.attributes = texts.to_vec();
+        }
+        if let Some(function) = activation.filter(|_| layer.key != "activation") {
+            let name = format!("{scope}{function}");
+            last = self.add(&name, function, &[last.name], last.shape);
+        }
+        last
+    }
+}
+
+/// Nodes on their way through a block.
+struct Block<'a, 'b> {
+    drawing: &'a mut Drawing<'b>,
+    scope: String,
+    /// Of the block's output.
+    shape: Vec<usize>,
+    lists: &'a [Vec<Planned>],
+}
+
+impl Wiring<Drawn> for Block<'_, '_> {
+    type Error = Infallible;
+
+    fn through(&mut self, list: usize, input: Drawn) -> Result<Drawn, Infallible> {
+        Ok(self.drawing.list(&self.lists[list], input))
+    }
+
+    fn join(&mut self, join: Join, parts: Vec<Drawn>) -> Result<Drawn, Infallible> {
+        let operation = match join {
+            Join::Concat => "concat",
+            Join::Add => "add",
+        };
+        let inputs: Vec<String> = parts.into_iter().map(|part| part.name).collect();
+        let name = format!("{}/{operation}", self.scope);
+        let shape = self.shape.clone();
+        Ok(self.drawing.add(&name, operation, &inputs, shape))
+    }
+
+    fn activate(
+        &mut self,
+        function: ActivationFunction,
+        value: Drawn,
+    ) -> Result<Drawn, Infallible> {
+        let name = format!("{}/{}", self.scope, function.key());
+        let inputs = [value.name];
+        Ok(self
+            .drawing
+            .add(&name, function.key(), &inputs, value.shape))
+    }
+
+    fn aside(&mut self, _weight: f64, scores: Drawn) -> Result<(), Infallible> {
+        self.drawing.scores.push(scores.name);
+        Ok(())
     }
 }
 
@@ -59,13 +162,6 @@ fn node(name: &str, operation: &str, inputs: &[String], output: Vec<usize>) -> N
         inputs: inputs.to_vec(),
         attributes: Vec::new(),
         output,
-    }
-}
-
-fn dims(shape: Shape) -> Vec<usize> {
-    match shape {
-        Shape::Features(features) => vec![features],
-        Shape::Image(image) => vec![image.channels, image.height, image.width],
     }
 }
 

@@ -8,68 +8,157 @@ mod plan;
 mod summary;
 mod weights;
 
-pub use plan::{Planned, plan_classifier, plan_layers};
+pub use plan::{Flow, Node, Plan, Planned, plan_classifier, plan_layers};
 pub use summary::summary_table;
 pub use weights::NamedValues;
+
+use std::convert::Infallible;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use crate::backend::Kernels;
-use crate::layers::{Around, Forward, Layer, LayerSpec, Signal, Weights};
+use crate::layers::{
+    ActivationFunction, Around, Forward, Join, Layer, Pass, Signal, Weights, Wiring,
+};
 use crate::rng::Seed;
-use crate::shape::Shape;
 
-/// Layers with their weights on a device.
+/// Layers with their weights on a device, and what flows where.
 #[derive(Module, Debug)]
 pub struct Network<B: Backend> {
     layers: Vec<Layer<B>>,
     #[module(skip)]
-    planned: Vec<Planned>,
+    plan: Plan,
+}
+
+/// What a training pass gives.
+pub struct Passed<B: Backend> {
+    /// `[batch, features]`
+    pub outputs: Tensor<B, 2>,
+    /// Of each side classifier: its weight in the loss and its scores, `[batch, classes]`.
+    pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
+    /// What the size of the weights adds to the loss, `[1]`, if anything.
+    pub penalty: Option<Tensor<B, 1>>,
 }
 
 impl<B: Kernels> Network<B> {
-    /// `[batch, channels, height, width]` to the last layer's `[batch, features]`; `training` switches
-    /// dropout and batch statistics on.
-    pub fn forward(&self, images: Tensor<B, 4>, training: bool) -> Tensor<B, 2> {
-        let first = Signal::Image(images);
-        let through = |signal, layer: &Layer<B>| layer.forward(signal, training);
-        self.layers.iter().fold(first, through).features()
+    /// `[batch, channels, height, width]` to the last layer's `[batch, features]`, with dropout and the
+    /// like off.
+    pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
+        let mut pass = Pass::resting();
+        self.list(&self.plan.nodes, Signal::Image(images), &mut pass)
+            .features()
+    }
+
+    /// The same with dropout, noise and batch statistics on, and all that the loss is made of.
+    pub fn forward_training(&self, images: Tensor<B, 4>) -> Passed<B> {
+        let mut pass = Pass::training();
+        let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut pass);
+        let penalties = self.layers.iter().filter_map(Forward::penalty);
+        Passed {
+            outputs: outputs.features(),
+            auxiliary: pass.auxiliary,
+            penalty: penalties.reduce(|sum, penalty| sum + penalty),
+        }
+    }
+
+    fn list(&self, nodes: &[Node], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let through = |signal, node| self.node(node, signal, pass);
+        nodes.iter().fold(input, through)
+    }
+
+    fn node(&self, node: &Node, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        match &node.flow {
+            Flow::Layer(index) => {
+                let layer = &self.layers[*index];
+                if self.plan.layers[*index].is_partner
+                    && let Some(weight) = layer.shared()
+                {
+                    pass.share(&node.name, weight);
+                }
+                layer.forward(input, pass)
+            }
+            Flow::Block { spec, lists } => {
+                let mut batches = Batches {
+                    network: self,
+                    lists,
+                    pass,
+                };
+                let Ok(output) = spec.wire(input, &mut batches);
+                output
+            }
+        }
+    }
+}
+
+/// Batches on their way through a block.
+struct Batches<'a, B: Backend> {
+    network: &'a Network<B>,
+    lists: &'a [Vec<Node>],
+    pass: &'a mut Pass<B>,
+}
+
+impl<B: Kernels> Wiring<Signal<B>> for Batches<'_, B> {
+    type Error = Infallible;
+
+    fn through(&mut self, list: usize, input: Signal<B>) -> Result<Signal<B>, Infallible> {
+        Ok(self.network.list(&self.lists[list], input, self.pass))
+    }
+
+    fn join(&mut self, join: Join, parts: Vec<Signal<B>>) -> Result<Signal<B>, Infallible> {
+        Ok(match join {
+            Join::Concat => Signal::concat(parts),
+            Join::Add => parts
+                .into_iter()
+                .reduce(Signal::add)
+                .expect("a sum has parts"),
+        })
+    }
+
+    fn activate(
+        &mut self,
+        function: ActivationFunction,
+        batch: Signal<B>,
+    ) -> Result<Signal<B>, Infallible> {
+        Ok(batch.map(function))
+    }
+
+    /// Side classifiers help training only.
+    fn looks_aside(&self) -> bool {
+        self.pass.training
+    }
+
+    fn aside(&mut self, weight: f64, scores: Signal<B>) -> Result<(), Infallible> {
+        self.pass.auxiliary.push((weight, scores.features()));
+        Ok(())
     }
 }
 
 impl<B: Backend> Network<B> {
-    /// The network with fresh weights.
-    ///
-    /// `planned` comes from [`plan_layers`] for the same `specs` and `input`, without flaws.
-    pub fn build(
-        specs: &[LayerSpec],
-        planned: Vec<Planned>,
-        input: Shape,
-        around: Around,
-        seed: Seed,
-        device: &B::Device,
-    ) -> Self {
+    /// The network with fresh weights; the plan has no flaws.
+    pub fn build(plan: Plan, classes: usize, seed: Seed, device: &B::Device) -> Self {
         let mut weights = Weights::new(seed, device.clone());
-        let mut input = input;
-        let mut layers = Vec::with_capacity(specs.len());
-        for (index, (spec, plan)) in specs.iter().zip(&planned).enumerate() {
+        let mut layers = Vec::with_capacity(plan.layers.len());
+        for (index, planned) in plan.layers.iter().enumerate() {
             weights.enter_layer(index);
-            layers.push(spec.build(input, around, &mut weights));
-            input = plan.output;
+            let around = Around {
+                classes,
+                partner: planned.partner.as_deref(),
+            };
+            layers.push(planned.spec.build(planned.input, around, &mut weights));
         }
-        Network { layers, planned }
+        Network { layers, plan }
     }
 
     /// Trained numbers.
     pub fn parameters(&self) -> usize {
-        self.planned.iter().map(|layer| layer.cost.parameters).sum()
+        self.plan.cost().parameters
     }
 
-    /// The layers' names and shapes, in forward order.
-    pub fn planned(&self) -> &[Planned] {
-        &self.planned
+    /// What flows where, with names and shapes.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 }
 
@@ -77,10 +166,14 @@ impl<B: Backend> Network<B> {
 #[cfg(test)]
 mod testing {
     use super::*;
+    use crate::layers::LayerSpec;
     use crate::objective::LossSpec;
-    use crate::shape::ImageShape;
+    use crate::shape::{ImageShape, Shape};
 
-    pub const AROUND: Around = Around { classes: 10 };
+    pub const AROUND: Around = Around {
+        classes: 10,
+        partner: None,
+    };
     pub const DIGIT: Shape = Shape::Image(ImageShape {
         channels: 1,
         height: 28,
@@ -108,22 +201,18 @@ mod testing {
         { dense = { units = 128, activation = 'relu' } },
         { dense = { units = 'classes' } },";
 
-    pub fn planned(list: &str) -> Vec<Planned> {
-        let (planned, flaws) =
-            plan_classifier(&layers(list), DIGIT, AROUND, LossSpec::CrossEntropy);
+    pub fn planned(list: &str) -> Plan {
+        let (plan, flaws) = plan_classifier(&layers(list), DIGIT, AROUND, LossSpec::CrossEntropy);
         assert_eq!(flaws, []);
-        planned
+        plan
     }
 
     pub fn network<B: Backend>(list: &str, seed: u64) -> Network<B> {
-        let device = Default::default();
         Network::build(
-            &layers(list),
             planned(list),
-            DIGIT,
-            AROUND,
+            AROUND.classes,
             Seed(seed),
-            &device,
+            &Default::default(),
         )
     }
 }
@@ -147,7 +236,7 @@ mod tests {
     fn forward_gives_one_score_a_class() {
         let network = network::<Flex>(EXAMPLE, 0);
         let images = Tensor::zeros([3, 1, 28, 28], &Default::default());
-        assert_eq!(network.forward(images, false).dims(), [3, 10]);
+        assert_eq!(network.forward(images).dims(), [3, 10]);
     }
 
     #[test]

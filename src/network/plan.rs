@@ -2,59 +2,426 @@
 
 use std::collections::HashMap;
 
-use crate::error::Flaw;
-use crate::layers::{ActivationFunction, Around, Cost, Fields, GIVER, LayerSpec};
+use crate::error::{Flaw, did_you_mean, list};
+use crate::layers::{ActivationFunction, Around, Cost, GIVER, Join, LayerSpec, Wiring};
 use crate::objective::LossSpec;
 use crate::shape::Shape;
 
-/// One layer of a network, before it has weights.
+/// A network before it has weights: what flows where, and the layers that will have weights.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// All layers that are no blocks, those inside blocks included, in forward order.
+    pub layers: Vec<Planned>,
+    /// The list as the file has it.
+    pub nodes: Vec<Node>,
+}
+
+/// One layer that is no block.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    /// The name the file gives it, or its key and a number from 1 among the layers of that key.
+    /// The name the file gives it, or its key and a number from 1 among the layers of that key in its
+    /// list; inside a block after the block's name and a dot: `residual_1.conv2d_2`.
     pub name: String,
     /// What it is: `conv2d`.
     pub key: &'static str,
     /// Of one sample.
+    pub input: Shape,
     pub output: Shape,
     pub cost: Cost,
     pub activation: Option<ActivationFunction>,
+    pub spec: LayerSpec,
+    /// The shape of the weight it is tied to, if it is.
+    pub partner: Option<Vec<usize>>,
+    /// Whether a later layer is tied to it.
+    pub is_partner: bool,
+}
+
+/// One entry of a list of layers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// As [`Planned::name`].
+    pub name: String,
+    pub key: &'static str,
+    pub output: Shape,
+    pub flow: Flow,
+}
+
+/// What a node does with its input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Flow {
+    /// The layer with this number among [`Plan::layers`].
+    Layer(usize),
+    /// The lists of a block, wired as the block says.
+    Block {
+        spec: LayerSpec,
+        lists: Vec<Vec<Node>>,
+    },
+}
+
+impl Node {
+    /// Cost of the node's layers.
+    pub fn cost(&self, plan: &Plan) -> Cost {
+        match &self.flow {
+            Flow::Layer(layer) => plan.layers[*layer].cost,
+            Flow::Block { lists, .. } => lists.iter().flatten().map(|node| node.cost(plan)).sum(),
+        }
+    }
+}
+
+impl Plan {
+    /// Cost of the whole network.
+    pub fn cost(&self) -> Cost {
+        self.layers.iter().map(|layer| layer.cost).sum()
+    }
 }
 
 /// Plans the layers that `input` flows through.
 ///
 /// Flaws have keys such as `3` or `3.conv2d.kernel`, where layers count from 0; their texts count
 /// from 1. What comes after a layer that cannot take its input is not planned.
-pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Vec<Planned>, Vec<Flaw>) {
-    if specs.is_empty() {
-        let flaw = Flaw::new("", "the list of layers is empty");
-        return (
-            Vec::new(),
-            vec![flaw.hint(
-                "the shortest network: layers = [\"flatten\", { dense = { units = \"classes\" } }]",
-            )],
-        );
+pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, Vec<Flaw>) {
+    let mut planner = Planner {
+        classes: around.classes,
+        plan: Plan::default(),
+        flaws: Vec::new(),
+    };
+    let place = Place {
+        scope: String::new(),
+        key: String::new(),
+        giver: "the dataset".to_string(),
+    };
+    let nodes = planner.list(specs, input, &place);
+    planner.plan.nodes = nodes.map(|(nodes, _)| nodes).unwrap_or_default();
+    (planner.plan, planner.flaws)
+}
+
+/// Where a list of layers stands.
+struct Place {
+    /// The name of the block around it; empty for none.
+    scope: String,
+    /// The key of the list below that of the outermost one; empty for that itself.
+    key: String,
+    /// Who gives its first layer its input.
+    giver: String,
+}
+
+impl Place {
+    /// The key of something at the layer with this index.
+    fn at(&self, index: usize, below: &str) -> String {
+        let parts = [self.key.as_str(), &index.to_string(), below];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(".")
     }
-    let (names, mut flaws) = names(specs);
-    let mut planned: Vec<Planned> = Vec::with_capacity(specs.len());
-    let mut shape = input;
-    for (index, (spec, name)) in specs.iter().zip(names).enumerate() {
-        let output = match spec.output(shape, around) {
-            Ok(output) => output,
-            Err(flaw) => {
-                flaws.push(placed(flaw, specs, index));
-                break;
+
+    /// ``layer 4 (`dense`)``, inside a block ``layer 2 (`conv2d`) of `residual_1` ``.
+    fn title(&self, specs: &[LayerSpec], index: usize) -> String {
+        let layer = format!("layer {} (`{}`)", index + 1, specs[index].key());
+        match self.scope.as_str() {
+            "" => layer,
+            scope => format!("{layer} of `{scope}`"),
+        }
+    }
+
+    fn giver(&self, specs: &[LayerSpec], index: usize) -> String {
+        match index {
+            0 => self.giver.clone(),
+            _ => self.title(specs, index - 1),
+        }
+    }
+
+    fn full(&self, name: &str) -> String {
+        match self.scope.as_str() {
+            "" => name.to_string(),
+            scope => format!("{scope}.{name}"),
+        }
+    }
+}
+
+/// A layer cannot be planned; its flaws are noted already.
+struct Stopped;
+
+struct Planner {
+    classes: usize,
+    plan: Plan,
+    flaws: Vec<Flaw>,
+}
+
+impl Planner {
+    fn list(
+        &mut self,
+        specs: &[LayerSpec],
+        input: Shape,
+        place: &Place,
+    ) -> Result<(Vec<Node>, Shape), Stopped> {
+        if specs.is_empty() && place.key.is_empty() {
+            let flaw = Flaw::new("", "the list of layers is empty");
+            self.flaws.push(flaw.hint(
+                "the shortest network: layers = [\"flatten\", { dense = { units = \"classes\" } }]",
+            ));
+            return Err(Stopped);
+        }
+        let (names, flaws) = names(specs, place);
+        self.flaws.extend(flaws);
+        let mut nodes = Vec::with_capacity(specs.len());
+        let mut shape = input;
+        for (index, name) in names.into_iter().enumerate() {
+            let node = self.node(specs, index, place.full(&name), shape, place)?;
+            shape = node.output;
+            nodes.push(node);
+        }
+        Ok((nodes, shape))
+    }
+
+    fn node(
+        &mut self,
+        specs: &[LayerSpec],
+        index: usize,
+        name: String,
+        input: Shape,
+        place: &Place,
+    ) -> Result<Node, Stopped> {
+        let spec = &specs[index];
+        let (output, flow) = match spec.fields() {
+            Some(_) => self.layer(specs, index, &name, input, place)?,
+            None => {
+                let mut through = Through {
+                    title: place.title(specs, index),
+                    place,
+                    index,
+                    giver: place.giver(specs, index),
+                    name: &name,
+                    spec,
+                    lists: vec![Vec::new(); spec.lists().len()],
+                    planner: self,
+                };
+                let output = spec.wire(input, &mut through)?;
+                let lists = through.lists;
+                let spec = spec.clone();
+                (output, Flow::Block { spec, lists })
             }
         };
-        planned.push(Planned {
+        let key = spec.key();
+        Ok(Node {
             name,
-            key: spec.key(),
+            key,
             output,
-            cost: spec.cost(shape, around),
-            activation: spec.activation(),
-        });
-        shape = output;
+            flow,
+        })
     }
-    (planned, flaws)
+
+    fn layer(
+        &mut self,
+        specs: &[LayerSpec],
+        index: usize,
+        name: &str,
+        input: Shape,
+        place: &Place,
+    ) -> Result<(Shape, Flow), Stopped> {
+        let spec = &specs[index];
+        let fields = spec.fields().expect("the layer is no block");
+        let planned = self.partner(fields.tied_to()).and_then(|partner| {
+            let around = Around {
+                classes: self.classes,
+                partner: partner.as_deref(),
+            };
+            let output = fields.output(input, around)?;
+            Ok(Planned {
+                name: name.to_string(),
+                key: spec.key(),
+                input,
+                output,
+                cost: fields.cost(input, around),
+                activation: fields.activation(),
+                spec: spec.clone(),
+                partner: partner.clone(),
+                is_partner: false,
+            })
+        });
+        match planned {
+            Ok(planned) => {
+                let output = planned.output;
+                self.plan.layers.push(planned);
+                Ok((output, Flow::Layer(self.plan.layers.len() - 1)))
+            }
+            Err(flaw) => {
+                self.flaws.push(placed(flaw, specs, index, place));
+                Err(Stopped)
+            }
+        }
+    }
+
+    /// The shape of the weight that a layer is tied to.
+    fn partner(&mut self, tied_to: Option<&str>) -> Result<Option<Vec<usize>>, Flaw> {
+        let Some(name) = tied_to else {
+            return Ok(None);
+        };
+        let classes = self.classes;
+        let Some(partner) = self.plan.layers.iter_mut().find(|layer| layer.name == name) else {
+            let known: Vec<&str> = self.plan.layers.iter().map(|l| l.name.as_str()).collect();
+            let flaw = Flaw::new(
+                "tied_to",
+                format!("is tied to `{name}`, which is no layer before it"),
+            );
+            return Err(match did_you_mean(name, &known) {
+                Some(hint) => flaw.hint(hint),
+                None => flaw,
+            });
+        };
+        let fields = partner.spec.fields().expect("planned layers are no blocks");
+        match fields.shared_weight(partner.input, Around::new(classes)) {
+            Some(shape) => {
+                partner.is_partner = true;
+                Ok(Some(shape))
+            }
+            None => {
+                let key = partner.key;
+                let message =
+                    format!("is tied to `{name}` (`{key}`), which has no weight to share");
+                Err(Flaw::new("tied_to", message))
+            }
+        }
+    }
+}
+
+/// Shapes on their way through a block.
+struct Through<'a> {
+    title: String,
+    place: &'a Place,
+    index: usize,
+    giver: String,
+    name: &'a str,
+    spec: &'a LayerSpec,
+    lists: Vec<Vec<Node>>,
+    planner: &'a mut Planner,
+}
+
+impl Through<'_> {
+    fn flaw(&mut self, field: &str, message: String, hint: Option<String>) -> Stopped {
+        let key = format!("{}.{field}", self.spec.key());
+        self.planner.flaws.push(Flaw {
+            key: self.place.at(self.index, key.trim_end_matches('.')),
+            message: format!("{} {message}", self.title),
+            hint,
+        });
+        Stopped
+    }
+
+    /// What the parts that are joined are called.
+    fn parts(&self) -> Vec<String> {
+        let lists = self.spec.lists();
+        let scope = |list: &crate::layers::List| match list.scope.as_str() {
+            "" => "its layers".to_string(),
+            scope => format!("`{scope}`"),
+        };
+        let mut parts: Vec<String> = lists.iter().map(scope).collect();
+        if parts.len() == 1 {
+            parts.push("its input".to_string());
+        }
+        parts
+    }
+}
+
+impl Wiring<Shape> for Through<'_> {
+    type Error = Stopped;
+
+    fn through(&mut self, number: usize, input: Shape) -> Result<Shape, Stopped> {
+        let spec = self.spec;
+        let lists = spec.lists();
+        let list = &lists[number];
+        let scope = match list.scope.as_str() {
+            "" => self.name.to_string(),
+            scope => format!("{}.{scope}", self.name),
+        };
+        let key = format!("{}.{}", spec.key(), list.key);
+        let place = Place {
+            scope,
+            key: self.place.at(self.index, &key),
+            giver: match (spec, number) {
+                (LayerSpec::Repeat(_), 1..) => "the repetition before".to_string(),
+                _ => self.giver.clone(),
+            },
+        };
+        let (nodes, output) = self.planner.list(list.layers, input, &place)?;
+        self.lists[number] = nodes;
+        Ok(output)
+    }
+
+    fn join(&mut self, join: Join, parts: Vec<Shape>) -> Result<Shape, Stopped> {
+        let names = self.parts();
+        let [first, ..] = parts[..] else {
+            return Err(self.flaw("branches", "has no branches".to_string(), None));
+        };
+        let alike = |shape: &Shape| match join {
+            Join::Add => *shape == first,
+            Join::Concat => shape.with_channels(1) == first.with_channels(1),
+        };
+        let Some(other) = parts.iter().position(|shape| !alike(shape)) else {
+            return Ok(match join {
+                Join::Add => first,
+                Join::Concat => {
+                    first.with_channels(parts.iter().map(|shape| shape.channels()).sum())
+                }
+            });
+        };
+        let shown = |part: usize| format!("{} ({})", names[part], parts[part]);
+        let (verb, hint) = match join {
+            Join::Add => ("adds", projection(parts[0], parts[other], self.spec)),
+            Join::Concat => (
+                "joins",
+                "branches that are concatenated differ in channels only: give them the same strides, \
+                 and padding = \"same\"".to_string(),
+            ),
+        };
+        let message = format!(
+            "{verb} {} and {}, whose shapes differ",
+            shown(0),
+            shown(other)
+        );
+        Err(self.flaw("", message, Some(hint)))
+    }
+
+    fn activate(&mut self, _: ActivationFunction, shape: Shape) -> Result<Shape, Stopped> {
+        Ok(shape)
+    }
+
+    fn aside(&mut self, _: f64, scores: Shape) -> Result<(), Stopped> {
+        let classes = self.planner.classes;
+        if scores == Shape::Features(classes) {
+            return Ok(());
+        }
+        let gives = match scores {
+            Shape::Features(features) => format!("{features} features"),
+            other => format!("{} ({other})", other.kind()),
+        };
+        let message = format!("gives {gives} but the dataset has {classes} classes");
+        let hint = "end its layers with { dense = { units = \"classes\" } }".to_string();
+        Err(self.flaw("layers", message, Some(hint)))
+    }
+}
+
+/// How to make two sides of a sum alike.
+fn projection(body: Shape, skip: Shape, spec: &LayerSpec) -> String {
+    let strides: Vec<String> = skip
+        .places()
+        .iter()
+        .zip(body.places())
+        .map(|(input, output)| input.div_ceil(output.max(1)).to_string())
+        .collect();
+    match (spec, body, skip, strides.as_slice()) {
+        (LayerSpec::Residual(residual), Shape::Image(image), Shape::Image(_), [down, across])
+            if residual.projection.is_empty() =>
+        {
+            let stride = match down == across {
+                true => down.clone(),
+                false => format!("[{down}, {across}]"),
+            };
+            let filters = image.channels;
+            format!(
+                "projection = [{{ conv2d = {{ filters = {filters}, kernel = 1, stride = {stride} }} }}]"
+            )
+        }
+        _ => "both sides of a sum need one shape".to_string(),
+    }
 }
 
 /// Plans the layers of a classifier, whose last one must give one score a class.
@@ -63,22 +430,24 @@ pub fn plan_classifier(
     input: Shape,
     around: Around,
     loss: LossSpec,
-) -> (Vec<Planned>, Vec<Flaw>) {
-    let (planned, mut flaws) = plan_layers(specs, input, around);
-    if let Some(last) = planned.last().filter(|_| planned.len() == specs.len()) {
-        let index = planned.len() - 1;
+) -> (Plan, Vec<Flaw>) {
+    let (plan, mut flaws) = plan_layers(specs, input, around);
+    if let Some(last) = plan.nodes.last() {
+        let index = plan.nodes.len() - 1;
         flaws.extend(output_flaw(last, index, around));
-        flaws.extend(softmax_flaw(last, index, loss));
+        if let Flow::Layer(layer) = last.flow {
+            flaws.extend(softmax_flaw(&plan.layers[layer], index, loss));
+        }
     }
-    (planned, flaws)
+    (plan, flaws)
 }
 
-fn output_flaw(last: &Planned, index: usize, around: Around) -> Option<Flaw> {
+fn output_flaw(last: &Node, index: usize, around: Around) -> Option<Flaw> {
     let classes = around.classes;
     let gives = match last.output {
         Shape::Features(features) if features == classes => return None,
         Shape::Features(features) => format!("{features} features"),
-        Shape::Image(image) => format!("an image ({image})"),
+        other => format!("{} ({other})", other.kind()),
     };
     let message = format!(
         "the last layer (`{}`) gives {gives} but the dataset has {classes} classes",
@@ -108,24 +477,25 @@ fn softmax_flaw(last: &Planned, index: usize, loss: LossSpec) -> Option<Flaw> {
     Some(Flaw::new(key, message).hint("remove the softmax"))
 }
 
-/// Each layer's name, and the flaws of given ones.
-fn names(specs: &[LayerSpec]) -> (Vec<String>, Vec<Flaw>) {
+/// Each layer's name within its list, and the flaws of given ones.
+fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut names: Vec<String> = Vec::with_capacity(specs.len());
     let mut flaws = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
-        let count = counts.entry(spec.key()).or_default();
+        let (given, called) = spec.name();
+        let count = counts.entry(called).or_default();
         *count += 1;
-        let name = match spec.name() {
+        let name = match given {
             Some(name) => name.to_string(),
-            None => format!("{}_{count}", spec.key()),
+            None => format!("{called}_{count}"),
         };
         let flaw = |text: String| {
-            let key = format!("{index}.{}.name", spec.key());
-            Flaw::new(key, format!("{} {text}", title(specs, index)))
+            let key = place.at(index, &format!("{}.name", spec.key()));
+            Flaw::new(key, format!("{} {text}", place.title(specs, index)))
         };
         if let Some(other) = names.iter().position(|earlier| *earlier == name) {
-            let earlier = title(specs, other);
+            let earlier = place.title(specs, other);
             flaws.push(
                 flaw(format!("is named `{name}` like {earlier}"))
                     .hint("give each layer a name of its own"),
@@ -136,9 +506,29 @@ fn names(specs: &[LayerSpec]) -> (Vec<String>, Vec<Flaw>) {
                     .hint("a name is made of letters, digits, `_` and `-`"),
             );
         }
+        flaws.extend(branch_flaws(spec).map(|text| flaw(text)));
         names.push(name);
     }
     (names, flaws)
+}
+
+/// What is wrong with the names of a block's lists.
+fn branch_flaws(spec: &LayerSpec) -> Option<String> {
+    let scopes: Vec<String> = spec.lists().into_iter().map(|list| list.scope).collect();
+    let twice = (1..scopes.len()).find(|&index| scopes[..index].contains(&scopes[index]));
+    if let Some(index) = twice {
+        return Some(format!("has two branches named `{}`", scopes[index]));
+    }
+    let strange: Vec<String> = scopes
+        .into_iter()
+        .filter(|scope| !scope.is_empty() && !is_plain(scope))
+        .collect();
+    (!strange.is_empty()).then(|| {
+        format!(
+            "has branches named {}; use letters, digits, `_` and `-`",
+            list(&strange)
+        )
+    })
 }
 
 /// Whether a name can stand in scopes and file keys.
@@ -147,25 +537,16 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain)
 }
 
-/// ``layer 4 (`dense`)``
-fn title(specs: &[LayerSpec], index: usize) -> String {
-    format!("layer {} (`{}`)", index + 1, specs[index].key())
-}
-
 /// A layer's own flaw as the network tells it.
-fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize) -> Flaw {
-    let giver = match index {
-        0 => "the dataset".to_string(),
-        _ => title(specs, index - 1),
-    };
-    let message = flaw.message.replace(GIVER, &giver);
+fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize, place: &Place) -> Flaw {
+    let message = flaw.message.replace(GIVER, &place.giver(specs, index));
     let key = match flaw.key.as_str() {
-        "" => index.to_string(),
-        field => format!("{index}.{}.{field}", specs[index].key()),
+        "" => String::new(),
+        field => format!("{}.{field}", specs[index].key()),
     };
     Flaw {
-        key,
-        message: format!("{} {message}", title(specs, index)),
+        key: place.at(index, &key),
+        message: format!("{} {message}", place.title(specs, index)),
         hint: flaw.hint,
     }
 }
@@ -191,6 +572,7 @@ mod tests {
     #[test]
     fn layers_are_named_by_key_and_number_unless_the_file_names_them() {
         let names: Vec<String> = planned(EXAMPLE)
+            .layers
             .into_iter()
             .map(|layer| layer.name)
             .collect();

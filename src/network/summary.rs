@@ -1,40 +1,18 @@
 //! A network as a table.
 
-use super::Planned;
+use super::plan::{Flow, Node, Plan};
 use crate::error::thousands;
 use crate::layers::Cost;
 use crate::shape::ImageShape;
 use crate::table::draw;
 
 /// Layers with their output shapes (channels x height x width), parameters and multiply-adds.
-pub fn summary_table(planned: &[Planned], input: ImageShape) -> String {
-    let row = |name: &str, key: &str, shape: String, cost: Option<Cost>| {
-        let number =
-            |of: fn(Cost) -> usize| cost.map(|cost| thousands(of(cost))).unwrap_or_default();
-        vec![
-            name.to_string(),
-            key.to_string(),
-            shape,
-            number(|cost| cost.parameters),
-            number(|cost| cost.multiply_adds),
-        ]
-    };
-    let total = Cost {
-        parameters: planned.iter().map(|layer| layer.cost.parameters).sum(),
-        multiply_adds: planned.iter().map(|layer| layer.cost.multiply_adds).sum(),
-    };
-    let layers = planned.iter().map(|layer| {
-        row(
-            &layer.name,
-            layer.key,
-            layer.output.to_string(),
-            Some(layer.cost),
-        )
-    });
-    let rows: Vec<Vec<String>> = std::iter::once(row("input", "", input.to_string(), None))
-        .chain(layers)
-        .chain([row("total", "", String::new(), Some(total))])
-        .collect();
+///
+/// A block is one row; `expand` adds a row for every layer inside.
+pub fn summary_table(plan: &Plan, input: ImageShape, expand: bool) -> String {
+    let mut rows = vec![row("input", "", input.to_string(), None)];
+    add_rows(plan, &plan.nodes, 0, expand, &mut rows);
+    rows.push(row("total", "", String::new(), Some(plan.cost())));
     let header = [
         "layer",
         "type",
@@ -45,6 +23,30 @@ pub fn summary_table(planned: &[Planned], input: ImageShape) -> String {
     draw(&header, &rows, 2)
 }
 
+fn add_rows(plan: &Plan, nodes: &[Node], depth: usize, expand: bool, rows: &mut Vec<Vec<String>>) {
+    for node in nodes {
+        let name = format!("{}{}", "  ".repeat(depth), node.name);
+        let shape = node.output.to_string();
+        rows.push(row(&name, node.key, shape, Some(node.cost(plan))));
+        if let (true, Flow::Block { lists, .. }) = (expand, &node.flow) {
+            for list in lists {
+                add_rows(plan, list, depth + 1, expand, rows);
+            }
+        }
+    }
+}
+
+fn row(name: &str, key: &str, shape: String, cost: Option<Cost>) -> Vec<String> {
+    let number = |of: fn(Cost) -> usize| cost.map(|cost| thousands(of(cost))).unwrap_or_default();
+    vec![
+        name.to_string(),
+        key.to_string(),
+        shape,
+        number(|cost| cost.parameters),
+        number(|cost| cost.multiply_adds),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
@@ -52,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_summary_lists_layers_and_totals() {
-        let text = summary_table(&planned(EXAMPLE), ImageShape::new(1, 28, 28));
+        let text = summary_table(&planned(EXAMPLE), ImageShape::new(1, 28, 28), false);
         let line = |name: &str| -> Vec<String> {
             let line = text
                 .lines()

@@ -1,6 +1,7 @@
 //! A network's tensors by name: for histograms, and to and from safetensors files.
 //!
-//! A tensor is called `LAYER/ROLE` in logs (`conv2d_1/weight`) and `LAYER.ROLE` in files.
+//! A tensor is called `LAYER/ROLE` in logs (`conv2d_1/weight`) and `LAYER.ROLE` in files; the parts of the
+//! name of a layer inside a block are joined the same way.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,7 +37,7 @@ impl<B: Backend> Network<B> {
 
     fn each_tensor(&self, visit: &mut dyn FnMut(String, &dyn AnyTensor)) {
         self.visit(&mut Named {
-            walk: Walk::new(&self.planned),
+            walk: Walk::new(&self.plan.layers),
             visit,
         });
     }
@@ -44,7 +45,7 @@ impl<B: Backend> Network<B> {
     /// Writes all tensors to a safetensors file, whole or not at all.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
         let mut names = KeyRemapper::new();
-        for (index, layer) in self.planned.iter().enumerate() {
+        for (index, layer) in self.plan.layers.iter().enumerate() {
             names = names
                 .add_pattern(
                     format!(r"^layers\.{index}\.(?:.*\.)?([^.]+)$"),
@@ -80,7 +81,7 @@ impl<B: Backend> Network<B> {
             .get_all_snapshots()
             .map_err(|error| damaged(error.to_string()))?
             .clone();
-        let planned = self.planned.clone();
+        let planned = self.plan.layers.clone();
         let mut loader = Loader {
             walk: Walk::new(&planned),
             found,
@@ -104,7 +105,7 @@ where
     /// All gradients, by the names of the tensors that they belong to.
     pub fn gradient_values(&self, gradients: &GradientsParams) -> Vec<NamedValues> {
         let mut visitor = GradientVisitor {
-            walk: Walk::new(&self.planned),
+            walk: Walk::new(&self.plan.layers),
             gradients,
             values: Vec::new(),
         };
@@ -143,7 +144,7 @@ impl<'a> Walk<'a> {
             .and_then(|part| part.parse::<usize>().ok());
         let layer = &self.planned[index.expect("a tensor belongs to a layer")];
         let role = self.parts.last().expect("a tensor has a name");
-        format!("{}{between}{role}", layer.name)
+        format!("{}.{role}", layer.name).replace('.', &between.to_string())
     }
 }
 
@@ -279,7 +280,7 @@ mod tests {
     fn gradients_carry_their_tensors_names() {
         let network = network::<Autodiff<Flex>>(SMALL, 0);
         let images = Tensor::ones([2, 1, 28, 28], &Default::default());
-        let gradients = network.forward(images, true).sum().backward();
+        let gradients = network.forward_training(images).outputs.sum().backward();
         let gradients = GradientsParams::from_grads(gradients, &network);
         let values = network.gradient_values(&gradients);
         assert_eq!(

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::data::{Catalogue, Facts};
-use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::layers::Around;
 use crate::network;
 use crate::shape::Shape;
-use crate::spec::{Document, Model, Resolved, Settings, read};
+use crate::spec::{Document, Model, Resolved, Settings, expand, read};
 
 use super::note;
 
@@ -46,13 +46,20 @@ impl<'a> Checker<'a> {
         file: &Document,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<Checked>> {
-        let settings: Settings = match read(&resolved.json) {
+        let expanded = expand(&resolved.json);
+        let blocks_are_sound = expanded.flaws.is_empty();
+        for flaw in &expanded.flaws {
+            let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
+            note(problems, located(flaw.clone(), resolved.place(&path), file));
+        }
+        let settings: Settings = match read(&expanded.values) {
             Ok(settings) => settings,
             Err(unreadable) => {
                 for thing in unreadable {
+                    let path = expanded.written(&thing.path);
                     let place = match thing.is_key {
-                        true => resolved.place_of_key(&thing.path),
-                        false => resolved.place(&thing.path),
+                        true => resolved.place_of_key(&path),
+                        false => resolved.place(&path),
                     };
                     // What is missing altogether is missing from the file.
                     let problem = match place {
@@ -66,15 +73,15 @@ impl<'a> Checker<'a> {
                 return Ok(None);
             }
         };
+        if !blocks_are_sound {
+            return Ok(None);
+        }
         let (checked, flaws) = self.examine(settings)?;
         let sound = flaws.is_empty();
         for flaw in flaws {
             let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
-            let problem = match resolved.place(&path) {
-                Some(place) => Problem::new(flaw.message).at(place),
-                None => Problem::new(flaw.message).at_file(&file.path),
-            };
-            note(problems, problem.maybe_hint(flaw.hint));
+            let place = resolved.place(&expanded.written(&path));
+            note(problems, located(flaw, place, file));
         }
         Ok(sound.then_some(checked))
     }
@@ -97,11 +104,9 @@ impl<'a> Checker<'a> {
             .collect();
         let augment = settings.augment.check(facts.shape);
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
-        let around = Around {
-            classes: facts.classes.len(),
-        };
+        let around = Around::new(facts.classes.len());
         let Model::Classifier(classifier) = &settings.model;
-        let (planned, layers) = network::plan_classifier(
+        let (plan, layers) = network::plan_classifier(
             &classifier.layers,
             Shape::Image(facts.shape),
             around,
@@ -119,15 +124,24 @@ impl<'a> Checker<'a> {
                 .map(|flaw| flaw.under("train.optimizer")),
         );
         flaws.extend(seed_flaws(&settings.train.seeds));
-        let sum = |of: fn(&network::Planned) -> usize| planned.iter().map(of).sum();
+        let cost = plan.cost();
         let checked = Checked {
             images: facts.train * (1 + settings.augment.copies.len()),
-            parameters: sum(|layer| layer.cost.parameters),
-            multiply_adds: sum(|layer| layer.cost.multiply_adds),
+            parameters: cost.parameters,
+            multiply_adds: cost.multiply_adds,
             settings,
         };
         Ok((checked, flaws))
     }
+}
+
+/// A flaw of the settings as a problem of the file.
+fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
+    let problem = match place {
+        Some(place) => Problem::new(flaw.message).at(place),
+        None => Problem::new(flaw.message).at_file(&file.path),
+    };
+    problem.maybe_hint(flaw.hint)
 }
 
 fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
@@ -146,11 +160,9 @@ fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
 ///
 /// # Errors
 /// The settings have flaws; a plan's settings have none.
-pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<Vec<network::Planned>> {
+pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<network::Plan> {
     let (facts, _) = catalogue.check(&settings.data)?;
-    let around = Around {
-        classes: facts.classes.len(),
-    };
+    let around = Around::new(facts.classes.len());
     let Model::Classifier(classifier) = &settings.model;
     let shape = Shape::Image(facts.shape);
     let (planned, flaws) =

@@ -2,6 +2,7 @@
 //!
 //! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
 
+mod blocks;
 mod document;
 mod expect;
 mod file;
@@ -10,6 +11,7 @@ mod schema;
 mod settings;
 mod stack;
 
+pub use blocks::{Expanded, expand};
 pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, Overrides, SETTINGS, nested};

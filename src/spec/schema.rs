@@ -43,6 +43,9 @@ pub fn schema() -> Value {
             "properties": { "classifier": { "$ref": "#/definitions/ClassifierChange" } }
         });
     }
+    if let Some(Value::Object(tables)) = change.pointer_mut("/properties") {
+        tables.insert("blocks".into(), blocks());
+    }
     definitions.insert("Change".to_string(), change);
 
     let mut properties = Map::new();
@@ -69,6 +72,7 @@ pub fn schema() -> Value {
             "additionalProperties": { "$ref": "#/definitions/Change" }
         }),
     );
+    properties.insert("blocks".into(), blocks());
     properties.insert("grid".into(), grid());
     properties.insert(
         "expect".into(),
@@ -85,6 +89,30 @@ pub fn schema() -> Value {
         "additionalProperties": false,
         "properties": properties,
         "definitions": definitions,
+    })
+}
+
+/// Inside a block any value may be a parameter, so little can be said of its layers.
+fn blocks() -> Value {
+    json!({
+        "type": "object",
+        "description": "Lists of layers that `{ block = { use = NAME } }` uses.",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["layers"],
+            "properties": {
+                "defaults": {
+                    "type": "object",
+                    "description": "Values of parameters that a use does not give."
+                },
+                "layers": {
+                    "type": "array",
+                    "description": "`$NAME`, or a calculation such as `$NAME * 4`, stands for a parameter.",
+                    "items": { "type": ["object", "string"] }
+                }
+            }
+        }
     })
 }
 

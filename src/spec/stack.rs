@@ -287,7 +287,14 @@ fn change_layers(
             && let Some(Value::Dict(_, fields)) = layer.values_mut().next()
         {
             for (key, value) in change {
-                fields.insert(key.clone(), value.clone());
+                let value = match (fields.get(key), value) {
+                    (Some(Value::Array(_, below)), Value::Dict(_, inner)) if *key == "layers" => {
+                        let at: Vec<String> = path.iter().chain([name, key]).cloned().collect();
+                        change_layers(below, inner, &at, origin)?
+                    }
+                    _ => value.clone(),
+                };
+                fields.insert(key.clone(), value);
             }
         }
     }
@@ -379,6 +386,12 @@ mod tests {
         assert_eq!(
             resolved.origin(&keys("layers.0.dense.units")).unwrap().name,
             "layer 0"
+        );
+        let nested = "layers = [{ repeat = { name = 'stage', times = 2, layers = [{ dense = { name = 'deep', units = 4 } }] } }]";
+        let resolved = stack(&[nested, "layers.stage.layers.deep.units = 9"]).unwrap();
+        assert_eq!(
+            resolved.json["layers"][0]["repeat"]["layers"][0]["dense"]["units"],
+            9
         );
         let problem = stack(&[list, "layers.depe.units = 9"]).unwrap_err();
         assert_eq!(problem.message, "no layer of `layers` is called `depe`");

@@ -58,7 +58,7 @@ pub(super) fn evaluate<B: Kernels>(
     let mut tally = Tally::new();
     let mut answers = Vec::new();
     for (images, labels) in set.batches() {
-        let outputs = network.forward(images, false);
+        let outputs = network.forward(images);
         let [batch, _] = outputs.dims();
         answers.push(outputs.clone().argmax(1).reshape([batch]));
         let mean = loss.apply(outputs.clone(), labels.clone());

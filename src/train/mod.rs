@@ -15,12 +15,14 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
+use burn::tensor::{Int, Tensor};
 
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::layers::Around;
-use crate::network::{NamedValues, Network, plan_classifier};
+use crate::network::{NamedValues, Network, Passed, plan_classifier};
+use crate::objective::LossSpec;
 use crate::optim::Optimiser;
 use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
@@ -130,11 +132,9 @@ impl<B: TrainingBackend> State<B> {
     fn fresh(job: &Job, splits: &Splits, device: &B::Device) -> Result<Self> {
         let Model::Classifier(classifier) = &job.settings.model;
         let shape = Shape::Image(splits.train.shape);
-        let around = Around {
-            classes: splits.class_names.len(),
-        };
+        let around = Around::new(splits.class_names.len());
         let loss = job.settings.train.loss;
-        let (planned, flaws) = plan_classifier(&classifier.layers, shape, around, loss);
+        let (plan, flaws) = plan_classifier(&classifier.layers, shape, around, loss);
         if !flaws.is_empty() {
             let problem =
                 |flaw: crate::error::Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
@@ -143,7 +143,7 @@ impl<B: TrainingBackend> State<B> {
         }
         let seed = Seed(job.seed);
         Ok(State {
-            network: Network::build(&classifier.layers, planned, shape, around, seed, device),
+            network: Network::build(plan, around.classes, seed, device),
             optimiser: job.settings.train.optimizer.build(),
             best: None,
             rows: Vec::new(),
@@ -261,10 +261,15 @@ impl<B: TrainingBackend> Run<'_, B> {
                 return Ok(Batches::Interrupted);
             }
             let (images, labels) = self.train.batch(&order, batch);
-            let outputs = network.forward(images, true);
-            let mean = loss.apply(outputs.clone(), labels.clone());
-            tally.add(mean.clone().inner(), outputs.inner(), labels.inner());
-            let gradients = GradientsParams::from_grads(mean.backward(), &network);
+            let passed = network.forward_training(images);
+            let mean = loss.apply(passed.outputs.clone(), labels.clone());
+            tally.add(
+                mean.clone().inner(),
+                passed.outputs.clone().inner(),
+                labels.clone().inner(),
+            );
+            let total = with_extras(mean, passed, labels, loss);
+            let gradients = GradientsParams::from_grads(total.backward(), &network);
             if batch + 1 == batches {
                 last_gradients = network.gradient_values(&gradients);
             }
@@ -329,6 +334,22 @@ impl<B: TrainingBackend> Run<'_, B> {
             .hear(&Event::Finished(Box::new(measured.clone())))?;
         Ok(Outcome::Done(Box::new(measured)))
     }
+}
+
+/// The loss that is made small: the classifier's own, those of side classifiers, and the weights' size.
+fn with_extras<B: TrainingBackend>(
+    mean: Tensor<B, 1>,
+    passed: Passed<B>,
+    labels: Tensor<B, 1, Int>,
+    loss: LossSpec,
+) -> Tensor<B, 1> {
+    let sides = passed
+        .auxiliary
+        .into_iter()
+        .map(|(weight, scores)| loss.apply(scores, labels.clone()) * weight);
+    sides
+        .chain(passed.penalty)
+        .fold(mean, |sum, part| sum + part)
 }
 
 /// The outcome of a run with such a loss, if it is no number to go on with.

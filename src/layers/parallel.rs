@@ -1,0 +1,61 @@
+//! `parallel`: branches that all start from one input and are joined.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::LayerSpec;
+use super::wiring::{Block, Join, List, Wiring};
+
+/// Branches side by side, as in GoogLeNet's inception module (Szegedy et al. 2014): each takes the
+/// block's input, and their outputs are joined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Parallel {
+    /// What the block is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Two or more, in the order in which they are joined.
+    #[schemars(length(min = 2))]
+    pub branches: Vec<Branch>,
+    /// `concat` (default): one behind the other along the channels; `add`: their sum.
+    #[serde(default)]
+    pub join: Join,
+}
+
+/// One of the ways through a `parallel` block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// What the names of its layers start with. Default `branch_1` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Applied one after another; none passes the input on as it is.
+    pub layers: Vec<LayerSpec>,
+}
+
+impl Block for Parallel {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn lists(&self) -> Vec<List<'_>> {
+        let branches = self.branches.iter().enumerate();
+        let list = |(index, branch): (usize, &'_ Branch)| {
+            let name = branch.name.clone();
+            name.unwrap_or_else(|| format!("branch_{}", index + 1))
+        };
+        branches
+            .map(|(index, branch)| {
+                let key = format!("branches.{index}.layers");
+                List::new(list((index, branch)), key, &branch.layers)
+            })
+            .collect()
+    }
+
+    fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {
+        let outputs: Result<Vec<T>, W::Error> = (0..self.branches.len())
+            .map(|branch| wiring.through(branch, input.clone()))
+            .collect();
+        wiring.join(self.join, outputs?)
+    }
+}

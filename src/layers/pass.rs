@@ -1,0 +1,72 @@
+//! One batch's way through a network: what layers learn from it and leave in it besides their outputs.
+
+use std::collections::HashMap;
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+/// A pass of one batch.
+#[derive(Debug)]
+pub struct Pass<B: Backend> {
+    /// Whether dropout, noise and batch statistics are on.
+    pub training: bool,
+    /// What side classifiers gave: the weight of each in the loss and its scores `[batch, classes]`.
+    pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
+    /// Weights of layers that others are tied to, by the layers' names.
+    shared: HashMap<String, SharedWeight<B>>,
+}
+
+/// The weight of a layer that another one uses too.
+#[derive(Debug, Clone)]
+pub enum SharedWeight<B: Backend> {
+    /// `[features, units]`
+    Matrix(Tensor<B, 2>),
+    /// `[filters, channels, kernel height, kernel width]`
+    Filters(Tensor<B, 4>),
+}
+
+impl<B: Backend> Pass<B> {
+    /// A pass whose gradients are wanted.
+    pub fn training() -> Self {
+        Pass {
+            training: true,
+            auxiliary: Vec::new(),
+            shared: HashMap::new(),
+        }
+    }
+
+    /// A pass that measures or predicts.
+    pub fn resting() -> Self {
+        Pass {
+            training: false,
+            ..Pass::training()
+        }
+    }
+
+    /// Keeps a layer's weight for those tied to it.
+    pub fn share(&mut self, name: &str, weight: SharedWeight<B>) {
+        self.shared.insert(name.to_string(), weight);
+    }
+
+    /// The matrix `[features, units]` of a layer that came before.
+    ///
+    /// # Panics
+    /// If there is none: the plan, which is made before any training, rules that out.
+    pub fn matrix(&self, name: &str) -> Tensor<B, 2> {
+        match self.shared.get(name) {
+            Some(SharedWeight::Matrix(weight)) => weight.clone(),
+            _ => unreachable!("the plan saw a matrix at `{name}`"),
+        }
+    }
+
+    /// The filters `[filters, channels, rows, columns]` of a layer that came before.
+    ///
+    /// # Panics
+    /// As [`matrix`](Self::matrix).
+    pub fn filters(&self, name: &str) -> Tensor<B, 4> {
+        match self.shared.get(name) {
+            Some(SharedWeight::Filters(weight)) => weight.clone(),
+            _ => unreachable!("the plan saw filters at `{name}`"),
+        }
+    }
+}
