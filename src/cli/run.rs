@@ -65,6 +65,16 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
     check_only(&plan, &arguments.only)?;
+    let only = &arguments.only;
+    let wanted = plan
+        .runs
+        .iter()
+        .filter(|run| only.is_empty() || only.iter().any(|name| is_variant(run, name)));
+    let mut datasets = wanted.map(|run| &run.settings.data.dataset);
+    if let Some(dataset) = datasets.find(|dataset| plan.absent.contains(dataset)) {
+        // Says where was looked and how to get it.
+        catalogue().describe(dataset)?;
+    }
     let device = Device::parse(&arguments.device)?;
     let mut options = Options {
         results: arguments.results.clone(),

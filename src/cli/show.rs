@@ -37,13 +37,20 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     let mut worst: Option<Error> = None;
     for path in &paths {
         match Plan::make(path, overrides, &catalogue) {
-            Ok(plan) => say(&format!(
-                "ok {}: {}, {}, {}",
-                path.display(),
-                count(plan.variants().len(), "variant"),
-                count(plan.runs.len(), "run"),
-                count(plan.claims.len(), "claim")
-            )),
+            Ok(plan) => {
+                say(&format!(
+                    "ok {}: {}, {}, {}",
+                    path.display(),
+                    count(plan.variants().len(), "variant"),
+                    count(plan.runs.len(), "run"),
+                    count(plan.claims.len(), "claim")
+                ));
+                for dataset in &plan.absent {
+                    say(&format!(
+                        "   its dataset `{dataset}` is not on this machine: `burnlab data fetch {dataset}`"
+                    ));
+                }
+            }
             Err(error) => match &mut worst {
                 Some(worst) => worst.problems.extend(error.problems),
                 None => worst = Some(error),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
-use super::folders::Folders;
+use super::folders::{Folders, Found};
+use super::registry::Dataset;
 use super::source::{Checksum, Labels, Outline, Part, Raw, Source};
 use super::subset::{Pool, class_flaws, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
@@ -30,6 +31,8 @@ pub struct Facts {
     pub test: usize,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
+    /// Whether the dataset is not on this machine and all this is only what is known of it by name.
+    pub absent: bool,
 }
 
 /// Images and their classes.
@@ -122,6 +125,7 @@ impl Catalogue {
             validation: 0,
             test: outlined.outline.test,
             classes: outlined.classes.clone(),
+            absent: false,
         })
     }
 
@@ -132,14 +136,20 @@ impl Catalogue {
 
     /// What `load` would give, and what is wrong with the table; keys are below `[data]`.
     ///
-    /// Where there are flaws, the counts are as near as can be said.
+    /// Where there are flaws, the counts are as near as can be said; so are they for a dataset known by
+    /// name that is not on this machine, whose classes are taken to be of one size.
     pub fn check(&self, fields: &DataFields) -> Result<(Facts, Vec<Flaw>)> {
-        let mut facts = self.describe(&fields.dataset)?;
+        let (mut facts, labels) = match self.absent(&fields.dataset) {
+            Some(dataset) => declared(dataset),
+            None => (
+                self.describe(&fields.dataset)?,
+                self.all_labels(&fields.dataset)?,
+            ),
+        };
         let flaws = class_flaws(&facts.name, &fields.classes, &facts.classes);
         if !flaws.is_empty() {
             return Ok((facts, flaws));
         }
-        let labels = self.all_labels(&fields.dataset)?;
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
         let flaws = split_flaws(fields, &train, &facts.classes);
@@ -187,6 +197,16 @@ impl Catalogue {
         Ok(raw.checksums.iter().map(checksum).collect())
     }
 
+    /// The dataset if it is known by name and nowhere on this machine.
+    fn absent(&self, spec: &DatasetSpec) -> Option<&'static Dataset> {
+        match spec {
+            DatasetSpec::Named(dataset) => {
+                (self.folders.find(dataset) == Found::Nowhere).then_some(*dataset)
+            }
+            _ => None,
+        }
+    }
+
     fn all_labels(&self, spec: &DatasetSpec) -> Result<Arc<Labels>> {
         self.labels
             .get(spec, || Source::open(spec, &self.folders)?.labels())
@@ -226,6 +246,31 @@ impl<K: Hash + Eq + Clone, V> Memory<K, V> {
         kept.insert(key.clone(), value.clone());
         Ok(value)
     }
+}
+
+/// What is known of a dataset without its files.
+fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
+    let classes = dataset.classes.len() as u32;
+    let [train, test] = dataset.samples.map(|count| {
+        (0..count as u32)
+            .map(|index| index % classes)
+            .collect::<Vec<_>>()
+    });
+    let facts = Facts {
+        name: dataset.name.to_string(),
+        folder: PathBuf::new(),
+        shape: dataset.shape,
+        train: train.len(),
+        validation: 0,
+        test: test.len(),
+        classes: dataset
+            .classes
+            .iter()
+            .map(|name| name.to_string())
+            .collect(),
+        absent: true,
+    };
+    (facts, Arc::new(Labels { train, test }))
 }
 
 /// The numbers from 0 to the highest label, as names.

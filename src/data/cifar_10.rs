@@ -1,6 +1,7 @@
 //! CIFAR-10: small photographs, 50,000 for training and 10,000 for testing, 3x32x32.
 
 use super::registry::{Archive, Dataset, File, Layout};
+use crate::shape::ImageShape;
 
 /// One batch: 10,000 records of 1 + 3x32x32 bytes.
 const BATCH: u64 = 30_730_000;
@@ -9,6 +10,8 @@ pub(super) static CIFAR_10: Dataset = Dataset {
     name: "cifar-10",
     title: "CIFAR-10 photographs",
     layout: Layout::Cifar,
+    shape: ImageShape::new(3, 32, 32),
+    samples: [50_000, 10_000],
     aliases: &["cifar-10-batches-bin"],
     train: &[
         File {

@@ -1,11 +1,14 @@
 //! Fashion-MNIST: articles of clothing in MNIST's format and size.
 
 use super::registry::{Dataset, File, Layout};
+use crate::shape::ImageShape;
 
 pub(super) static FASHION_MNIST: Dataset = Dataset {
     name: "fashion-mnist",
     title: "Fashion-MNIST articles of clothing",
     layout: Layout::Idx,
+    shape: ImageShape::new(1, 28, 28),
+    samples: [60_000, 10_000],
     aliases: &[],
     train: &[
         File {

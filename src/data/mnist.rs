@@ -1,11 +1,14 @@
 //! MNIST: handwritten digits, 60,000 for training and 10,000 for testing, 1x28x28.
 
 use super::registry::{Dataset, File, Layout};
+use crate::shape::ImageShape;
 
 pub(super) static MNIST: Dataset = Dataset {
     name: "mnist",
     title: "MNIST handwritten digits",
     layout: Layout::Idx,
+    shape: ImageShape::new(1, 28, 28),
+    samples: [60_000, 10_000],
     aliases: &[],
     train: &[
         File {

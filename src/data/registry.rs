@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::folders::{Folders, Found};
 use super::{cifar_10, fashion_mnist, mnist};
 use crate::error::{Error, Problem, Result, did_you_mean};
+use crate::shape::ImageShape;
 
 /// Every dataset known by name.
 pub static DATASETS: [&Dataset; 3] = [
@@ -52,6 +53,10 @@ pub struct Dataset {
     pub name: &'static str,
     pub title: &'static str,
     pub layout: Layout,
+    /// Of one image.
+    pub shape: ImageShape,
+    /// Number of training and of test images.
+    pub samples: [usize; 2],
     /// Other names its folder goes by.
     pub aliases: &'static [&'static str],
     /// Files of the training part; IDX: images, labels.

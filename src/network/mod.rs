@@ -246,4 +246,137 @@ mod tests {
         assert_eq!(values(1), values(1));
         assert_ne!(values(1), values(2));
     }
+
+    fn names(list: &str) -> Vec<String> {
+        planned(list).layers.into_iter().map(|l| l.name).collect()
+    }
+
+    const END: &str = "'flatten', { dense = { units = 10 } }";
+
+    #[test]
+    fn layers_inside_blocks_are_named_after_them() {
+        let body = "{ conv2d = { filters = 1, kernel = 3 } }";
+        let list = format!(
+            "{{ residual = {{ layers = [{body}, {{ activation = {{ name = 'act', function = 'relu' }} }}], projection = [{body}] }} }},
+             {{ parallel = {{ name = 'mix', branches = [{{ name = 'wide', layers = [{body}] }}, {{ layers = [{body}] }}] }} }},
+             {{ repeat = {{ name = 'stage', times = 2, layers = [{{ sequential = {{ layers = [{body}] }} }}] }} }}, {END}"
+        );
+        assert_eq!(
+            names(&list),
+            [
+                "residual_1.conv2d_1",
+                "residual_1.act",
+                "residual_1.projection.conv2d_1",
+                "mix.wide.conv2d_1",
+                "mix.branch_2.conv2d_1",
+                "stage.1.sequential_1.conv2d_1",
+                "stage.2.sequential_1.conv2d_1",
+                "flatten_1",
+                "dense_1",
+            ]
+        );
+        let network = network::<Flex>(&list, 0);
+        assert_eq!(network.num_params(), network.parameters());
+    }
+
+    /// A convolution that multiplies every value by this.
+    fn times(factor: u32) -> String {
+        format!(
+            "{{ conv2d = {{ filters = 1, kernel = 1, bias = false, init = {{ constant = {{ value = {factor} }} }} }} }}"
+        )
+    }
+
+    /// What a one-channel image of ones becomes, one value a channel of each place.
+    fn of_ones(block: &str) -> Vec<f32> {
+        let list = format!("{block}, 'flatten'");
+        let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
+        assert_eq!(flaws, []);
+        let network = Network::<Flex>::build(plan, 10, Seed(0), &Default::default());
+        let ones = Tensor::ones([1, 1, 28, 28], &Default::default());
+        let values: Vec<f32> = network.forward(ones).into_data().into_vec().unwrap();
+        values.into_iter().step_by(28 * 28).collect()
+    }
+
+    #[test]
+    fn blocks_join_what_their_lists_give() {
+        let residual = format!("{{ residual = {{ layers = [{}] }} }}", times(3));
+        assert_eq!(of_ones(&residual), [4.0]);
+        let projected = format!(
+            "{{ residual = {{ layers = [{}], projection = [{}], activation = 'relu' }} }}",
+            times(3),
+            times(5)
+        );
+        assert_eq!(of_ones(&projected), [8.0]);
+        let branches = format!(
+            "branches = [{{ layers = [{}] }}, {{ layers = [] }}, {{ layers = [{}, {}] }}]",
+            times(2),
+            times(3),
+            times(4)
+        );
+        assert_eq!(
+            of_ones(&format!("{{ parallel = {{ {branches} }} }}")),
+            [2.0, 1.0, 12.0]
+        );
+        let added = format!("{{ parallel = {{ {branches}, join = 'add' }} }}");
+        assert_eq!(of_ones(&added), [15.0]);
+        let repeated = format!("{{ repeat = {{ times = 3, layers = [{}] }} }}", times(2));
+        assert_eq!(of_ones(&repeated), [8.0]);
+    }
+
+    #[test]
+    fn a_side_classifier_speaks_in_training_only_and_changes_nothing() {
+        let side = format!("{{ auxiliary = {{ weight = 0.5, layers = [{END}] }} }}");
+        let network = network::<Flex>(&format!("{side}, {}, {END}", times(2)), 3);
+        let images = || Tensor::ones([2, 1, 28, 28], &Default::default());
+        let passed = network.forward_training(images());
+        assert_eq!(passed.auxiliary.len(), 1);
+        assert_eq!(passed.auxiliary[0].0, 0.5);
+        assert_eq!(passed.auxiliary[0].1.dims(), [2, 10]);
+        let resting: Vec<f32> = network.forward(images()).into_data().into_vec().unwrap();
+        let training: Vec<f32> = passed.outputs.into_data().into_vec().unwrap();
+        assert_eq!(resting, training);
+    }
+
+    #[test]
+    fn a_tied_layer_uses_its_partners_weights_transposed() {
+        let list = "'flatten', { dense = { name = 'code', units = 3 } }, { dense = { units = 784, tied_to = 'code' } },
+                    { dense = { units = 10 } }";
+        let network = network::<Flex>(list, 0);
+        assert_eq!(network.parameters(), (784 * 3 + 3) + 784 + (7840 + 10));
+        assert_eq!(network.num_params(), network.parameters());
+        let values: std::collections::HashMap<_, _> = network.values().into_iter().collect();
+        let code = &values["code/weight"];
+        let image: Vec<f32> = (0..784).map(|i| (i as f32 * 0.3).sin()).collect();
+        let codes: Vec<f32> = (0..3)
+            .map(|unit| (0..784).map(|i| image[i] * code[i * 3 + unit]).sum())
+            .collect();
+        let back: Vec<f32> = (0..784)
+            .map(|i| (0..3).map(|unit| codes[unit] * code[i * 3 + unit]).sum())
+            .collect();
+        let last = &values["dense_3/weight"];
+        let score: f32 = (0..784).map(|i| back[i] * last[i * 10]).sum();
+        let data = burn::tensor::TensorData::new(image, [1, 1, 28, 28]);
+        let images = Tensor::from_data(data, &Default::default());
+        let scores: Vec<f32> = network.forward(images).into_data().into_vec().unwrap();
+        assert!(
+            (scores[0] - score).abs() < 1e-3,
+            "{} against {score}",
+            scores[0]
+        );
+    }
+
+    #[test]
+    fn penalties_add_up_over_layers() {
+        let list =
+            "'flatten', { dense = { units = 2, l2 = 0.5, init = { constant = { value = 2 } } } },
+                    { dense = { units = 10, l1 = 0.1, init = { constant = { value = -3 } } } }";
+        let network = network::<Flex>(list, 0);
+        let passed = network.forward_training(Tensor::ones([1, 1, 28, 28], &Default::default()));
+        let penalty: f32 = passed.penalty.unwrap().into_scalar();
+        let by_hand = 0.5 * 784.0 * 2.0 * 4.0 + 0.1 * 20.0 * 3.0;
+        assert!(
+            (penalty / by_hand - 1.0).abs() < 1e-5,
+            "{penalty} against {by_hand}"
+        );
+    }
 }

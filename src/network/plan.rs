@@ -671,4 +671,88 @@ mod tests {
     fn an_empty_list_is_found() {
         assert_eq!(only_flaw("").1, "the list of layers is empty");
     }
+
+    #[test]
+    fn a_sum_of_different_shapes_names_both_and_says_how_to_mend_it() {
+        expect(
+            "{ residual = { layers = [{ conv2d = { filters = 8, kernel = 3, stride = 2 } }] } }, 'flatten', { dense = { units = 10 } }",
+            "0.residual",
+            "layer 1 (`residual`) adds its layers (8x14x14) and its input (1x28x28), whose shapes differ",
+            "projection = [{ conv2d = { filters = 8, kernel = 1, stride = 2 } }]",
+        );
+    }
+
+    #[test]
+    fn branches_that_do_not_concatenate_are_named_with_their_shapes() {
+        expect(
+            "{ parallel = { branches = [{ name = 'fine', layers = [] }, { layers = ['max_pool2d'] }] } }, 'flatten', { dense = { units = 10 } }",
+            "0.parallel",
+            "layer 1 (`parallel`) joins `fine` (1x28x28) and `branch_2` (1x14x14), whose shapes differ",
+            "branches that are concatenated differ in channels only: give them the same strides, and padding = \"same\"",
+        );
+    }
+
+    #[test]
+    fn a_flaw_inside_a_block_says_which() {
+        expect(
+            "'max_pool2d', { repeat = { name = 'stage', times = 2, layers = ['flatten', { conv2d = { filters = 1, kernel = 3 } }] } }, 'flatten'",
+            "1.repeat.layers.1",
+            "layer 2 (`conv2d`) of `stage.1` needs an image but layer 1 (`flatten`) of `stage.1` gives features (196)",
+            "",
+        );
+        expect(
+            "'flatten', { residual = { layers = [{ conv2d = { filters = 1, kernel = 3 } }] } }, { dense = { units = 10 } }",
+            "1.residual.layers.0",
+            "layer 1 (`conv2d`) of `residual_1` needs an image but layer 1 (`flatten`) gives features (784)",
+            "",
+        );
+    }
+
+    #[test]
+    fn groups_must_divide_channels() {
+        expect(
+            "{ conv2d = { filters = 6, kernel = 3 } }, { conv2d = { filters = 8, kernel = 3, groups = 4 } }, 'flatten', { dense = { units = 10 } }",
+            "1.conv2d.groups",
+            "layer 2 (`conv2d`) has 4 groups, which do not divide its 6 input channels",
+            "choose a divisor of both",
+        );
+    }
+
+    #[test]
+    fn a_side_classifier_gives_one_score_a_class() {
+        expect(
+            "{ auxiliary = { layers = ['flatten', { dense = { units = 7 } }] } }, 'flatten', { dense = { units = 10 } }",
+            "0.auxiliary.layers",
+            "layer 1 (`auxiliary`) gives 7 features but the dataset has 10 classes",
+            "end its layers with { dense = { units = \"classes\" } }",
+        );
+    }
+
+    #[test]
+    fn a_tied_layer_needs_its_partner_and_the_partners_shape() {
+        expect(
+            "'flatten', { dense = { name = 'code', units = 3 } }, { dense = { units = 10, tied_to = 'cod' } }",
+            "2.dense.tied_to",
+            "layer 3 (`dense`) is tied to `cod`, which is no layer before it",
+            "did you mean `code`?",
+        );
+        expect(
+            "'flatten', { dense = { name = 'code', units = 3 } }, { dense = { units = 10, tied_to = 'code' } }",
+            "2.dense.tied_to",
+            "layer 3 (`dense`) makes 10 of 3 features with the weights of `code`, which make 3 of 784",
+            "tied to `code` it takes 3 and has units = 784",
+        );
+        expect(
+            "{ conv2d = { name = 'c', filters = 3, kernel = 3 } }, 'flatten', { dense = { units = 10, tied_to = 'c' } }",
+            "2.dense.tied_to",
+            "layer 3 (`dense`) is tied to `c`, whose weights are of another kind",
+            "tie it to a `dense` layer",
+        );
+        expect(
+            "{ max_pool2d = { name = 'p' } }, 'flatten', { dense = { units = 10, tied_to = 'p' } }",
+            "2.dense.tied_to",
+            "layer 3 (`dense`) is tied to `p` (`max_pool2d`), which has no weight to share",
+            "",
+        );
+    }
 }

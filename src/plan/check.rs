@@ -17,6 +17,8 @@ pub struct Checked {
     pub settings: Settings,
     /// Training images of one epoch, augmented copies included.
     pub images: usize,
+    /// Whether the dataset is not on this machine.
+    pub absent: bool,
     pub parameters: usize,
     /// For one image, forward.
     pub multiply_adds: usize,
@@ -126,6 +128,7 @@ impl<'a> Checker<'a> {
         flaws.extend(seed_flaws(&settings.train.seeds));
         let cost = plan.cost();
         let checked = Checked {
+            absent: facts.absent,
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,

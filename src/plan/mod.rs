@@ -16,7 +16,7 @@ use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
 
-use crate::data::Catalogue;
+use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
@@ -36,6 +36,8 @@ pub struct Plan {
     /// By variant, then by grid point, then by seed.
     pub runs: Vec<Run>,
     pub claims: Vec<Claim>,
+    /// Datasets of its runs that are not on this machine.
+    pub absent: Vec<DatasetSpec>,
 }
 
 /// One variant with one seed.
@@ -105,6 +107,7 @@ impl Plan {
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
         let mut runs = Vec::new();
+        let mut absent = Vec::new();
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
             let points = grid.points(variant.as_deref().unwrap_or_default());
@@ -118,6 +121,10 @@ impl Plan {
                     }
                 };
                 if let Some(checked) = checker.check(&resolved, chain.document(), &mut problems)? {
+                    let dataset = &checked.settings.data.dataset;
+                    if checked.absent && !absent.contains(dataset) {
+                        absent.push(dataset.clone());
+                    }
                     runs.extend(runs_of(&label, &point, checked));
                 }
             }
@@ -140,6 +147,7 @@ impl Plan {
             swept: grid.keys(),
             runs,
             claims,
+            absent,
         })
     }
 

@@ -144,16 +144,13 @@ impl<'a> Expansion<'a> {
                 let message = format!("the block `{name}` needs `layers`, a list");
                 self.flaw(&at, message, None);
             }
-            let mut named = BTreeSet::new();
-            parameters(block.get("layers").unwrap_or(&Value::Null), &mut named);
-            let defaults = fields.get("defaults").and_then(Value::as_object);
-            for key in defaults.into_iter().flat_map(Map::keys) {
-                if !named.contains(key) {
-                    let at = [&at[..], &["defaults".to_string(), key.clone()]].concat();
-                    let message = format!("the layers of the block `{name}` use no `${key}`");
-                    let named: Vec<&String> = named.iter().collect();
-                    self.flaw(&at, message, did_you_mean(key, &named));
-                }
+            if fields
+                .get("defaults")
+                .is_some_and(|defaults| !defaults.is_object())
+            {
+                let at = [&at[..], &["defaults".to_string()]].concat();
+                let message = format!("expected a table of values for `defaults` of `{name}`");
+                self.flaw(&at, message, None);
             }
         }
     }
