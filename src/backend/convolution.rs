@@ -14,7 +14,8 @@ use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::kernels::{Kernels, Sliding};
+use super::kernels::{Kernels, Sliding, Standardized};
+use super::normalization;
 
 type Plain = FloatTensor<Flex>;
 type Tracked = FloatTensor<Autodiff<Flex>>;
@@ -35,6 +36,18 @@ impl Kernels for Flex {
             sizes,
         );
         Tensor::from_primitive(TensorPrimitive::Float(output))
+    }
+
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        normalization::standardize_plain(x, epsilon)
+    }
+
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        normalization::scale_plain(x, scale, shift)
     }
 }
 
@@ -71,6 +84,18 @@ impl Kernels for Autodiff<Flex> {
         };
         Tensor::from_primitive(TensorPrimitive::Float(output))
     }
+
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        normalization::standardize_tracked(x, epsilon)
+    }
+
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        normalization::scale_tracked(x, scale, shift)
+    }
 }
 
 #[derive(Debug)]
@@ -104,7 +129,7 @@ impl Backward<Flex, 3> for Convolution {
     }
 }
 
-fn plain(values: Vec<f32>, shape: &[usize]) -> Plain {
+pub(super) fn plain(values: Vec<f32>, shape: &[usize]) -> Plain {
     let data = TensorData::new(values, shape.to_vec());
     <Flex as FloatTensorOps<Flex>>::float_from_data(data, &Default::default())
 }

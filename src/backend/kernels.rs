@@ -41,6 +41,55 @@ pub trait Kernels: Backend {
         let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
         conv2d(x, weight, bias, options)
     }
+
+    /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        standardize(x, epsilon)
+    }
+
+    /// `[batch, channels, places]` times `[channels]` plus `[channels]`.
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        scale_channels(x, scale, shift)
+    }
+}
+
+/// Channels with mean 0 and variance 1, and what was taken away.
+pub struct Standardized<B: Backend> {
+    /// `(x - mean) / sqrt(variance + epsilon)`, `[batch, channels, places]`.
+    pub values: Tensor<B, 3>,
+    /// `[channels]`, without gradients.
+    pub mean: Tensor<B, 1>,
+    /// Biased: the mean of the squares; `[channels]`, without gradients.
+    pub variance: Tensor<B, 1>,
+}
+
+/// [`Kernels::standardize`] with Burn's operations.
+pub(super) fn standardize<B: Backend>(x: Tensor<B, 3>, epsilon: f64) -> Standardized<B> {
+    let [batch, channels, places] = x.dims();
+    let rows = x.swap_dims(0, 1).reshape([channels, batch * places]);
+    let mean = rows.clone().mean_dim(1);
+    let off = rows - mean.clone();
+    let variance = off.clone().square().mean_dim(1);
+    let values = off / (variance.clone() + epsilon).sqrt();
+    Standardized {
+        values: values.reshape([channels, batch, places]).swap_dims(0, 1),
+        mean: mean.reshape([channels]).detach(),
+        variance: variance.reshape([channels]).detach(),
+    }
+}
+
+/// [`Kernels::scale_channels`] with Burn's operations.
+pub(super) fn scale_channels<B: Backend>(
+    x: Tensor<B, 3>,
+    scale: Tensor<B, 1>,
+    shift: Tensor<B, 1>,
+) -> Tensor<B, 3> {
+    let [_, channels, _] = x.dims();
+    x * scale.reshape([1, channels, 1]) + shift.reshape([1, channels, 1])
 }
 
 #[cfg(feature = "ndarray")]

@@ -10,6 +10,7 @@ mod cuda;
 #[path = "no_cuda.rs"]
 mod cuda;
 mod kernels;
+mod normalization;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +20,7 @@ use burn::backend::NdArray;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
 
-pub use kernels::{Kernels, Sliding};
+pub use kernels::{Kernels, Sliding, Standardized};
 
 use crate::error::{Error, Problem, Result, did_you_mean};
 

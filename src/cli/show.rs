@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{catalogue, files, say};
+use crate::data::DataFields;
 use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, check::planned};
@@ -142,19 +143,20 @@ pub fn summary(
 ) -> Result<()> {
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
-    let mut shown: Vec<(&Model, Vec<&str>)> = Vec::new();
+    let mut shown: Vec<((&Model, &DataFields), Vec<&str>)> = Vec::new();
     for run in plan
         .runs
         .iter()
         .filter(|run| variant.is_none_or(|v| is_variant(run, v)))
     {
-        let model = &run.settings.model;
-        match shown.iter_mut().find(|(known, _)| *known == model) {
+        // The data gives a network its input and its classes.
+        let network = (&run.settings.model, &run.settings.data);
+        match shown.iter_mut().find(|(known, _)| *known == network) {
             Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => {
                 variants.push(&run.variant)
             }
             Some(_) => {}
-            None => shown.push((model, vec![&run.variant])),
+            None => shown.push((network, vec![&run.variant])),
         }
     }
     if shown.is_empty() {
@@ -164,11 +166,11 @@ pub fn summary(
             problem.maybe_hint(did_you_mean(asked, &plan.variants())),
         ));
     }
-    for (index, (model, variants)) in shown.iter().enumerate() {
+    for (index, (network, variants)) in shown.iter().enumerate() {
         let run = plan
             .runs
             .iter()
-            .find(|run| run.settings.model == **model)
+            .find(|run| (&run.settings.model, &run.settings.data) == *network)
             .expect("every model shown is a run's");
         if index > 0 {
             say("");

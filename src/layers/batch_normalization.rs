@@ -1,12 +1,14 @@
 //! `batch_normalization`: each channel brought to mean 0 and variance 1 over the batch.
 
-use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig};
+use burn::module::{Module, Param, RunningState};
+use burn::nn::Initializer;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PositiveReal, Rate};
@@ -46,11 +48,16 @@ impl BatchNormalization {
         _around: Around,
         weights: &mut Weights<B>,
     ) -> BatchNormalizationLayer<B> {
-        let norm = BatchNormConfig::new(input.channels())
-            .with_momentum(1.0 - self.momentum.get())
-            .with_epsilon(self.epsilon.get())
-            .init(weights.device());
-        BatchNormalizationLayer { norm }
+        let device = weights.device();
+        let channels = [input.channels()];
+        BatchNormalizationLayer {
+            gamma: Initializer::Ones.init(channels, device),
+            beta: Initializer::Zeros.init(channels, device),
+            running_mean: RunningState::new(Tensor::zeros(channels, device)),
+            running_var: RunningState::new(Tensor::ones(channels, device)),
+            momentum: self.momentum.get(),
+            epsilon: self.epsilon.get(),
+        }
     }
 }
 
@@ -71,24 +78,40 @@ impl Fields for BatchNormalization {
     }
 }
 
-/// A batch normalization's scale, offset and running statistics.
+/// A batch normalization's scale, offset and running statistics, `[channels]` each.
 #[derive(Module, Debug)]
 pub struct BatchNormalizationLayer<B: Backend> {
-    norm: BatchNorm<B>,
+    pub gamma: Param<Tensor<B, 1>>,
+    pub beta: Param<Tensor<B, 1>>,
+    pub running_mean: RunningState<Tensor<B, 1>>,
+    pub running_var: RunningState<Tensor<B, 1>>,
+    momentum: f64,
+    epsilon: f64,
 }
 
-impl<B: Backend> Forward<B> for BatchNormalizationLayer<B> {
-    /// Burn's layer itself takes the batch's statistics on a training backend only.
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        match input {
-            Signal::Features(x) => Signal::Features(self.norm.forward(x)),
-            // Burn's axis of channels is the second one.
-            Signal::Sequence(x) => {
-                Signal::Sequence(self.norm.forward(x.swap_dims(1, 2)).swap_dims(1, 2))
-            }
-            Signal::Image(x) => Signal::Image(self.norm.forward(x)),
-            Signal::Volume(x) => Signal::Volume(self.norm.forward(x)),
+impl<B: Kernels> BatchNormalizationLayer<B> {
+    /// `[batch, channels, places]`
+    fn normalize(&self, x: Tensor<B, 3>, pass: &Pass<B>) -> Tensor<B, 3> {
+        let (gamma, beta) = (self.gamma.val(), self.beta.val());
+        if pass.training {
+            let standard = B::standardize(x, self.epsilon);
+            let keep = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
+                let old = state.value_sync();
+                state.update((old * self.momentum + batch * (1.0 - self.momentum)).detach());
+            };
+            keep(&self.running_mean, standard.mean);
+            keep(&self.running_var, standard.variance);
+            return B::scale_channels(standard.values, gamma, beta);
         }
+        let scale = gamma / (self.running_var.value() + self.epsilon).sqrt();
+        let shift = beta - self.running_mean.value() * scale.clone();
+        B::scale_channels(x, scale, shift)
+    }
+}
+
+impl<B: Kernels> Forward<B> for BatchNormalizationLayer<B> {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        input.by_channels(|x| self.normalize(x, pass))
     }
 }
 

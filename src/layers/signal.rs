@@ -71,6 +71,28 @@ impl<B: Backend> Signal<B> {
         }
     }
 
+    /// Applies a function to the batch as `[batch, channels, places]` and gives the result its shape back.
+    pub fn by_channels(self, function: impl FnOnce(Tensor<B, 3>) -> Tensor<B, 3>) -> Self {
+        match self {
+            Signal::Features(x) => {
+                let [batch, features] = x.dims();
+                let y = function(x.reshape([batch, features, 1]));
+                Signal::Features(y.reshape([batch, features]))
+            }
+            Signal::Sequence(x) => Signal::Sequence(function(x.swap_dims(1, 2)).swap_dims(1, 2)),
+            Signal::Image(x) => {
+                let dims = x.dims();
+                let y = function(x.flatten(2, 3));
+                Signal::Image(y.reshape(dims))
+            }
+            Signal::Volume(x) => {
+                let dims = x.dims();
+                let y = function(x.flatten(2, 4));
+                Signal::Volume(y.reshape(dims))
+            }
+        }
+    }
+
     /// Batch and all axes of a sample.
     pub fn dims(&self) -> Vec<usize> {
         match self {

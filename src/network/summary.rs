@@ -11,7 +11,7 @@ use crate::table::draw;
 /// A block is one row; `expand` adds a row for every layer inside.
 pub fn summary_table(plan: &Plan, input: ImageShape, expand: bool) -> String {
     let mut rows = vec![row("input", "", input.to_string(), None)];
-    add_rows(plan, &plan.nodes, 0, expand, &mut rows);
+    add_rows(plan, &plan.nodes, "", expand, &mut rows);
     rows.push(row("total", "", String::new(), Some(plan.cost())));
     let header = [
         "layer",
@@ -23,17 +23,34 @@ pub fn summary_table(plan: &Plan, input: ImageShape, expand: bool) -> String {
     draw(&header, &rows, 2)
 }
 
-fn add_rows(plan: &Plan, nodes: &[Node], depth: usize, expand: bool, rows: &mut Vec<Vec<String>>) {
+/// Adds the rows of a list of layers; `indent` stands before their names.
+fn add_rows(plan: &Plan, nodes: &[Node], indent: &str, expand: bool, rows: &mut Vec<Vec<String>>) {
     for node in nodes {
-        let name = format!("{}{}", "  ".repeat(depth), node.name);
+        let (kind, lists) = match &node.flow {
+            Flow::Layer(_) => (node.key, &[][..]),
+            // A block of `[blocks]` is known by its name there.
+            Flow::Block { spec, lists } => (spec.name().1, &lists[..]),
+        };
+        let short = node.name.rsplit('.').next().unwrap_or(&node.name);
         let shape = node.output.to_string();
-        rows.push(row(&name, node.key, shape, Some(node.cost(plan))));
-        if let (true, Flow::Block { lists, .. }) = (expand, &node.flow) {
-            for list in lists {
-                add_rows(plan, list, depth + 1, expand, rows);
+        let name = format!("{indent}{short}");
+        rows.push(row(&name, kind, shape, Some(node.cost(plan))));
+        for list in lists.iter().filter(|_| expand) {
+            let scope = list.first().and_then(|first| scope(&node.name, &first.name));
+            let mut indent = format!("{indent}  ");
+            if let Some(scope) = scope {
+                rows.push(row(&format!("{indent}{scope}"), "", String::new(), None));
+                indent += "  ";
             }
+            add_rows(plan, list, &indent, expand, rows);
         }
     }
+}
+
+/// What stands between a block's name and those of a list's layers: `projection`, the name of a branch.
+fn scope<'a>(block: &str, layer: &'a str) -> Option<&'a str> {
+    let below = layer.strip_prefix(block)?.strip_prefix('.')?;
+    below.rsplit_once('.').map(|(scope, _)| scope)
 }
 
 fn row(name: &str, key: &str, shape: String, cost: Option<Cost>) -> Vec<String> {
