@@ -250,22 +250,33 @@ fn fields(schema: &Schema) -> BTreeSet<String> {
     fields
 }
 
+#[allow(dead_code)]
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Trick {
+    Bark(Bark),
+    Sit,
+}
+
+#[allow(dead_code)]
+#[derive(schemars::JsonSchema)]
+struct Bark {
+    name: String,
+    times: u8,
+}
+
 #[test]
-fn a_field_of_a_registry_is_found_in_its_schema() {
-    #[allow(dead_code)]
-    #[derive(schemars::JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    enum Tricks {
-        Bark(Bark),
-        Sit,
-    }
-    #[allow(dead_code)]
-    #[derive(schemars::JsonSchema)]
-    struct Bark {
-        times: u8,
-    }
-    let schema = schemars::schema_for!(Tricks);
-    assert_eq!(fields(&schema), BTreeSet::from(["bark.times".to_string()]));
+fn a_registry_with_a_case_for_all_is_covered() {
+    let used = ["bark", "bark.times", "sit"].map(String::from);
+    let schema = schemars::schema_for!(Trick);
+    check_cover(&["bark", "sit"], &schema, &BTreeSet::from(used));
+}
+
+#[test]
+#[should_panic(expected = r#"without a case: ["bark.times", "sit"]"#)]
+fn a_key_or_a_field_without_a_case_is_told() {
+    let used = BTreeSet::from(["bark".to_string()]);
+    check_cover(&["bark", "sit"], &schemars::schema_for!(Trick), &used);
 }
 
 #[test]
