@@ -85,11 +85,15 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/torch")
 }
 
+/// All cases: kind, name, fields.
+fn all_cases() -> BTreeMap<String, BTreeMap<String, Value>> {
+    let text = std::fs::read_to_string(folder().join("cases.toml")).unwrap();
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// All cases of a kind, by name.
 pub fn cases<T: DeserializeOwned>(kind: &str) -> BTreeMap<String, T> {
-    let text = std::fs::read_to_string(folder().join("cases.toml")).unwrap();
-    let mut kinds: BTreeMap<String, BTreeMap<String, Value>> = toml::from_str(&text).unwrap();
-    let cases = kinds.remove(kind).unwrap().into_iter();
+    let cases = all_cases().remove(kind).unwrap().into_iter();
     let read = |(name, case): (String, Value)| match case.try_into() {
         Ok(case) => (name, case),
         Err(error) => panic!("{kind}.{name}: {error}"),
@@ -296,22 +300,26 @@ fn values_that_are_off_or_not_there_or_not_numbers_differ() {
 
 #[test]
 fn every_answer_has_its_case_and_every_pending_word_too() {
-    let text = std::fs::read_to_string(folder().join("cases.toml")).unwrap();
-    let kinds: BTreeMap<String, BTreeMap<String, Value>> = toml::from_str(&text).unwrap();
+    let kinds = all_cases();
     let of_kind = |(kind, cases): (&String, &BTreeMap<String, Value>)| {
-        let names = cases
-            .keys()
-            .map(|name| format!("{kind}.{name}.safetensors"));
-        names.collect::<Vec<String>>()
+        let names = cases.keys();
+        names
+            .map(|name| format!("{kind}.{name}.safetensors"))
+            .collect::<Vec<String>>()
     };
     let expected: BTreeSet<String> = kinds.iter().flat_map(of_kind).collect();
     let files = std::fs::read_dir(folder().join("answers")).unwrap();
-    let name = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().file_name();
-    let received = files.map(|file| name(file).into_string().unwrap());
-    assert_eq!(received.collect::<BTreeSet<String>>(), expected);
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<String> = names.collect();
+    let alone: Vec<&String> = names.symmetric_difference(&expected).collect();
+    assert!(alone.is_empty(), "only a case or only answers: {alone:?}");
 
+    let written = format!("{kinds:?}");
     for word in PENDING {
         let last = word.rsplit('.').next().unwrap();
-        assert!(text.contains(last), "no case uses `{word}`");
+        assert!(
+            written.contains(&format!("\"{last}\"")),
+            "no case uses `{word}`"
+        );
     }
 }
