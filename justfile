@@ -30,8 +30,9 @@ report NAME:
 schema:
     {{burnlab}} schema > schemas/experiment.schema.json
 
-# Checks against SciPy, TensorBoard and taplo
+# Checks against PyTorch (several GB to install), SciPy, TensorBoard and taplo
 peers: _python
+    {{venv}}/bin/python -c "import torch" 2>/dev/null || bash tests/peers/install {{venv}} --torch
     bash tests/peers/run {{venv}}
 
 # All that CI does

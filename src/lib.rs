@@ -22,6 +22,10 @@ pub mod value;
 // and tables for a terminal.
 pub mod table;
 
+// What PyTorch answers, for the tests of layers, losses and optimisers.
+#[cfg(test)]
+pub mod peers;
+
 // Devices by name, and the kernels behind them.
 pub mod backend;
 

@@ -4,6 +4,8 @@
 //! Knows nothing of datasets, losses' values or training.
 
 mod graph;
+#[cfg(test)]
+mod peers;
 mod plan;
 mod summary;
 mod weights;

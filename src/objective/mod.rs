@@ -3,6 +3,9 @@
 //! A loss turns a batch of scores and true classes into one number to make small. Knows nothing of
 //! layers, optimisers or the training loop.
 
+#[cfg(test)]
+mod peers;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;

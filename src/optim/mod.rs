@@ -4,6 +4,8 @@
 //! With the same numbers every one of them steps as its namesake in PyTorch's `torch.optim` does, and
 //! the defaults are PyTorch's. Knows nothing of layers, losses or the training loop.
 
+#[cfg(test)]
+mod peers;
 mod stepper;
 #[cfg(test)]
 mod testing;

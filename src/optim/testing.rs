@@ -1,4 +1,4 @@
-//! The check that every optimiser goes through: three steps against the formula, and a saved state.
+//! Steps with given gradients, and the check that every optimiser goes through: three of them against the formula.
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, Param};
@@ -11,7 +11,7 @@ use super::OptimizerSpec;
 type Training = Autodiff<Flex>;
 
 #[derive(Module, Debug)]
-struct Two<B: Backend> {
+struct Few<B: Backend> {
     weight: Param<Tensor<B, 1>>,
 }
 
@@ -19,31 +19,45 @@ const START: [f64; 2] = [1.0, -0.5];
 /// Per step, per element.
 const GRADIENTS: [[f64; 2]; 3] = [[0.3, -2.0], [-0.1, 0.7], [0.8, 0.01]];
 
-/// Takes three steps with given gradients and compares each of the two weights with `by_hand`.
+/// The weights after each of the steps that these gradients ask for.
 ///
-/// `by_hand` gets the first value and the three gradients. The state is saved and loaded on the way.
-pub fn check_three_steps(json: &str, by_hand: impl Fn(f64, &[f64; 3]) -> f64) {
-    let spec: OptimizerSpec = serde_json::from_str(&json.replace('\'', "\"")).unwrap();
+/// The state is saved and loaded after every step.
+pub fn steps<const N: usize>(
+    spec: &OptimizerSpec,
+    start: [f32; N],
+    gradients: impl IntoIterator<Item = [f32; N]>,
+) -> Vec<[f32; N]> {
     let device = Default::default();
-    let data = |values: [f64; 2]| TensorData::from(values.map(|value| value as f32));
-    let mut module = Two::<Training> {
-        weight: Param::from_data(data(START), &device),
+    let mut module = Few::<Training> {
+        weight: Param::from_data(TensorData::from(start), &device),
     };
-    let mut optimiser = spec.build::<Training, Two<Training>>();
-    for gradient in GRADIENTS {
+    let mut optimiser = spec.build::<Training, Few<Training>>();
+    let mut take = |gradient: [f32; N]| {
         let mut gradients = GradientsParams::new();
-        let gradient = Tensor::<Flex, 1>::from_data(data(gradient), &device);
+        let gradient = Tensor::<Flex, 1>::from_floats(gradient, &device);
         gradients.register::<Flex, 1>(module.weight.id, gradient);
-        module = optimiser.step(module, gradients);
+        module = optimiser.step(module.clone(), gradients);
 
         let bytes = optimiser.save();
         optimiser = spec.build();
         optimiser.load(bytes, &device).unwrap();
-    }
-    let received: Vec<f32> = module.weight.val().into_data().into_vec().unwrap();
+        let weights: Vec<f32> = module.weight.val().into_data().into_vec().unwrap();
+        weights.try_into().expect("as many as before")
+    };
+    gradients.into_iter().map(&mut take).collect()
+}
+
+/// Takes three steps with given gradients and compares each of the two weights with `by_hand`.
+///
+/// `by_hand` gets the first value and the three gradients.
+pub fn check_three_steps(json: &str, by_hand: impl Fn(f64, &[f64; 3]) -> f64) {
+    let spec: OptimizerSpec = serde_json::from_str(&json.replace('\'', "\"")).unwrap();
+    let start = START.map(|value| value as f32);
+    let gradients = GRADIENTS.map(|step| step.map(|value| value as f32));
+    let received = steps(&spec, start, gradients)[2];
     for element in 0..2 {
         let gradients = GRADIENTS.map(|step| step[element]);
-        let expected = by_hand(f64::from(START[element] as f32), &gradients);
+        let expected = by_hand(f64::from(start[element]), &gradients);
         let off = (f64::from(received[element]) - expected).abs();
         assert!(
             off < 1e-6,

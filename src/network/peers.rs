@@ -1,0 +1,324 @@
+//! Every layer and block, alone and in small networks, against PyTorch.
+
+use std::collections::BTreeSet;
+
+use burn::backend::{Autodiff, Flex};
+use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use serde::Deserialize;
+use toml::Value;
+
+use super::{NamedValues, Network, plan_layers};
+use crate::backend::sole_use_of_chance;
+use crate::layers::{ActivationFunction, Around, LayerSpec};
+use crate::objective::LossSpec;
+use crate::peers::{
+    Answers, assert_none, cases, check_cover, difference, one, waits, without_case, words,
+};
+use crate::rng::Seed;
+use crate::shape::{ImageShape, Shape};
+
+type Training = Autodiff<Flex>;
+
+const OUTPUT_TOLERANCE: f32 = 1e-4;
+const GRADIENT_TOLERANCE: f32 = 1e-3;
+/// Of shares and means of at least 16,000 draws on either side.
+const CHANCE_TOLERANCE: f32 = 0.05;
+
+#[derive(Deserialize)]
+struct Case {
+    /// `[batch, channels, height, width]`
+    input: [usize; 4],
+    layers: Vec<Value>,
+    #[serde(default = "ten")]
+    classes: usize,
+    /// Whether the training form is compared too.
+    #[serde(default = "yes")]
+    training: bool,
+    /// What is made small; without it the outputs' sum, weighted by `gradient.output`.
+    loss: Option<LossSpec>,
+}
+
+fn ten() -> usize {
+    10
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Case {
+    fn build(&self, name: &str) -> Network<Training> {
+        let layer = |layer: &Value| match layer.clone().try_into::<LayerSpec>() {
+            Ok(layer) => layer,
+            Err(error) => panic!("{name}: {layer}: {error}"),
+        };
+        let specs: Vec<LayerSpec> = self.layers.iter().map(layer).collect();
+        let [_, channels, height, width] = self.input;
+        let input = Shape::Image(ImageShape::new(channels, height, width));
+        let around = Around {
+            classes: self.classes,
+        };
+        let (planned, flaws) = plan_layers(&specs, input, around);
+        assert_eq!(flaws, [], "{name}");
+        Network::build(&specs, planned, input, around, Seed(1), &Default::default())
+    }
+
+    fn words(&self) -> BTreeSet<String> {
+        let mut used = BTreeSet::new();
+        each_layer(&self.layers, &mut |layer| used.extend(words(layer)));
+        used
+    }
+}
+
+/// Every layer of a list, and of the lists inside its blocks.
+fn each_layer(layers: &[Value], see: &mut dyn FnMut(&Value)) {
+    for layer in layers {
+        see(layer);
+        for (field, value) in one(layer).1 {
+            let Some(list) = value.as_array() else {
+                continue;
+            };
+            match field.as_str() {
+                "layers" | "projection" => each_layer(list, see),
+                "branches" => {
+                    for branch in list {
+                        let layers = branch["layers"].as_array();
+                        each_layer(layers.expect("a branch's layers"), see);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn networks_agree_with_pytorch() {
+    let mut differences = Vec::new();
+    for (name, case) in cases::<Case>("network") {
+        if waits(&case.words()) {
+            continue;
+        }
+        let answers = Answers::new("network", &name);
+        let network = case.build(&name).load_weights(answers.path());
+        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut found = inference(&network, &answers);
+        if case.training {
+            found.extend(training(&network, case.loss, &answers));
+        }
+        differences.extend(found.into_iter().map(|found| format!("{name}, {found}")));
+    }
+    assert_none(differences);
+}
+
+fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
+    let output = network.valid().forward(answers.tensor("input"), false);
+    let what = "inference.output";
+    let found = difference(what, &read(output), &answers.values(what), OUTPUT_TOLERANCE);
+    found.into_iter().collect()
+}
+
+/// Output, loss, gradients and running statistics.
+fn training(network: &Network<Training>, loss: Option<LossSpec>, answers: &Answers) -> Vec<String> {
+    let images = answers.tensor::<Training, 4>("input").require_grad();
+    let output = network.forward(images.clone(), true);
+    let mut received = vec![("training.output".to_string(), read(output.clone()))];
+    let small = match loss {
+        Some(loss) => {
+            let total = total_loss(output, loss, answers);
+            received.push(("loss".to_string(), read(total.clone())));
+            total
+        }
+        None => (output * answers.tensor("gradient.output")).sum(),
+    };
+    let gradients = small.backward();
+    let of_images = images.grad(&gradients).expect("a gradient");
+    received.push(("gradient.input".to_string(), read(of_images)));
+    let gradients = GradientsParams::from_grads(gradients, network);
+    let named = network.gradient_values(&gradients).into_iter();
+    received.extend(named.map(|tensor| renamed("gradient.", tensor)));
+    let after = network.valid().values().into_iter();
+    let running = |(name, _): &NamedValues| name.contains("running");
+    received.extend(
+        after
+            .filter(running)
+            .map(|tensor| renamed("after.", tensor)),
+    );
+    compare(received, answers)
+}
+
+/// PENDING: `auxiliary`, `l1`, `l2`: what the network itself adds to the loss belongs in here.
+fn total_loss(
+    output: Tensor<Training, 2>,
+    loss: LossSpec,
+    answers: &Answers,
+) -> Tensor<Training, 1> {
+    loss.apply(output, answers.targets())
+}
+
+fn compare(received: Vec<NamedValues>, answers: &Answers) -> Vec<String> {
+    let gradients = answers.names("gradient.").filter(|name| *name != "output");
+    let expected: BTreeSet<String> = gradients
+        .map(|name| format!("gradient.{name}"))
+        .chain(answers.names("after.").map(|name| format!("after.{name}")))
+        .collect();
+    let missing = expected
+        .iter()
+        .filter(|name| received.iter().all(|(r, _)| r != *name));
+    let missing = missing.map(|name| format!("{name}: none received"));
+    let compared = received.iter().filter_map(|(name, values)| {
+        let tolerance = match name.starts_with("gradient.") {
+            true => GRADIENT_TOLERANCE,
+            false => OUTPUT_TOLERANCE,
+        };
+        difference(name, values, &answers.values(name), tolerance)
+    });
+    missing.chain(compared).collect()
+}
+
+/// A tensor of logs, `conv2d_1/weight`, by its name in the answers: `gradient.conv2d_1.weight`.
+fn renamed(prefix: &str, (name, values): NamedValues) -> NamedValues {
+    (format!("{prefix}{}", name.replace('/', ".")), values)
+}
+
+fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().into_vec().expect("32-bit floats")
+}
+
+#[derive(Deserialize)]
+struct Chance {
+    #[serde(flatten)]
+    network: Case,
+    /// All that the images hold.
+    value: f32,
+    /// The shape in which outputs and gradients are looked at,
+    view: Vec<usize>,
+    /// and the axis of it along which they are.
+    #[serde(default = "second")]
+    axis: usize,
+}
+
+fn second() -> usize {
+    1
+}
+
+#[test]
+fn chance_falls_as_it_does_in_pytorch() {
+    let _alone = sole_use_of_chance();
+    Training::seed(&Default::default(), 1);
+    let mut differences = Vec::new();
+    for (name, case) in cases::<Chance>("chance") {
+        if waits(&case.network.words()) {
+            continue;
+        }
+        let answers = Answers::new("chance", &name);
+        let images = Tensor::full(case.network.input, case.value, &Default::default());
+        let images = images.require_grad();
+        let output = case.network.build(&name).forward(images.clone(), true);
+        let gradients = output.clone().sum().backward();
+        let gradient = images.grad(&gradients).expect("a gradient");
+        for (what, numbers) in [("output", read(output)), ("gradient", read(gradient))] {
+            let prefix = format!("{what}.");
+            for role in answers.names(&prefix) {
+                let received = seen(role, &numbers, &case);
+                let expected = answers.values(&format!("{prefix}{role}"));
+                let told = format!("{name}, {prefix}{role}");
+                let tolerance = match role {
+                    "values" => OUTPUT_TOLERANCE,
+                    _ => CHANCE_TOLERANCE,
+                };
+                differences.extend(difference(told, &received, &expected, tolerance));
+            }
+        }
+    }
+    assert_none(differences);
+}
+
+/// What can be said of many random numbers, by the words of the answers.
+fn seen(role: &str, numbers: &[f32], case: &Chance) -> Vec<f32> {
+    let (mean, deviation) = spread(numbers.iter().copied());
+    match role {
+        "mean" => vec![mean],
+        "deviation" => vec![deviation],
+        "within_a_deviation" => {
+            vec![share(numbers, |number| (number - mean).abs() <= deviation)]
+        }
+        "deviation_along_axis" => vec![deviation_along_axis(numbers, &case.view, case.axis)],
+        "values" => distinct(numbers),
+        "shares" => {
+            let values = distinct(numbers).into_iter();
+            values
+                .map(|value| share(numbers, |number| number == value))
+                .collect()
+        }
+        other => panic!("what is {other}?"),
+    }
+}
+
+fn spread(numbers: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
+    let count = numbers.clone().count() as f64;
+    let mean = numbers.clone().map(f64::from).sum::<f64>() / count;
+    let squares = numbers.map(|number| (f64::from(number) - mean).powi(2));
+    (mean as f32, (squares.sum::<f64>() / count).sqrt() as f32)
+}
+
+fn share(numbers: &[f32], is_such: impl Fn(f32) -> bool) -> f32 {
+    numbers.iter().filter(|number| is_such(**number)).count() as f32 / numbers.len() as f32
+}
+
+/// In rising order; five of them if there are more.
+fn distinct(numbers: &[f32]) -> Vec<f32> {
+    let mut values: Vec<f32> = Vec::new();
+    for &number in numbers {
+        if values.len() < 5 && !values.contains(&number) {
+            values.push(number);
+        }
+    }
+    values.sort_by(f32::total_cmp);
+    values
+}
+
+/// The mean of the deviations of all rows along one axis of the view.
+fn deviation_along_axis(numbers: &[f32], view: &[usize], axis: usize) -> f32 {
+    let (length, step) = (view[axis], view[axis + 1..].iter().product::<usize>());
+    let firsts = (0..numbers.len()).filter(|index| index / step % length == 0);
+    let deviations =
+        firsts.map(|first| spread((0..length).map(|place| numbers[first + place * step])).1);
+    let deviations: Vec<f32> = deviations.collect();
+    spread(deviations.into_iter()).0
+}
+
+#[test]
+fn every_layer_has_a_case() {
+    let networks = cases::<Case>("network");
+    let in_training = networks.values().filter(|case| case.training);
+    let mut used: BTreeSet<String> = in_training.flat_map(Case::words).collect();
+    for case in cases::<Chance>("chance").values() {
+        used.extend(case.network.words());
+    }
+    check_cover(LayerSpec::NAMES, &schemars::schema_for!(LayerSpec), &used);
+
+    let outside = networks.values().flat_map(Case::words).collect();
+    assert_eq!(
+        without_case(LayerSpec::NAMES, &outside),
+        [""; 0],
+        "outside training"
+    );
+}
+
+#[test]
+fn every_activation_function_has_a_case() {
+    let mut used = BTreeSet::new();
+    for case in cases::<Case>("network").values() {
+        each_layer(&case.layers, &mut |layer| {
+            let functions = one(layer)
+                .1
+                .filter(|(field, _)| ["activation", "function"].contains(&field.as_str()));
+            used.extend(functions.map(|(_, function)| one(function).0.to_string()));
+        });
+    }
+    assert_eq!(without_case(ActivationFunction::NAMES, &used), [""; 0]);
+}

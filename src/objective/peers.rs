@@ -1,0 +1,54 @@
+//! Every loss's value and gradient against PyTorch's.
+
+use std::collections::BTreeSet;
+
+use burn::backend::{Autodiff, Flex};
+use serde::Deserialize;
+use toml::Value;
+
+use super::LossSpec;
+use crate::peers::{Answers, assert_none, cases, check_cover, difference, waits, words};
+
+#[derive(Deserialize)]
+struct Case {
+    loss: Value,
+}
+
+#[test]
+fn losses_agree_with_pytorch() {
+    let mut differences = Vec::new();
+    for (name, case) in cases::<Case>("loss") {
+        if waits(&words(&case.loss)) {
+            continue;
+        }
+        let loss: LossSpec = case.loss.try_into().unwrap();
+        let answers = Answers::new("loss", &name);
+        let outputs = answers
+            .tensor::<Autodiff<Flex>, 2>("outputs")
+            .require_grad();
+        let mean = loss.apply(outputs.clone(), answers.targets());
+        let gradient = outputs.grad(&mean.backward()).unwrap();
+        for (what, received, tolerance) in [
+            ("loss", mean.into_data(), 1e-5),
+            ("gradient.outputs", gradient.into_data(), 1e-5),
+        ] {
+            let received: Vec<f32> = received.into_vec().unwrap();
+            let told = format!("{name}, {what}");
+            differences.extend(difference(
+                told,
+                &received,
+                &answers.values(what),
+                tolerance,
+            ));
+        }
+    }
+    assert_none(differences);
+}
+
+#[test]
+fn every_loss_has_a_case() {
+    let cases = cases::<Case>("loss").into_values();
+    let used: BTreeSet<String> = cases.flat_map(|case| words(&case.loss)).collect();
+    let schema = schemars::schema_for!(LossSpec);
+    check_cover(LossSpec::NAMES, &schema, &used);
+}

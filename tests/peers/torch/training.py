@@ -1,0 +1,87 @@
+"""What each of burnlab's losses, optimisers and schedules computes, in PyTorch, called by its key."""
+
+import torch
+from torch.nn import functional as F
+from torch.optim import lr_scheduler
+
+
+def one(table):
+    """The key and the fields of a table with one key, or of a bare name."""
+    [(key, fields)] = [(table, {})] if isinstance(table, str) else table.items()
+    return key, fields
+
+
+# Losses.
+
+
+def cross_entropy(outputs, targets, label_smoothing=0.0, class_weights=None):
+    weight = None if class_weights is None else torch.tensor(class_weights)
+    return F.cross_entropy(outputs, targets, weight=weight, label_smoothing=label_smoothing)
+
+
+def mean_squared_error(outputs, targets):
+    return F.mse_loss(outputs, F.one_hot(targets, outputs.shape[1]).float())
+
+
+LOSSES = {"cross_entropy": cross_entropy, "mean_squared_error": mean_squared_error}
+
+
+def apply_loss(loss, outputs, targets):
+    key, fields = one(loss)
+    return LOSSES[key](outputs, targets, **fields)
+
+
+# Optimisers. What a file leaves out keeps PyTorch's default.
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+}
+NAMES = {"learning_rate": "lr", "epsilon": "eps", "rho": "alpha"}
+
+
+def make_optimizer(optimizer, weights):
+    key, fields = one(optimizer)
+    fields = {NAMES.get(field, field): value for field, value in fields.items()}
+    if "beta_1" in fields:
+        fields["betas"] = (fields.pop("beta_1"), fields.pop("beta_2"))
+    return OPTIMIZERS[key]([weights], **fields)
+
+
+# Schedules, which move the rate after every batch.
+
+SCHEDULES = {
+    "constant": lambda optimizer, steps: lr_scheduler.ConstantLR(optimizer, factor=1.0),
+    "step": lambda optimizer, steps, every, factor: lr_scheduler.StepLR(optimizer, every, factor),
+    # Each `every` batches bring the whole factor, evenly spread.
+    "exponential": lambda optimizer, steps, factor, every=1: lr_scheduler.ExponentialLR(
+        optimizer, factor ** (1 / every)
+    ),
+    "cosine": lambda optimizer, steps, final=0.0: lr_scheduler.CosineAnnealingLR(optimizer, steps, final),
+    "linear": lambda optimizer, steps, final=0.0: lr_scheduler.LinearLR(optimizer, 1.0, final, steps),
+    "one_cycle": lambda optimizer, steps: lr_scheduler.OneCycleLR(
+        optimizer, optimizer.param_groups[0]["lr"], total_steps=steps, cycle_momentum=False
+    ),
+}
+
+
+def rates(schedule, steps, warm_up=0):
+    """The rate of each batch, where the optimiser's own is 1.
+
+    A warm-up climbs evenly to the schedule's first rate, which the batch after it has.
+    """
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    key, fields = one(schedule)
+    scheduler = SCHEDULES[key](optimizer, steps - warm_up, **fields)
+    if warm_up > 0:
+        climb = lr_scheduler.LinearLR(optimizer, 1 / (warm_up + 1), 1.0, warm_up)
+        scheduler = lr_scheduler.SequentialLR(optimizer, [climb, scheduler], [warm_up])
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
