@@ -62,7 +62,8 @@ impl Sizes {
     ) -> Vec<f64> {
         let channel = |channel: usize| {
             let rows = self.rows(values, channel).zip(self.rows(others, channel));
-            rows.map(|(row, other)| f64::from(of(row, other, channel))).sum()
+            rows.map(|(row, other)| f64::from(of(row, other, channel)))
+                .sum()
         };
         (0..self.channels).into_par_iter().map(channel).collect()
     }
@@ -120,13 +121,23 @@ struct Result {
 
 fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
     let sums = sizes.sums(x, x, |row, _, _| lanes(row, row, |v, _| v));
-    let mean: Vec<f32> = sums.iter().map(|sum| (sum / sizes.count()) as f32).collect();
+    let mean: Vec<f32> = sums
+        .iter()
+        .map(|sum| (sum / sizes.count()) as f32)
+        .collect();
     let off = |row: &[f32], _: &[f32], channel: usize| {
         let mean = mean[channel];
         lanes(row, row, |v, _| (v - mean) * (v - mean))
     };
-    let variance: Vec<f64> = sizes.sums(x, x, off).into_iter().map(|sum| sum / sizes.count()).collect();
-    let rate: Vec<f32> = variance.iter().map(|v| (1.0 / (v + epsilon).sqrt()) as f32).collect();
+    let variance: Vec<f64> = sizes
+        .sums(x, x, off)
+        .into_iter()
+        .map(|sum| sum / sizes.count())
+        .collect();
+    let rate: Vec<f32> = variance
+        .iter()
+        .map(|v| (1.0 / (v + epsilon).sqrt()) as f32)
+        .collect();
     let values = sizes.rows_from(x, x, |made, row, _, channel| {
         let (mean, rate) = (mean[channel], rate[channel]);
         for (made, v) in made.iter_mut().zip(row) {
@@ -144,9 +155,12 @@ fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
 /// `(slope - mean(slope) - values * mean(slope * values)) * rate`, the means over each channel.
 fn backward(values: &[f32], rate: &[f32], slopes: &[f32], sizes: Sizes) -> Vec<f32> {
     let count = sizes.count();
-    let means = |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|sum| (sum / count) as f32).collect() };
+    let means =
+        |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|sum| (sum / count) as f32).collect() };
     let plain = means(sizes.sums(slopes, slopes, |row, _, _| lanes(row, row, |s, _| s)));
-    let along = means(sizes.sums(slopes, values, |row, values, _| lanes(row, values, |s, v| s * v)));
+    let along = means(sizes.sums(slopes, values, |row, values, _| {
+        lanes(row, values, |s, v| s * v)
+    }));
     sizes.rows_from(slopes, values, |made, row, values, channel| {
         let (plain, along, rate) = (plain[channel], along[channel], rate[channel]);
         for ((made, s), v) in made.iter_mut().zip(row).zip(values) {
@@ -183,9 +197,8 @@ pub(super) fn standardize_tracked(
         OpsKind::Tracked(prepared) => prepared.finish((values.clone(), result.rate, sizes), values),
         OpsKind::UnTracked(prepared) => prepared.finish(values),
     };
-    let untracked = |values: Vec<f32>| {
-        Tensor::from_inner(tensor::<1>(plain(values, &[sizes.channels])))
-    };
+    let untracked =
+        |values: Vec<f32>| Tensor::from_inner(tensor::<1>(plain(values, &[sizes.channels])));
     Standardized {
         values: Tensor::from_primitive(TensorPrimitive::Float(output)),
         mean: untracked(result.mean),
@@ -248,7 +261,12 @@ pub(super) fn scale_tracked(
     let shift: Tracked = shift.into_primitive().tensor();
     let (of_x, of_scale) = (x.primitive.to_contiguous(), scale.primitive.to_contiguous());
     let of_shift = shift.primitive.to_contiguous();
-    let values = scaled(of_x.storage(), of_scale.storage(), of_shift.storage(), sizes);
+    let values = scaled(
+        of_x.storage(),
+        of_scale.storage(),
+        of_shift.storage(),
+        sizes,
+    );
     let values = plain(values, &sizes.shape());
     let parents = [x.node.clone(), scale.node.clone(), shift.node.clone()];
     let output = match Scaling
@@ -336,7 +354,10 @@ mod tests {
                 } else {
                     let standard = standardize(x.clone(), 1e-3);
                     let values = standard.values.clone();
-                    (standard, scale_channels(values, scale.clone(), shift.clone()))
+                    (
+                        standard,
+                        scale_channels(values, scale.clone(), shift.clone()),
+                    )
                 };
                 let gradients = (output.clone() * weights.clone()).sum().backward();
                 let slopes = (
@@ -344,7 +365,12 @@ mod tests {
                     scale.grad(&gradients).unwrap(),
                     shift.grad(&gradients).unwrap(),
                 );
-                (output.inner(), standard.mean.inner(), standard.variance.inner(), slopes)
+                (
+                    output.inner(),
+                    standard.mean.inner(),
+                    standard.variance.inner(),
+                    slopes,
+                )
             };
             let (ours, burns) = (result(true), result(false));
             near(ours.0.clone(), burns.0, "output");
@@ -354,7 +380,8 @@ mod tests {
             near(ours.3.1, burns.3.1, "gradient of the scale");
             near(ours.3.2, burns.3.2, "gradient of the shift");
             let resting = Flex::standardize(x.clone().inner(), 1e-3).values;
-            let resting = Flex::scale_channels(resting, scale.clone().inner(), shift.clone().inner());
+            let resting =
+                Flex::scale_channels(resting, scale.clone().inner(), shift.clone().inner());
             near(resting, ours.0, "output without gradients");
         }
     }

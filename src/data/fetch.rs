@@ -371,6 +371,7 @@ fn unpack(packed: &Path, folder: &Path, wanted: &[&File]) -> Result<Vec<PathBuf>
 mod tests {
     use super::*;
     use crate::data::registry::Layout;
+    use crate::shape::ImageShape;
     use std::collections::HashMap;
     use std::net::TcpListener;
     use std::thread;
@@ -385,6 +386,8 @@ mod tests {
         name: "plain",
         title: "",
         layout: Layout::Cifar,
+        shape: ImageShape::new(1, 1, 1),
+        samples: [1, 0],
         aliases: &[],
         train: &FILES,
         test: &[],
@@ -538,6 +541,8 @@ mod tests {
             name: "packed",
             title: "",
             layout: Layout::Cifar,
+            shape: ImageShape::new(1, 1, 1),
+            samples: [1, 0],
             aliases: &[],
             train: &FILES,
             test: &[],

@@ -44,6 +44,20 @@ pub struct Passed<B: Backend> {
     pub penalty: Option<Tensor<B, 1>>,
 }
 
+impl<B: Backend> Passed<B> {
+    /// What training makes small, `[1]`: the mean loss of the outputs, those of side classifiers with their
+    /// weights, and the penalty.
+    pub fn total_loss(
+        self,
+        mean: Tensor<B, 1>,
+        of_scores: impl Fn(Tensor<B, 2>) -> Tensor<B, 1>,
+    ) -> Tensor<B, 1> {
+        let sides = self.auxiliary.into_iter();
+        let sides = sides.map(|(weight, scores)| of_scores(scores) * weight);
+        sides.chain(self.penalty).fold(mean, |sum, part| sum + part)
+    }
+}
+
 impl<B: Kernels> Network<B> {
     /// `[batch, channels, height, width]` to the last layer's `[batch, features]`, with dropout and the
     /// like off.

@@ -10,7 +10,7 @@ use burn::tensor::backend::Backend;
 use serde::Deserialize;
 use toml::Value;
 
-use super::{NamedValues, Network, plan_layers};
+use super::{NamedValues, Network, Passed, plan_layers};
 use crate::backend::sole_use_of_chance;
 use crate::layers::{ActivationFunction, Around, LayerSpec};
 use crate::objective::LossSpec;
@@ -58,12 +58,9 @@ impl Case {
         let specs: Vec<LayerSpec> = self.layers.iter().map(layer).collect();
         let [_, channels, height, width] = self.input;
         let input = Shape::Image(ImageShape::new(channels, height, width));
-        let around = Around {
-            classes: self.classes,
-        };
-        let (planned, flaws) = plan_layers(&specs, input, around);
+        let (plan, flaws) = plan_layers(&specs, input, Around::new(self.classes));
         assert_eq!(flaws, [], "{name}");
-        Network::build(&specs, planned, input, around, Seed(1), &Default::default())
+        Network::build(plan, self.classes, Seed(1), &Default::default())
     }
 
     fn words(&self) -> BTreeSet<String> {
@@ -115,7 +112,7 @@ fn networks_agree_with_pytorch() {
 }
 
 fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
-    let output = network.valid().forward(answers.tensor("input"), false);
+    let output = network.valid().forward(answers.tensor("input"));
     let what = "inference.output";
     let found = difference(what, &read(output), &answers.values(what), OUTPUT_TOLERANCE);
     found.into_iter().collect()
@@ -124,11 +121,12 @@ fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
 /// Output, loss, gradients and running statistics.
 fn training(network: &Network<Training>, loss: Option<LossSpec>, answers: &Answers) -> Vec<String> {
     let images = answers.tensor::<Training, 4>("input").require_grad();
-    let output = network.forward(images.clone(), true);
+    let passed = network.forward_training(images.clone());
+    let output = passed.outputs.clone();
     let mut received = vec![("training.output".to_string(), read(output.clone()))];
     let small = match loss {
         Some(loss) => {
-            let total = total_loss(output, loss, answers);
+            let total = total_loss(passed, loss, answers);
             received.push(("loss".to_string(), read(total.clone())));
             total
         }
@@ -150,13 +148,10 @@ fn training(network: &Network<Training>, loss: Option<LossSpec>, answers: &Answe
     compare(received, answers)
 }
 
-/// PENDING: `auxiliary`, `l1`, `l2`: what the network itself adds to the loss belongs in here.
-fn total_loss(
-    output: Tensor<Training, 2>,
-    loss: LossSpec,
-    answers: &Answers,
-) -> Tensor<Training, 1> {
-    loss.apply(output, answers.targets())
+fn total_loss(passed: Passed<Training>, loss: LossSpec, answers: &Answers) -> Tensor<Training, 1> {
+    let targets = answers.targets();
+    let mean = loss.apply(passed.outputs.clone(), answers.targets());
+    passed.total_loss(mean, |scores| loss.apply(scores, targets.clone()))
 }
 
 fn compare(received: Vec<NamedValues>, answers: &Answers) -> Vec<String> {
@@ -217,7 +212,8 @@ fn chance_falls_as_it_does_in_pytorch() {
         let answers = Answers::new("chance", &name);
         let images = Tensor::full(case.network.input, case.value, &Default::default());
         let images = images.require_grad();
-        let output = case.network.build(&name).forward(images.clone(), true);
+        let network = case.network.build(&name);
+        let output = network.forward_training(images.clone()).outputs;
         let gradients = output.clone().sum().backward();
         let gradient = images.grad(&gradients).expect("a gradient");
         for (what, numbers) in [("output", read(output)), ("gradient", read(gradient))] {

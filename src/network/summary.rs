@@ -36,7 +36,9 @@ fn add_rows(plan: &Plan, nodes: &[Node], indent: &str, expand: bool, rows: &mut 
         let name = format!("{indent}{short}");
         rows.push(row(&name, kind, shape, Some(node.cost(plan))));
         for list in lists.iter().filter(|_| expand) {
-            let scope = list.first().and_then(|first| scope(&node.name, &first.name));
+            let scope = list
+                .first()
+                .and_then(|first| scope(&node.name, &first.name));
             let mut indent = format!("{indent}  ");
             if let Some(scope) = scope {
                 rows.push(row(&format!("{indent}{scope}"), "", String::new(), None));

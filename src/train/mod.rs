@@ -15,14 +15,12 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
-use burn::tensor::{Int, Tensor};
 
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::layers::Around;
-use crate::network::{NamedValues, Network, Passed, plan_classifier};
-use crate::objective::LossSpec;
+use crate::network::{NamedValues, Network, plan_classifier};
 use crate::optim::Optimiser;
 use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
@@ -268,7 +266,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 passed.outputs.clone().inner(),
                 labels.clone().inner(),
             );
-            let total = with_extras(mean, passed, labels, loss);
+            let total = passed.total_loss(mean, |scores| loss.apply(scores, labels.clone()));
             let gradients = GradientsParams::from_grads(total.backward(), &network);
             if batch + 1 == batches {
                 last_gradients = network.gradient_values(&gradients);
@@ -334,22 +332,6 @@ impl<B: TrainingBackend> Run<'_, B> {
             .hear(&Event::Finished(Box::new(measured.clone())))?;
         Ok(Outcome::Done(Box::new(measured)))
     }
-}
-
-/// The loss that is made small: the classifier's own, those of side classifiers, and the weights' size.
-fn with_extras<B: TrainingBackend>(
-    mean: Tensor<B, 1>,
-    passed: Passed<B>,
-    labels: Tensor<B, 1, Int>,
-    loss: LossSpec,
-) -> Tensor<B, 1> {
-    let sides = passed
-        .auxiliary
-        .into_iter()
-        .map(|(weight, scores)| loss.apply(scores, labels.clone()) * weight);
-    sides
-        .chain(passed.penalty)
-        .fold(mean, |sum, part| sum + part)
 }
 
 /// The outcome of a run with such a loss, if it is no number to go on with.
