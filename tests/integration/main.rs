@@ -1,5 +1,6 @@
 //! What burnlab does as a whole, seen from outside: files in, processes, tables and errors out.
 
+mod architectures;
 mod bad_files;
 mod commands;
 mod interruption;
