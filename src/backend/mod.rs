@@ -9,7 +9,9 @@ mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "no_cuda.rs"]
 mod cuda;
+mod flex;
 mod kernels;
+mod transposed_convolution;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +21,7 @@ use burn::backend::NdArray;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
 
-pub use kernels::{Kernels, Sliding};
+pub use kernels::{Kernels, Sliding, fit};
 
 use crate::error::{Error, Problem, Result, did_you_mean};
 
