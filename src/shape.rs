@@ -234,6 +234,27 @@ pub fn dilated_window(
     window(input, (kernel - 1) * dilation + 1, stride, padding)
 }
 
+/// What a transposed convolution with a window of `kernel` values makes of `input` values. Here `before` and
+/// `after` are cut off, not added; with gaps between the windows the output ends in zeros.
+///
+/// As TensorFlow's `conv2d_transpose`: SAME gives `input * stride`, VALID
+/// `input * stride + max(kernel - stride, 0)`.
+pub fn transposed_window(input: usize, kernel: usize, stride: usize, padding: Padding) -> Window {
+    let overlap = kernel.saturating_sub(stride);
+    match padding {
+        Padding::Valid => Window {
+            output: input * stride + overlap,
+            before: 0,
+            after: 0,
+        },
+        Padding::Same => Window {
+            output: input * stride,
+            before: overlap / 2,
+            after: overlap - overlap / 2,
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,5 +275,20 @@ mod tests {
     fn valid_drops_what_does_not_fill_a_window() {
         assert_eq!(window(7, 2, 2, Padding::Valid).unwrap().output, 3);
         assert_eq!(window(2, 3, 1, Padding::Valid), None);
+    }
+
+    #[test]
+    fn a_transposed_window_leads_back_where_a_window_came_from() {
+        for (input, kernel, stride) in [(4, 3, 2), (4, 5, 1), (3, 2, 3), (1, 4, 2), (5, 1, 1)] {
+            for padding in [Padding::Same, Padding::Valid] {
+                let back = transposed_window(input, kernel, stride, padding);
+                let there = window(back.output, kernel, stride, padding).unwrap();
+                assert_eq!((there.output, there.before), (input, back.before));
+            }
+        }
+        let same = transposed_window(4, 3, 2, Padding::Same);
+        assert_eq!((same.output, same.before, same.after), (8, 0, 1));
+        assert_eq!(transposed_window(4, 3, 2, Padding::Valid).output, 9);
+        assert_eq!(transposed_window(4, 2, 3, Padding::Valid).output, 12);
     }
 }

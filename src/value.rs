@@ -159,7 +159,7 @@ impl Pair {
 
 impl<'de> Deserialize<'de> for Pair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_or_two(
+        one_or_each(
             deserializer,
             "a whole number of at least 1, or two as [height, width]",
         )
@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Pair {
 
 impl Serialize for Pair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_one_or_two(&self.0, serializer)
+        serialize_one_or_each(&self.0, serializer)
     }
 }
 
@@ -184,6 +184,213 @@ impl JsonSchema for Pair {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 1 },
             { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 2, "maxItems": 2 }
+        ] })
+    }
+}
+
+/// One or three values: `3` for all, `[3, 5, 5]` for depth, height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triple(pub [Positive; 3]);
+
+impl Triple {
+    pub fn all(value: usize) -> Self {
+        Triple([Positive(value); 3])
+    }
+
+    /// `[depth, height, width]`.
+    pub fn get(self) -> [usize; 3] {
+        self.0.map(Positive::get)
+    }
+}
+
+impl<'de> Deserialize<'de> for Triple {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_each(
+            deserializer,
+            "a whole number of at least 1, or three as [depth, height, width]",
+        )
+        .map(Triple)
+    }
+}
+
+impl Serialize for Triple {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_one_or_each(&self.0, serializer)
+    }
+}
+
+impl JsonSchema for Triple {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Triple".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 3, "maxItems": 3 }
+        ] })
+    }
+}
+
+/// Values on both sides of an axis: `2` for both, `[1, 2]` for one before and two after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margin {
+    pub before: usize,
+    pub after: usize,
+}
+
+impl<'de> Deserialize<'de> for Margin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let [before, after]: [Whole; 2] = one_or_each(
+            deserializer,
+            "a whole number of at least 0, or two as [before, after]",
+        )?;
+        Ok(Margin {
+            before: before.0,
+            after: after.0,
+        })
+    }
+}
+
+impl Serialize for Margin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_one_or_each(&[self.before, self.after], serializer)
+    }
+}
+
+/// A whole number of at least 0.
+#[derive(Clone, Copy)]
+struct Whole(usize);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FromZero;
+        impl Visitor<'_> for FromZero {
+            type Value = Whole;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a whole number of at least 0")
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                u32::try_from(number)
+                    .map(|number| Whole(number as usize))
+                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+                match u64::try_from(number) {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(FromZero)
+    }
+}
+
+/// What [`PerAxis`] may hold.
+pub trait AxisValue: Copy {
+    /// What an error says was expected: one value, or a list of them.
+    const SAYS: &'static str;
+
+    /// The schema of an entry for one axis, and of one value for all axes.
+    fn schemas() -> [serde_json::Value; 2];
+}
+
+impl AxisValue for Positive {
+    const SAYS: &'static str =
+        "a whole number of at least 1, or a list with one for each axis ([2, 3])";
+
+    fn schemas() -> [serde_json::Value; 2] {
+        let one = serde_json::json!({ "type": "integer", "minimum": 1 });
+        [one.clone(), one]
+    }
+}
+
+impl AxisValue for Margin {
+    const SAYS: &'static str = "a whole number of at least 0, or a list with one or a [before, after] \
+                                for each axis ([1, [0, 2]])";
+
+    fn schemas() -> [serde_json::Value; 2] {
+        let one = serde_json::json!({ "type": "integer", "minimum": 0 });
+        let sides = serde_json::json!({ "anyOf": [
+            one,
+            { "type": "array", "items": one, "minItems": 2, "maxItems": 2 }
+        ] });
+        [sides, one]
+    }
+}
+
+/// One value for every axis, or a list with one for each: how many there are is up to the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PerAxis<T> {
+    All(T),
+    Each(Vec<T>),
+}
+
+/// Margins around an input, axis by axis.
+pub type Margins = PerAxis<Margin>;
+
+impl<T: Copy> PerAxis<T> {
+    /// The values of so many axes; `None` if the list has another length.
+    pub fn along(&self, axes: usize) -> Option<Vec<T>> {
+        match self {
+            PerAxis::All(value) => Some(vec![*value; axes]),
+            PerAxis::Each(values) => (values.len() == axes).then(|| values.clone()),
+        }
+    }
+}
+
+impl<'de, T: AxisValue + Deserialize<'de>> Deserialize<'de> for PerAxis<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AllOrEach<T>(std::marker::PhantomData<T>);
+        impl<'de, T: AxisValue + Deserialize<'de>> Visitor<'de> for AllOrEach<T> {
+            type Value = PerAxis<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(T::SAYS)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                T::deserialize(de::value::U64Deserializer::new(number)).map(PerAxis::All)
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                T::deserialize(de::value::I64Deserializer::new(number)).map(PerAxis::All)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut found = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    found.push(item);
+                }
+                Ok(PerAxis::Each(found))
+            }
+        }
+        deserializer.deserialize_any(AllOrEach(std::marker::PhantomData))
+    }
+}
+
+impl<T: Serialize> Serialize for PerAxis<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            PerAxis::All(value) => value.serialize(serializer),
+            PerAxis::Each(values) => values.serialize(serializer),
+        }
+    }
+}
+
+impl<T: AxisValue> JsonSchema for PerAxis<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "PerAxis".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let [each, all] = T::schemas();
+        json_schema!({ "anyOf": [
+            all,
+            { "type": "array", "items": each, "minItems": 1, "maxItems": 3 }
         ] })
     }
 }
@@ -219,7 +426,7 @@ impl Drawn {
 impl<'de> Deserialize<'de> for Drawn {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let [low, high]: [Real; 2] =
-            one_or_two(deserializer, "a number, or a range as [low, high]")?;
+            one_or_each(deserializer, "a number, or a range as [low, high]")?;
         if low.0 > high.0 {
             return Err(de::Error::invalid_value(
                 Unexpected::Other(&format!("[{}, {}]", low.0, high.0)),
@@ -232,7 +439,7 @@ impl<'de> Deserialize<'de> for Drawn {
 
 impl Serialize for Drawn {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_one_or_two(&self.0, serializer)
+        serialize_one_or_each(&self.0, serializer)
     }
 }
 
@@ -251,46 +458,53 @@ impl JsonSchema for Drawn {
     }
 }
 
-fn one_or_two<'de, D, T>(deserializer: D, says: &'static str) -> Result<[T; 2], D::Error>
+/// Reads one value for all of `N`, or a list of `N`.
+fn one_or_each<'de, D, T, const N: usize>(
+    deserializer: D,
+    says: &'static str,
+) -> Result<[T; N], D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Copy,
 {
-    struct OneOrTwo<T>(&'static str, std::marker::PhantomData<T>);
-    impl<'de, T: Deserialize<'de> + Copy> Visitor<'de> for OneOrTwo<T> {
-        type Value = [T; 2];
+    struct OneOrEach<T, const N: usize>(&'static str, std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de> + Copy, const N: usize> Visitor<'de> for OneOrEach<T, N> {
+        type Value = [T; N];
         fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
             f.write_str(self.0)
         }
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<[T; 2], E> {
-            T::deserialize(de::value::U64Deserializer::new(number)).map(|value| [value; 2])
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<[T; N], E> {
+            T::deserialize(de::value::U64Deserializer::new(number)).map(|value| [value; N])
         }
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<[T; 2], E> {
-            T::deserialize(de::value::I64Deserializer::new(number)).map(|value| [value; 2])
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<[T; N], E> {
+            T::deserialize(de::value::I64Deserializer::new(number)).map(|value| [value; N])
         }
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<[T; 2], E> {
-            T::deserialize(de::value::F64Deserializer::new(number)).map(|value| [value; 2])
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<[T; N], E> {
+            T::deserialize(de::value::F64Deserializer::new(number)).map(|value| [value; N])
         }
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<[T; 2], A::Error> {
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<[T; N], A::Error> {
             let mut found = Vec::new();
             while let Some(item) = items.next_element()? {
                 found.push(item);
             }
-            <[T; 2]>::try_from(found).map_err(|found| de::Error::invalid_length(found.len(), &self))
+            <[T; N]>::try_from(found).map_err(|found| de::Error::invalid_length(found.len(), &self))
         }
     }
-    deserializer.deserialize_any(OneOrTwo(says, std::marker::PhantomData))
+    deserializer.deserialize_any(OneOrEach(says, std::marker::PhantomData))
 }
 
-fn serialize_one_or_two<T, S>(values: &[T; 2], serializer: S) -> Result<S::Ok, S::Error>
+fn serialize_one_or_each<T, S, const N: usize>(
+    values: &[T; N],
+    serializer: S,
+) -> Result<S::Ok, S::Error>
 where
     T: Serialize + PartialEq,
     S: Serializer,
 {
-    if values[0] == values[1] {
+    if values.iter().all(|value| *value == values[0]) {
         return values[0].serialize(serializer);
     }
-    let mut sequence = serializer.serialize_seq(Some(2))?;
+    let mut sequence = serializer.serialize_seq(Some(N))?;
     for value in values {
         sequence.serialize_element(value)?;
     }
@@ -323,5 +537,37 @@ mod tests {
         assert_eq!(to_string(&Pair::both(2)).unwrap(), "2");
         assert_eq!(from_str::<Drawn>("[-8, 8]").unwrap(), Drawn([-8.0, 8.0]));
         assert!(from_str::<Drawn>("[8, -8]").is_err());
+    }
+
+    #[test]
+    fn one_value_or_three() {
+        assert_eq!(from_str::<Triple>("3").unwrap(), Triple::all(3));
+        assert_eq!(from_str::<Triple>("[1, 2, 3]").unwrap().get(), [1, 2, 3]);
+        assert_eq!(to_string(&Triple::all(2)).unwrap(), "2");
+        let text = from_str::<Triple>("[3, 5]").unwrap_err().to_string();
+        assert!(
+            text.starts_with(
+                "invalid length 2, expected a whole number of at least 1, or three as \
+                 [depth, height, width]"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn one_value_or_as_many_as_there_are_axes() {
+        let factors = from_str::<PerAxis<Positive>>("[2, 3]").unwrap();
+        assert_eq!(factors.along(2), Some(vec![Positive(2), Positive(3)]));
+        assert_eq!(factors.along(3), None);
+        assert!(from_str::<PerAxis<Positive>>("0").is_err());
+
+        let margin = |before, after| Margin { before, after };
+        let margins = from_str::<Margins>("[1, [0, 2]]").unwrap();
+        assert_eq!(margins.along(2), Some(vec![margin(1, 1), margin(0, 2)]));
+        assert_eq!(to_string(&margins).unwrap(), "[1,[0,2]]");
+        let all = from_str::<Margins>("3").unwrap();
+        assert_eq!(all.along(1), Some(vec![margin(3, 3)]));
+        assert!(from_str::<Margins>("-1").is_err());
+        assert!(from_str::<Margins>("[[1, 2, 3]]").is_err());
     }
 }

@@ -4,8 +4,8 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::PaddedConvOptions;
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
 
 /// How a window slides over an image: `[height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,15 +31,80 @@ pub trait Kernels: Backend {
         bias: Option<Tensor<Self, 1>>,
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        let Sliding {
-            stride,
-            before,
-            after,
-            dilation,
-            groups,
-        } = sliding;
-        let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
-        conv2d(x, weight, bias, options)
+        burns_convolve2d(x, weight, bias, sliding)
+    }
+
+    /// The transposed convolution: `[batch, channels, height, width]` and
+    /// `[channels, filters / groups, rows, columns]` to `[batch, filters, size...]`, with `[filters]` added.
+    ///
+    /// It leads back where the convolution of images of `size`, `[height out, width out]`, comes from;
+    /// what `sliding` leaves out before and after is that convolution's padding.
+    fn convolve2d_transpose(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        size: [usize; 2],
+        sliding: Sliding,
+    ) -> Tensor<Self, 4> {
+        burns_convolve2d_transpose(x, weight, bias, size, sliding)
+    }
+}
+
+pub(super) fn burns_convolve2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    sliding: Sliding,
+) -> Tensor<B, 4> {
+    let Sliding {
+        stride,
+        before,
+        after,
+        dilation,
+        groups,
+    } = sliding;
+    let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
+    conv2d(x, weight, bias, options)
+}
+
+pub(super) fn burns_convolve2d_transpose<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    size: [usize; 2],
+    sliding: Sliding,
+) -> Tensor<B, 4> {
+    let (none, groups) = ([0, 0], sliding.groups);
+    let options = ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
+    let y = fit(
+        conv_transpose2d(x, weight, None, options),
+        sliding.before,
+        size,
+    );
+    match bias {
+        Some(bias) => y + bias.reshape([1, -1, 1, 1]),
+        None => y,
+    }
+}
+
+/// Cuts `before` off the start of each of the last `N` axes and brings them to `size`, with zeros at the
+/// end where they are too short: a transposed convolution without padding as one with it.
+pub fn fit<B: Backend, const D: usize, const N: usize>(
+    x: Tensor<B, D>,
+    before: [usize; N],
+    size: [usize; N],
+) -> Tensor<B, D> {
+    let first = D - N;
+    let mut x = x;
+    let mut missing = [(0, 0); N];
+    for axis in 0..N {
+        let there = (x.dims()[first + axis] - before[axis]).min(size[axis]);
+        x = x.narrow(first + axis, before[axis], there);
+        missing[axis].1 = size[axis] - there;
+    }
+    match missing.iter().all(|&(_, after)| after == 0) {
+        true => x,
+        false => x.pad(missing, PadMode::Constant(0.0)),
     }
 
     /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.

@@ -9,8 +9,10 @@ mod cuda;
 #[cfg(not(feature = "cuda"))]
 #[path = "no_cuda.rs"]
 mod cuda;
+mod flex;
 mod kernels;
 mod normalization;
+mod transposed_convolution;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +22,7 @@ use burn::backend::NdArray;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::AutodiffBackend;
 
-pub use kernels::{Kernels, Sliding, Standardized};
+pub use kernels::{Kernels, Sliding, Standardized, fit};
 
 use crate::error::{Error, Problem, Result, did_you_mean};
 

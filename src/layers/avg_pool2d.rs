@@ -1,17 +1,15 @@
 //! `avg_pool2d`: the mean of each window.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::avg_pool2d;
-use burn::tensor::ops::PadMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::max_pool2d::{pool_output, pool_windows, two, valid};
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::convolution::Sweep;
+use super::pooling::{mean, pool_output, valid};
+use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::error::Flaw;
-use crate::shape::{ImageShape, Padding, Shape};
+use crate::shape::{Padding, Shape};
 use crate::value::Pair;
 
 /// Average pooling: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`.
@@ -32,7 +30,20 @@ pub struct AvgPool2d {
     pub padding: Padding,
 }
 
+fn two() -> Pair {
+    Pair::both(2)
+}
+
 impl AvgPool2d {
+    fn pool(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.size.get(),
+            stride: self.stride.unwrap_or(self.size).get(),
+            dilation: [1; 2],
+            padding: self.padding,
+        }
+    }
+
     /// Pooling has no weights.
     pub fn build<B: Backend>(
         &self,
@@ -52,7 +63,10 @@ impl Fields for AvgPool2d {
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        pool_output(input, self.size, self.stride, self.padding)
+        match input {
+            Shape::Image(_) => pool_output(input, self.pool()),
+            _ => Err(needs("an image", input)),
+        }
     }
 }
 
@@ -65,28 +79,7 @@ pub struct AvgPool2dLayer {
 
 impl<B: Backend> Forward<B> for AvgPool2dLayer {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let AvgPool2d {
-            size,
-            stride,
-            padding,
-            ..
-        } = self.fields;
-        let x = input.image();
-        let [_, channels, height, width] = x.dims();
-        let image = ImageShape::new(channels, height, width);
-        let [rows, columns] = pool_windows(image, size, stride, padding)
-            .expect("the shape rule saw that the window fits");
-        let pads = (columns.before, columns.after, rows.before, rows.after);
-        let stride = stride.unwrap_or(size).get();
-        let mean = |x| avg_pool2d(x, size.get(), stride, [0, 0], true, false);
-        if pads == (0, 0, 0, 0) {
-            return Signal::Image(mean(x));
-        }
-        // The mean with zeros counted, over the share of each window that is not padding.
-        let zeros = PadMode::Constant(0.0);
-        let ones = Tensor::ones([1, 1, height, width], &x.device());
-        let share = mean(ones.pad(pads, zeros));
-        Signal::Image(mean(x.pad(pads, zeros)) / share)
+        Signal::Image(mean(input.image(), self.fields.pool()))
     }
 }
 
@@ -109,6 +102,15 @@ mod tests {
     }
 
     #[test]
+    fn avg_pool2d_has_the_slopes_of_its_gradients() {
+        check_slopes("avg_pool2d = { size = 2 }", &[2, 7, 7]);
+        check_slopes(
+            "avg_pool2d = { size = 3, stride = 2, padding = 'same' }",
+            &[2, 8, 8],
+        );
+    }
+
+    #[test]
     fn padded_places_do_not_count() {
         let means = outputs(
             "avg_pool2d = { size = 2, padding = 'same' }",
@@ -116,14 +118,5 @@ mod tests {
             &[1.0; 9],
         );
         assert_eq!(means, [1.0; 4]);
-    }
-
-    #[test]
-    fn avg_pool2d_has_the_slopes_of_its_gradients() {
-        check_slopes("avg_pool2d = { size = 2 }", &[2, 7, 7]);
-        check_slopes(
-            "avg_pool2d = { size = 3, stride = 2, padding = 'same' }",
-            &[2, 8, 8],
-        );
     }
 }

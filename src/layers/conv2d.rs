@@ -7,15 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation_function::activate;
+use super::convolution::{Sweep, indivisible, one, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
     ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
-    Weights, needs, too_large,
+    Weights, needs,
 };
-use crate::backend::{Kernels, Sliding};
+use crate::backend::Kernels;
 use crate::error::Flaw;
-use crate::shape::{ImageShape, Padding, Shape, Window, dilated_window};
+use crate::shape::{Padding, Shape};
 use crate::value::{NonNegative, Pair, Positive};
 
 /// 2-d convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`.
@@ -30,16 +31,16 @@ pub struct Conv2d {
     /// Height and width of the window.
     pub kernel: Pair,
     /// Steps of the window. Default 1.
-    #[serde(default = "one")]
+    #[serde(default = "ones")]
     pub stride: Pair,
     /// `same` (default) or `valid`, as TensorFlow computes them.
     #[serde(default)]
     pub padding: Padding,
     /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
-    #[serde(default = "one")]
+    #[serde(default = "ones")]
     pub dilation: Pair,
     /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
-    #[serde(default = "single")]
+    #[serde(default = "one")]
     pub groups: Positive,
     /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,32 +65,18 @@ pub struct Conv2d {
     pub l2: NonNegative,
 }
 
-fn one() -> Pair {
+pub(super) fn ones() -> Pair {
     Pair::both(1)
 }
 
-fn single() -> Positive {
-    Positive(1)
-}
-
-fn yes() -> bool {
-    true
-}
-
 impl Conv2d {
-    fn windows(&self, image: ImageShape) -> Option<[Window; 2]> {
-        let (kernel, stride, dilation) =
-            (self.kernel.get(), self.stride.get(), self.dilation.get());
-        let along = |axis: usize, input: usize| {
-            dilated_window(
-                input,
-                kernel[axis],
-                dilation[axis],
-                stride[axis],
-                self.padding,
-            )
-        };
-        Some([along(0, image.height)?, along(1, image.width)?])
+    fn sweep(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: self.dilation.get(),
+            padding: self.padding,
+        }
     }
 
     /// Values that one filter sees, over all filters: `filters * channels / groups * rows * columns`, or
@@ -105,19 +92,11 @@ impl Conv2d {
 
     /// What is wrong with the groups or connections for this many input channels.
     fn grouping(&self, channels: usize) -> Option<Flaw> {
-        let groups = self.groups.get();
-        for (what, count) in [
-            ("input channels", channels),
-            ("filters", self.filters.get()),
-        ] {
-            if count % groups != 0 {
-                let message =
-                    format!("has {groups} groups, which do not divide its {count} {what}");
-                return Some(Flaw::new("groups", message).hint("choose a divisor of both"));
-            }
+        if let Some(flaw) = indivisible(self.groups, channels, self.filters) {
+            return Some(flaw);
         }
         let connections = self.connections.as_ref()?;
-        if groups > 1 {
+        if self.groups.get() > 1 {
             let message = "has `groups` and `connections`, which both say what a filter sees";
             return Some(Flaw::new("connections", message));
         }
@@ -188,14 +167,7 @@ impl Fields for Conv2d {
         if let Some(flaw) = self.grouping(image.channels) {
             return Err(flaw);
         }
-        let [rows, columns] = self
-            .windows(image)
-            .ok_or_else(|| too_large(&self.kernel.get(), input))?;
-        Ok(Shape::Image(ImageShape::new(
-            self.filters.get(),
-            rows.output,
-            columns.output,
-        )))
+        self.sweep().output(input, self.filters.get())
     }
 
     fn shared_weight(&self, input: Shape, _around: Around) -> Option<Vec<usize>> {
@@ -232,18 +204,8 @@ pub struct Conv2dLayer<B: Backend> {
 impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.image();
-        let [_, channels, height, width] = x.dims();
-        let [rows, columns] = self
-            .fields
-            .windows(ImageShape::new(channels, height, width))
-            .expect("the shape rule saw that the kernel fits");
-        let sliding = Sliding {
-            stride: self.fields.stride.get(),
-            before: [rows.before, columns.before],
-            after: [rows.after, columns.after],
-            dilation: self.fields.dilation.get(),
-            groups: self.fields.groups.get(),
-        };
+        let groups = self.fields.groups.get();
+        let sliding = self.fields.sweep().sliding(x.dims(), groups);
         let bias = self.bias.as_ref().map(Param::val);
         let weight = match &self.mask {
             Some(mask) => self.weight.val() * mask.clone(),

@@ -2,14 +2,14 @@
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::PadMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::convolution::Sweep;
+use super::pooling::{largest, pool_output, valid};
 use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::error::Flaw;
-use crate::shape::{ImageShape, Padding, Shape, Window, window};
+use crate::shape::{Padding, Shape};
 use crate::value::Pair;
 
 /// Max pooling: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`.
@@ -30,56 +30,20 @@ pub struct MaxPool2d {
     pub padding: Padding,
 }
 
-pub(super) fn two() -> Pair {
+fn two() -> Pair {
     Pair::both(2)
 }
 
-pub(super) fn valid() -> Padding {
-    Padding::Valid
-}
-
-/// The windows of a pooling layer along `[height, width]`, or the flaw of one that does not fit.
-pub(super) fn pool_windows(
-    image: ImageShape,
-    size: Pair,
-    stride: Option<Pair>,
-    padding: Padding,
-) -> Result<[Window; 2], Flaw> {
-    let [rows, columns] = size.get();
-    let [down, right] = stride.unwrap_or(size).get();
-    let windows = (
-        window(image.height, rows, down, padding),
-        window(image.width, columns, right, padding),
-    );
-    match windows {
-        (Some(rows), Some(columns)) => Ok([rows, columns]),
-        _ => Err(Flaw::new(
-            "size",
-            format!("has a {rows}x{columns} window, larger than its input ({image})"),
-        )
-        .hint("pool less, or use `padding = \"same\"`")),
-    }
-}
-
-/// The output of a pooling layer.
-pub(super) fn pool_output(
-    input: Shape,
-    size: Pair,
-    stride: Option<Pair>,
-    padding: Padding,
-) -> Result<Shape, Flaw> {
-    let Shape::Image(image) = input else {
-        return Err(needs("an image", input));
-    };
-    let [rows, columns] = pool_windows(image, size, stride, padding)?;
-    Ok(Shape::Image(ImageShape::new(
-        image.channels,
-        rows.output,
-        columns.output,
-    )))
-}
-
 impl MaxPool2d {
+    fn pool(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.size.get(),
+            stride: self.stride.unwrap_or(self.size).get(),
+            dilation: [1; 2],
+            padding: self.padding,
+        }
+    }
+
     /// Pooling has no weights.
     pub fn build<B: Backend>(
         &self,
@@ -99,7 +63,10 @@ impl Fields for MaxPool2d {
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        pool_output(input, self.size, self.stride, self.padding)
+        match input {
+            Shape::Image(_) => pool_output(input, self.pool()),
+            _ => Err(needs("an image", input)),
+        }
     }
 }
 
@@ -112,31 +79,14 @@ pub struct MaxPool2dLayer {
 
 impl<B: Backend> Forward<B> for MaxPool2dLayer {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let MaxPool2d {
-            size,
-            stride,
-            padding,
-            ..
-        } = self.fields;
-        let x = input.image();
-        let [_, channels, height, width] = x.dims();
-        let image = ImageShape::new(channels, height, width);
-        let [rows, columns] = pool_windows(image, size, stride, padding)
-            .expect("the shape rule saw that the window fits");
-        let pads = (columns.before, columns.after, rows.before, rows.after);
-        let x = if pads == (0, 0, 0, 0) {
-            x
-        } else {
-            x.pad(pads, PadMode::Constant(f32::NEG_INFINITY))
-        };
-        let stride = stride.unwrap_or(size).get();
-        Signal::Image(max_pool2d(x, size.get(), stride, [0, 0], [1, 1], false))
+        Signal::Image(largest(input.image(), self.fields.pool()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{check_layer, check_slopes, expect};
+    use super::*;
 
     #[test]
     fn max_pool2d_keeps_the_promises_of_every_layer() {
@@ -158,6 +108,18 @@ mod tests {
         check_slopes(
             "max_pool2d = { size = 3, stride = 2, padding = 'same' }",
             &[2, 8, 8],
+        );
+    }
+
+    #[test]
+    fn a_window_must_fit() {
+        let fields: MaxPool2d = toml::from_str("size = [2, 3]").unwrap();
+        let flaw = fields
+            .output(Shape::image(4, 7, 2), Around::new(10))
+            .unwrap_err();
+        assert_eq!(
+            flaw.message,
+            "has a 2x3 window, larger than its input (4x7x2)"
         );
     }
 }

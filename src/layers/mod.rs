@@ -7,9 +7,12 @@
 #![allow(clippy::large_enum_variant)]
 
 mod activation_function;
+mod axes;
+mod convolution;
 mod init;
 mod pass;
 mod penalty;
+mod pooling;
 mod signal;
 #[cfg(test)]
 mod testing;
@@ -268,6 +271,42 @@ layers! {
         batch_normalization: BatchNormalization => batch_normalization::BatchNormalizationLayer<B>;
         /// An activation function on its own.
         activation: Activation => activation::ActivationLayer;
+        /// 1-d convolution.
+        conv1d: Conv1d => conv1d::Conv1dLayer<B>;
+        /// 3-d convolution.
+        conv3d: Conv3d => conv3d::Conv3dLayer<B>;
+        /// 2-d convolution of each channel on its own.
+        depthwise_conv2d: DepthwiseConv2d => depthwise_conv2d::DepthwiseConv2dLayer<B>;
+        /// Depthwise convolution, then a 1x1 one.
+        separable_conv2d: SeparableConv2d => separable_conv2d::SeparableConv2dLayer<B>;
+        /// 1-d transposed convolution.
+        conv1d_transpose: Conv1dTranspose => conv1d_transpose::Conv1dTransposeLayer<B>;
+        /// 2-d transposed convolution.
+        conv2d_transpose: Conv2dTranspose => conv2d_transpose::Conv2dTransposeLayer<B>;
+        /// 3-d transposed convolution.
+        conv3d_transpose: Conv3dTranspose => conv3d_transpose::Conv3dTransposeLayer<B>;
+        /// Largest value of each window of steps.
+        max_pool1d: MaxPool1d => max_pool1d::MaxPool1dLayer;
+        /// Largest value of each window of a volume.
+        max_pool3d: MaxPool3d => max_pool3d::MaxPool3dLayer;
+        /// Mean of each window of steps.
+        avg_pool1d: AvgPool1d => avg_pool1d::AvgPool1dLayer;
+        /// Mean of each window of a volume.
+        avg_pool3d: AvgPool3d => avg_pool3d::AvgPool3dLayer;
+        /// Mean of each channel.
+        global_avg_pool: GlobalAvgPool => global_avg_pool::GlobalAvgPoolLayer;
+        /// Largest value of each channel.
+        global_max_pool: GlobalMaxPool => global_max_pool::GlobalMaxPoolLayer;
+        /// Means of as many windows as asked for.
+        adaptive_avg_pool2d: AdaptiveAvgPool2d => adaptive_avg_pool2d::AdaptiveAvgPool2dLayer;
+        /// Largest values of as many windows as asked for.
+        adaptive_max_pool2d: AdaptiveMaxPool2d => adaptive_max_pool2d::AdaptiveMaxPool2dLayer;
+        /// Every axis grows by a factor.
+        upsampling: Upsampling => upsampling::UpsamplingLayer;
+        /// Zeros around the input.
+        zero_padding: ZeroPadding => zero_padding::ZeroPaddingLayer;
+        /// The border of the input cut off.
+        cropping: Cropping => cropping::CroppingLayer;
     }
     blocks {
         /// Layers under one name.

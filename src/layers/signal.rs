@@ -61,7 +61,7 @@ impl<B: Backend> Signal<B> {
         }
     }
 
-    /// Applies a function that keeps the shape, whatever the rank.
+    /// Applies a function that keeps the rank, whatever it is.
     pub fn map(self, function: impl EachRank<B>) -> Self {
         match self {
             Signal::Features(tensor) => Signal::Features(function.apply(tensor, 1)),
@@ -128,7 +128,7 @@ impl<B: Backend> Signal<B> {
     }
 }
 
-/// A function on tensors of any rank that keeps their shape.
+/// A function on tensors of any rank that keeps it.
 pub trait EachRank<B: Backend> {
     /// `channels` is the axis of the channels, or of a vector's or sequence's features.
     fn apply<const D: usize>(&self, tensor: Tensor<B, D>, channels: usize) -> Tensor<B, D>;

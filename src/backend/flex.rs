@@ -1,0 +1,380 @@
+//! The CPU's own kernels as operations of Burn's `flex` backend, with and without gradients.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::ops::FloatTensor;
+use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
+
+use super::convolution::{self, Plain, Sizes, Slopes, plain};
+use super::kernels::{Kernels, Sliding, Standardized};
+use super::{normalization, transposed_convolution};
+
+type Tracked = FloatTensor<Autodiff<Flex>>;
+
+impl Kernels for Flex {
+    fn convolve2d(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        sliding: Sliding,
+    ) -> Tensor<Self, 4> {
+        let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
+        without_gradients(Way::Convolution, x, weight, bias, sizes)
+    }
+
+    fn convolve2d_transpose(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        size: [usize; 2],
+        sliding: Sliding,
+    ) -> Tensor<Self, 4> {
+        let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
+        without_gradients(Way::Transposed, x, weight, bias, sizes)
+    }
+
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        normalization::standardize_plain(x, epsilon)
+    }
+
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        normalization::scale_plain(x, scale, shift)
+    }
+}
+
+impl Kernels for Autodiff<Flex> {
+    fn convolve2d(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        sliding: Sliding,
+    ) -> Tensor<Self, 4> {
+        let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
+        with_gradients(Way::Convolution, x, weight, bias, sizes)
+    }
+
+    fn convolve2d_transpose(
+        x: Tensor<Self, 4>,
+        weight: Tensor<Self, 4>,
+        bias: Option<Tensor<Self, 1>>,
+        size: [usize; 2],
+        sliding: Sliding,
+    ) -> Tensor<Self, 4> {
+        let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
+        with_gradients(Way::Transposed, x, weight, bias, sizes)
+    }
+
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        normalization::standardize_tracked(x, epsilon)
+    }
+
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        normalization::scale_tracked(x, scale, shift)
+    }
+}
+
+/// Which way the filters are applied.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Convolution,
+    Transposed,
+}
+
+impl Way {
+    fn forward(self, x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
+        match self {
+            Way::Convolution => convolution::forward(x, weight, bias, sizes),
+            Way::Transposed => transposed_convolution::forward(x, weight, bias, sizes),
+        }
+    }
+
+    fn backward(
+        self,
+        x: &Plain,
+        weight: &Plain,
+        of_output: &Plain,
+        sizes: Sizes,
+        with_x: bool,
+    ) -> Slopes {
+        match self {
+            Way::Convolution => convolution::backward(x, weight, of_output, sizes, with_x),
+            Way::Transposed => {
+                transposed_convolution::backward(x, weight, of_output, sizes, with_x)
+            }
+        }
+    }
+
+    /// Channels of the output.
+    fn outputs(self, sizes: Sizes) -> usize {
+        match self {
+            Way::Convolution => sizes.filters,
+            Way::Transposed => sizes.channels,
+        }
+    }
+}
+
+fn without_gradients(
+    way: Way,
+    x: Tensor<Flex, 4>,
+    weight: Tensor<Flex, 4>,
+    bias: Option<Tensor<Flex, 1>>,
+    sizes: Sizes,
+) -> Tensor<Flex, 4> {
+    let bias = bias.map(|bias| bias.into_primitive().tensor());
+    let x = x.into_primitive().tensor();
+    let weight = weight.into_primitive().tensor();
+    let output = way.forward(&x, &weight, bias.as_ref(), sizes);
+    Tensor::from_primitive(TensorPrimitive::Float(output))
+}
+
+fn with_gradients(
+    way: Way,
+    x: Tensor<Autodiff<Flex>, 4>,
+    weight: Tensor<Autodiff<Flex>, 4>,
+    bias: Option<Tensor<Autodiff<Flex>, 1>>,
+    sizes: Sizes,
+) -> Tensor<Autodiff<Flex>, 4> {
+    let x: Tracked = x.into_primitive().tensor();
+    let weight: Tracked = weight.into_primitive().tensor();
+    let bias: Tracked = match bias {
+        Some(bias) => bias.into_primitive().tensor(),
+        None => {
+            let channels = way.outputs(sizes);
+            Tracked::new(plain(vec![0.0; channels], &[channels]))
+        }
+    };
+    let output = way.forward(
+        &x.primitive,
+        &weight.primitive,
+        Some(&bias.primitive),
+        sizes,
+    );
+    let parents = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+    let output = match way
+        .prepare::<NoCheckpointing>(parents)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prepared) => {
+            prepared.finish((x.primitive, weight.primitive, sizes), output)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    };
+    Tensor::from_primitive(TensorPrimitive::Float(output))
+}
+
+impl Backward<Flex, 3> for Way {
+    type State = (Plain, Plain, Sizes);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let (x, weight, sizes) = ops.state;
+        let of_output = gradients.consume::<Flex>(&ops.node);
+        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, of_x.is_some());
+        let mut register = |node, gradient, shape: &[usize]| {
+            gradients.register::<Flex>(node, plain(gradient, shape));
+        };
+        if let (Some(node), Some(gradient)) = (of_x, slopes.x) {
+            register(node.id, gradient, &x.shape());
+        }
+        if let Some(node) = of_weight {
+            register(node.id, slopes.weight, &weight.shape());
+        }
+        if let Some(node) = of_bias {
+            register(node.id, slopes.bias, &[self.outputs(sizes)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::kernels::{burns_convolve2d, burns_convolve2d_transpose};
+    use burn::tensor::TensorData;
+
+    type Training = Autodiff<Flex>;
+
+    fn values(count: usize, pace: f32) -> Vec<f32> {
+        (0..count).map(|i| (i as f32 * pace).sin()).collect()
+    }
+
+    fn tensor<const D: usize>(shape: [usize; D], pace: f32) -> Tensor<Training, D> {
+        let data = TensorData::new(values(shape.iter().product(), pace), shape);
+        Tensor::from_data(data, &Default::default()).require_grad()
+    }
+
+    fn near<const D: usize>(ours: Tensor<Flex, D>, burns: Tensor<Flex, D>, what: &str) {
+        let ours: Vec<f32> = ours.into_data().into_vec().unwrap();
+        let burns: Vec<f32> = burns.into_data().into_vec().unwrap();
+        assert_eq!(ours.len(), burns.len(), "{what}");
+        for (ours, burns) in ours.iter().zip(&burns) {
+            assert!(
+                (ours - burns).abs() < 1e-3 * (1.0 + burns.abs()),
+                "{what}: {ours} against {burns}"
+            );
+        }
+    }
+
+    type Inputs = (
+        Tensor<Training, 4>,
+        Tensor<Training, 4>,
+        Tensor<Training, 1>,
+    );
+
+    /// Compares two ways from the same inputs to an output and all three gradients.
+    fn agree(inputs: &Inputs, ours: Tensor<Training, 4>, burns: Tensor<Training, 4>) {
+        assert_eq!(ours.dims(), burns.dims());
+        near(ours.clone().inner(), burns.clone().inner(), "output");
+        let (x, weight, bias) = inputs;
+        let slopes = |output: Tensor<Training, 4>| {
+            let gradients = output.square().sum().backward();
+            (
+                x.grad(&gradients).unwrap(),
+                weight.grad(&gradients).unwrap(),
+                bias.grad(&gradients).unwrap(),
+            )
+        };
+        let (ours, burns) = (slopes(ours), slopes(burns));
+        near(ours.0, burns.0, "gradient of x");
+        near(ours.1, burns.1, "gradient of the filters");
+        near(ours.2, burns.2, "gradient of the bias");
+    }
+
+    #[test]
+    fn it_agrees_with_burns_convolution() {
+        let cases = [
+            ([3, 1, 9, 8], [4, 1, 3, 3], [1, 1], [1, 1], [1, 1], [1, 1]),
+            ([9, 3, 9, 8], [4, 3, 3, 3], [2, 2], [0, 0], [1, 1], [1, 1]),
+            ([2, 2, 7, 7], [5, 2, 4, 2], [3, 1], [1, 0], [2, 1], [1, 1]),
+            ([10, 2, 5, 6], [3, 2, 1, 1], [1, 2], [0, 0], [0, 0], [1, 1]),
+            ([1, 2, 3, 3], [3, 2, 5, 5], [1, 1], [2, 2], [2, 2], [1, 1]),
+            ([3, 4, 9, 8], [6, 2, 3, 3], [1, 2], [2, 2], [2, 1], [2, 2]),
+            ([9, 4, 7, 7], [4, 1, 3, 2], [2, 1], [1, 0], [1, 1], [1, 3]),
+            ([2, 3, 8, 8], [6, 1, 3, 3], [1, 1], [1, 1], [1, 1], [1, 1]),
+        ];
+        for (x_shape, weight_shape, stride, before, after, dilation) in cases {
+            let sliding = Sliding {
+                stride,
+                before,
+                after,
+                dilation,
+                groups: x_shape[1] / weight_shape[1],
+            };
+            let inputs = (
+                tensor(x_shape, 0.37),
+                tensor(weight_shape, 0.71),
+                tensor([weight_shape[0]], 1.3),
+            );
+            let (x, weight, bias) = inputs.clone();
+            let burns = burns_convolve2d(x, weight, Some(bias), sliding);
+            let (x, weight, bias) = inputs.clone();
+            let ours = Training::convolve2d(x, weight, Some(bias), sliding);
+            agree(&inputs, ours, burns);
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_transposed_convolution() {
+        // x, weight, groups, stride, before, dilation, size of the output
+        let cases = [
+            (
+                [3, 2, 5, 4],
+                [2, 3, 3, 3],
+                1,
+                [1, 1],
+                [1, 1],
+                [1, 1],
+                [5, 4],
+            ),
+            (
+                [9, 3, 4, 4],
+                [3, 2, 3, 3],
+                1,
+                [2, 2],
+                [0, 0],
+                [1, 1],
+                [8, 8],
+            ),
+            (
+                [2, 2, 4, 3],
+                [2, 5, 4, 2],
+                1,
+                [3, 1],
+                [0, 0],
+                [1, 1],
+                [13, 4],
+            ),
+            (
+                [10, 2, 4, 3],
+                [2, 3, 1, 1],
+                1,
+                [1, 2],
+                [0, 0],
+                [1, 1],
+                [4, 6],
+            ),
+            (
+                [1, 3, 3, 3],
+                [3, 2, 5, 5],
+                1,
+                [1, 1],
+                [2, 2],
+                [1, 1],
+                [3, 3],
+            ),
+            (
+                [3, 4, 4, 4],
+                [4, 2, 3, 2],
+                2,
+                [2, 1],
+                [1, 0],
+                [1, 1],
+                [8, 5],
+            ),
+            (
+                [2, 4, 5, 5],
+                [4, 1, 3, 3],
+                2,
+                [1, 2],
+                [2, 1],
+                [2, 1],
+                [5, 10],
+            ),
+        ];
+        for (x_shape, weight_shape, groups, stride, before, dilation, size) in cases {
+            let sliding = Sliding {
+                stride,
+                before,
+                after: [0, 0],
+                dilation,
+                groups,
+            };
+            let inputs = (
+                tensor(x_shape, 0.37),
+                tensor(weight_shape, 0.71),
+                tensor([weight_shape[1] * groups], 1.3),
+            );
+            let (x, weight, bias) = inputs.clone();
+            let burns = burns_convolve2d_transpose(x, weight, Some(bias), size, sliding);
+            let (x, weight, bias) = inputs.clone();
+            let ours = Training::convolve2d_transpose(x, weight, Some(bias), size, sliding);
+            agree(&inputs, ours, burns);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `adaptive_max_pool2d`: largest values of an image cut to a given size.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Pair;
+
+/// Max pooling to a given size: `[batch, channels, height, width]` to `[batch, channels, size...]`.
+///
+/// Window `i` of `size` reaches from `floor(i * input / size)` to `ceil((i + 1) * input / size)`, as
+/// PyTorch's; windows overlap where the size does not divide the input, and repeat where it is larger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdaptiveMaxPool2d {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Height and width of the output.
+    pub size: Pair,
+}
+
+impl AdaptiveMaxPool2d {
+    /// Pooling has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> AdaptiveMaxPool2dLayer {
+        AdaptiveMaxPool2dLayer {
+            size: self.size.get(),
+        }
+    }
+}
+
+impl Fields for AdaptiveMaxPool2d {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        match input {
+            Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),
+            _ => Err(needs("an image", input)),
+        }
+    }
+}
+
+/// Adaptive pooling, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct AdaptiveMaxPool2dLayer {
+    size: [usize; 2],
+}
+
+impl<B: Backend> Forward<B> for AdaptiveMaxPool2dLayer {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let [rows, columns] = self.size;
+        let x = largest_along(input.image(), 2, rows);
+        Signal::Image(largest_along(x, 3, columns))
+    }
+}
+
+/// The largest values of `size` windows along an axis.
+fn largest_along<B: Backend>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tensor<B, 4> {
+    let length = x.dims()[axis];
+    let windows = (0..size).map(|index| {
+        let start = index * length / size;
+        let end = ((index + 1) * length).div_ceil(size);
+        x.clone().narrow(axis, start, end - start).max_dim(axis)
+    });
+    Tensor::cat(windows.collect(), axis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn adaptive_max_pool2d_keeps_the_promises_of_every_layer() {
+        for (size, output) in [("3", [2, 3, 3]), ("[2, 7]", [2, 2, 7]), ("8", [2, 8, 8])] {
+            let layer = format!("adaptive_max_pool2d = {{ size = {size} }}");
+            check_layer(&layer, &[2, 6, 7], expect(&output, 0));
+        }
+    }
+
+    #[test]
+    fn adaptive_max_pool2d_has_the_slopes_of_its_gradients() {
+        for size in ["3", "[4, 2]", "8"] {
+            check_slopes(
+                &format!("adaptive_max_pool2d = {{ size = {size} }}"),
+                &[2, 6, 7],
+            );
+        }
+    }
+
+    #[test]
+    fn windows_overlap_where_the_size_does_not_divide() {
+        let values: Vec<f32> = (0..15).map(|value| value as f32).collect();
+        let y = outputs(
+            "adaptive_max_pool2d = { size = [2, 3] }",
+            &[1, 3, 5],
+            &values,
+        );
+        assert_eq!(y, [6.0, 8.0, 9.0, 11.0, 13.0, 14.0]);
+    }
+}

@@ -1,0 +1,200 @@
+//! `conv1d`: 1-d convolution.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::convolution::{Sweep, indivisible, one, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Positive};
+
+/// 1-d convolution: `[batch, steps, features]` to `[batch, steps out, filters]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv1d {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Length of the window.
+    pub kernel: Positive,
+    /// Steps of the window. Default 1.
+    #[serde(default = "one")]
+    pub stride: Positive,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+    #[serde(default = "one")]
+    pub dilation: Positive,
+    /// Groups of features, each seen by its own share of the filters; divides both. Default 1.
+    #[serde(default = "one")]
+    pub groups: Positive,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+impl Conv1d {
+    fn sweep(&self) -> Sweep<1> {
+        Sweep {
+            kernel: [self.kernel.get()],
+            stride: [self.stride.get()],
+            dilation: [self.dilation.get()],
+            padding: self.padding,
+        }
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> Conv1dLayer<B> {
+        let (filters, groups, kernel) = (self.filters.get(), self.groups.get(), self.kernel.get());
+        let seen = input.channels() / groups;
+        let fan = Fan {
+            fan_in: seen * kernel,
+            fan_out: filters / groups * kernel,
+        };
+        Conv1dLayer {
+            weight: weights.param(self.init, [filters, seen, kernel], fan),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for Conv1d {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let Shape::Sequence(sequence) = input else {
+            return Err(needs("a sequence", input));
+        };
+        match indivisible(self.groups, sequence.features, self.filters) {
+            Some(flaw) => Err(flaw),
+            None => self.sweep().output(input, self.filters.get()),
+        }
+    }
+
+    fn cost(&self, input: Shape, around: Around) -> Cost {
+        let Ok(output) = self.output(input, around) else {
+            return Cost::default();
+        };
+        let filters = self.filters.get();
+        let weights = filters * (input.channels() / self.groups.get()) * self.kernel.get();
+        let places: usize = output.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A 1-d convolution's filters.
+#[derive(Module, Debug)]
+pub struct Conv1dLayer<B: Backend> {
+    /// `[filters, features / groups, kernel]`
+    pub weight: Param<Tensor<B, 3>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: Conv1d,
+}
+
+impl<B: Kernels> Forward<B> for Conv1dLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x: Tensor<B, 4> = input.sequence().swap_dims(1, 2).unsqueeze_dim(2);
+        let weight = self.weight.val().unsqueeze_dim(2);
+        let bias = self.bias.as_ref().map(Param::val);
+        let groups = self.fields.groups.get();
+        let sliding = self.fields.sweep().in_a_row().sliding(x.dims(), groups);
+        let y = B::convolve2d(x, weight, bias, sliding);
+        let y = y.squeeze_dim::<3>(2).swap_dims(1, 2);
+        activate(self.fields.activation, Signal::Sequence(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn conv1d_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "conv1d = { filters = 4, kernel = 3, activation = 'relu' }",
+            &[9, 2],
+            expect(&[9, 4], 28),
+        );
+        check_layer(
+            "conv1d = { filters = 4, kernel = 3, stride = 2, groups = 2, bias = false, l2 = 0.1 }",
+            &[9, 2],
+            expect(&[5, 4], 12),
+        );
+        check_layer(
+            "conv1d = { filters = 3, kernel = 3, dilation = 2, padding = 'valid' }",
+            &[9, 2],
+            expect(&[5, 3], 21),
+        );
+    }
+
+    #[test]
+    fn conv1d_has_the_slopes_of_its_gradients() {
+        for fields in [
+            "stride = 1",
+            "stride = 2",
+            "groups = 2, dilation = 2",
+            "padding = 'valid'",
+        ] {
+            let layer = format!("conv1d = {{ filters = 4, kernel = 3, {fields} }}");
+            check_slopes(&layer, &[8, 2]);
+        }
+    }
+
+    #[test]
+    fn a_window_slides_over_the_steps() {
+        let layer = "conv1d = { filters = 1, kernel = 3, init = { constant = { value = 1 } } }";
+        let sums = outputs(layer, &[3, 2], &[1.0, 10.0, 2.0, 20.0, 3.0, 30.0]);
+        assert_eq!(sums, [33.0, 66.0, 55.0]);
+    }
+}

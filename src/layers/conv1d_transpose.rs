@@ -1,0 +1,193 @@
+//! `conv1d_transpose`: 1-d transposed convolution.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::convolution::{Sweep, one, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Positive};
+
+/// 1-d transposed convolution: `[batch, steps, features]` to `[batch, steps out, filters]`, with
+/// `steps * stride` steps out for `same`, `steps * stride + max(kernel - stride, 0)` for `valid`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv1dTranspose {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Length of the window.
+    pub kernel: Positive,
+    /// Steps of the window over the output. Default 1.
+    #[serde(default = "one")]
+    pub stride: Positive,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+impl Conv1dTranspose {
+    fn sweep(&self) -> Sweep<1> {
+        Sweep {
+            kernel: [self.kernel.get()],
+            stride: [self.stride.get()],
+            dilation: [1; 1],
+            padding: self.padding,
+        }
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> Conv1dTransposeLayer<B> {
+        let (filters, kernel) = (self.filters.get(), self.kernel.get());
+        // Counted as Keras and PyTorch do: as if the filters were applied the other way.
+        let fan = Fan {
+            fan_in: filters * kernel,
+            fan_out: input.channels() * kernel,
+        };
+        Conv1dTransposeLayer {
+            weight: weights.param(self.init, [input.channels(), filters, kernel], fan),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for Conv1dTranspose {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        match input {
+            Shape::Sequence(_) => Ok(self.sweep().transposed_output(input, self.filters.get())),
+            _ => Err(needs("a sequence", input)),
+        }
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        let filters = self.filters.get();
+        let weights = input.channels() * filters * self.kernel.get();
+        let places: usize = input.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A 1-d transposed convolution's filters.
+#[derive(Module, Debug)]
+pub struct Conv1dTransposeLayer<B: Backend> {
+    /// `[features, filters, kernel]`
+    pub weight: Param<Tensor<B, 3>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: Conv1dTranspose,
+}
+
+impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x: Tensor<B, 4> = input.sequence().swap_dims(1, 2).unsqueeze_dim(2);
+        let weight = self.weight.val().unsqueeze_dim(2);
+        let bias = self.bias.as_ref().map(Param::val);
+        let sweep = self.fields.sweep().in_a_row();
+        let (size, sliding) = sweep.transposed_sliding(x.dims());
+        let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
+        let y = y.squeeze_dim::<3>(2).swap_dims(1, 2);
+        activate(self.fields.activation, Signal::Sequence(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn conv1d_transpose_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "conv1d_transpose = { filters = 3, kernel = 3, stride = 2, activation = 'relu' }",
+            &[4, 2],
+            expect(&[8, 3], 21),
+        );
+        check_layer(
+            "conv1d_transpose = { filters = 3, kernel = 3, stride = 2, padding = 'valid', bias = false, l1 = 0.1 }",
+            &[4, 2],
+            expect(&[9, 3], 18),
+        );
+        check_layer(
+            "conv1d_transpose = { filters = 1, kernel = 1, stride = 3 }",
+            &[4, 2],
+            expect(&[12, 1], 3),
+        );
+    }
+
+    #[test]
+    fn conv1d_transpose_has_the_slopes_of_its_gradients() {
+        for fields in [
+            "stride = 1",
+            "stride = 2",
+            "stride = 4",
+            "stride = 2, padding = 'valid'",
+        ] {
+            let layer = format!("conv1d_transpose = {{ filters = 2, kernel = 3, {fields} }}");
+            check_slopes(&layer, &[5, 3]);
+        }
+    }
+
+    #[test]
+    fn every_step_leaves_a_window() {
+        let ones = "init = { constant = { value = 1 } }";
+        let layer = format!("conv1d_transpose = {{ filters = 1, kernel = 3, stride = 2, {ones} }}");
+        let y = outputs(&layer, &[3, 1], &[1.0, 10.0, 100.0]);
+        assert_eq!(y, [1.0, 1.0, 11.0, 10.0, 110.0, 100.0]);
+        let layer = format!("conv1d_transpose = {{ filters = 1, kernel = 1, stride = 2, {ones} }}");
+        let y = outputs(&layer, &[3, 1], &[1.0, 10.0, 100.0]);
+        assert_eq!(y, [1.0, 0.0, 10.0, 0.0, 100.0, 0.0]);
+    }
+}

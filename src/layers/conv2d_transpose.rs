@@ -1,0 +1,292 @@
+//! `conv2d_transpose`: 2-d transposed convolution.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::conv2d::ones;
+use super::convolution::{Sweep, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights,
+    needs, not_alike,
+};
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Pair, Positive};
+
+/// 2-d transposed convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`, each
+/// axis `input * stride` long for `same`, `input * stride + max(kernel - stride, 0)` for `valid`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2dTranspose {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Height and width of the window.
+    pub kernel: Pair,
+    /// Steps of the window over the output. Default 1.
+    #[serde(default = "ones")]
+    pub stride: Pair,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+    /// A `conv2d` layer before it, whose filters it uses the other way instead of its own: a decoder's
+    /// layer tied to its encoder's. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied_to: Option<String>,
+}
+
+impl Conv2dTranspose {
+    fn sweep(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: [1; 2],
+            padding: self.padding,
+        }
+    }
+
+    /// What is wrong with the filters of the layer that it is tied to, `[filters, channels, rows, columns]`.
+    fn unfit(&self, channels: usize, partner: &[usize]) -> Option<Flaw> {
+        let name = self.tied_to.as_deref();
+        let &[inputs, outputs, rows, columns] = partner else {
+            return Some(not_alike(name, "conv2d"));
+        };
+        let (filters, kernel) = (self.filters.get(), self.kernel.get());
+        if ([inputs, outputs], [rows, columns]) == ([channels, filters], kernel) {
+            return None;
+        }
+        let (name, [height, width]) = (name.unwrap_or_default(), kernel);
+        let message = format!(
+            "makes {filters} channels of {channels} by a {height}x{width} kernel with the weights of \
+             `{name}`, which make {outputs} of {inputs} by a {rows}x{columns} kernel"
+        );
+        let hint = format!(
+            "tied to `{name}` it takes {inputs} channels and has filters = {outputs}, \
+             kernel = [{rows}, {columns}]"
+        );
+        Some(Flaw::new("tied_to", message).hint(hint))
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> Conv2dTransposeLayer<B> {
+        let (channels, filters) = (input.channels(), self.filters.get());
+        let window = self.sweep().values();
+        // Counted as Keras and PyTorch do: as if the filters were applied the other way.
+        let fan = Fan {
+            fan_in: filters * window,
+            fan_out: channels * window,
+        };
+        let [rows, columns] = self.kernel.get();
+        let own = self.tied_to.is_none();
+        Conv2dTransposeLayer {
+            weight: own.then(|| weights.param(self.init, [channels, filters, rows, columns], fan)),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for Conv2dTranspose {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn tied_to(&self) -> Option<&str> {
+        self.tied_to.as_deref()
+    }
+
+    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
+        let Shape::Image(image) = input else {
+            return Err(needs("an image", input));
+        };
+        let partner = around.partner;
+        match partner.and_then(|partner| self.unfit(image.channels, partner)) {
+            Some(flaw) => Err(flaw),
+            None => Ok(self.sweep().transposed_output(input, self.filters.get())),
+        }
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        let filters = self.filters.get();
+        let weights = input.channels() * filters * self.sweep().values();
+        let own = usize::from(self.tied_to.is_none());
+        let places: usize = input.places().iter().product();
+        Cost {
+            parameters: own * weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A 2-d transposed convolution's filters.
+#[derive(Module, Debug)]
+pub struct Conv2dTransposeLayer<B: Backend> {
+    /// `[channels, filters, kernel height, kernel width]`; none if it is tied to another layer's.
+    pub weight: Option<Param<Tensor<B, 4>>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: Conv2dTranspose,
+}
+
+impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.image();
+        let weight = match (&self.weight, &self.fields.tied_to) {
+            (Some(weight), _) => weight.val(),
+            (None, Some(name)) => pass.filters(name),
+            (None, None) => unreachable!("a layer has weights or is tied to some"),
+        };
+        let bias = self.bias.as_ref().map(Param::val);
+        let (size, sliding) = self.fields.sweep().transposed_sliding(x.dims());
+        let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
+        activate(self.fields.activation, Signal::Image(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        let weight = self.weight.as_ref()?.val();
+        penalty(weight, self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::{Pass, SharedWeight};
+    use super::*;
+    use burn::backend::Flex;
+    use burn::tensor::TensorData;
+
+    use crate::rng::Seed;
+
+    #[test]
+    fn conv2d_transpose_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "conv2d_transpose = { filters = 3, kernel = 3, stride = 2, activation = 'relu' }",
+            &[2, 4, 4],
+            expect(&[3, 8, 8], 57),
+        );
+        check_layer(
+            "conv2d_transpose = { filters = 3, kernel = [3, 2], stride = [2, 3], padding = 'valid', bias = false, l2 = 0.1 }",
+            &[2, 4, 5],
+            expect(&[3, 9, 15], 36),
+        );
+        check_layer(
+            "conv2d_transpose = { filters = 1, kernel = 5 }",
+            &[2, 4, 5],
+            expect(&[1, 4, 5], 51),
+        );
+    }
+
+    #[test]
+    fn conv2d_transpose_has_the_slopes_of_its_gradients() {
+        for kernel in ["3", "[2, 5]", "1"] {
+            for stride in [1, 2, 3] {
+                for padding in ["same", "valid"] {
+                    let layer = format!(
+                        "conv2d_transpose = {{ filters = 2, kernel = {kernel}, stride = {stride}, padding = '{padding}' }}"
+                    );
+                    check_slopes(&layer, &[3, 4, 3]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_pixel_leaves_a_window() {
+        let ones = "init = { constant = { value = 1 } }";
+        let layer = format!("conv2d_transpose = {{ filters = 1, kernel = 3, {ones} }}");
+        let y = outputs(&layer, &[1, 2, 2], &[1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(y, [1111.0; 4]);
+        let layer = format!(
+            "conv2d_transpose = {{ filters = 1, kernel = [1, 3], stride = [1, 2], padding = 'valid', {ones} }}"
+        );
+        let y = outputs(&layer, &[1, 1, 2], &[1.0, 10.0]);
+        assert_eq!(y, [1.0, 1.0, 11.0, 10.0, 10.0]);
+    }
+
+    fn tied() -> Conv2dTranspose {
+        toml::from_str("filters = 2\nkernel = [1, 3]\nbias = false\ntied_to = 'encoder'").unwrap()
+    }
+
+    #[test]
+    fn it_uses_the_filters_of_the_layer_that_it_is_tied_to() {
+        let input = Shape::image(1, 1, 1);
+        let mut weights = Weights::<Flex>::new(Seed(7), Default::default());
+        let layer = tied().build(input, Around::new(10), &mut weights);
+        assert_eq!(tied().cost(input, Around::new(10)).parameters, 0);
+
+        let filters: Vec<f32> = (1..=6).map(|value| value as f32).collect();
+        let filters = TensorData::new(filters, [1, 2, 1, 3]);
+        let mut pass = Pass::resting();
+        let filters = Tensor::from_data(filters, &Default::default());
+        pass.share("encoder", SharedWeight::Filters(filters));
+        let x = Signal::Image(Tensor::full([1, 1, 1, 1], 2.0, &Default::default()));
+        let y = layer.forward(x, &mut pass).image().into_data();
+        assert_eq!(y.into_vec::<f32>().unwrap(), [4.0, 10.0]);
+    }
+
+    #[test]
+    fn filters_of_another_shape_cannot_be_shared() {
+        let image = Shape::image(4, 7, 7);
+        let around = |partner| Around {
+            classes: 10,
+            partner: Some(partner),
+        };
+        let fits = tied().output(image, around(&[4, 2, 1, 3])).unwrap();
+        assert_eq!(fits, Shape::image(2, 7, 7));
+        let flaw = tied().output(image, around(&[8, 2, 3, 3])).unwrap_err();
+        assert_eq!(
+            flaw.message,
+            "makes 2 channels of 4 by a 1x3 kernel with the weights of `encoder`, \
+             which make 2 of 8 by a 3x3 kernel"
+        );
+        assert_eq!(
+            flaw.hint.as_deref(),
+            Some("tied to `encoder` it takes 8 channels and has filters = 2, kernel = [3, 3]")
+        );
+        let flaw = tied().output(image, around(&[8, 2])).unwrap_err();
+        assert_eq!(
+            flaw.message,
+            "is tied to `encoder`, whose weights are of another kind"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! `conv3d`: 3-d convolution.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::conv3d;
+use burn::tensor::ops::{ConvOptions, PadMode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::convolution::{Sweep, indivisible, one, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Positive, Triple};
+
+/// 3-d convolution: `[batch, channels, depth, height, width]` to `[batch, filters, slices, rows, columns]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv3d {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Depth, height and width of the window.
+    pub kernel: Triple,
+    /// Steps of the window. Default 1.
+    #[serde(default = "ones")]
+    pub stride: Triple,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+    #[serde(default = "ones")]
+    pub dilation: Triple,
+    /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
+    #[serde(default = "one")]
+    pub groups: Positive,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+pub(super) fn ones() -> Triple {
+    Triple::all(1)
+}
+
+impl Conv3d {
+    fn sweep(&self) -> Sweep<3> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: self.dilation.get(),
+            padding: self.padding,
+        }
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> Conv3dLayer<B> {
+        let (filters, groups) = (self.filters.get(), self.groups.get());
+        let (seen, window) = (input.channels() / groups, self.sweep().values());
+        let fan = Fan {
+            fan_in: seen * window,
+            fan_out: filters / groups * window,
+        };
+        let [depth, rows, columns] = self.kernel.get();
+        let shape = [filters, seen, depth, rows, columns];
+        Conv3dLayer {
+            weight: weights.param(self.init, shape, fan),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for Conv3d {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let Shape::Volume(volume) = input else {
+            return Err(needs("a volume", input));
+        };
+        match indivisible(self.groups, volume.channels, self.filters) {
+            Some(flaw) => Err(flaw),
+            None => self.sweep().output(input, self.filters.get()),
+        }
+    }
+
+    fn cost(&self, input: Shape, around: Around) -> Cost {
+        let Ok(output) = self.output(input, around) else {
+            return Cost::default();
+        };
+        let filters = self.filters.get();
+        let weights = filters * (input.channels() / self.groups.get()) * self.sweep().values();
+        let places: usize = output.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A 3-d convolution's filters.
+#[derive(Module, Debug)]
+pub struct Conv3dLayer<B: Backend> {
+    /// `[filters, channels / groups, kernel depth, kernel height, kernel width]`
+    pub weight: Param<Tensor<B, 5>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: Conv3d,
+}
+
+impl<B: Backend> Forward<B> for Conv3dLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.volume();
+        let [_, channels, depth, height, width] = x.dims();
+        let sweep = self.fields.sweep();
+        let windows = sweep
+            .windows(Shape::volume(channels, depth, height, width))
+            .expect("the shape rule saw that the kernel fits");
+        // Burn's own padding is the same on both sides.
+        let pads = windows.map(|window| (window.before, window.after));
+        let x = match pads == [(0, 0); 3] {
+            true => x,
+            false => x.pad(pads, PadMode::Constant(0.0)),
+        };
+        let groups = self.fields.groups.get();
+        let options = ConvOptions::new(sweep.stride, [0; 3], sweep.dilation, groups);
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = conv3d(x, self.weight.val(), bias, options);
+        activate(self.fields.activation, Signal::Volume(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn conv3d_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "conv3d = { filters = 4, kernel = 3, activation = 'relu' }",
+            &[1, 5, 6, 7],
+            expect(&[4, 5, 6, 7], 112),
+        );
+        check_layer(
+            "conv3d = { filters = 4, kernel = [1, 2, 3], stride = 2, groups = 2, bias = false, l1 = 0.1 }",
+            &[2, 5, 6, 7],
+            expect(&[4, 3, 3, 4], 24),
+        );
+        check_layer(
+            "conv3d = { filters = 2, kernel = 2, dilation = [1, 2, 3], padding = 'valid' }",
+            &[2, 5, 6, 7],
+            expect(&[2, 4, 4, 4], 34),
+        );
+    }
+
+    #[test]
+    fn conv3d_has_the_slopes_of_its_gradients() {
+        for fields in [
+            "stride = 1",
+            "stride = 2",
+            "stride = [1, 2, 3], padding = 'valid'",
+            "dilation = 2",
+            "groups = 2",
+            "groups = 4, dilation = [1, 2, 1], stride = [2, 1, 2]",
+        ] {
+            let layer = format!("conv3d = {{ filters = 4, kernel = [2, 3, 3], {fields} }}");
+            check_slopes(&layer, &[4, 4, 6, 5]);
+        }
+    }
+
+    #[test]
+    fn a_window_reaches_over_the_depth() {
+        let layer =
+            "conv3d = { filters = 1, kernel = [3, 1, 1], init = { constant = { value = 1 } } }";
+        let sums = outputs(layer, &[1, 3, 1, 2], &[1.0, 10.0, 2.0, 20.0, 3.0, 30.0]);
+        assert_eq!(sums, [3.0, 30.0, 6.0, 60.0, 5.0, 50.0]);
+    }
+}

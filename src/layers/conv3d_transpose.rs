@@ -1,0 +1,199 @@
+//! `conv3d_transpose`: 3-d transposed convolution.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::conv_transpose3d;
+use burn::tensor::ops::ConvTransposeOptions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::conv3d::ones;
+use super::convolution::{Sweep, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::backend::fit;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Positive, Triple};
+
+/// 3-d transposed convolution: `[batch, channels, depth, height, width]` to
+/// `[batch, filters, slices, rows, columns]`, each axis `input * stride` long for `same`,
+/// `input * stride + max(kernel - stride, 0)` for `valid`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conv3dTranspose {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Depth, height and width of the window.
+    pub kernel: Triple,
+    /// Steps of the window over the output. Default 1.
+    #[serde(default = "ones")]
+    pub stride: Triple,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+impl Conv3dTranspose {
+    fn sweep(&self) -> Sweep<3> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: [1; 3],
+            padding: self.padding,
+        }
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> Conv3dTransposeLayer<B> {
+        let (channels, filters) = (input.channels(), self.filters.get());
+        let window = self.sweep().values();
+        // Counted as Keras and PyTorch do: as if the filters were applied the other way.
+        let fan = Fan {
+            fan_in: filters * window,
+            fan_out: channels * window,
+        };
+        let [depth, rows, columns] = self.kernel.get();
+        let shape = [channels, filters, depth, rows, columns];
+        Conv3dTransposeLayer {
+            weight: weights.param(self.init, shape, fan),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for Conv3dTranspose {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        match input {
+            Shape::Volume(_) => Ok(self.sweep().transposed_output(input, self.filters.get())),
+            _ => Err(needs("a volume", input)),
+        }
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        let filters = self.filters.get();
+        let weights = input.channels() * filters * self.sweep().values();
+        let places: usize = input.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A 3-d transposed convolution's filters.
+#[derive(Module, Debug)]
+pub struct Conv3dTransposeLayer<B: Backend> {
+    /// `[channels, filters, kernel depth, kernel height, kernel width]`
+    pub weight: Param<Tensor<B, 5>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: Conv3dTranspose,
+}
+
+impl<B: Backend> Forward<B> for Conv3dTransposeLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.volume();
+        let [_, channels, depth, height, width] = x.dims();
+        let sweep = self.fields.sweep();
+        let windows = sweep.transposed(Shape::volume(channels, depth, height, width));
+        let none = [0; 3];
+        let options = ConvTransposeOptions::new(sweep.stride, none, none, sweep.dilation, 1);
+        let y = conv_transpose3d(x, self.weight.val(), None, options);
+        let (before, size) = (windows.map(|w| w.before), windows.map(|w| w.output));
+        let y = fit(y, before, size);
+        let y = match &self.bias {
+            Some(bias) => y + bias.val().reshape([1, -1, 1, 1, 1]),
+            None => y,
+        };
+        activate(self.fields.activation, Signal::Volume(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn conv3d_transpose_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "conv3d_transpose = { filters = 3, kernel = 3, stride = 2, activation = 'relu' }",
+            &[2, 4, 3, 2],
+            expect(&[3, 8, 6, 4], 165),
+        );
+        check_layer(
+            "conv3d_transpose = { filters = 1, kernel = [1, 2, 3], stride = 2, padding = 'valid', bias = false, l2 = 0.1 }",
+            &[2, 4, 3, 2],
+            expect(&[1, 8, 6, 5], 12),
+        );
+    }
+
+    #[test]
+    fn conv3d_transpose_has_the_slopes_of_its_gradients() {
+        for fields in [
+            "stride = 1",
+            "stride = 2",
+            "stride = [3, 1, 2]",
+            "stride = 2, padding = 'valid'",
+        ] {
+            let layer =
+                format!("conv3d_transpose = {{ filters = 2, kernel = [2, 3, 4], {fields} }}");
+            check_slopes(&layer, &[2, 3, 4, 3]);
+        }
+    }
+
+    #[test]
+    fn every_place_leaves_a_window() {
+        let layer = "conv3d_transpose = { filters = 1, kernel = [3, 1, 1], stride = [2, 1, 2], \
+                     init = { constant = { value = 1 } }, bias_init = { constant = { value = 1 } } }";
+        let y = outputs(layer, &[1, 2, 1, 1], &[1.0, 10.0]);
+        assert_eq!(y, [2.0, 1.0, 2.0, 1.0, 12.0, 1.0, 11.0, 1.0]);
+    }
+}

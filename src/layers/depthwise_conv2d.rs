@@ -1,0 +1,193 @@
+//! `depthwise_conv2d`: every channel is convolved with filters of its own.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::conv2d::ones;
+use super::convolution::{Sweep, one, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Pair, Positive};
+
+/// Depthwise convolution: `[batch, channels, height, width]` to
+/// `[batch, channels * multiplier, rows, columns]`; the filters of one channel stand side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DepthwiseConv2d {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Height and width of the window.
+    pub kernel: Pair,
+    /// Steps of the window. Default 1.
+    #[serde(default = "ones")]
+    pub stride: Pair,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+    #[serde(default = "ones")]
+    pub dilation: Pair,
+    /// Filters of each channel. Default 1.
+    #[serde(default = "one")]
+    pub multiplier: Positive,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+impl DepthwiseConv2d {
+    fn sweep(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: self.dilation.get(),
+            padding: self.padding,
+        }
+    }
+
+    /// The filters and bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> DepthwiseConv2dLayer<B> {
+        let filters = input.channels() * self.multiplier.get();
+        let window = self.sweep().values();
+        let fan = Fan {
+            fan_in: window,
+            fan_out: self.multiplier.get() * window,
+        };
+        let [rows, columns] = self.kernel.get();
+        DepthwiseConv2dLayer {
+            weight: weights.param(self.init, [filters, 1, rows, columns], fan),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], fan)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for DepthwiseConv2d {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let Shape::Image(image) = input else {
+            return Err(needs("an image", input));
+        };
+        let filters = image.channels * self.multiplier.get();
+        self.sweep().output(input, filters)
+    }
+
+    fn cost(&self, input: Shape, around: Around) -> Cost {
+        let Ok(output) = self.output(input, around) else {
+            return Cost::default();
+        };
+        let filters = output.channels();
+        let weights = filters * self.sweep().values();
+        let places: usize = output.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A depthwise convolution's filters.
+#[derive(Module, Debug)]
+pub struct DepthwiseConv2dLayer<B: Backend> {
+    /// `[channels * multiplier, 1, kernel height, kernel width]`
+    pub weight: Param<Tensor<B, 4>>,
+    /// `[channels * multiplier]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: DepthwiseConv2d,
+}
+
+impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.image();
+        let [_, channels, _, _] = x.dims();
+        let sliding = self.fields.sweep().sliding(x.dims(), channels);
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = B::convolve2d(x, self.weight.val(), bias, sliding);
+        activate(self.fields.activation, Signal::Image(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        penalty(self.weight.val(), self.fields.l1, self.fields.l2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn depthwise_conv2d_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "depthwise_conv2d = { kernel = 3, activation = 'relu', l2 = 0.1 }",
+            &[3, 9, 7],
+            expect(&[3, 9, 7], 30),
+        );
+        check_layer(
+            "depthwise_conv2d = { kernel = [2, 3], stride = 2, multiplier = 2, bias = false }",
+            &[3, 9, 7],
+            expect(&[6, 5, 4], 36),
+        );
+        check_layer(
+            "depthwise_conv2d = { kernel = 3, dilation = 2, padding = 'valid' }",
+            &[2, 9, 7],
+            expect(&[2, 5, 3], 20),
+        );
+    }
+
+    #[test]
+    fn depthwise_conv2d_has_the_slopes_of_its_gradients() {
+        for fields in ["stride = 1", "stride = 2, multiplier = 2", "dilation = 2"] {
+            let layer = format!("depthwise_conv2d = {{ kernel = 3, {fields} }}");
+            check_slopes(&layer, &[3, 8, 7]);
+        }
+    }
+
+    #[test]
+    fn channels_stay_apart() {
+        let layer = "depthwise_conv2d = { kernel = [1, 3], multiplier = 2, \
+                     init = { constant = { value = 1 } } }";
+        let sums = outputs(layer, &[2, 1, 2], &[1.0, 2.0, 10.0, 20.0]);
+        assert_eq!(sums, [3.0, 3.0, 3.0, 3.0, 30.0, 30.0, 30.0, 30.0]);
+    }
+}

@@ -1,0 +1,109 @@
+//! What the pooling layers share: their windows, and pooling of images, which the others are led back to.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::{avg_pool2d, max_pool2d};
+use burn::tensor::ops::PadMode;
+
+use super::Signal;
+use super::convolution::Sweep;
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape, Window};
+
+pub(super) fn valid() -> Padding {
+    Padding::Valid
+}
+
+/// The output of a pooling layer whose input has `N` places, or the flaw of a window that does not fit.
+pub(super) fn pool_output<const N: usize>(input: Shape, pool: Sweep<N>) -> Result<Shape, Flaw> {
+    let windows = pool.windows(input).ok_or_else(|| {
+        let size = pool.kernel.map(|length| length.to_string()).join("x");
+        let message = format!("has a {size} window, larger than its input ({input})");
+        Flaw::new("size", message).hint("pool less, or use `padding = \"same\"`")
+    })?;
+    Ok(input.with(input.channels(), &windows.map(|window| window.output)))
+}
+
+fn windows<B: Backend>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
+    let [_, channels, height, width] = x.dims();
+    pool.windows(Shape::image(channels, height, width))
+        .expect("the shape rule saw that the window fits")
+}
+
+/// The largest value of each window: `[batch, channels, height, width]` to
+/// `[batch, channels, rows, columns]`.
+pub(super) fn largest<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+    let pads = windows(&x, pool).map(|window| (window.before, window.after));
+    let x = match pads == [(0, 0); 2] {
+        true => x,
+        false => x.pad(pads, PadMode::Constant(f32::NEG_INFINITY)),
+    };
+    max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false)
+}
+
+/// The mean of what each window holds of the image: `[batch, channels, height, width]` to
+/// `[batch, channels, rows, columns]`.
+pub(super) fn mean<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+    let pads = windows(&x, pool).map(|window| (window.before, window.after));
+    let mean = |x| avg_pool2d(x, pool.kernel, pool.stride, [0, 0], true, false);
+    if pads == [(0, 0); 2] {
+        return mean(x);
+    }
+    // The mean with zeros counted, over the share of each window that is not padding.
+    let zeros = PadMode::Constant(0.0);
+    let [_, _, height, width] = x.dims();
+    let ones = Tensor::ones([1, 1, height, width], &x.device());
+    let share = mean(ones.pad(pads, zeros));
+    mean(x.pad(pads, zeros)) / share
+}
+
+/// Pools `[batch, steps, features]` along the steps, as the height of an image with the features as width.
+pub(super) fn in_sequence<B: Backend>(
+    x: Tensor<B, 3>,
+    pool: Sweep<1>,
+    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+) -> Tensor<B, 3> {
+    image(x.unsqueeze_dim(1), downwards(pool)).squeeze_dim(1)
+}
+
+/// Pools `[batch, channels, depth, height, width]`: the images, then along the depth. The largest of the
+/// largest is the largest of all, and so is the mean, as each window holds equal parts of every image.
+pub(super) fn in_volume<B: Backend>(
+    x: Tensor<B, 5>,
+    pool: Sweep<3>,
+    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+) -> Tensor<B, 5> {
+    let [batch, channels, depth, height, width] = x.dims();
+    let flat = Sweep {
+        kernel: [pool.kernel[1], pool.kernel[2]],
+        stride: [pool.stride[1], pool.stride[2]],
+        dilation: [1; 2],
+        padding: pool.padding,
+    };
+    let x = image(x.reshape([batch, channels * depth, height, width]), flat);
+    let [_, _, rows, columns] = x.dims();
+    let x = x.reshape([batch, channels, depth, rows * columns]);
+    let x = image(x, downwards(pool));
+    let [_, _, slices, _] = x.dims();
+    x.reshape([batch, channels, slices, rows, columns])
+}
+
+/// Pooling along the first axis, as the height of an image.
+fn downwards<const N: usize>(pool: Sweep<N>) -> Sweep<2> {
+    Sweep {
+        kernel: [pool.kernel[0], 1],
+        stride: [pool.stride[0], 1],
+        dilation: [1; 2],
+        padding: pool.padding,
+    }
+}
+
+/// All places in a row: `[batch, channels, places]`.
+pub(super) fn places<B: Backend>(input: Signal<B>) -> Tensor<B, 3> {
+    match input {
+        Signal::Features(_) => unreachable!("the shape rules keep features from pooling"),
+        Signal::Sequence(x) => x.swap_dims(1, 2),
+        Signal::Image(x) => x.flatten(2, 3),
+        Signal::Volume(x) => x.flatten(2, 4),
+    }
+}

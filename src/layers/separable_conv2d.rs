@@ -1,0 +1,214 @@
+//! `separable_conv2d`: a depthwise convolution, then a pointwise one.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::activation_function::activate;
+use super::conv2d::ones;
+use super::convolution::{Sweep, one, yes};
+use super::init::{Fan, glorot_uniform, zeros};
+use super::penalty::{is_none, none, penalty};
+use super::{
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+};
+use crate::backend::{Kernels, Sliding};
+use crate::error::Flaw;
+use crate::shape::{Padding, Shape};
+use crate::value::{NonNegative, Pair, Positive};
+
+/// Separable convolution (Chollet 2017): `[batch, channels, height, width]` to
+/// `[batch, filters, rows, columns]`. Every channel is convolved with filters of its own, then a 1x1
+/// convolution mixes them; there is nothing between the two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeparableConv2d {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of output channels.
+    pub filters: Positive,
+    /// Height and width of the window.
+    pub kernel: Pair,
+    /// Steps of the window. Default 1.
+    #[serde(default = "ones")]
+    pub stride: Pair,
+    /// `same` (default) or `valid`, as TensorFlow computes them.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+    #[serde(default = "ones")]
+    pub dilation: Pair,
+    /// Filters of each channel before they are mixed. Default 1.
+    #[serde(default = "one")]
+    pub multiplier: Positive,
+    /// Activation function after the bias. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<ActivationFunction>,
+    /// Whether a bias is added to each filter. Default true.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// First values of the filters of both convolutions. Default glorot_uniform.
+    #[serde(default = "glorot_uniform")]
+    pub init: Initialisation,
+    /// First values of the bias. Default zeros.
+    #[serde(default = "zeros")]
+    pub bias_init: Initialisation,
+    /// `l1 * sum |w|` of both weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l1: NonNegative,
+    /// `l2 * sum w^2` of both weights is added to the loss. Default 0.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub l2: NonNegative,
+}
+
+/// What a 1x1 convolution does at every place of its input.
+const POINTWISE: Sliding = Sliding {
+    stride: [1, 1],
+    before: [0, 0],
+    after: [0, 0],
+    dilation: [1, 1],
+    groups: 1,
+};
+
+impl SeparableConv2d {
+    fn sweep(&self) -> Sweep<2> {
+        Sweep {
+            kernel: self.kernel.get(),
+            stride: self.stride.get(),
+            dilation: self.dilation.get(),
+            padding: self.padding,
+        }
+    }
+
+    /// Both convolutions' filters and the bias on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> SeparableConv2dLayer<B> {
+        let (filters, multiplier) = (self.filters.get(), self.multiplier.get());
+        let (between, window) = (input.channels() * multiplier, self.sweep().values());
+        let depthwise = Fan {
+            fan_in: window,
+            fan_out: multiplier * window,
+        };
+        let pointwise = Fan {
+            fan_in: between,
+            fan_out: filters,
+        };
+        let [rows, columns] = self.kernel.get();
+        SeparableConv2dLayer {
+            depthwise_weight: weights.param(self.init, [between, 1, rows, columns], depthwise),
+            pointwise_weight: weights.param(self.init, [filters, between, 1, 1], pointwise),
+            bias: self
+                .bias
+                .then(|| weights.param(self.bias_init, [filters], pointwise)),
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for SeparableConv2d {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn activation(&self) -> Option<ActivationFunction> {
+        self.activation
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        match input {
+            Shape::Image(_) => self.sweep().output(input, self.filters.get()),
+            _ => Err(needs("an image", input)),
+        }
+    }
+
+    fn cost(&self, input: Shape, around: Around) -> Cost {
+        let Ok(output) = self.output(input, around) else {
+            return Cost::default();
+        };
+        let (filters, between) = (self.filters.get(), input.channels() * self.multiplier.get());
+        let weights = between * (self.sweep().values() + filters);
+        let places: usize = output.places().iter().product();
+        Cost {
+            parameters: weights + filters * usize::from(self.bias),
+            multiply_adds: places * weights,
+        }
+    }
+}
+
+/// A separable convolution's filters.
+#[derive(Module, Debug)]
+pub struct SeparableConv2dLayer<B: Backend> {
+    /// `[channels * multiplier, 1, kernel height, kernel width]`
+    pub depthwise_weight: Param<Tensor<B, 4>>,
+    /// `[filters, channels * multiplier, 1, 1]`
+    pub pointwise_weight: Param<Tensor<B, 4>>,
+    /// `[filters]`
+    pub bias: Option<Param<Tensor<B, 1>>>,
+    #[module(skip)]
+    fields: SeparableConv2d,
+}
+
+impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.image();
+        let [_, channels, _, _] = x.dims();
+        let sliding = self.fields.sweep().sliding(x.dims(), channels);
+        let bias = self.bias.as_ref().map(Param::val);
+        let between = B::convolve2d(x, self.depthwise_weight.val(), None, sliding);
+        let y = B::convolve2d(between, self.pointwise_weight.val(), bias, POINTWISE);
+        activate(self.fields.activation, Signal::Image(y))
+    }
+
+    fn penalty(&self) -> Option<Tensor<B, 1>> {
+        let (l1, l2) = (self.fields.l1, self.fields.l2);
+        let depthwise = penalty(self.depthwise_weight.val(), l1, l2)?;
+        Some(depthwise + penalty(self.pointwise_weight.val(), l1, l2)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn separable_conv2d_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "separable_conv2d = { filters = 4, kernel = 3, activation = 'relu', l2 = 0.1 }",
+            &[3, 9, 7],
+            expect(&[4, 9, 7], 43),
+        );
+        check_layer(
+            "separable_conv2d = { filters = 4, kernel = [2, 3], stride = 2, multiplier = 2, bias = false }",
+            &[3, 9, 7],
+            expect(&[4, 5, 4], 60),
+        );
+        check_layer(
+            "separable_conv2d = { filters = 1, kernel = 3, dilation = 2, padding = 'valid' }",
+            &[2, 9, 7],
+            expect(&[1, 5, 3], 21),
+        );
+    }
+
+    #[test]
+    fn separable_conv2d_has_the_slopes_of_its_gradients() {
+        for fields in ["stride = 1", "stride = 2, multiplier = 2", "dilation = 2"] {
+            let layer = format!("separable_conv2d = {{ filters = 2, kernel = 3, {fields} }}");
+            check_slopes(&layer, &[3, 8, 7]);
+        }
+    }
+
+    #[test]
+    fn channels_are_mixed_after_their_own_windows() {
+        let layer = "separable_conv2d = { filters = 1, kernel = [1, 3], \
+                     init = { constant = { value = 2 } }, bias_init = { constant = { value = 1 } } }";
+        let sums = outputs(layer, &[2, 1, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]);
+        assert_eq!(sums, [133.0, 265.0, 221.0]);
+    }
+}

@@ -1,0 +1,240 @@
+//! `upsampling`: more places, each a copy of one or between its neighbours.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::axes::per_axis;
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::{PerAxis, Positive};
+
+/// Every axis grows by a factor: `[batch, channels, height, width]` to
+/// `[batch, channels, height * size, width * size]`, and the like for volumes and the steps of sequences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upsampling {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// By how much: one number for every axis, or a list with one for each. Default 2.
+    #[serde(default = "twice")]
+    pub size: PerAxis<Positive>,
+    /// `nearest` (default), or `bilinear` for images.
+    #[serde(default)]
+    pub interpolation: Interpolation,
+}
+
+/// What stands in new places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// A copy of the nearest value.
+    #[default]
+    Nearest,
+    /// In proportion between the four nearest values, measured from the centres of pixels: PyTorch's
+    /// `align_corners=False`, TensorFlow's `half_pixel_centers`.
+    Bilinear,
+}
+
+fn twice() -> PerAxis<Positive> {
+    PerAxis::All(Positive(2))
+}
+
+impl Upsampling {
+    fn factors(&self, input: Shape) -> Result<Vec<usize>, Flaw> {
+        let factors = per_axis(&self.size, input)?;
+        Ok(factors.into_iter().map(Positive::get).collect())
+    }
+
+    /// Upsampling has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> UpsamplingLayer {
+        UpsamplingLayer {
+            factors: self
+                .factors(input)
+                .expect("the shape rule saw a factor for each axis"),
+            bilinear: self.interpolation == Interpolation::Bilinear,
+        }
+    }
+}
+
+impl Fields for Upsampling {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let factors = self.factors(input)?;
+        let bilinear = self.interpolation == Interpolation::Bilinear;
+        if bilinear && !matches!(input, Shape::Image(_)) {
+            let message = format!(
+                "interpolates between the pixels of an image but {GIVER} gives {} ({input})",
+                input.kind()
+            );
+            let flaw = Flaw::new("interpolation", message);
+            return Err(flaw.hint("use `interpolation = \"nearest\"`"));
+        }
+        let places = input.places().into_iter().zip(factors);
+        let places: Vec<usize> = places.map(|(length, factor)| length * factor).collect();
+        Ok(input.with(input.channels(), &places))
+    }
+}
+
+/// Upsampling, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct UpsamplingLayer {
+    factors: Vec<usize>,
+    bilinear: bool,
+}
+
+impl<B: Backend> Forward<B> for UpsamplingLayer {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        match input {
+            Signal::Image(x) if self.bilinear => {
+                Signal::Image(bilinear(x, self.factors[0], self.factors[1]))
+            }
+            input => input.map(Copies(&self.factors)),
+        }
+    }
+}
+
+/// Copies of every value, side by side: so many along each axis.
+struct Copies<'a>(&'a [usize]);
+
+impl<B: Backend> EachRank<B> for Copies<'_> {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        let axes = (1..D).filter(|&axis| axis != channels);
+        axes.zip(self.0).fold(x, |x, (axis, &factor)| {
+            let mut dims = x.dims();
+            let outer: usize = dims[..=axis].iter().product();
+            let inner: usize = dims[axis + 1..].iter().product();
+            dims[axis] *= factor;
+            x.reshape([outer, 1, inner])
+                .expand([outer, factor, inner])
+                .reshape(dims)
+        })
+    }
+}
+
+/// Burn's own has no gradient on every backend; as products with two small matrices it has.
+fn bilinear<B: Backend>(x: Tensor<B, 4>, down: usize, across: usize) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    let device = x.device();
+    let matrix = |length, factor| {
+        let shape = [length * factor, length];
+        Tensor::<B, 2>::from_data(TensorData::new(shares(length, factor), shape), &device)
+    };
+    let x = x
+        .reshape([batch * channels * height, width])
+        .matmul(matrix(width, across).transpose());
+    let x = x.reshape([batch * channels, height, width * across]);
+    let x = matrix(height, down).unsqueeze::<3>().matmul(x);
+    x.reshape([batch, channels, height * down, width * across])
+}
+
+/// `[length * factor, length]`: the share of every old value in every new one.
+fn shares(length: usize, factor: usize) -> Vec<f32> {
+    let mut shares = vec![0.0; length * factor * length];
+    for (new, row) in shares.chunks_exact_mut(length).enumerate() {
+        let place = (new as f64 + 0.5) / factor as f64 - 0.5;
+        let place = place.clamp(0.0, (length - 1) as f64);
+        let (first, share) = (place as usize, place.fract() as f32);
+        row[first] = 1.0 - share;
+        if share > 0.0 {
+            row[first + 1] = share;
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::*;
+
+    #[test]
+    fn upsampling_keeps_the_promises_of_every_layer() {
+        check_layer("upsampling = {}", &[5, 3], expect(&[10, 3], 0));
+        check_layer(
+            "upsampling = { size = [2, 3] }",
+            &[2, 4, 5],
+            expect(&[2, 8, 15], 0),
+        );
+        check_layer(
+            "upsampling = { size = [1, 2, 3] }",
+            &[2, 3, 4, 5],
+            expect(&[2, 3, 8, 15], 0),
+        );
+        check_layer(
+            "upsampling = { size = [3, 2], interpolation = 'bilinear' }",
+            &[2, 4, 1],
+            expect(&[2, 12, 2], 0),
+        );
+    }
+
+    #[test]
+    fn upsampling_has_the_slopes_of_its_gradients() {
+        check_slopes("upsampling = { size = [3] }", &[5, 3]);
+        check_slopes("upsampling = { size = [2, 3] }", &[2, 4, 5]);
+        check_slopes("upsampling = {}", &[2, 2, 3, 2]);
+        check_slopes(
+            "upsampling = { size = [2, 3], interpolation = 'bilinear' }",
+            &[2, 4, 5],
+        );
+    }
+
+    #[test]
+    fn values_are_copied_or_mixed() {
+        let square = [1.0, 2.0, 3.0, 4.0];
+        let copies = outputs("upsampling = {}", &[1, 2, 2], &square);
+        assert_eq!(copies[..8], [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+        // What torch.nn.Upsample(scale_factor=2, mode="bilinear") documents for this square.
+        let between = outputs(
+            "upsampling = { interpolation = 'bilinear' }",
+            &[1, 2, 2],
+            &square,
+        );
+        let expected = [
+            1.0, 1.25, 1.75, 2.0, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3.0, 3.25, 3.75, 4.0,
+        ];
+        assert_eq!(between, expected);
+        let steps = outputs("upsampling = {}", &[2, 2], &square);
+        assert_eq!(steps, [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]);
+    }
+
+    fn flaw(fields: &str, input: Shape) -> Flaw {
+        let fields: Upsampling = toml::from_str(fields).unwrap();
+        fields.output(input, Around::new(10)).unwrap_err()
+    }
+
+    #[test]
+    fn a_list_has_an_entry_for_each_axis() {
+        let flaw = flaw("size = [2, 2, 2]", Shape::image(1, 28, 28));
+        assert_eq!(
+            flaw.message,
+            "has a `size` with 3 entries but its input, an image (1x28x28), has 2 axes: height and width"
+        );
+        assert_eq!(
+            flaw.hint.as_deref(),
+            Some("write one number for every axis, or a list of 2")
+        );
+    }
+
+    #[test]
+    fn bilinear_interpolation_is_for_images() {
+        let flaw = flaw("interpolation = 'bilinear'", Shape::sequence(28, 3));
+        assert_eq!(
+            flaw.message,
+            "interpolates between the pixels of an image but the layer before gives a sequence (28x3)"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! `zero_padding`: zeros around an image.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::PadMode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::axes::margins;
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Margins;
+
+/// Zeros around the input: `[batch, channels, height, width]` to
+/// `[batch, channels, height + before + after, width + before + after]`, and the like for volumes and the
+/// steps of sequences.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZeroPadding {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many zeros: one number for both sides of every axis, or a list with an entry
+    /// for each, a number for both sides or `[before, after]`.
+    pub size: Margins,
+}
+
+impl ZeroPadding {
+    /// Padding has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> ZeroPaddingLayer {
+        let margins =
+            margins(&self.size, input).expect("the shape rule saw a margin for each axis");
+        ZeroPaddingLayer {
+            margins: margins.iter().map(|m| (m.before, m.after)).collect(),
+        }
+    }
+}
+
+impl Fields for ZeroPadding {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let margins = margins(&self.size, input)?;
+        let places = input.places().into_iter().zip(margins);
+        let places: Vec<usize> = places
+            .map(|(length, margin)| margin.before + length + margin.after)
+            .collect();
+        Ok(input.with(input.channels(), &places))
+    }
+}
+
+/// Padding, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct ZeroPaddingLayer {
+    /// Before and after, axis by axis.
+    margins: Vec<(usize, usize)>,
+}
+
+impl<B: Backend> Forward<B> for ZeroPaddingLayer {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        input.map(Pad(&self.margins))
+    }
+}
+
+struct Pad<'a>(&'a [(usize, usize)]);
+
+impl<B: Backend> EachRank<B> for Pad<'_> {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        let axes = (1..D).filter(|&axis| axis != channels);
+        let mut pads = [(0, 0); D];
+        for (axis, margin) in axes.zip(self.0) {
+            pads[axis] = *margin;
+        }
+        x.pad(pads, PadMode::Constant(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::*;
+
+    #[test]
+    fn zero_padding_keeps_the_promises_of_every_layer() {
+        check_layer("zero_padding = { size = 2 }", &[5, 3], expect(&[9, 3], 0));
+        check_layer(
+            "zero_padding = { size = [1, [0, 2]] }",
+            &[2, 4, 5],
+            expect(&[2, 6, 7], 0),
+        );
+        check_layer(
+            "zero_padding = { size = [0, 1, [2, 3]] }",
+            &[2, 3, 4, 5],
+            expect(&[2, 3, 6, 10], 0),
+        );
+    }
+
+    #[test]
+    fn zero_padding_has_the_slopes_of_its_gradients() {
+        check_slopes("zero_padding = { size = [[1, 2]] }", &[5, 3]);
+        check_slopes("zero_padding = { size = 1 }", &[2, 4, 5]);
+        check_slopes("zero_padding = { size = [0, 1, 2] }", &[2, 2, 3, 2]);
+    }
+
+    #[test]
+    fn zeros_stand_before_and_after() {
+        let y = outputs(
+            "zero_padding = { size = [0, [1, 2]] }",
+            &[1, 1, 2],
+            &[1.0, 2.0],
+        );
+        assert_eq!(y, [0.0, 1.0, 2.0, 0.0, 0.0]);
+        let y = outputs("zero_padding = { size = [[1, 0]] }", &[1, 2], &[1.0, 2.0]);
+        assert_eq!(y, [0.0, 0.0, 1.0, 2.0]);
+    }
+
+    fn flaw(fields: &str, input: Shape) -> Flaw {
+        let fields: ZeroPadding = toml::from_str(fields).unwrap();
+        fields.output(input, Around::new(10)).unwrap_err()
+    }
+
+    #[test]
+    fn a_list_has_an_entry_for_each_axis() {
+        let received = flaw("size = [1, 2]", Shape::sequence(28, 3));
+        assert_eq!(
+            received.message,
+            "has a `size` with 2 entries but its input, a sequence (28x3), has 1 axis: steps"
+        );
+        assert_eq!(
+            received.hint.as_deref(),
+            Some("for 1 before and 2 after write `size = [[1, 2]]`")
+        );
+        let received = flaw("size = [1]", Shape::volume(1, 2, 3, 4));
+        assert_eq!(
+            received.message,
+            "has a `size` with 1 entry but its input, a volume (1x2x3x4), has 3 axes: \
+             depth, height and width"
+        );
+    }
+}
