@@ -23,6 +23,8 @@ pub enum Purpose {
     Augment,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
+    /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
+    Fake,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Purpose::Shuffle => "shuffle",
             Purpose::Augment => "augment",
             Purpose::Dropout => "dropout",
+            Purpose::Fake => "fake",
         }
     }
 }

@@ -133,6 +133,8 @@ operations! {
     brightness: Brightness;
     /// A normally distributed number added to each value.
     noise: Noise;
+    /// The colours of an RGB image moved together.
+    lighting: Lighting;
     /// A rectangle painted over at a random place.
     cutout: Cutout;
 }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     /// One value of each operation, with all that has a default left out.
-    const SAMPLES: [&str; 9] = [
+    const SAMPLES: [&str; 10] = [
         r#"{"rotate": {"degrees": [-10, 10]}}"#,
         r#"{"zoom": {"factor": [0.8, 1.2]}}"#,
         r#"{"shift": {"x": [-2, 2]}}"#,
@@ -200,6 +202,7 @@ mod tests {
         r#"{"contrast": {"factor": [0.5, 2]}}"#,
         r#"{"brightness": {"delta": [-0.5, 0.5]}}"#,
         r#"{"noise": {"standard_deviation": 0.1}}"#,
+        r#""lighting""#,
         r#"{"cutout": {"size": 2}}"#,
     ];
 
@@ -334,6 +337,6 @@ mod tests {
             assert_eq!(alternative["additionalProperties"], false);
         }
         let alone = &alternatives[Operation::NAMES.len()]["enum"];
-        assert_eq!(*alone, serde_json::json!(["shift", "flip"]));
+        assert_eq!(*alone, serde_json::json!(["shift", "flip", "lighting"]));
     }
 }

@@ -21,6 +21,7 @@ use crate::shape::ImageShape;
 pub struct Facts {
     /// The dataset's name, or its folder as the experiment writes it.
     pub name: String,
+    /// Empty where the images come from no files.
     pub folder: PathBuf,
     pub shape: ImageShape,
     /// Number of training samples.

@@ -8,13 +8,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::fake::Fake;
 use super::registry::{self, Dataset};
 
 /// Which images are used, and for what.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataFields {
-    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`.
+    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`, or `{ fake = {} }`.
     pub dataset: DatasetSpec,
     /// Training images: "all", the first so many, or `{ count = N, pick = "stratified" }`; picked from
     /// what validation leaves.
@@ -56,6 +57,7 @@ pub enum DatasetSpec {
     /// else every fifth image of each class, in the order of names, is for testing. Samples are ordered so
     /// that the classes mix evenly. Transparency is ignored.
     Folder(PathBuf),
+    Fake(Fake),
 }
 
 impl fmt::Display for DatasetSpec {
@@ -63,6 +65,7 @@ impl fmt::Display for DatasetSpec {
         match self {
             DatasetSpec::Named(dataset) => f.write_str(dataset.name),
             DatasetSpec::Idx(folder) | DatasetSpec::Folder(folder) => folder.display().fmt(f),
+            DatasetSpec::Fake(_) => f.write_str("fake"),
         }
     }
 }
@@ -73,7 +76,9 @@ impl<'de> Deserialize<'de> for DatasetSpec {
         impl<'de> Visitor<'de> for NameOrFolder {
             type Value = DatasetSpec;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a dataset's name, { idx = \"DIR\" } or { folder = \"DIR\" }")
+                f.write_str(
+                    "a dataset's name, { idx = \"DIR\" }, { folder = \"DIR\" } or { fake = {} }",
+                )
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<DatasetSpec, E> {
                 registry::DATASETS
@@ -89,7 +94,15 @@ impl<'de> Deserialize<'de> for DatasetSpec {
                 let spec = match key.as_str() {
                     "idx" => DatasetSpec::Idx(map.next_value()?),
                     "folder" => DatasetSpec::Folder(map.next_value()?),
-                    other => return Err(de::Error::unknown_variant(other, &["idx", "folder"])),
+                    "fake" => {
+                        let fake: Fake = map.next_value()?;
+                        fake.check().map_err(de::Error::custom)?;
+                        DatasetSpec::Fake(fake)
+                    }
+                    other => {
+                        let known = &["idx", "folder", "fake"];
+                        return Err(de::Error::unknown_variant(other, known));
+                    }
                 };
                 match map.next_key::<String>()? {
                     None => Ok(spec),
@@ -103,13 +116,16 @@ impl<'de> Deserialize<'de> for DatasetSpec {
 
 impl Serialize for DatasetSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (format, folder) = match self {
-            DatasetSpec::Named(dataset) => return serializer.serialize_str(dataset.name),
-            DatasetSpec::Idx(folder) => ("idx", folder),
-            DatasetSpec::Folder(folder) => ("folder", folder),
-        };
+        if let DatasetSpec::Named(dataset) = self {
+            return serializer.serialize_str(dataset.name);
+        }
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(format, folder)?;
+        match self {
+            DatasetSpec::Named(_) => {}
+            DatasetSpec::Idx(folder) => map.serialize_entry("idx", folder)?,
+            DatasetSpec::Folder(folder) => map.serialize_entry("folder", folder)?,
+            DatasetSpec::Fake(fake) => map.serialize_entry("fake", fake)?,
+        }
         map.end()
     }
 }
@@ -118,7 +134,7 @@ impl JsonSchema for DatasetSpec {
     fn schema_name() -> Cow<'static, str> {
         "Dataset".into()
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let folder = |format: &str, says: &str| {
             json_schema!({
                 "type": "object",
@@ -131,7 +147,13 @@ impl JsonSchema for DatasetSpec {
         json_schema!({ "anyOf": [
             { "type": "string", "enum": registry::NAMES },
             folder("idx", "A folder with files named as MNIST's."),
-            folder("folder", "A folder with one folder of PNG or JPEG files for each class.")
+            folder("folder", "A folder with one folder of PNG or JPEG files for each class."),
+            {
+                "type": "object",
+                "properties": { "fake": generator.subschema_for::<Fake>() },
+                "required": ["fake"],
+                "additionalProperties": false
+            }
         ] })
     }
 }
@@ -460,6 +482,7 @@ mod tests {
         for text in [
             "dataset = 'cifar-10'\ntrain = 1000\nvalidation = 0.25\nclasses = [7, 0]\nscale = [-1, 1]",
             "dataset = { idx = 'x' }\ntrain = { count = 10, pick = 'stratified' }\nvalidation = 5",
+            "dataset = { fake = { shape = [1, 8, 8], classes = 3 } }\nvalidation = 16",
             "dataset = { folder = 'x' }\ntrain = { count = 10, pick = 'random' }\nvalidation = 0.0",
         ] {
             let fields = read(text).unwrap();
@@ -479,11 +502,12 @@ mod tests {
         );
         assert_eq!(
             wrong("dataset = { dir = 'x' }"),
-            "unknown variant `dir`, expected `idx` or `folder`"
+            "unknown variant `dir`, expected one of `idx`, `folder`, `fake`"
         );
         assert_eq!(
             wrong("dataset = 3"),
-            "invalid type: integer `3`, expected a dataset's name, { idx = \"DIR\" } or { folder = \"DIR\" }"
+            "invalid type: integer `3`, expected a dataset's name, \
+             { idx = \"DIR\" }, { folder = \"DIR\" } or { fake = {} }"
         );
         assert_eq!(
             wrong("dataset = 'mnist'\ntrain = 'most'"),

@@ -8,6 +8,7 @@ mod catalogue;
 mod cifar;
 mod cifar_10;
 mod content;
+mod fake;
 mod fashion_mnist;
 mod fetch;
 mod fields;
@@ -20,6 +21,7 @@ mod source;
 mod subset;
 
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
+pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, State, fetch, verify};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
 pub use folders::{Folders, Found};

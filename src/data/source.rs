@@ -1,4 +1,4 @@
-//! A dataset found on disk: one of the formats, and what is known of it by name.
+//! A dataset found on disk, or made up: one of the formats, and what is known of it by name.
 
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,7 @@ pub(super) trait Format {
 /// A dataset whose files were found.
 pub(super) struct Source {
     pub name: String,
+    /// Empty where the images come from no files.
     pub folder: PathBuf,
     named: Option<&'static Dataset>,
     class_names: Option<Vec<String>>,
@@ -88,6 +89,13 @@ impl Source {
                     format: Box::new(tree),
                 })
             }
+            DatasetSpec::Fake(fake) => Ok(Source {
+                name: spec.to_string(),
+                folder: PathBuf::new(),
+                named: None,
+                class_names: Some(fake.class_names()),
+                format: Box::new(fake.clone()),
+            }),
         }
     }
 

@@ -63,22 +63,14 @@ impl<B: Backend> Forward<B> for ActivationLayer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect, outputs};
-
-    const FUNCTIONS: [&str; 8] = [
-        "relu",
-        "elu",
-        "tanh",
-        "sigmoid",
-        "softplus",
-        "leaky_relu",
-        "gelu",
-        "softmax",
-    ];
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::*;
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::Tensor;
 
     #[test]
     fn activation_keeps_the_promises_of_every_layer() {
-        for function in FUNCTIONS {
+        for function in ActivationFunction::NAMES {
             let layer = format!("activation = {{ function = '{function}' }}");
             check_layer(&layer, &[2, 3, 4], expect(&[2, 3, 4], 0));
             check_layer(&layer, &[6], expect(&[6], 0));
@@ -102,11 +94,64 @@ mod tests {
         near(at("'relu'"), [0.0, 2.0]);
         near(at("'elu'"), [-0.632_120_6, 2.0]);
         near(at("{ elu = { alpha = 2 } }"), [-1.264_241_1, 2.0]);
+        near(at("'selu'"), [-1.111_330_7, 2.101_402]);
         near(at("'tanh'"), [-0.761_594_2, 0.964_027_6]);
         near(at("'sigmoid'"), [0.268_941_4, 0.880_797_1]);
+        near(at("'hard_sigmoid'"), [1.0 / 3.0, 5.0 / 6.0]);
         near(at("'softplus'"), [0.313_261_7, 2.126_928]);
+        near(at("'softsign'"), [-0.5, 2.0 / 3.0]);
+        near(at("'exponential'"), [0.367_879_4, 7.389_056]);
+        near(at("'relu6'"), [0.0, 2.0]);
         near(at("'leaky_relu'"), [-0.3, 2.0]);
         near(at("'gelu'"), [-0.158_655_3, 1.954_499_7]);
+        near(at("'silu'"), [-0.268_941_4, 1.761_594_2]);
+        near(at("'mish'"), [-0.303_401_5, 1.943_958_9]);
         near(at("'softmax'"), [0.047_425_87, 0.952_574_1]);
+    }
+
+    #[test]
+    fn functions_have_the_slopes_of_their_gradients() {
+        for function in ActivationFunction::NAMES {
+            check_slopes(&format!("activation = {{ function = '{function}' }}"), &[7]);
+        }
+    }
+
+    #[test]
+    fn large_values_overflow_neither_forward_nor_backward() {
+        let far = |function: ActivationFunction| {
+            let x = Tensor::<Autodiff<Flex>, 2>::from_floats(
+                [[-200.0, 0.0, 200.0]],
+                &Default::default(),
+            );
+            let x = x.require_grad();
+            let y = Signal::Features(x.clone()).map(function).features();
+            let gradient = x.grad(&y.clone().sum().backward()).expect("a gradient");
+            let values = |data: burn::tensor::TensorData| data.into_vec::<f32>().expect("floats");
+            (values(y.into_data()), values(gradient.into_data()))
+        };
+        for (name, low, high, slope) in [
+            ("elu", -1.0, 200.0, 1.0),
+            ("selu", -1.758_099_3, 210.140_2, 1.050_701),
+            ("softplus", 0.0, 200.0, 1.0),
+            ("mish", 0.0, 200.0, 1.0),
+            ("silu", 0.0, 200.0, 1.0),
+            ("softsign", -0.995_024_9, 0.995_024_9, 0.000_024_752),
+            ("relu6", 0.0, 6.0, 0.0),
+            ("hard_sigmoid", 0.0, 1.0, 0.0),
+        ] {
+            let function: ActivationFunction =
+                serde_json::from_str(&format!("\"{name}\"")).unwrap();
+            let (values, slopes) = far(function);
+            let near = |received: f32, expected: f32| (received - expected).abs() < 1e-4;
+            assert!(
+                near(values[0], low) && near(values[2], high),
+                "{name}: {values:?}"
+            );
+            assert!(near(slopes[2], slope), "{name}: {slopes:?}");
+            assert!(
+                slopes.iter().all(|slope| slope.is_finite()),
+                "{name}: {slopes:?}"
+            );
+        }
     }
 }

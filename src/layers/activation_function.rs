@@ -69,16 +69,30 @@ functions! {
     relu: Relu {};
     /// `x` above 0, else `alpha * (exp(x) - 1)` (Clevert et al. 2015)
     elu: Elu { alpha: PositiveReal = PositiveReal(1.0) };
+    /// Elu with `alpha` 1.67326, times 1.05070, which keep mean 0 and variance 1 (Klambauer et al. 2017)
+    selu: Selu {};
     /// Hyperbolic tangent
     tanh: Tanh {};
     /// `1 / (1 + exp(-x))`
     sigmoid: Sigmoid {};
+    /// `sigmoid` in straight lines: `x / 6 + 1 / 2`, from 0 to 1, as PyTorch's
+    hard_sigmoid: HardSigmoid {};
     /// `ln(1 + exp(x))`
     softplus: Softplus {};
+    /// `x / (1 + |x|)`
+    softsign: Softsign {};
+    /// `exp(x)`
+    exponential: Exponential {};
+    /// `max(0, x)`, 6 at most
+    relu6: Relu6 {};
     /// `x` above 0, else `negative_slope * x`
     leaky_relu: LeakyRelu { negative_slope: Real = Real(0.3) };
     /// `x * P(X <= x)` with the exact normal distribution (Hendrycks and Gimpel 2016)
     gelu: Gelu {};
+    /// `x * sigmoid(x)`, also called swish (Elfwing et al. 2018, Ramachandran et al. 2017)
+    silu: Silu {};
+    /// `x * tanh(softplus(x))` (Misra 2019)
+    mish: Mish {};
     /// `exp(x)` over the sum of all `exp(x)` of the features, or of the channels of an image
     softmax: Softmax {};
 }
@@ -97,17 +111,38 @@ impl<B: Backend> EachRank<B> for ActivationFunction {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
             ActivationFunction::Relu {} => activation::relu(x),
-            ActivationFunction::Elu { alpha } => activation::elu(x, alpha.get()),
+            ActivationFunction::Elu { alpha } => elu(x, alpha.get()),
+            ActivationFunction::Selu {} => {
+                elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
+            }
             ActivationFunction::Tanh {} => activation::tanh(x),
             ActivationFunction::Sigmoid {} => activation::sigmoid(x),
-            ActivationFunction::Softplus {} => activation::softplus(x, 1.0),
+            ActivationFunction::HardSigmoid {} => (x / 6.0 + 0.5).clamp(0.0, 1.0),
+            ActivationFunction::Softplus {} => {
+                softplus_to_20(x.clone()) + activation::relu(x - 20.0)
+            }
+            ActivationFunction::Softsign {} => activation::softsign(x),
+            ActivationFunction::Exponential {} => x.exp(),
+            ActivationFunction::Relu6 {} => x.clamp(0.0, 6.0),
             ActivationFunction::LeakyRelu { negative_slope } => {
                 activation::leaky_relu(x, negative_slope.get())
             }
             ActivationFunction::Gelu {} => activation::gelu(x),
+            ActivationFunction::Silu {} => activation::silu(x),
+            ActivationFunction::Mish {} => x.clone() * softplus_to_20(x).tanh(),
             ActivationFunction::Softmax {} => activation::softmax(x, channels),
         }
     }
+}
+
+/// With an exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
+fn elu<B: Backend, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
+    activation::relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0) * alpha
+}
+
+/// `ln(1 + exp(x))`, level above 20, from where on it is `x` to 32 bits and `exp(x)` may overflow.
+fn softplus_to_20<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    x.clamp_max(20.0).exp().log1p()
 }
 
 /// Applies an activation function, if there is one.

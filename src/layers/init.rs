@@ -22,8 +22,21 @@ use crate::value::{PositiveReal, Real};
 pub enum Initialisation {
     /// Evenly in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)
     GlorotUniform {},
+    /// Normal, cut at two standard deviations, with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010)
+    GlorotNormal {},
+    /// Evenly in `+-sqrt(6 / fan_in)` (He et al. 2015)
+    HeUniform {},
     /// Normal, cut at two standard deviations, with variance `2 / fan_in` (He et al. 2015)
     HeNormal {},
+    /// Evenly in `+-sqrt(3 / fan_in)` (LeCun et al. 1998)
+    LecunUniform {},
+    /// Normal, cut at two standard deviations, with variance `1 / fan_in` (LeCun et al. 1998)
+    LecunNormal {},
+    /// Normal
+    Normal {
+        mean: Real,
+        standard_deviation: PositiveReal,
+    },
     /// Normal, cut at two standard deviations
     TruncatedNormal {
         mean: Real,
@@ -31,8 +44,13 @@ pub enum Initialisation {
     },
     /// Evenly from `low` to `high`
     Uniform { low: Real, high: Real },
+    /// Rows or columns, whichever are fewer, of length 1 and at right angles to each other, in a direction
+    /// drawn evenly (Saxe et al. 2014); rows lie along the first axis, columns along all others
+    Orthogonal {},
     /// All 0
     Zeros {},
+    /// All 1
+    Ones {},
     /// All `value`
     Constant { value: Real },
 }
@@ -42,14 +60,28 @@ pub enum Initialisation {
 enum Tables {
     /// Evenly in `+-sqrt(6 / (fan_in + fan_out))`
     GlorotUniform(Nothing),
+    /// Normal, cut at two standard deviations, with variance `2 / (fan_in + fan_out)`
+    GlorotNormal(Nothing),
+    /// Evenly in `+-sqrt(6 / fan_in)`
+    HeUniform(Nothing),
     /// Normal, cut at two standard deviations, with variance `2 / fan_in`
     HeNormal(Nothing),
+    /// Evenly in `+-sqrt(3 / fan_in)`
+    LecunUniform(Nothing),
+    /// Normal, cut at two standard deviations, with variance `1 / fan_in`
+    LecunNormal(Nothing),
+    /// Normal
+    Normal(Normal),
     /// Normal, cut at two standard deviations
     TruncatedNormal(Normal),
     /// Evenly from `low` to `high`
     Uniform(Ends),
+    /// Rows or columns, whichever are fewer, of length 1 and at right angles to each other
+    Orthogonal(Nothing),
     /// All 0
     Zeros(Nothing),
+    /// All 1
+    Ones(Nothing),
     /// All `value`
     Constant(Value),
 }
@@ -64,7 +96,7 @@ struct Normal {
     /// Default 0.
     #[serde(default = "zero")]
     mean: Real,
-    /// Before the cut. Default 0.05.
+    /// Before the cut, if there is one. Default 0.05.
     #[serde(default = "twentieth")]
     standard_deviation: PositiveReal,
 }
@@ -86,7 +118,15 @@ impl<'de> Deserialize<'de> for Initialisation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match one_key(deserializer, "an initialisation")? {
             Tables::GlorotUniform(_) => Initialisation::GlorotUniform {},
+            Tables::GlorotNormal(_) => Initialisation::GlorotNormal {},
+            Tables::HeUniform(_) => Initialisation::HeUniform {},
             Tables::HeNormal(_) => Initialisation::HeNormal {},
+            Tables::LecunUniform(_) => Initialisation::LecunUniform {},
+            Tables::LecunNormal(_) => Initialisation::LecunNormal {},
+            Tables::Normal(normal) => Initialisation::Normal {
+                mean: normal.mean,
+                standard_deviation: normal.standard_deviation,
+            },
             Tables::TruncatedNormal(normal) => Initialisation::TruncatedNormal {
                 mean: normal.mean,
                 standard_deviation: normal.standard_deviation,
@@ -99,7 +139,9 @@ impl<'de> Deserialize<'de> for Initialisation {
                 )));
             }
             Tables::Uniform(Ends { low, high }) => Initialisation::Uniform { low, high },
+            Tables::Orthogonal(_) => Initialisation::Orthogonal {},
             Tables::Zeros(_) => Initialisation::Zeros {},
+            Tables::Ones(_) => Initialisation::Ones {},
             Tables::Constant(constant) => Initialisation::Constant {
                 value: constant.value,
             },
@@ -115,10 +157,17 @@ impl JsonSchema for Initialisation {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         const NAMES: &[&str] = &[
             "glorot_uniform",
+            "glorot_normal",
+            "he_uniform",
             "he_normal",
+            "lecun_uniform",
+            "lecun_normal",
+            "normal",
             "truncated_normal",
             "uniform",
+            "orthogonal",
             "zeros",
+            "ones",
             "constant",
         ];
         one_key_schema::<Tables, Initialisation>(NAMES, generator)
@@ -143,6 +192,11 @@ pub(super) fn zeros() -> Initialisation {
     Initialisation::Zeros {}
 }
 
+/// The default of weights that lead from one step of a sequence to the next.
+pub(super) fn orthogonal() -> Initialisation {
+    Initialisation::Orthogonal {}
+}
+
 /// Values a tensor's unit takes in and gives out: what the scale of its first values depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fan {
@@ -151,25 +205,30 @@ pub struct Fan {
 }
 
 impl Initialisation {
-    /// `count` first values.
-    pub fn values(&self, count: usize, fan: Fan, rng: &mut Rng) -> Vec<f32> {
+    /// First values of a tensor of this shape.
+    pub fn values(&self, shape: &[usize], fan: Fan, rng: &mut Rng) -> Vec<f32> {
+        let count = shape.iter().product();
+        let (inputs, outputs) = (fan.fan_in as f64, fan.fan_out as f64);
+        let even = |limit: f64, rng: &mut Rng| uniform(count, -limit, limit, rng);
         match *self {
-            Initialisation::GlorotUniform {} => {
-                let limit = (6.0 / (fan.fan_in + fan.fan_out) as f64).sqrt();
-                uniform(count, -limit, limit, rng)
-            }
-            Initialisation::HeNormal {} => {
-                // A normal cut at two deviations has this much of its deviation left.
-                const CUT: f64 = 0.879_625_661_034_239_8;
-                let deviation = (2.0 / fan.fan_in as f64).sqrt() / CUT;
-                truncated_normal(count, 0.0, deviation, rng)
-            }
+            Initialisation::GlorotUniform {} => even((6.0 / (inputs + outputs)).sqrt(), rng),
+            Initialisation::GlorotNormal {} => cut_normal(count, 2.0 / (inputs + outputs), rng),
+            Initialisation::HeUniform {} => even((6.0 / inputs).sqrt(), rng),
+            Initialisation::HeNormal {} => cut_normal(count, 2.0 / inputs, rng),
+            Initialisation::LecunUniform {} => even((3.0 / inputs).sqrt(), rng),
+            Initialisation::LecunNormal {} => cut_normal(count, 1.0 / inputs, rng),
+            Initialisation::Normal {
+                mean,
+                standard_deviation,
+            } => normal(count, mean.get(), standard_deviation.get(), rng),
             Initialisation::TruncatedNormal {
                 mean,
                 standard_deviation,
             } => truncated_normal(count, mean.get(), standard_deviation.get(), rng),
             Initialisation::Uniform { low, high } => uniform(count, low.get(), high.get(), rng),
+            Initialisation::Orthogonal {} => orthogonal_matrix(shape, rng),
             Initialisation::Zeros {} => vec![0.0; count],
+            Initialisation::Ones {} => vec![1.0; count],
             Initialisation::Constant { value } => vec![value.get() as f32; count],
         }
     }
@@ -179,6 +238,20 @@ fn uniform(count: usize, low: f64, high: f64, rng: &mut Rng) -> Vec<f32> {
     (0..count)
         .map(|_| (low + (high - low) * rng.random::<f64>()) as f32)
         .collect()
+}
+
+fn normal(count: usize, mean: f64, deviation: f64, rng: &mut Rng) -> Vec<f32> {
+    let standard = StandardNormal.sample_iter(rng).take(count);
+    standard
+        .map(|draw: f64| (mean + deviation * draw) as f32)
+        .collect()
+}
+
+/// Cut at two deviations of what it is cut from, and of this variance after the cut.
+fn cut_normal(count: usize, variance: f64, rng: &mut Rng) -> Vec<f32> {
+    // A normal cut at two deviations has this much of its deviation left.
+    const CUT: f64 = 0.879_625_661_034_239_8;
+    truncated_normal(count, 0.0, variance.sqrt() / CUT, rng)
 }
 
 fn truncated_normal(count: usize, mean: f64, deviation: f64, rng: &mut Rng) -> Vec<f32> {
@@ -191,6 +264,41 @@ fn truncated_normal(count: usize, mean: f64, deviation: f64, rng: &mut Rng) -> V
     (0..count)
         .map(|_| (mean + deviation * within_two()) as f32)
         .collect()
+}
+
+/// `[rows, columns]`, the first axis against all others, from normal draws made orthonormal one by one
+/// (modified Gram-Schmidt), which is the QR decomposition with a positive diagonal.
+fn orthogonal_matrix(shape: &[usize], rng: &mut Rng) -> Vec<f32> {
+    let rows = shape.first().copied().unwrap_or(1);
+    let columns = shape.iter().skip(1).product();
+    // `vectors` vectors of `length` values, value by value: all loops run along memory.
+    let (length, vectors) = (rows.max(columns), rows.min(columns));
+    let draws = StandardNormal.sample_iter(rng).take(length * vectors);
+    let mut q: Vec<f64> = draws.collect();
+    for this in 0..vectors {
+        let mut products = vec![0.0; vectors - this];
+        for values in q.chunks_exact(vectors) {
+            add_scaled(&mut products, values[this], &values[this..]);
+        }
+        let size = products[0].sqrt();
+        let shares: Vec<f64> = products.iter().map(|product| product / size).collect();
+        for values in q.chunks_exact_mut(vectors) {
+            values[this] /= size;
+            let unit = values[this];
+            add_scaled(&mut values[this + 1..], -unit, &shares[1..]);
+        }
+    }
+    if rows >= columns {
+        return q.into_iter().map(|value| value as f32).collect();
+    }
+    let value = |place: usize| q[place % columns * vectors + place / columns] as f32;
+    (0..rows * columns).map(value).collect()
+}
+
+fn add_scaled(to: &mut [f64], factor: f64, values: &[f64]) {
+    for (to, value) in to.iter_mut().zip(values) {
+        *to += factor * value;
+    }
 }
 
 /// Makes the weights of a network, tensor after tensor, on a device.
@@ -230,8 +338,15 @@ impl<B: Backend> Weights<B> {
     ) -> Param<Tensor<B, D>> {
         let mut rng = self.seed.stream(Purpose::Init, &[self.layer, self.tensor]);
         self.tensor += 1;
-        let values = init.values(shape.iter().product(), fan, &mut rng);
+        let values = init.values(&shape, fan, &mut rng);
         Param::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// A trained vector that starts from these values.
+    pub fn vector(&mut self, values: Vec<f32>) -> Param<Tensor<B, 1>> {
+        self.tensor += 1;
+        let length = values.len();
+        Param::from_data(TensorData::new(values, [length]), &self.device)
     }
 }
 
@@ -239,56 +354,104 @@ impl<B: Backend> Weights<B> {
 mod tests {
     use super::*;
 
-    fn spread(init: Initialisation, fan: Fan) -> (f64, f64, f64) {
-        let values = init.values(40_000, fan, &mut Seed(1).stream(Purpose::Init, &[]));
+    const FAN: Fan = Fan {
+        fan_in: 100,
+        fan_out: 50,
+    };
+
+    fn read(text: &str) -> Initialisation {
+        serde_json::from_str(text).expect("it parses")
+    }
+
+    /// Mean, variance and largest size of many values.
+    fn spread(text: &str) -> (f64, f64, f64) {
+        let values = read(text).values(&[40_000], FAN, &mut Seed(1).stream(Purpose::Init, &[]));
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / 40_000.0;
-        let variance = values
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum::<f64>()
-            / 40_000.0;
-        let largest = values
-            .iter()
-            .fold(0.0, |most: f64, v| most.max(f64::from(v.abs())));
-        (mean, variance, largest)
+        let squares = values.iter().map(|&v| (f64::from(v) - mean).powi(2));
+        let variance = squares.sum::<f64>() / 40_000.0;
+        let sizes = values.iter().map(|v| f64::from(v.abs()));
+        (mean, variance, sizes.fold(0.0, f64::max))
+    }
+
+    fn check(text: &str, mean: f64, variance: f64, largest: f64) {
+        let (m, v, l) = spread(text);
+        assert!(
+            (m - mean).abs() < 0.02 * variance.sqrt(),
+            "{text}: mean {m}"
+        );
+        assert!((v / variance - 1.0).abs() < 0.03, "{text}: variance {v}");
+        assert!(l <= largest * 1.000_001, "{text}: largest {l}");
+        // Nothing cuts deeper than it says.
+        assert!(l > largest * 0.95, "{text}: largest {l}");
     }
 
     #[test]
-    fn glorot_uniform_has_variance_two_over_fans() {
-        let fan = Fan {
-            fan_in: 100,
-            fan_out: 50,
-        };
-        let (mean, variance, largest) = spread(Initialisation::GlorotUniform {}, fan);
-        assert!(mean.abs() < 0.002);
-        assert!((variance / (2.0 / 150.0) - 1.0).abs() < 0.03);
-        assert!(largest <= (6.0f64 / 150.0).sqrt());
+    fn values_drawn_evenly_have_the_variance_and_limits_of_their_papers() {
+        for (text, variance) in [
+            ("\"glorot_uniform\"", 2.0 / 150.0),
+            ("\"he_uniform\"", 2.0 / 100.0),
+            ("\"lecun_uniform\"", 1.0 / 100.0),
+        ] {
+            check(text, 0.0, variance, (3.0 * variance).sqrt());
+        }
+        check(
+            r#"{"uniform": {"low": -1, "high": 3}}"#,
+            1.0,
+            4.0 / 3.0,
+            3.0,
+        );
     }
 
     #[test]
-    fn he_normal_has_variance_two_over_fan_in() {
-        let fan = Fan {
-            fan_in: 50,
-            fan_out: 1,
-        };
-        let (mean, variance, largest) = spread(Initialisation::HeNormal {}, fan);
-        assert!(mean.abs() < 0.005);
-        assert!((variance / (2.0 / 50.0) - 1.0).abs() < 0.03);
-        assert!(largest <= 2.0 * 0.2 / 0.8796 + 1e-6);
+    fn normal_values_have_the_variance_of_their_papers_after_the_cut() {
+        for (text, variance) in [
+            ("\"glorot_normal\"", 2.0f64 / 150.0),
+            ("\"he_normal\"", 2.0 / 100.0),
+            ("\"lecun_normal\"", 1.0 / 100.0),
+        ] {
+            check(text, 0.0, variance, 2.0 * variance.sqrt() / 0.879_625_66);
+        }
+        let cut = (0.1 * 0.879_625f64).powi(2);
+        let truncated = r#"{"truncated_normal": {"standard_deviation": 0.1}}"#;
+        check(truncated, 0.0, cut, 0.2);
     }
 
     #[test]
-    fn truncated_normal_stays_within_two_deviations() {
-        let init = Initialisation::TruncatedNormal {
-            mean: Real(0.0),
-            standard_deviation: PositiveReal(0.1),
-        };
-        let fan = Fan {
-            fan_in: 1,
-            fan_out: 1,
-        };
-        let (_, variance, largest) = spread(init, fan);
-        assert!(largest <= 0.2);
-        assert!((variance.sqrt() / (0.1 * 0.879_625) - 1.0).abs() < 0.02);
+    fn normal_is_cut_nowhere() {
+        let (mean, variance, largest) =
+            spread(r#"{"normal": {"mean": 1, "standard_deviation": 0.1}}"#);
+        assert!((mean - 1.0).abs() < 0.002, "{mean}");
+        assert!((variance.sqrt() / 0.1 - 1.0).abs() < 0.03, "{variance}");
+        assert!(largest > 1.35, "{largest}");
+    }
+
+    #[test]
+    fn ones_and_zeros_are_constants() {
+        assert_eq!(spread("\"ones\""), (1.0, 0.0, 1.0));
+        assert_eq!(spread("\"zeros\""), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn orthogonal_rows_or_columns_have_length_1_and_stand_at_right_angles() {
+        for shape in [[40, 40, 1], [60, 7, 1], [6, 2, 20]] {
+            let mut rng = Seed(1).stream(Purpose::Init, &[]);
+            let values = read("\"orthogonal\"").values(&shape, FAN, &mut rng);
+            let (rows, columns) = (shape[0], shape[1] * shape[2]);
+            let at = |row: usize, column: usize| f64::from(values[row * columns + column]);
+            let tall = rows >= columns;
+            let product = |a: usize, b: usize| match tall {
+                true => (0..rows).map(|i| at(i, a) * at(i, b)).sum::<f64>(),
+                false => (0..columns).map(|i| at(a, i) * at(b, i)).sum::<f64>(),
+            };
+            for a in 0..rows.min(columns) {
+                for b in 0..=a {
+                    let expected = f64::from(u8::from(a == b));
+                    assert!((product(a, b) - expected).abs() < 1e-5, "{shape:?} {a} {b}");
+                }
+            }
+            // Drawn evenly, no direction is preferred.
+            let mean = values.iter().sum::<f32>() / values.len() as f32;
+            assert!(mean.abs() < 0.03, "{mean}");
+        }
     }
 }

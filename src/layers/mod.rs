@@ -13,7 +13,9 @@ mod init;
 mod pass;
 mod penalty;
 mod pooling;
+mod recurrence;
 mod signal;
+mod standardise;
 #[cfg(test)]
 mod testing;
 mod wiring;
@@ -269,6 +271,36 @@ layers! {
         dropout: Dropout => dropout::DropoutLayer;
         /// Normalization over the batch.
         batch_normalization: BatchNormalization => batch_normalization::BatchNormalizationLayer<B>;
+        /// The same values in another shape.
+        reshape: Reshape => reshape::ReshapeLayer;
+        /// The axes in another order.
+        permute: Permute => permute::PermuteLayer;
+        /// Normalization over the channels at each place.
+        layer_normalization: LayerNormalization => layer_normalization::LayerNormalizationLayer<B>;
+        /// Normalization over groups of channels of each sample.
+        group_normalization: GroupNormalization => group_normalization::GroupNormalizationLayer<B>;
+        /// Normalization over the places of each channel of each sample.
+        instance_normalization: InstanceNormalization => instance_normalization::InstanceNormalizationLayer<B>;
+        /// Each channel held down by its neighbours.
+        local_response_normalization: LocalResponseNormalization => local_response_normalization::LocalResponseNormalizationLayer;
+        /// Whole channels dropped at random in training.
+        spatial_dropout: SpatialDropout => spatial_dropout::SpatialDropoutLayer;
+        /// Normally distributed numbers added in training.
+        gaussian_noise: GaussianNoise => gaussian_noise::GaussianNoiseLayer;
+        /// Values set to 0 at random in training.
+        mask_noise: MaskNoise => mask_noise::MaskNoiseLayer;
+        /// Values set to the lowest or the highest at random in training.
+        salt_and_pepper_noise: SaltAndPepperNoise => salt_and_pepper_noise::SaltAndPepperNoiseLayer;
+        /// A rectifier whose slope below 0 is trained.
+        prelu: Prelu => prelu::PreluLayer<B>;
+        /// A trained factor and offset for each channel.
+        scale: Scale => scale::ScaleLayer<B>;
+        /// Long short-term memory.
+        lstm: Lstm => lstm::LstmLayer<B>;
+        /// Gated recurrent unit.
+        gru: Gru => gru::GruLayer<B>;
+        /// Channels weighed by what the whole image holds.
+        squeeze_excite: SqueezeExcite => squeeze_excite::SqueezeExciteLayer<B>;
         /// An activation function on its own.
         activation: Activation => activation::ActivationLayer;
         /// 1-d convolution.
@@ -367,6 +399,14 @@ fn not_alike(name: Option<&str>, wanted: &str) -> Flaw {
     let name = name.unwrap_or_default();
     let message = format!("is tied to `{name}`, whose weights are of another kind");
     Flaw::new("tied_to", message).hint(format!("tie it to a `{wanted}` layer"))
+}
+
+/// The shape of a layer that keeps its input's, which has to have places besides its channels.
+fn with_places(input: Shape) -> Result<Shape, Flaw> {
+    match input {
+        Shape::Features(_) => Err(needs("a sequence, an image or a volume", input)),
+        _ => Ok(input),
+    }
 }
 
 /// The flaw of a layer that needs another kind of input than it gets.

@@ -133,3 +133,13 @@ pub trait EachRank<B: Backend> {
     /// `channels` is the axis of the channels, or of a vector's or sequence's features.
     fn apply<const D: usize>(&self, tensor: Tensor<B, D>, channels: usize) -> Tensor<B, D>;
 }
+
+/// A vector of one value a channel (or of one for all) that multiplies and adds along the axis of the channels.
+pub(super) fn along_channels<B: Backend, const D: usize>(
+    vector: Tensor<B, 1>,
+    channels: usize,
+) -> Tensor<B, D> {
+    let mut shape = [1; D];
+    shape[channels] = vector.dims()[0];
+    vector.reshape(shape)
+}

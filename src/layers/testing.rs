@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
 use crate::backend::sole_use_of_chance;
+use crate::error::Flaw;
 use crate::rng::Seed;
 use crate::shape::Shape;
 
@@ -122,6 +123,23 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
     Training::seed(&Default::default(), 1);
     let layer = build(&parse(layer), input);
     values(layer.forward(signal(batch.to_vec(), input), &mut Pass::training()))
+}
+
+/// What the shape rule finds wrong with this input.
+pub fn flaw(layer: &str, input: &[usize]) -> Flaw {
+    let spec = parse(layer);
+    let fields = spec.fields().expect("the layer is no block");
+    let output = fields.output(shape(input), AROUND);
+    output.expect_err("the shape rule refuses it")
+}
+
+/// Equal but for rounding.
+pub fn near(received: &[f32], expected: &[f32]) {
+    let is_near = |(r, e): (&f32, &f32)| (r - e).abs() <= 1e-5 * e.abs().max(1.0);
+    assert!(
+        received.len() == expected.len() && received.iter().zip(expected).all(is_near),
+        "{received:?} against {expected:?}"
+    );
 }
 
 /// Parses, round-trips, shape rule equals forward, gradients finite, parameters counted,

@@ -1,0 +1,117 @@
+//! `layer_normalization`: all channels at one place brought to mean 0 and variance 1.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::EachRank;
+use super::standardise::{Affine, standardise, thousandth};
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::PositiveReal;
+
+/// Layer normalization (Ba et al. 2016), as Keras: of all features over `[batch, features]`, of the features
+/// of each step over `[batch, steps, features]`, of the channels at each place over
+/// `[batch, channels, height, width]` and volumes. Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerNormalization {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Added to the variance. Default 0.001, as Keras.
+    #[serde(default = "thousandth")]
+    pub epsilon: PositiveReal,
+}
+
+impl LayerNormalization {
+    /// Scale 1 and offset 0 on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> LayerNormalizationLayer<B> {
+        LayerNormalizationLayer {
+            affine: Affine::new(input.channels(), weights),
+            epsilon: self.epsilon.get(),
+        }
+    }
+}
+
+impl Fields for LayerNormalization {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        Cost {
+            parameters: 2 * input.channels(),
+            multiply_adds: 0,
+        }
+    }
+}
+
+/// A layer normalization's scale and offset.
+#[derive(Module, Debug)]
+pub struct LayerNormalizationLayer<B: Backend> {
+    affine: Affine<B>,
+    epsilon: f64,
+}
+
+struct Channels {
+    epsilon: f64,
+}
+
+impl<B: Backend> EachRank<B> for Channels {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        standardise(x, channels, self.epsilon)
+    }
+}
+
+impl<B: Backend> Forward<B> for LayerNormalizationLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let epsilon = self.epsilon;
+        input.map(Channels { epsilon }).map(&self.affine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, near, outputs};
+
+    #[test]
+    fn layer_normalization_keeps_the_promises_of_every_layer() {
+        let layer = "layer_normalization = {}";
+        check_layer(layer, &[5], expect(&[5], 10));
+        check_layer(layer, &[4, 3], expect(&[4, 3], 6));
+        check_layer(layer, &[2, 3, 4], expect(&[2, 3, 4], 4));
+        check_layer(layer, &[3, 2, 3, 4], expect(&[3, 2, 3, 4], 6));
+    }
+
+    #[test]
+    fn layer_normalization_has_the_slopes_of_its_gradients() {
+        // Much epsilon, so that the squares' sum is not the same for all inputs.
+        for input in [&[5][..], &[4, 3], &[3, 2, 4]] {
+            check_slopes("layer_normalization = { epsilon = 3 }", input);
+        }
+    }
+
+    #[test]
+    fn the_channels_of_one_place_get_mean_0_and_variance_1() {
+        let layer = "layer_normalization = { epsilon = 1e-9 }";
+        near(
+            &outputs(layer, &[2, 2], &[1.0, 3.0, 9.0, 5.0]),
+            &[-1.0, 1.0, 1.0, -1.0],
+        );
+        let image = outputs(layer, &[2, 1, 2], &[1.0, 9.0, 3.0, 5.0]);
+        near(&image, &[-1.0, 1.0, 1.0, -1.0]);
+    }
+}

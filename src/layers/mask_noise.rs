@@ -1,0 +1,103 @@
+//! `mask_noise`: values set to 0 at random in training.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Distribution, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Fraction;
+
+/// Each value stays with probability `keep` in training and is 0 otherwise, the corruption of denoising
+/// autoencoders (Vincent et al. 2008); nothing happens outside training. Keeps the shape.
+///
+/// Unlike `dropout` it lets the values that stay be as they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaskNoise {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Share of the values that stay, from 0 to 1.
+    pub keep: Fraction,
+}
+
+impl MaskNoise {
+    /// Noise has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> MaskNoiseLayer {
+        MaskNoiseLayer {
+            keep: self.keep.get(),
+        }
+    }
+}
+
+impl Fields for MaskNoise {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+}
+
+/// Mask noise, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct MaskNoiseLayer {
+    keep: f64,
+}
+
+struct Mask {
+    keep: f64,
+}
+
+impl<B: Backend> EachRank<B> for Mask {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
+        let mask = x.random_like(Distribution::Bernoulli(self.keep));
+        x * mask
+    }
+}
+
+impl<B: Backend> Forward<B> for MaskNoiseLayer {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        if pass.training && self.keep < 1.0 {
+            input.map(Mask { keep: self.keep })
+        } else {
+            input
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect, outputs, training_outputs};
+
+    #[test]
+    fn mask_noise_keeps_the_promises_of_every_layer() {
+        let layer = "mask_noise = { keep = 0.7 }";
+        check_layer(layer, &[2, 3, 4], expect(&[2, 3, 4], 0));
+        check_layer(layer, &[5, 3], expect(&[5, 3], 0));
+        check_layer("mask_noise = { keep = 1 }", &[24], expect(&[24], 0));
+        check_layer("mask_noise = { keep = 0 }", &[24], expect(&[24], 0));
+    }
+
+    #[test]
+    fn training_keeps_the_share_as_it_is() {
+        let layer = "mask_noise = { keep = 0.7 }";
+        let threes = vec![3.0; 20_000];
+        let masked = training_outputs(layer, &[20_000], &threes);
+        assert!(masked.iter().all(|&v| v == 0.0 || v == 3.0));
+        let kept = masked.iter().filter(|&&v| v == 3.0).count() as f64 / 20_000.0;
+        assert!((kept - 0.7).abs() < 0.02, "{kept}");
+        assert_eq!(outputs(layer, &[20_000], &threes), threes);
+    }
+}

@@ -1,0 +1,138 @@
+//! `permute`: the axes in another order.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use crate::error::{Flaw, count};
+use crate::shape::Shape;
+
+/// The axes of each sample in another order: `axes = [2, 1]` makes `[batch, features, steps]` of
+/// `[batch, steps, features]`. What was an image stays one: its new first axis is that of the channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Permute {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// For each axis of the output, the input's axis it is; counted from 1, without the batch, as Keras.
+    pub axes: Vec<usize>,
+}
+
+impl Permute {
+    /// Permuting has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> PermuteLayer {
+        PermuteLayer {
+            axes: self.axes.clone(),
+        }
+    }
+}
+
+impl Fields for Permute {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let dims = input.dims();
+        let mut sorted = self.axes.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(1..=dims.len()) {
+            let axes = count(dims.len(), "axis").replace("axiss", "axes");
+            let message = format!(
+                "permutes the axes {:?}, but {GIVER} gives {} ({input}), which has {axes}",
+                self.axes,
+                input.kind()
+            );
+            let hint = format!("name each of 1 to {} once", dims.len());
+            return Err(Flaw::new("axes", message).hint(hint));
+        }
+        let sizes: Vec<usize> = self.axes.iter().map(|axis| dims[axis - 1]).collect();
+        Ok(Shape::of(&sizes).expect("as many axes as the input"))
+    }
+}
+
+/// Permuting, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct PermuteLayer {
+    #[module(skip)]
+    axes: Vec<usize>,
+}
+
+impl PermuteLayer {
+    fn permute<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        let mut order = [0; D];
+        order[1..].copy_from_slice(&self.axes);
+        x.permute(order)
+    }
+}
+
+impl<B: Backend> Forward<B> for PermuteLayer {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        match input {
+            Signal::Features(x) => Signal::Features(x),
+            Signal::Sequence(x) => Signal::Sequence(self.permute(x)),
+            Signal::Image(x) => Signal::Image(self.permute(x)),
+            Signal::Volume(x) => Signal::Volume(self.permute(x)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, flaw, outputs};
+
+    #[test]
+    fn permute_keeps_the_promises_of_every_layer() {
+        check_layer("permute = { axes = [1] }", &[7], expect(&[7], 0));
+        check_layer("permute = { axes = [2, 1] }", &[4, 3], expect(&[3, 4], 0));
+        check_layer(
+            "permute = { axes = [3, 1, 2] }",
+            &[2, 3, 4],
+            expect(&[4, 2, 3], 0),
+        );
+        check_layer(
+            "permute = { axes = [4, 3, 1, 2] }",
+            &[2, 3, 4, 5],
+            expect(&[5, 4, 2, 3], 0),
+        );
+        check_slopes("permute = { axes = [3, 1, 2] }", &[2, 3, 4]);
+    }
+
+    #[test]
+    fn the_output_has_the_axes_that_were_named() {
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let turned = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0];
+        assert_eq!(
+            outputs("permute = { axes = [2, 1] }", &[2, 3], &values),
+            turned
+        );
+        assert_eq!(
+            outputs("permute = { axes = [3, 1, 2] }", &[1, 2, 3], &values),
+            turned
+        );
+    }
+
+    #[test]
+    fn every_axis_is_named_once() {
+        for axes in ["[1, 2]", "[0, 1, 2]", "[1, 2, 2]", "[2, 3, 4]"] {
+            let flaw = flaw(&format!("permute = {{ axes = {axes} }}"), &[1, 28, 28]);
+            assert_eq!(
+                flaw.message,
+                format!(
+                    "permutes the axes {axes}, but the layer before gives an image (1x28x28), \
+                     which has 3 axes"
+                )
+            );
+            assert_eq!(flaw.hint.as_deref(), Some("name each of 1 to 3 once"));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `prelu`: a rectifier whose slope below 0 is trained.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::{EachRank, along_channels};
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Real;
+
+/// `x` above 0, else `weight * x` with a trained weight for each channel (feature of a sequence or a vector),
+/// or one for all (He et al. 2015). Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prelu {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// First value of the weights. Default 0.25.
+    #[serde(default = "quarter")]
+    pub slope: Real,
+    /// Whether all channels share one weight. Default false.
+    #[serde(default)]
+    pub shared: bool,
+}
+
+fn quarter() -> Real {
+    Real(0.25)
+}
+
+impl Prelu {
+    fn weights(&self, input: Shape) -> usize {
+        if self.shared { 1 } else { input.channels() }
+    }
+
+    /// The slopes on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> PreluLayer<B> {
+        PreluLayer {
+            weight: weights.vector(vec![self.slope.get() as f32; self.weights(input)]),
+        }
+    }
+}
+
+impl Fields for Prelu {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        Cost {
+            parameters: self.weights(input),
+            multiply_adds: 0,
+        }
+    }
+}
+
+/// A parametric rectifier's slopes.
+#[derive(Module, Debug)]
+pub struct PreluLayer<B: Backend> {
+    /// `[channels]`, or `[1]` if shared.
+    pub weight: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> EachRank<B> for &PreluLayer<B> {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        relu(x.clone()) + x.clamp_max(0.0) * along_channels(self.weight.val(), channels)
+    }
+}
+
+impl<B: Backend> Forward<B> for PreluLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        input.map(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn prelu_keeps_the_promises_of_every_layer() {
+        check_layer("prelu = {}", &[5], expect(&[5], 5));
+        check_layer("prelu = {}", &[4, 3], expect(&[4, 3], 3));
+        check_layer("prelu = { slope = 0.1 }", &[2, 3, 4], expect(&[2, 3, 4], 2));
+        check_layer(
+            "prelu = { shared = true }",
+            &[3, 2, 3, 4],
+            expect(&[3, 2, 3, 4], 1),
+        );
+    }
+
+    #[test]
+    fn prelu_has_the_slopes_of_its_gradients() {
+        check_slopes("prelu = {}", &[2, 3, 4]);
+        check_slopes("prelu = {}", &[4, 3]);
+        check_slopes("prelu = { shared = true }", &[2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_below_0_is_multiplied_by_the_slope() {
+        assert_eq!(
+            outputs("prelu = {}", &[3], &[-2.0, 0.0, 2.0]),
+            [-0.5, 0.0, 2.0]
+        );
+        assert_eq!(
+            outputs("prelu = { slope = -1, shared = true }", &[2], &[-2.0, 2.0]),
+            [2.0, 2.0]
+        );
+    }
+}

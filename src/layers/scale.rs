@@ -1,0 +1,100 @@
+//! `scale`: each channel times a trained number, plus another.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::{EachRank, along_channels};
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+
+/// `weight * x + bias` with a trained weight (from 1) and bias (from 0) for each channel, or feature of a
+/// sequence or a vector; Caffe's Scale, and what follows the mean in LeNet-5's subsampling. Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Scale {
+    /// Weight 1 and bias 0 on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> ScaleLayer<B> {
+        ScaleLayer {
+            weight: weights.vector(vec![1.0; input.channels()]),
+            bias: weights.vector(vec![0.0; input.channels()]),
+        }
+    }
+}
+
+impl Fields for Scale {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        Ok(input)
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        Cost {
+            parameters: 2 * input.channels(),
+            multiply_adds: 0,
+        }
+    }
+}
+
+/// A scale's weights.
+#[derive(Module, Debug)]
+pub struct ScaleLayer<B: Backend> {
+    /// `[channels]`
+    pub weight: Param<Tensor<B, 1>>,
+    /// `[channels]`
+    pub bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> EachRank<B> for &ScaleLayer<B> {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        x * along_channels(weight, channels) + along_channels(bias, channels)
+    }
+}
+
+impl<B: Backend> Forward<B> for ScaleLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        input.map(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+
+    #[test]
+    fn scale_keeps_the_promises_of_every_layer() {
+        check_layer("scale = {}", &[5], expect(&[5], 10));
+        check_layer("scale = {}", &[4, 3], expect(&[4, 3], 6));
+        check_layer("scale = {}", &[2, 3, 4], expect(&[2, 3, 4], 4));
+        check_layer("scale = {}", &[3, 2, 3, 4], expect(&[3, 2, 3, 4], 6));
+    }
+
+    #[test]
+    fn scale_has_the_slopes_of_its_gradients() {
+        check_slopes("scale = {}", &[2, 3, 4]);
+        check_slopes("scale = {}", &[4, 3]);
+    }
+
+    #[test]
+    fn a_fresh_scale_changes_nothing() {
+        assert_eq!(outputs("scale = {}", &[2], &[-2.0, 3.0]), [-2.0, 3.0]);
+    }
+}

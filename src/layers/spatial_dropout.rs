@@ -1,0 +1,124 @@
+//! `spatial_dropout`: whole channels dropped at random in training.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Distribution, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, Pass, Signal, Weights, with_places};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Rate;
+
+/// Each channel of a sample (feature of a sequence) is 0 at all places with probability `rate` in training,
+/// the others grow by `1 / (1 - rate)` (Tompson et al. 2015); nothing happens outside training. Keeps the
+/// shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpatialDropout {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Share of the channels dropped, from 0 to below 1.
+    pub rate: Rate,
+}
+
+impl SpatialDropout {
+    /// Dropout has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> SpatialDropoutLayer {
+        SpatialDropoutLayer {
+            rate: self.rate.get(),
+        }
+    }
+}
+
+impl Fields for SpatialDropout {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        with_places(input)
+    }
+}
+
+/// Dropout of channels, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct SpatialDropoutLayer {
+    rate: f64,
+}
+
+struct DropChannels {
+    rate: f64,
+}
+
+impl<B: Backend> EachRank<B> for DropChannels {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
+        let kept = 1.0 - self.rate;
+        let dims = x.dims();
+        let mut shape = [1; D];
+        (shape[0], shape[channels]) = (dims[0], dims[channels]);
+        let mask = Tensor::random(shape, Distribution::Bernoulli(kept), &x.device());
+        x * mask / kept
+    }
+}
+
+impl<B: Backend> Forward<B> for SpatialDropoutLayer {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        if pass.training && self.rate > 0.0 {
+            input.map(DropChannels { rate: self.rate })
+        } else {
+            input
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect, flaw, outputs, training_outputs};
+
+    #[test]
+    fn spatial_dropout_keeps_the_promises_of_every_layer() {
+        let layer = "spatial_dropout = { rate = 0.5 }";
+        check_layer(layer, &[2, 3, 4], expect(&[2, 3, 4], 0));
+        check_layer(layer, &[5, 3], expect(&[5, 3], 0));
+        check_layer(layer, &[2, 3, 4, 2], expect(&[2, 3, 4, 2], 0));
+    }
+
+    #[test]
+    fn whole_channels_are_dropped_and_the_mean_is_kept() {
+        let layer = "spatial_dropout = { rate = 0.25 }";
+        let ones = vec![1.0; 2 * 5000 * 4];
+        let dropped = training_outputs(layer, &[5000, 2, 2], &ones);
+        let channels: Vec<&[f32]> = dropped.chunks(4).collect();
+        assert!(
+            channels
+                .iter()
+                .all(|channel| channel.iter().all(|v| v == &channel[0]))
+        );
+        let zeros = channels.iter().filter(|channel| channel[0] == 0.0).count() as f64 / 10_000.0;
+        assert!((zeros - 0.25).abs() < 0.02, "{zeros}");
+        let mean = dropped.iter().sum::<f32>() / dropped.len() as f32;
+        assert!((mean - 1.0).abs() < 0.03, "{mean}");
+        assert_eq!(outputs(layer, &[5000, 2, 2], &ones), ones);
+
+        let steps = training_outputs(layer, &[2, 5000], &ones[..10_000]);
+        assert_eq!(steps[..5000], steps[5000..]);
+        assert!(steps.contains(&0.0));
+    }
+
+    #[test]
+    fn features_have_no_places() {
+        assert_eq!(
+            flaw("spatial_dropout = { rate = 0.5 }", &[7]).message,
+            "needs a sequence, an image or a volume but the layer before gives features (7)"
+        );
+    }
+}

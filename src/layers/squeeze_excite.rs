@@ -1,0 +1,162 @@
+//! `squeeze_excite`: channels weighed by what the whole image holds.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::backend::Backend;
+use burn::tensor::module::linear;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::init::{Fan, glorot_uniform};
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
+use crate::error::Flaw;
+use crate::shape::Shape;
+use crate::value::Positive;
+
+/// Each channel of `[batch, channels, height, width]` times a weight from 0 to 1 that two dense layers make of
+/// all channels' means: `sigmoid(expand(relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
+///
+/// The weights start as glorot_uniform, the biases at 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqueezeExcite {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The first dense layer makes `channels / ratio` values, rounded down. Default 16.
+    #[serde(default = "sixteen")]
+    pub ratio: Positive,
+}
+
+fn sixteen() -> Positive {
+    Positive(16)
+}
+
+impl SqueezeExcite {
+    /// The two dense layers' weights on the device.
+    pub fn build<B: Backend>(
+        &self,
+        input: Shape,
+        _around: Around,
+        weights: &mut Weights<B>,
+    ) -> SqueezeExciteLayer<B> {
+        let channels = input.channels();
+        let reduced = channels / self.ratio.get();
+        let mut matrix = |fan_in: usize, fan_out: usize| {
+            weights.param(glorot_uniform(), [fan_in, fan_out], Fan { fan_in, fan_out })
+        };
+        SqueezeExciteLayer {
+            reduce_weight: matrix(channels, reduced),
+            expand_weight: matrix(reduced, channels),
+            reduce_bias: weights.vector(vec![0.0; reduced]),
+            expand_bias: weights.vector(vec![0.0; channels]),
+        }
+    }
+}
+
+impl Fields for SqueezeExcite {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let Shape::Image(image) = input else {
+            return Err(needs("an image", input));
+        };
+        let (ratio, channels) = (self.ratio.get(), image.channels);
+        if ratio > channels {
+            let message =
+                format!("has the ratio {ratio}, larger than its {channels} input channels");
+            return Err(Flaw::new("ratio", message).hint("use a smaller `ratio`"));
+        }
+        Ok(input)
+    }
+
+    fn cost(&self, input: Shape, _around: Around) -> Cost {
+        let channels = input.channels();
+        let reduced = channels / self.ratio.get();
+        Cost {
+            parameters: 2 * channels * reduced + channels + reduced,
+            multiply_adds: 2 * channels * reduced,
+        }
+    }
+}
+
+/// The weights of the two dense layers.
+#[derive(Module, Debug)]
+pub struct SqueezeExciteLayer<B: Backend> {
+    /// `[channels, channels / ratio]`
+    pub reduce_weight: Param<Tensor<B, 2>>,
+    /// `[channels / ratio]`
+    pub reduce_bias: Param<Tensor<B, 1>>,
+    /// `[channels / ratio, channels]`
+    pub expand_weight: Param<Tensor<B, 2>>,
+    /// `[channels]`
+    pub expand_bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Forward<B> for SqueezeExciteLayer<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let x = input.image();
+        let [batch, channels, _, _] = x.dims();
+        let means = x
+            .clone()
+            .reshape([batch as i64, channels as i64, -1])
+            .mean_dim(2);
+        let means = means.reshape([batch, channels]);
+        let reduce_bias = Some(self.reduce_bias.val());
+        let reduced = relu(linear(means, self.reduce_weight.val(), reduce_bias));
+        let expand_bias = Some(self.expand_bias.val());
+        let weights = sigmoid(linear(reduced, self.expand_weight.val(), expand_bias));
+        Signal::Image(x * weights.reshape([batch, channels, 1, 1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, check_slopes, expect, flaw, outputs};
+
+    #[test]
+    fn squeeze_excite_keeps_the_promises_of_every_layer() {
+        check_layer(
+            "squeeze_excite = { ratio = 2 }",
+            &[6, 3, 4],
+            expect(&[6, 3, 4], 6 * 3 + 3 + 3 * 6 + 6),
+        );
+        check_layer(
+            "squeeze_excite = {}",
+            &[40, 2, 2],
+            expect(&[40, 2, 2], 40 * 2 + 2 + 2 * 40 + 40),
+        );
+    }
+
+    #[test]
+    fn squeeze_excite_has_the_slopes_of_its_gradients() {
+        check_slopes("squeeze_excite = { ratio = 2 }", &[4, 3, 3]);
+    }
+
+    #[test]
+    fn a_channel_is_weighed_as_a_whole_and_never_grows() {
+        let x = [1.0, 2.0, 3.0, 4.0, -1.0, -2.0, -3.0, -4.0];
+        let y = outputs("squeeze_excite = { ratio = 1 }", &[2, 2, 2], &x);
+        for channel in [0..4, 4..8] {
+            let weights: Vec<f32> = channel.map(|at| y[at] / x[at]).collect();
+            assert!(
+                weights.iter().all(|w| (w - weights[0]).abs() < 1e-6),
+                "{weights:?}"
+            );
+            assert!(weights[0] > 0.0 && weights[0] < 1.0, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn the_ratio_leaves_a_value() {
+        let flaw = flaw("squeeze_excite = {}", &[8, 2, 2]);
+        assert_eq!(flaw.key, "ratio");
+        assert_eq!(
+            flaw.message,
+            "has the ratio 16, larger than its 8 input channels"
+        );
+    }
+}
