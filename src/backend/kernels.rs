@@ -48,6 +48,19 @@ pub trait Kernels: Backend {
     ) -> Tensor<Self, 4> {
         burns_convolve2d_transpose(x, weight, bias, size, sliding)
     }
+    /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
+    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
+        standardize(x, epsilon)
+    }
+
+    /// `[batch, channels, places]` times `[channels]` plus `[channels]`.
+    fn scale_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+    ) -> Tensor<Self, 3> {
+        scale_channels(x, scale, shift)
+    }
 }
 
 pub(super) fn burns_convolve2d<B: Backend>(
@@ -105,20 +118,6 @@ pub fn fit<B: Backend, const D: usize, const N: usize>(
     match missing.iter().all(|&(_, after)| after == 0) {
         true => x,
         false => x.pad(missing, PadMode::Constant(0.0)),
-    }
-
-    /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
-    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
-        standardize(x, epsilon)
-    }
-
-    /// `[batch, channels, places]` times `[channels]` plus `[channels]`.
-    fn scale_channels(
-        x: Tensor<Self, 3>,
-        scale: Tensor<Self, 1>,
-        shift: Tensor<Self, 1>,
-    ) -> Tensor<Self, 3> {
-        scale_channels(x, scale, shift)
     }
 }
 

@@ -5,8 +5,9 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::standardise::{Affine, Groups, thousandth};
+use super::standardize::{Affine, standardize_groups, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
@@ -78,13 +79,10 @@ pub struct GroupNormalizationLayer<B: Backend> {
     fields: GroupNormalization,
 }
 
-impl<B: Backend> Forward<B> for GroupNormalizationLayer<B> {
+impl<B: Kernels> Forward<B> for GroupNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let groups = Groups {
-            count: self.fields.groups.get(),
-            epsilon: self.fields.epsilon.get(),
-        };
-        input.map(groups).map(&self.affine)
+        let (groups, epsilon) = (self.fields.groups.get(), self.fields.epsilon.get());
+        input.by_channels(|x| self.affine.apply(standardize_groups(x, groups, epsilon)))
     }
 }
 

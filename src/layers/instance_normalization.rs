@@ -5,8 +5,9 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::standardise::{Affine, Groups, thousandth};
+use super::standardize::{Affine, standardize_groups, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, with_places};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::PositiveReal;
@@ -36,7 +37,6 @@ impl InstanceNormalization {
         InstanceNormalizationLayer {
             affine: Affine::new(input.channels(), weights),
             epsilon: self.epsilon.get(),
-            channels: input.channels(),
         }
     }
 }
@@ -63,16 +63,15 @@ impl Fields for InstanceNormalization {
 pub struct InstanceNormalizationLayer<B: Backend> {
     affine: Affine<B>,
     epsilon: f64,
-    channels: usize,
 }
 
-impl<B: Backend> Forward<B> for InstanceNormalizationLayer<B> {
+impl<B: Kernels> Forward<B> for InstanceNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let groups = Groups {
-            count: self.channels,
-            epsilon: self.epsilon,
-        };
-        input.map(groups).map(&self.affine)
+        input.by_channels(|x| {
+            let [_, channels, _] = x.dims();
+            self.affine
+                .apply(standardize_groups(x, channels, self.epsilon))
+        })
     }
 }
 

@@ -1,14 +1,13 @@
 //! `layer_normalization`: all channels at one place brought to mean 0 and variance 1.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::signal::EachRank;
-use super::standardise::{Affine, standardise, thousandth};
+use super::standardize::{Affine, standardize_places, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::PositiveReal;
@@ -66,20 +65,9 @@ pub struct LayerNormalizationLayer<B: Backend> {
     epsilon: f64,
 }
 
-struct Channels {
-    epsilon: f64,
-}
-
-impl<B: Backend> EachRank<B> for Channels {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        standardise(x, channels, self.epsilon)
-    }
-}
-
-impl<B: Backend> Forward<B> for LayerNormalizationLayer<B> {
+impl<B: Kernels> Forward<B> for LayerNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let epsilon = self.epsilon;
-        input.map(Channels { epsilon }).map(&self.affine)
+        input.by_channels(|x| self.affine.apply(standardize_places(x, self.epsilon)))
     }
 }
 

@@ -15,7 +15,7 @@ mod penalty;
 mod pooling;
 mod recurrence;
 mod signal;
-mod standardise;
+mod standardize;
 #[cfg(test)]
 mod testing;
 mod wiring;

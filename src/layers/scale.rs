@@ -6,8 +6,8 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::signal::{EachRank, along_channels};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -62,16 +62,9 @@ pub struct ScaleLayer<B: Backend> {
     pub bias: Param<Tensor<B, 1>>,
 }
 
-impl<B: Backend> EachRank<B> for &ScaleLayer<B> {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
-        x * along_channels(weight, channels) + along_channels(bias, channels)
-    }
-}
-
-impl<B: Backend> Forward<B> for ScaleLayer<B> {
+impl<B: Kernels> Forward<B> for ScaleLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        input.map(self)
+        input.by_channels(|x| B::scale_channels(x, self.weight.val(), self.bias.val()))
     }
 }
 

@@ -5,7 +5,10 @@ use super::lab::Lab;
 fn parameters(experiment: &str, variant: &str) -> String {
     let ended = Lab::new().burnlab(&["summary", experiment, variant]);
     assert_eq!(ended.code, 0, "{experiment}: {}", ended.err);
-    let total = ended.out.lines().find(|line| line.trim_start().starts_with("total"));
+    let total = ended
+        .out
+        .lines()
+        .find(|line| line.trim_start().starts_with("total"));
     let mut words = total.expect("a total").split_whitespace();
     words.nth(1).expect("parameters").to_string()
 }

@@ -1,0 +1,60 @@
+//! Mean 0 and variance 1, then a trained scale and offset: what the normalizations have in common.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::Weights;
+use crate::backend::Kernels;
+use crate::value::PositiveReal;
+
+/// Scale and offset of each channel.
+#[derive(Module, Debug)]
+pub struct Affine<B: Backend> {
+    /// `[channels]`, from 1.
+    pub gamma: Param<Tensor<B, 1>>,
+    /// `[channels]`, from 0.
+    pub beta: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Affine<B> {
+    pub fn new(channels: usize, weights: &mut Weights<B>) -> Self {
+        Affine {
+            gamma: weights.vector(vec![1.0; channels]),
+            beta: weights.vector(vec![0.0; channels]),
+        }
+    }
+}
+
+impl<B: Kernels> Affine<B> {
+    /// Of `[batch, channels, places]`.
+    pub fn apply(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        B::scale_channels(x, self.gamma.val(), self.beta.val())
+    }
+}
+
+/// Standardizes groups of the channels of `[batch, channels, places]`, each over its channels and all
+/// places of one sample.
+pub(super) fn standardize_groups<B: Kernels>(
+    x: Tensor<B, 3>,
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<B, 3> {
+    let dims = x.dims();
+    let [batch, channels, places] = dims;
+    let rows = x.reshape([1, batch * groups, channels / groups * places]);
+    B::standardize(rows, epsilon).values.reshape(dims)
+}
+
+/// Standardizes the channels of `[batch, channels, places]` at each place.
+pub(super) fn standardize_places<B: Kernels>(x: Tensor<B, 3>, epsilon: f64) -> Tensor<B, 3> {
+    let [batch, channels, places] = x.dims();
+    let rows = x.swap_dims(1, 2).reshape([1, batch * places, channels]);
+    let rows = B::standardize(rows, epsilon).values;
+    rows.reshape([batch, places, channels]).swap_dims(1, 2)
+}
+
+/// The default of Keras.
+pub(super) fn thousandth() -> PositiveReal {
+    PositiveReal(1e-3)
+}
