@@ -129,6 +129,13 @@ FUNCTIONS = {
     "softplus": F.softplus,
     "leaky_relu": lambda x, negative_slope=0.3: F.leaky_relu(x, negative_slope),
     "gelu": F.gelu,
+    "selu": F.selu,
+    "silu": F.silu,
+    "mish": F.mish,
+    "softsign": F.softsign,
+    "hard_sigmoid": F.hardsigmoid,
+    "relu6": F.relu6,
+    "exponential": torch.exp,
     "softmax": lambda x: torch.softmax(x, channel_axis(x)),
 }
 
