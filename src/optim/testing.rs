@@ -34,7 +34,7 @@ pub fn check_three_steps(json: &str, by_hand: impl Fn(f64, &[f64; 3]) -> f64) {
         let mut gradients = GradientsParams::new();
         let gradient = Tensor::<Flex, 1>::from_data(data(gradient), &device);
         gradients.register::<Flex, 1>(module.weight.id, gradient);
-        module = optimiser.step(module, gradients);
+        module = optimiser.step(spec.learning_rate(), module, gradients);
 
         let bytes = optimiser.save();
         optimiser = spec.build();

@@ -9,6 +9,7 @@ mod read;
 mod schema;
 mod settings;
 mod stack;
+mod stopping;
 
 pub use document::Document;
 pub use expect::{Condition, Expect};
@@ -17,3 +18,4 @@ pub use read::{Unreadable, read};
 pub use schema::schema;
 pub use settings::{Classifier, Model, Settings, Train};
 pub use stack::{Origin, Resolved, Stack};
+pub use stopping::{Best, EarlyStopping};
