@@ -15,22 +15,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Value;
 
-/// Words of the cases, `KEY` or `KEY.FIELD`, that no registry has yet; cases that use them wait.
-///
-/// A test fails where one is registered and still named here.
-pub const PENDING: &[&str] = &[
-    // Losses.
-    "cross_entropy.class_weights",
-    "cross_entropy.label_smoothing",
-    // Schedules.
-    "constant",
-    "cosine",
-    "exponential",
-    "linear",
-    "one_cycle",
-    "step",
-];
-
 /// Fields without a say in what a layer computes once it has its weights.
 const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "recurrent_init"];
 
@@ -150,12 +134,7 @@ pub fn words(table: &Value) -> BTreeSet<String> {
     fields.chain([key.to_string()]).collect()
 }
 
-/// Whether a case with these words has to wait for one of them.
-pub fn waits(words: &BTreeSet<String>) -> bool {
-    PENDING.iter().any(|word| words.contains(*word))
-}
-
-/// Every key of a registry and every field of its schema is used by a case, and none is pending.
+/// Every key of a registry and every field of its schema is used by a case.
 ///
 /// `names` are the registry's keys, `used` the words of its cases.
 pub fn check_cover(names: &[&str], schema: &Schema, used: &BTreeSet<String>) {
@@ -163,11 +142,6 @@ pub fn check_cover(names: &[&str], schema: &Schema, used: &BTreeSet<String>) {
     // The schema may hold more than the registry: what is replaced before it is read.
     let own = |field: &String| names.contains(&field.split('.').next().unwrap_or_default());
     let known: BTreeSet<String> = keys.chain(fields(schema).into_iter().filter(own)).collect();
-    let early: Vec<&&str> = PENDING.iter().filter(|w| known.contains(**w)).collect();
-    assert!(
-        early.is_empty(),
-        "registered, so no longer PENDING: {early:?}"
-    );
     let idle = |word: &&String| {
         let field = word.split_once('.').map(|(_, field)| field);
         field.is_some_and(|field| FIRST_VALUES.contains(&field))
@@ -254,7 +228,7 @@ fn values_that_are_off_or_not_there_or_not_numbers_differ() {
 }
 
 #[test]
-fn every_answer_has_its_case_and_every_pending_word_too() {
+fn every_answer_has_its_case() {
     let kinds = all_cases();
     let of_kind = |(kind, cases): (&String, &BTreeMap<String, Value>)| {
         let names = cases.keys();
@@ -268,13 +242,4 @@ fn every_answer_has_its_case_and_every_pending_word_too() {
     let names: BTreeSet<String> = names.collect();
     let alone: Vec<&String> = names.symmetric_difference(&expected).collect();
     assert!(alone.is_empty(), "only a case or only answers: {alone:?}");
-
-    let written = format!("{kinds:?}");
-    for word in PENDING {
-        let last = word.rsplit('.').next().unwrap();
-        assert!(
-            written.contains(&format!("\"{last}\"")),
-            "no case uses `{word}`"
-        );
-    }
 }

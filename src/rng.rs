@@ -21,6 +21,8 @@ pub enum Purpose {
     Shuffle,
     /// Augmentation; place: epoch (0 for copies), index of the operation or copy, index of the image.
     Augment,
+    /// Mixing of images in a batch; place: the epoch, the batch.
+    Mix,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
@@ -34,6 +36,7 @@ impl Purpose {
             Purpose::Init => "init",
             Purpose::Shuffle => "shuffle",
             Purpose::Augment => "augment",
+            Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
             Purpose::Fake => "fake",
         }

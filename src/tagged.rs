@@ -3,6 +3,7 @@
 //! Reads such a table into an externally tagged enum and gives the matching JSON schema, for every
 //! registry alike. Knows none of the names.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,6 +13,7 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer, StrDeserializer};
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor,
 };
+use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
 /// Reads `T`, a derived externally tagged enum, from its name or from a table with one key.
 ///
@@ -44,6 +46,92 @@ where
         alternatives.push(json_schema!({ "type": "string", "enum": alone }).to_value());
     }
     schema
+}
+
+/// Writes what [`one_key`] reads: a table with one key, or only the name where there is nothing to say.
+pub fn write_one_key<S, T>(serializer: S, key: &'static str, fields: &T) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    T: Serialize,
+{
+    let fields = serde_json::to_value(fields).map_err(ser::Error::custom)?;
+    if fields.as_object().is_some_and(serde_json::Map::is_empty) {
+        return serializer.serialize_str(key);
+    }
+    let mut table = serializer.serialize_map(Some(1))?;
+    table.serialize_entry(key, &fields)?;
+    table.end()
+}
+
+/// Something that a file may choose.
+pub trait Choice {
+    /// What errors call it, with its article: `a schedule`.
+    const WHAT: &'static str;
+}
+
+/// A thing that may be left out: `"none"` stands for none, so that it can be switched off again where
+/// another file, or another point of a grid, has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrNone<T>(pub Option<T>);
+
+impl<T> Default for OrNone<T> {
+    fn default() -> Self {
+        OrNone(None)
+    }
+}
+
+impl<T> OrNone<T> {
+    pub fn as_ref(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Choice> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NoneOr<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Choice> Visitor<'de> for NoneOr<T> {
+            type Value = OrNone<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "{} as a table, or \"none\"", T::WHAT)
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<OrNone<T>, E> {
+                match name {
+                    "none" => Ok(OrNone(None)),
+                    _ => {
+                        T::deserialize(StrDeserializer::new(name)).map(|value| OrNone(Some(value)))
+                    }
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrNone<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|value| OrNone(Some(value)))
+            }
+        }
+        deserializer.deserialize_any(NoneOr(PhantomData))
+    }
+}
+
+impl<T: Serialize> Serialize for OrNone<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            None => serializer.serialize_str("none"),
+            Some(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrNone<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrNone", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let thing = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [thing, { "type": "string", "enum": ["none"] }] })
+    }
 }
 
 struct OneKey<T>(&'static str, PhantomData<T>);
@@ -185,6 +273,46 @@ mod tests {
             told("{ bark = {}, bite = { whom = 'me' } }"),
             "expected a trick as the table's only key, found a second key `bite`"
         );
+    }
+
+    impl Choice for Trick {
+        const WHAT: &'static str = "a trick";
+    }
+
+    impl Serialize for Trick {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match &self.0 {
+                Tables::Bark(fields) => write_one_key(serializer, "bark", fields),
+                Tables::Bite(fields) => write_one_key(serializer, "bite", fields),
+            }
+        }
+    }
+
+    #[test]
+    fn a_thing_that_may_be_left_out() {
+        #[derive(Debug, Deserialize, Serialize)]
+        struct File {
+            trick: OrNone<Trick>,
+        }
+        let read = |value: &str| {
+            toml::from_str(&format!("trick = {value}"))
+                .map(|file: File| file.trick)
+                .map_err(|error| error.message().to_string())
+        };
+        assert_eq!(read("'none'"), Ok(OrNone(None)));
+        let trick = OrNone(Some(Trick(Tables::Bark(Bark { times: 2 }))));
+        assert_eq!(read("{ bark = { times = 2 } }").as_ref(), Ok(&trick));
+        assert_eq!(
+            read("3").unwrap_err(),
+            "invalid type: integer `3`, expected a trick as a table, or \"none\""
+        );
+        assert_eq!(
+            read("'brak'").unwrap_err(),
+            "unknown variant `brak`, expected `bark` or `bite`"
+        );
+        let json = |trick| serde_json::to_string(&File { trick }).unwrap();
+        assert_eq!(json(trick), r#"{"trick":{"bark":{"times":2}}}"#);
+        assert_eq!(json(OrNone(None)), r#"{"trick":"none"}"#);
     }
 
     #[test]

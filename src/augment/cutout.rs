@@ -60,7 +60,7 @@ impl Fields for Cutout {
 }
 
 /// `size` pixels about the centre, of an even size the further half before it, cut at the border.
-fn span(centre: usize, size: usize, border: usize) -> std::ops::Range<usize> {
+pub(super) fn span(centre: usize, size: usize, border: usize) -> std::ops::Range<usize> {
     let end = (centre + size.div_ceil(2)).min(border);
     centre.saturating_sub(size / 2).min(end)..end
 }

@@ -4,6 +4,7 @@
 //! An operation file holds its fields as a TOML file writes them, its check, its draw (all that is
 //! random) and its apply (which is pure). An operation knows nothing of datasets, training or files.
 
+pub mod batch;
 #[cfg(test)]
 mod peers;
 mod recipe;

@@ -10,6 +10,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserial
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::batch::BatchOperation;
 use super::{Image, Operation};
 use crate::error::Flaw;
 use crate::rng::{Purpose, Seed};
@@ -27,6 +28,10 @@ pub struct Augment {
     /// as to the images themselves. Default none.
     #[serde(default)]
     pub random: Vec<Operation>,
+    /// Operations that mix the images of a batch with one another and their classes with them, after all
+    /// others; of several, one is drawn for each batch, each as likely as any other. Default none.
+    #[serde(default)]
+    pub batch: Vec<BatchOperation>,
 }
 
 /// One operation, or several applied in order.
@@ -180,7 +185,7 @@ mod tests {
         );
         assert_eq!(
             read("copy = []").unwrap_err(),
-            "unknown field `copy`, expected `copies` or `random`"
+            "unknown field `copy`, expected one of `copies`, `random`, `batch`"
         );
         let source = "copies = ['flip', ['flip', { rotate = { degree = 1 } }]]";
         let error = toml::from_str::<Augment>(source).unwrap_err();

@@ -11,7 +11,7 @@ use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
 use super::registry::Dataset;
 use super::source::{Checksum, Labels, Outline, Part, Raw, Source};
-use super::subset::{Pool, class_flaws, split_flaws};
+use super::subset::{Pool, class_flaws, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::rng::Seed;
 use crate::shape::ImageShape;
@@ -54,6 +54,11 @@ impl Samples {
 
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// Images of each class.
+    pub fn counts(&self, classes: usize) -> Vec<usize> {
+        sizes(&self.labels, classes)
     }
 
     /// Pixels of one image, `[channels, height, width]`; panics if there is no such image.
@@ -164,6 +169,20 @@ impl Catalogue {
             facts.train = facts.train.min(count);
         }
         Ok((facts, flaws))
+    }
+
+    /// Training images of each class of a run; `None` where the table has flaws.
+    pub fn counts(&self, fields: &DataFields, seed: Seed) -> Result<Option<Vec<usize>>> {
+        let (facts, flaws) = self.check(fields)?;
+        if !flaws.is_empty() {
+            return Ok(None);
+        }
+        let labels = self.all_labels(&fields.dataset)?;
+        let all = Pool::of(&labels.train, &fields.classes);
+        let validation = fields.validation.of(all.len());
+        let (rest, _) = all.split(validation);
+        let train = rest.pick(fields.train, facts.classes.len(), seed);
+        Ok(Some(train.sizes(facts.classes.len())))
     }
 
     /// The images of a run. The seed matters only where the subset is picked at random.

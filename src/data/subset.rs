@@ -101,13 +101,18 @@ impl Pool {
     }
 
     /// Samples of each class.
-    fn sizes(&self, classes: usize) -> Vec<usize> {
-        let mut sizes = vec![0; classes];
-        for &label in &self.labels {
-            sizes[label as usize] += 1;
-        }
-        sizes
+    pub fn sizes(&self, classes: usize) -> Vec<usize> {
+        sizes(&self.labels, classes)
     }
+}
+
+/// How often each class stands among the labels.
+pub(super) fn sizes(labels: &[u32], classes: usize) -> Vec<usize> {
+    let mut sizes = vec![0; classes];
+    for &label in labels {
+        sizes[label as usize] += 1;
+    }
+    sizes
 }
 
 /// What is wrong with the ids in `classes`.

@@ -5,20 +5,53 @@
 
 #[cfg(test)]
 mod peers;
+mod targets;
+
+pub use cross_entropy::ClassWeights;
+pub use targets::{Mixed, Targets};
+
+use std::borrow::Cow;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use burn::tensor::{Int, Tensor, TensorData};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Declares every loss once: its file, which is its name in TOML.
+use crate::error::Flaw;
+use crate::tagged::{one_key, one_key_schema, write_one_key};
+
+/// A loss as the file writes it.
+trait Fields {
+    /// What is wrong with it where there are so many classes.
+    fn check(&self, _classes: usize) -> Vec<Flaw> {
+        Vec::new()
+    }
+
+    /// The weight of each class, where they differ; `counts` are the training images of each.
+    fn class_weights(&self, _counts: &[usize]) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// The mean loss of a batch, `[1]`.
+    ///
+    /// `outputs` is `[batch, classes]` as the last layer gives it, `targets` is `[batch]` with classes
+    /// from 0, `weights` is `[classes]` if [`class_weights`](Self::class_weights) gives any.
+    fn mean_loss<B: Backend>(
+        &self,
+        outputs: Tensor<B, 2>,
+        targets: Tensor<B, 1, Int>,
+        weights: Option<&Tensor<B, 1>>,
+    ) -> Tensor<B, 1>;
+}
+
+/// Declares every loss once: its file, which is its name in TOML, and its fields.
 macro_rules! losses {
     ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
         $(mod $file;)*
+        $(pub use $file::$Name;)*
 
-        /// What training makes small, by its name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
+        /// Which loss it is, whatever its fields.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum LossSpec {
             $($(#[doc = $doc])* $Name,)*
         }
@@ -33,19 +66,70 @@ macro_rules! losses {
                     $(LossSpec::$Name => stringify!($file),)*
                 }
             }
+        }
 
-            /// The mean loss of a batch, `[1]`.
-            ///
-            /// `outputs` is `[batch, classes]` as the last layer gives it, `targets` is `[batch]` with
-            /// classes from 0.
-            pub fn apply<B: Backend>(
-                self,
+        /// What training makes small: a table with the loss's name, or only its name.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Loss {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl Loss {
+            /// Which loss it is.
+            pub fn spec(&self) -> LossSpec {
+                match self {
+                    $(Loss::$Name(_) => LossSpec::$Name,)*
+                }
+            }
+
+            /// What is wrong with it where there are so many classes; keys are such as
+            /// `cross_entropy.class_weights`.
+            pub fn check(&self, classes: usize) -> Vec<Flaw> {
+                let flaws = match self {
+                    $(Loss::$Name(fields) => fields.check(classes),)*
+                };
+                flaws.into_iter().map(|flaw| flaw.under(self.spec().key())).collect()
+            }
+
+            /// The weight of each class, where they differ; `counts` are the training images of each.
+            fn class_weights(&self, counts: &[usize]) -> Option<Vec<f64>> {
+                match self {
+                    $(Loss::$Name(fields) => fields.class_weights(counts),)*
+                }
+            }
+
+            fn mean_loss<B: Backend>(
+                &self,
                 outputs: Tensor<B, 2>,
                 targets: Tensor<B, 1, Int>,
+                weights: Option<&Tensor<B, 1>>,
             ) -> Tensor<B, 1> {
                 match self {
-                    $(LossSpec::$Name => $file::mean_loss(outputs, targets),)*
+                    $(Loss::$Name(fields) => fields.mean_loss(outputs, targets, weights),)*
                 }
+            }
+        }
+
+        impl Serialize for Loss {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Loss::$Name(fields) => write_one_key(serializer, stringify!($file), fields),)*
+                }
+            }
+        }
+
+        /// The table alone, as serde and schemars derive it.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        enum Tables {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl<'de> Deserialize<'de> for Loss {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(match one_key(deserializer, "a loss")? {
+                    $(Tables::$Name(fields) => Loss::$Name(fields),)*
+                })
             }
         }
     };
@@ -58,22 +142,92 @@ losses! {
     mean_squared_error: MeanSquaredError;
 }
 
+impl JsonSchema for Loss {
+    fn schema_name() -> Cow<'static, str> {
+        "Loss".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        one_key_schema::<Tables, Loss>(LossSpec::NAMES, generator)
+    }
+}
+
+/// A loss at work on a device.
+#[derive(Debug, Clone)]
+pub struct Objective<B: Backend> {
+    loss: Loss,
+    /// `[classes]`.
+    weights: Option<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Objective<B> {
+    /// `counts` are the training images of each class.
+    pub fn new(loss: &Loss, counts: &[usize], device: &B::Device) -> Self {
+        let weights = loss.class_weights(counts).map(|weights| {
+            let weights: Vec<f32> = weights.into_iter().map(|weight| weight as f32).collect();
+            let length = weights.len();
+            Tensor::from_data(TensorData::new(weights, [length]), device)
+        });
+        Objective {
+            loss: loss.clone(),
+            weights,
+        }
+    }
+
+    /// The mean loss of a batch, `[1]`; of mixed images that of both their classes, each by its share.
+    ///
+    /// `outputs` is `[batch, classes]` as the last layer gives it.
+    pub fn mean(&self, outputs: Tensor<B, 2>, targets: &Targets<B>) -> Tensor<B, 1> {
+        let mean = |outputs, classes: &Tensor<B, 1, Int>| {
+            let weights = self.weights.as_ref();
+            self.loss.mean_loss(outputs, classes.clone(), weights)
+        };
+        match &targets.mixed {
+            None => mean(outputs, &targets.classes),
+            Some(Mixed { classes, share }) => {
+                let own = mean(outputs.clone(), &targets.classes) * *share;
+                own + mean(outputs, classes) * (1.0 - share)
+            }
+        }
+    }
+
+    /// What the batch's mean counts in the mean of many batches, `[1]`: its number of images, or the sum
+    /// of their classes' weights.
+    pub fn weight(&self, targets: &Targets<B>) -> Tensor<B, 1> {
+        let sum = |classes: &Tensor<B, 1, Int>| match &self.weights {
+            None => Tensor::full([1], classes.dims()[0] as f64, &classes.device()),
+            Some(weights) => weights.clone().select(0, classes.clone()).sum(),
+        };
+        match &targets.mixed {
+            Some(Mixed { classes, share }) if self.weights.is_some() => {
+                sum(&targets.classes) * *share + sum(classes) * (1.0 - share)
+            }
+            _ => sum(&targets.classes),
+        }
+    }
+}
+
 /// Shared by the losses' tests.
 #[cfg(test)]
 mod testing {
+    use super::*;
     use burn::backend::{Autodiff, Flex};
-    use burn::tensor::Tensor;
-
-    use super::LossSpec;
 
     type Training = Autodiff<Flex>;
 
+    pub fn loss(json: &str) -> Loss {
+        serde_json::from_str(&json.replace('\'', "\"")).unwrap()
+    }
+
     /// Two samples of three classes: the loss's value and its gradient must be as given.
-    pub fn check(loss: LossSpec, value: f64, gradient: [[f64; 3]; 2]) {
+    ///
+    /// `counts` are the training images of each class.
+    pub fn check(json: &str, counts: &[usize], value: f64, gradient: [[f64; 3]; 2]) {
         let device = Default::default();
         let outputs = Tensor::<Training, 2>::from_floats(OUTPUTS, &device).require_grad();
-        let targets = Tensor::from_ints(TARGETS, &device);
-        let mean = loss.apply(outputs.clone(), targets);
+        let targets = Targets::of(Tensor::from_ints(TARGETS, &device));
+        let objective = Objective::new(&loss(json), counts, &device);
+        let mean = objective.mean(outputs.clone(), &targets);
         assert_eq!(mean.dims(), [1]);
         let gradients = mean.backward();
         let received: Vec<f32> = outputs
@@ -95,13 +249,48 @@ mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::{OUTPUTS, loss};
     use super::*;
+    use burn::backend::Flex;
 
     #[test]
     fn losses_go_by_their_names() {
         for name in LossSpec::NAMES {
-            let loss: LossSpec = serde_json::from_value((*name).into()).unwrap();
-            assert_eq!(loss.key(), *name);
+            let loss: Loss = serde_json::from_value((*name).into()).unwrap();
+            assert_eq!(loss.spec().key(), *name);
+            assert_eq!(loss.check(10), []);
+            let text = serde_json::to_string(&loss).unwrap();
+            assert_eq!(text, format!("\"{name}\""));
+        }
+    }
+
+    #[test]
+    fn the_loss_of_mixed_images_is_that_of_both_classes_by_their_shares() {
+        let device = Default::default();
+        let classes = |numbers: [i32; 2]| Tensor::<Flex, 1, Int>::from_ints(numbers, &device);
+        let outputs = || Tensor::<Flex, 2>::from_floats(OUTPUTS, &device);
+        for json in [
+            "'mean_squared_error'",
+            "{'cross_entropy': {'class_weights': [1, 2, 5]}}",
+        ] {
+            let objective = Objective::new(&loss(json), &[1, 1, 1], &device);
+            let of = |numbers| {
+                let targets = Targets::of(classes(numbers));
+                let weight = objective.weight(&targets).into_scalar();
+                (objective.mean(outputs(), &targets).into_scalar(), weight)
+            };
+            let ((own, own_weight), (other, other_weight)) = (of([0, 2]), of([2, 1]));
+            let mixed = Targets {
+                classes: classes([0, 2]),
+                mixed: Some(Mixed {
+                    classes: classes([2, 1]),
+                    share: 0.75,
+                }),
+            };
+            let mean = objective.mean(outputs(), &mixed).into_scalar();
+            assert!((mean - (0.75 * own + 0.25 * other)).abs() < 1e-6, "{json}");
+            let weight = objective.weight(&mixed).into_scalar();
+            assert_eq!(weight, 0.75 * own_weight + 0.25 * other_weight, "{json}");
         }
     }
 }

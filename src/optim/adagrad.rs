@@ -13,9 +13,10 @@ use crate::value::{NonNegative, PositiveReal};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adagrad {
-    /// Size of a step. Default 0.01.
+    /// Size of a step, before any schedule. Default 0.01.
     pub learning_rate: PositiveReal,
-    /// Added to the root of the sum. Default 1e-10.
+    /// Added to the root of the sum. Default 1e-10, as in PyTorch (Keras: 1e-7, before it takes the root,
+    /// and a sum that starts at 0.1).
     pub epsilon: NonNegative,
     /// Times the weight, added to its gradient (an L2 penalty of half that). Default 0.
     pub weight_decay: NonNegative,

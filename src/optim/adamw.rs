@@ -13,13 +13,14 @@ use crate::value::{NonNegative, PositiveReal, Rate};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adamw {
-    /// Size of a step. Default 0.001.
+    /// Size of a step, before any schedule. Default 0.001.
     pub learning_rate: PositiveReal,
     /// Decay of the running mean of gradients. Default 0.9.
     pub beta_1: Rate,
     /// Decay of the running mean of squared gradients. Default 0.999.
     pub beta_2: Rate,
-    /// Added to the root of the mean square. Default 1e-8.
+    /// Added to the root of the mean square. Default 1e-8, as in PyTorch (Keras: 1e-7, outside the
+    /// correction of the bias).
     pub epsilon: NonNegative,
     /// Each step first takes this share, times the learning rate, from the weight. Default 0.01.
     pub weight_decay: NonNegative,

@@ -1,8 +1,13 @@
-//! The vocabulary of optimisers: one file an optimiser, one line an optimiser in the registry below.
+//! The vocabulary of optimisers: one file an optimiser, one line an optimiser in the registry below; and
+//! what is done around their steps: schedules of the rate, clipping of gradients, averages of weights.
 //!
 //! An optimiser file holds its fields as a TOML file writes them and the step it takes on one tensor.
 //! With the same numbers every one of them steps as its namesake in PyTorch's `torch.optim` does, and
 //! the defaults are PyTorch's. Knows nothing of layers, losses or the training loop.
+
+pub mod average;
+pub mod clip;
+pub mod schedule;
 
 #[cfg(test)]
 mod peers;
@@ -23,11 +28,8 @@ use crate::tagged::{one_key, one_key_schema};
 
 /// An optimiser at work on a module `M`, with what it remembers of each tensor.
 pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
-    /// The module after one step; tensors without a gradient stay as they are.
-    fn step(&mut self, module: M, gradients: GradientsParams) -> M;
-
-    /// The rate of the next step.
-    fn learning_rate(&self) -> f64;
+    /// The module after one step at this rate; tensors without a gradient stay as they are.
+    fn step(&mut self, learning_rate: f64, module: M, gradients: GradientsParams) -> M;
 
     /// What it remembers, tensor by tensor.
     fn save(&self) -> Vec<u8>;
@@ -41,7 +43,7 @@ pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
 
 /// An optimiser as the file writes it.
 trait Fields {
-    /// The rate of the first step.
+    /// The rate before any schedule.
     fn learning_rate(&self) -> f64;
 
     /// What is wrong with fields that are each in range.
@@ -88,7 +90,7 @@ macro_rules! optimizers {
             {
                 match self {
                     $(OptimizerSpec::$Name(fields) => {
-                        stepper::boxed::<B, M, _>(fields.rule::<B::InnerBackend>(), fields.learning_rate())
+                        stepper::boxed::<B, M, _>(fields.rule::<B::InnerBackend>())
                     })*
                 }
             }
@@ -135,7 +137,7 @@ impl JsonSchema for OptimizerSpec {
 }
 
 impl OptimizerSpec {
-    /// The rate of the first step.
+    /// The rate before any schedule.
     pub fn learning_rate(&self) -> f64 {
         self.fields().learning_rate()
     }

@@ -1,4 +1,4 @@
-//! Five steps of every optimiser against PyTorch's.
+//! Five steps of every optimiser, and the rates of every schedule, against PyTorch's.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,9 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::OptimizerSpec;
+use super::schedule::{Rates, ScheduleSpec, Span, WarmUp};
 use super::testing::steps;
-use crate::peers::{Answers, assert_none, cases, check_cover, difference, waits, words};
+use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
 struct Case {
@@ -18,9 +19,6 @@ struct Case {
 fn optimisers_step_as_pytorch_does() {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("optimizer") {
-        if waits(&words(&case.optimizer)) {
-            continue;
-        }
         let spec: OptimizerSpec = case.optimizer.try_into().unwrap();
         let answers = Answers::new("optimizer", &name);
         let start: [f32; 4] = answers.values("start").try_into().unwrap();
@@ -41,5 +39,38 @@ fn every_optimiser_has_a_case() {
     check_cover(OptimizerSpec::NAMES, &schema, &used);
 }
 
-// PENDING: schedules. Their cases (`schedule`, `batches`, `warm_up`) and answers (`rates`, one a batch, of an
-// optimiser whose own rate is 1) are there; what belongs here are the two tests above for their registry.
+#[derive(Deserialize)]
+struct ScheduleCase {
+    /// An epoch has one batch here.
+    batches: usize,
+    schedule: Value,
+    warm_up: Option<WarmUp>,
+}
+
+#[test]
+fn schedules_give_pytorchs_rates() {
+    let mut differences = Vec::new();
+    for (name, case) in cases::<ScheduleCase>("schedule") {
+        let rates = Rates {
+            learning_rate: 1.0,
+            warm_up: case.warm_up,
+            schedule: case.schedule.try_into().unwrap(),
+            span: Span {
+                epoch: 1,
+                all: case.batches,
+            },
+        };
+        let received: Vec<f32> = (0..case.batches).map(|b| rates.at(b) as f32).collect();
+        let expected = Answers::new("schedule", &name).values("rates");
+        differences.extend(difference(name, &received, &expected, 1e-6));
+    }
+    assert_none(differences);
+}
+
+#[test]
+fn every_schedule_has_a_case() {
+    let cases = cases::<ScheduleCase>("schedule").into_values();
+    let used: BTreeSet<String> = cases.flat_map(|case| words(&case.schedule)).collect();
+    let schema = schemars::schema_for!(ScheduleSpec);
+    check_cover(ScheduleSpec::NAMES, &schema, &used);
+}

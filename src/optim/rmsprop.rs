@@ -15,11 +15,12 @@ use crate::value::{NonNegative, PositiveReal, Rate};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rmsprop {
-    /// Size of a step. Default 0.01.
+    /// Size of a step, before any schedule. Default 0.01.
     pub learning_rate: PositiveReal,
-    /// Decay of the running mean of squared gradients. Default 0.99.
+    /// Decay of the running mean of squared gradients. Default 0.99, as in PyTorch (Keras: 0.9).
     pub rho: Rate,
-    /// Added to the root of the mean square. Default 1e-8.
+    /// Added to the root of the mean square. Default 1e-8, as in PyTorch (Keras adds 1e-7 before it takes
+    /// the root).
     pub epsilon: NonNegative,
     /// Share of the last step that is kept. Default 0.
     pub momentum: Rate,

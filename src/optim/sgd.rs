@@ -16,7 +16,7 @@ use crate::value::{NonNegative, PositiveReal, Rate};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sgd {
-    /// Size of a step. Default 0.01.
+    /// Size of a step, before any schedule. Default 0.01.
     pub learning_rate: PositiveReal,
     /// Share of the last step's direction that is kept. Default 0.
     pub momentum: Rate,

@@ -19,10 +19,9 @@ where
     R: SimpleOptimizer<B::InnerBackend>,
 {
     adaptor: OptimizerAdaptor<R, M, B>,
-    learning_rate: f64,
 }
 
-pub(super) fn boxed<B, M, R>(rule: R, learning_rate: f64) -> Box<dyn Optimiser<B, M>>
+pub(super) fn boxed<B, M, R>(rule: R) -> Box<dyn Optimiser<B, M>>
 where
     B: AutodiffBackend,
     M: AutodiffModule<B> + 'static,
@@ -30,7 +29,6 @@ where
 {
     Box::new(Stepper {
         adaptor: OptimizerAdaptor::from(rule),
-        learning_rate,
     })
 }
 
@@ -40,12 +38,8 @@ where
     M: AutodiffModule<B>,
     R: SimpleOptimizer<B::InnerBackend>,
 {
-    fn step(&mut self, module: M, gradients: GradientsParams) -> M {
-        self.adaptor.step(self.learning_rate, module, gradients)
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
+    fn step(&mut self, learning_rate: f64, module: M, gradients: GradientsParams) -> M {
+        self.adaptor.step(learning_rate, module, gradients)
     }
 
     fn save(&self) -> Vec<u8> {

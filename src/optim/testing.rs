@@ -36,7 +36,7 @@ pub fn steps<const N: usize>(
         let mut gradients = GradientsParams::new();
         let gradient = Tensor::<Flex, 1>::from_floats(gradient, &device);
         gradients.register::<Flex, 1>(module.weight.id, gradient);
-        module = optimiser.step(module.clone(), gradients);
+        module = optimiser.step(spec.learning_rate(), module.clone(), gradients);
 
         let bytes = optimiser.save();
         optimiser = spec.build();

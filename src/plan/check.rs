@@ -9,7 +9,7 @@ use crate::network;
 use crate::shape::Shape;
 use crate::spec::{Document, Model, Resolved, Settings, expand, read};
 
-use super::note;
+use super::{note, training};
 
 /// Settings that nothing is wrong with, and what follows from them.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl<'a> Checker<'a> {
             &classifier.layers,
             Shape::Image(facts.shape),
             around,
-            settings.train.loss,
+            settings.train.loss.spec(),
         );
         flaws.extend(
             layers
@@ -125,6 +125,7 @@ impl<'a> Checker<'a> {
                 .into_iter()
                 .map(|flaw| flaw.under("train.optimizer")),
         );
+        flaws.extend(training::flaws(&settings, &facts, self.catalogue)?);
         flaws.extend(seed_flaws(&settings.train.seeds));
         let cost = plan.cost();
         let checked = Checked {
@@ -168,8 +169,12 @@ pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<network::Pl
     let around = Around::new(facts.classes.len());
     let Model::Classifier(classifier) = &settings.model;
     let shape = Shape::Image(facts.shape);
-    let (planned, flaws) =
-        network::plan_classifier(&classifier.layers, shape, around, settings.train.loss);
+    let (planned, flaws) = network::plan_classifier(
+        &classifier.layers,
+        shape,
+        around,
+        settings.train.loss.spec(),
+    );
     match flaws.first() {
         None => Ok(planned),
         Some(flaw) => Err(Error::new(Kind::Bug, vec![Problem::new(&flaw.message)])),

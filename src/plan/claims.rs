@@ -114,14 +114,15 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             Some(hint) => flaw.hint(hint),
             None => flaw,
         });
-    } else if ["validation_", "best_"]
-        .iter()
-        .any(|start| expect.metric.starts_with(start))
-    {
+    } else {
         let without = runs.iter().find(|run| {
             let named =
                 run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant);
-            named && run.settings.data.validation == Validation::Count(0)
+            let needed = match expect.metric.starts_with("best_") {
+                true => run.settings.train.best_metric().needs_validation(),
+                false => expect.metric.starts_with("validation_"),
+            };
+            named && needed && run.settings.data.validation == Validation::Count(0)
         });
         if let Some(run) = without {
             flaws.push(

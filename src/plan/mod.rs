@@ -5,6 +5,7 @@
 pub mod check;
 mod claims;
 mod grid;
+mod training;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};

@@ -13,14 +13,21 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// As CSV writes it: reals with six decimals at most.
+    /// As CSV writes it: reals with six decimals at most, small ones (a late learning rate) with six
+    /// digits.
     pub fn text(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
             Cell::Whole(number) => number.to_string(),
             Cell::Real(number) if !number.is_finite() => number.to_string(),
             Cell::Real(number) => {
-                let text = format!("{number:.6}");
+                let decimals = match number.abs() {
+                    size if size > 0.0 && size < 1e-3 => {
+                        5 + (-size.log10()).ceil().min(300.0) as usize
+                    }
+                    _ => 6,
+                };
+                let text = format!("{number:.decimals$}");
                 text.trim_end_matches('0').trim_end_matches('.').to_string()
             }
             Cell::Missing => String::new(),
@@ -49,6 +56,13 @@ fn text(value: Option<&str>) -> Cell {
     value.map_or(Cell::Missing, |value| Cell::Text(value.to_string()))
 }
 
+/// Which values of a measurement are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    Less,
+    More,
+}
+
 /// One column of a table whose rows are `T`.
 pub struct Column<T> {
     pub name: &'static str,
@@ -56,6 +70,8 @@ pub struct Column<T> {
     pub doc: &'static str,
     /// Whether claims may speak of it.
     pub is_metric: bool,
+    /// Of a measure of how well the network does; `None` of all others.
+    pub better: Option<Better>,
     pub cell: fn(&T) -> Cell,
 }
 
@@ -65,6 +81,7 @@ const fn label<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell) -
         name,
         doc,
         is_metric: false,
+        better: None,
         cell,
     }
 }
@@ -75,7 +92,21 @@ const fn measure<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell)
         name,
         doc,
         is_metric: true,
+        better: None,
         cell,
+    }
+}
+
+/// A column that holds a measure of how well the network does.
+const fn score<T>(
+    name: &'static str,
+    doc: &'static str,
+    better: Better,
+    cell: fn(&T) -> Cell,
+) -> Column<T> {
+    Column {
+        better: Some(better),
+        ..measure(name, doc, cell)
     }
 }
 
@@ -124,17 +155,17 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     ),
     measure(
         "test_loss",
-        "mean loss on the test set with the last epoch's weights",
+        "mean loss on the test set with the final weights",
         |run| real(run.measured.as_ref().map(|measured| measured.test.loss)),
     ),
     measure(
         "test_accuracy",
-        "share of right answers on the test set with the last epoch's weights",
+        "share of right answers on the test set with the final weights",
         |run| real(run.measured.as_ref().map(|measured| measured.test.accuracy)),
     ),
     measure(
         "best_test_loss",
-        "test_loss with the weights of least validation loss",
+        "test_loss with the best epoch's weights",
         |run| {
             real(
                 run.measured
@@ -146,7 +177,7 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     ),
     measure(
         "best_test_accuracy",
-        "test_accuracy with the weights of least validation loss",
+        "test_accuracy with the best epoch's weights",
         |run| {
             real(
                 run.measured
@@ -158,7 +189,7 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     ),
     label(
         "best_epoch",
-        "epoch of least validation loss, from 1",
+        "epoch that is best by `train.best`, from 1",
         |run| {
             whole(
                 run.measured
@@ -167,9 +198,11 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
             )
         },
     ),
-    label("epochs", "epochs trained", |run| {
-        whole(run.last.as_ref().map(|row| row.epoch))
-    }),
+    label(
+        "epochs",
+        "epochs trained, fewer than planned where training stopped early",
+        |run| whole(run.last.as_ref().map(|row| row.epoch)),
+    ),
     measure("seconds", "time of all epochs", |run| real(run.seconds)),
     measure("images_per_second", "training images a second", |run| {
         real(run.images_per_second)
@@ -191,29 +224,38 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
 /// The columns of `epochs.csv`; in the experiment's table `variant` and `seed` come first.
 pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
     label("epoch", "from 1", |row| Cell::Whole(row.epoch as u64)),
-    measure(
+    score(
         "train_loss",
         "mean loss of the epoch's training batches",
+        Better::Less,
         |row| Cell::Real(row.train.loss),
     ),
-    measure(
+    score(
         "train_accuracy",
         "share of right answers in the epoch's training batches",
+        Better::More,
         |row| Cell::Real(row.train.accuracy),
     ),
-    measure(
+    score(
         "validation_loss",
         "mean loss on the validation set",
+        Better::Less,
         |row| real(row.validation.map(|score| score.loss)),
     ),
-    measure(
+    score(
         "validation_accuracy",
         "share of right answers on the validation set",
+        Better::More,
         |row| real(row.validation.map(|score| score.accuracy)),
     ),
     measure("learning_rate", "of the epoch's last step", |row| {
         Cell::Real(row.learning_rate)
     }),
+    measure(
+        "gradient_norm",
+        "length of all gradients together before clipping, mean over the epoch's steps",
+        |row| real(row.gradient_norm),
+    ),
     measure("seconds", "time of training and validation", |row| {
         Cell::Real(row.seconds)
     }),
@@ -234,4 +276,21 @@ pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
         .iter()
         .find(|column| column.is_metric && column.name == name)?;
     (column.cell)(run).number()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let text = |number: f64| Cell::Real(number).text();
+        assert_eq!(text(0.1234567), "0.123457");
+        assert_eq!(text(12.0), "12");
+        assert_eq!(text(0.0), "0");
+        assert_eq!(text(0.001), "0.001");
+        assert_eq!(text(2.5e-9), "0.0000000025");
+        assert_eq!(text(-0.000123456789), "-0.000123457");
+        assert_eq!(text(1e-320).parse::<f64>(), Ok(0.0));
+    }
 }

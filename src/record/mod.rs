@@ -6,8 +6,10 @@ mod columns;
 mod event;
 mod folder;
 mod row;
+mod watched;
 
-pub use columns::{Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
+pub use columns::{Better, Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
 pub use event::{Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, write_atomically};
 pub use row::{EpochRow, Measured, Provenance, RunRow, Score, Status};
+pub use watched::Watched;

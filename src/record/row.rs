@@ -20,6 +20,9 @@ pub struct EpochRow {
     pub validation: Option<Score>,
     /// Of the epoch's last step.
     pub learning_rate: f64,
+    /// Length of all gradients together before clipping, mean over the epoch's steps; none where that is
+    /// no finite number, or nothing is trained.
+    pub gradient_norm: Option<f64>,
     /// Time of training and validation.
     pub seconds: f64,
     /// Training images a second, validation left out.
@@ -54,13 +57,16 @@ impl Status {
 /// What was measured when training was over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// With the weights of the last epoch.
+    /// With the final weights: those of the last epoch, or those that early stopping brought back.
     pub test: Score,
-    /// With the weights of the epoch of least validation loss; only with a validation set.
+    /// With the best epoch's weights; none where what tells the best is not measured.
     pub best: Option<Score>,
-    /// That epoch, from 1; only with a validation set.
+    /// That epoch, from 1.
     pub best_epoch: Option<usize>,
-    /// `confusion[truth][answer]`: test samples, with the last epoch's weights.
+    /// Whether training stopped before all epochs were done.
+    #[serde(default)]
+    pub stopped_early: bool,
+    /// `confusion[truth][answer]`: test samples, with the final weights.
     pub confusion: Vec<Vec<usize>>,
     /// Names of the classes, in the order of `confusion`.
     pub classes: Vec<String>,

@@ -14,7 +14,8 @@ pub struct TensorBoard {
     folder: PathBuf,
     parameters: Vec<(String, Parameter)>,
     config: String,
-    epochs: i64,
+    /// The last one heard of, from 1; epochs may be fewer than planned.
+    epoch: i64,
     writer: Option<EventWriter>,
 }
 
@@ -27,7 +28,7 @@ impl TensorBoard {
             folder: assignment.tensorboard.clone(),
             parameters: parameters(assignment),
             config: format!("```toml\n{config}```\n"),
-            epochs: 0,
+            epoch: 0,
             writer: None,
         })
     }
@@ -62,15 +63,15 @@ impl TensorBoard {
 
 impl Reporter for TensorBoard {
     fn hear(&mut self, event: &Event) -> Result<()> {
-        if let Event::Started {
-            epochs,
-            epochs_done,
-        } = event
-        {
-            self.epochs = *epochs as i64;
-            self.start(*epochs_done)?;
+        match event {
+            Event::Started { epochs_done, .. } => {
+                self.epoch = *epochs_done as i64;
+                self.start(*epochs_done)?;
+            }
+            Event::Epoch(row) => self.epoch = row.epoch as i64,
+            _ => {}
         }
-        let epochs = self.epochs;
+        let last = self.epoch;
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -98,12 +99,15 @@ impl Reporter for TensorBoard {
                     writer.scalar("accuracy/validation", step, validation.accuracy)?;
                 }
                 writer.scalar("learning_rate", step, row.learning_rate)?;
+                if let Some(norm) = row.gradient_norm {
+                    writer.scalar("gradient_norm", step, norm)?;
+                }
                 writer.scalar("images_per_second", step, row.images_per_second)?;
                 writer.flush()
             }
             Event::Finished(measured) => {
-                writer.scalar("loss/test", epochs, measured.test.loss)?;
-                writer.scalar("accuracy/test", epochs, measured.test.accuracy)?;
+                writer.scalar("loss/test", last, measured.test.loss)?;
+                writer.scalar("accuracy/test", last, measured.test.accuracy)?;
                 if let (Some(best), Some(epoch)) = (measured.best, measured.best_epoch) {
                     writer.scalar("loss/best_test", epoch as i64, best.loss)?;
                     writer.scalar("accuracy/best_test", epoch as i64, best.accuracy)?;

@@ -242,7 +242,7 @@ pub fn plan_table(plan: &Plan, states: &[State]) -> String {
         .map(|(run, state)| {
             let train = &run.settings.train;
             let epochs = train.epochs.get();
-            let steps = epochs * run.images.div_ceil(train.batch_size.get());
+            let steps = train.span(run.images).all;
             let state = match state {
                 State::Finished(row) => row.status.name().to_string(),
                 State::ToDo { epochs_done: 0 } => "to train".to_string(),

@@ -124,6 +124,7 @@ mod tests {
         if let Some(accuracy) = accuracy {
             row.status = Status::Done;
             row.measured = Some(Measured {
+                stopped_early: false,
                 test: Score {
                     loss: 0.5,
                     accuracy,

@@ -56,7 +56,13 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
             let accuracy = accuracy
                 .map(|a| format!("test accuracy {a:.4}"))
                 .unwrap_or_default();
-            format!("done      {name}: {accuracy}{seconds}")
+            let stopped = match (&row.measured, &row.last) {
+                (Some(measured), Some(last)) if measured.stopped_early => {
+                    format!(", stopped after epoch {}", last.epoch)
+                }
+                _ => String::new(),
+            };
+            format!("done      {name}: {accuracy}{stopped}{seconds}")
         }
         status => {
             let reason = row.reason.as_deref().unwrap_or("no reason is known");

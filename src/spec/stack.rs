@@ -55,6 +55,9 @@ const CHOICES: &[&[&str]] = &[
     &["data", "dataset"],
     &["train", "optimizer"],
     &["train", "loss"],
+    &["train", "schedule"],
+    &["train", "clip"],
+    &["train", "average"],
 ];
 
 /// Values over values.

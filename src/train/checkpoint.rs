@@ -1,25 +1,30 @@
 //! What a run needs to go on after its last whole epoch, in one file.
 //!
-//! The file is a line that names the format, the SHA-256 of all that follows, and four parts each
-//! behind its length: a header in JSON, the network, the optimiser, the best network. Burn's readers
-//! panic on damaged bytes, so they are shown none that the sum has not vouched for.
+//! The file is a line that names the format, the SHA-256 of all that follows, and its parts each behind
+//! its length: a header in JSON, the network, the optimiser, and three networks that may be missing (an
+//! empty part): the average, the best, the one to restore. Burn's readers panic on damaged bytes, so
+//! they are shown none that the sum has not vouched for.
 
 use std::fs;
 use std::path::Path;
 
-use burn::module::Module;
+use burn::module::{AutodiffModule, Module};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder};
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Best, Job, State};
+use super::step::Learner;
+use super::stopping::Kept;
+use super::{Job, State};
 use crate::backend::{BURN_VERSION, TrainingBackend};
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::record::{EpochRow, RunFolder, write_atomically};
 
 const FILE: &str = "checkpoint.bin";
-const FORMAT: &[u8] = b"burnlab checkpoint 1\n";
+const FORMAT: &[u8] = b"burnlab checkpoint 2\n";
+const PARTS: usize = 6;
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
 
@@ -28,9 +33,6 @@ struct Header {
     /// Of the settings, the seed and Burn's version: parts of other runs do not fit.
     run: String,
     rows: Vec<EpochRow>,
-    best_epoch: Option<usize>,
-    /// The bits of a 64-bit float, which JSON's decimals might not give back exactly.
-    best_loss: u64,
 }
 
 /// Writes the state, whole or not at all.
@@ -38,17 +40,25 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<(
     let header = Header {
         run: fingerprint(job),
         rows: state.rows.clone(),
-        best_epoch: state.best.as_ref().map(|best| best.epoch),
-        best_loss: state.best.as_ref().map_or(0, |best| best.loss.to_bits()),
     };
     let header = serde_json::to_vec(&header)
         .map_err(|error| Error::bug(format!("cannot write the checkpoint: {error}")))?;
-    let best = state.best.as_ref().map_or_else(Vec::new, |best| {
-        bytes::<B::InnerBackend, _>(best.network.clone().into_record())
-    });
-    let network = bytes::<B, _>(state.network.clone().into_record());
+    let kept = |network: &Option<Network<B::InnerBackend>>| {
+        let network = network.as_ref();
+        network.map_or_else(Vec::new, |network| {
+            bytes::<B::InnerBackend, _>(network.clone().into_record())
+        })
+    };
+    let parts: [Vec<u8>; PARTS] = [
+        header,
+        bytes::<B, _>(state.learner.network.clone().into_record()),
+        state.learner.optimiser.save(),
+        kept(&state.learner.average),
+        kept(&state.kept.best),
+        kept(&state.kept.to_restore),
+    ];
     let mut body = Vec::new();
-    for part in [header, network, state.optimiser.save(), best] {
+    for part in parts {
         body.extend((part.len() as u64).to_le_bytes());
         body.extend(part);
     }
@@ -90,7 +100,9 @@ struct Parts {
     header: Header,
     network: Vec<u8>,
     optimiser: Vec<u8>,
+    average: Vec<u8>,
     best: Vec<u8>,
+    to_restore: Vec<u8>,
 }
 
 fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
@@ -111,11 +123,11 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
         body = rest;
         Some(part.to_vec())
     };
-    let (Some(header), Some(network), Some(optimiser), Some(best)) =
-        (part(), part(), part(), part())
-    else {
-        return Err("lacks a part".to_string());
-    };
+    let parts: Option<Vec<Vec<u8>>> = (0..PARTS).map(|_| part()).collect();
+    let parts: [Vec<u8>; PARTS] = parts
+        .and_then(|parts| parts.try_into().ok())
+        .ok_or("lacks a part")?;
+    let [header, network, optimiser, average, best, to_restore] = parts;
     let header: Header = serde_json::from_slice(&header)
         .map_err(|error| format!("has a strange header: {error}"))?;
     if header.run != fingerprint(job) {
@@ -125,34 +137,37 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
         header,
         network,
         optimiser,
+        average,
         best,
+        to_restore,
     }))
 }
 
 fn restored<B: TrainingBackend>(fresh: State<B>, parts: Parts, device: &B::Device) -> State<B> {
-    let State {
+    let Learner {
         network,
         mut optimiser,
         ..
-    } = fresh;
-    let best = parts.header.best_epoch.map(|epoch| {
-        use burn::module::AutodiffModule;
-        Best {
-            epoch,
-            loss: f64::from_bits(parts.header.best_loss),
-            network: network
-                .valid()
-                .load_record(record::<B::InnerBackend, _>(parts.best, device)),
-        }
-    });
-    let network = network.load_record(record::<B, _>(parts.network, device));
+    } = fresh.learner;
+    let kept = |part: Vec<u8>| {
+        let record = |part| record::<B::InnerBackend, _>(part, device);
+        (!part.is_empty()).then(|| network.valid().load_record(record(part)))
+    };
+    let average = kept(parts.average);
+    let kept = Kept {
+        best: kept(parts.best),
+        to_restore: kept(parts.to_restore),
+    };
     optimiser
         .load(parts.optimiser, device)
         .expect("the checkpoint's sum vouches for its parts");
     State {
-        network,
-        optimiser,
-        best,
+        learner: Learner {
+            network: network.load_record(record::<B, _>(parts.network, device)),
+            optimiser,
+            average,
+        },
+        kept,
         rows: parts.header.rows,
     }
 }

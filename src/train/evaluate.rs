@@ -6,12 +6,13 @@ use burn::tensor::{Int, Tensor};
 use super::set::EvaluationSet;
 use crate::backend::Kernels;
 use crate::network::Network;
-use crate::objective::LossSpec;
+use crate::objective::{Objective, Targets};
 use crate::record::Score;
 
 /// Sums over batches that stay on the device until they are read.
 pub(super) struct Tally<B: Backend> {
-    /// `[2]`: sum of the samples' losses, number of right answers.
+    /// `[3]`: sum of the samples' losses, number of right answers, sum of the samples' weights (1 each
+    /// unless the loss weighs classes).
     sums: Option<Tensor<B, 1>>,
     samples: usize,
 }
@@ -24,12 +25,18 @@ impl<B: Backend> Tally<B> {
         }
     }
 
-    /// Adds a batch: its mean loss `[1]`, the outputs `[batch, classes]`, the true classes `[batch]`.
-    pub fn add(&mut self, mean: Tensor<B, 1>, outputs: Tensor<B, 2>, labels: Tensor<B, 1, Int>) {
-        let [batch] = labels.dims();
-        let answers = outputs.argmax(1).reshape([batch]);
-        let right = answers.equal(labels).float().sum();
-        let fresh = Tensor::cat(vec![mean * batch as f64, right], 0);
+    /// Adds a batch: its mean loss `[1]`, what that counts `[1]`, the outputs `[batch, classes]`, the
+    /// true classes.
+    pub fn add(
+        &mut self,
+        mean: Tensor<B, 1>,
+        weight: Tensor<B, 1>,
+        outputs: Tensor<B, 2>,
+        targets: &Targets<B>,
+    ) {
+        let [batch, _] = outputs.dims();
+        let right = targets.right(outputs);
+        let fresh = Tensor::cat(vec![mean * weight.clone(), right, weight], 0);
         self.samples += batch;
         self.sums = Some(match self.sums.take() {
             Some(sums) => sums + fresh,
@@ -41,10 +48,9 @@ impl<B: Backend> Tally<B> {
     pub fn read(self) -> Score {
         let sums = self.sums.expect("a set has at least one batch");
         let sums: Vec<f64> = sums.into_data().iter::<f64>().collect();
-        let samples = self.samples as f64;
         Score {
-            loss: sums[0] / samples,
-            accuracy: sums[1] / samples,
+            loss: sums[0] / sums[2],
+            accuracy: sums[1] / self.samples as f64,
         }
     }
 }
@@ -53,7 +59,7 @@ impl<B: Backend> Tally<B> {
 pub(super) fn evaluate<B: Kernels>(
     network: &Network<B>,
     set: &EvaluationSet<B>,
-    loss: LossSpec,
+    objective: &Objective<B>,
 ) -> (Score, Vec<usize>) {
     let mut tally = Tally::new();
     let mut answers = Vec::new();
@@ -61,8 +67,9 @@ pub(super) fn evaluate<B: Kernels>(
         let outputs = network.forward(images);
         let [batch, _] = outputs.dims();
         answers.push(outputs.clone().argmax(1).reshape([batch]));
-        let mean = loss.apply(outputs.clone(), labels.clone());
-        tally.add(mean, outputs, labels);
+        let targets = Targets::of(labels);
+        let mean = objective.mean(outputs.clone(), &targets);
+        tally.add(mean, objective.weight(&targets), outputs, &targets);
     }
     let answers: Tensor<B, 1, Int> = Tensor::cat(answers, 0);
     let answers = answers.into_data();

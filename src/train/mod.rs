@@ -7,28 +7,31 @@
 mod checkpoint;
 mod evaluate;
 mod set;
+mod step;
+mod stopping;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::module::AutodiffModule;
-use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::layers::Around;
 use crate::network::{NamedValues, Network, plan_classifier};
-use crate::optim::Optimiser;
+use crate::objective::{Objective, Targets};
 use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
 use crate::shape::Shape;
 use crate::spec::{Model, Settings};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::{Tally, evaluate};
-use set::{EvaluationSet, TrainingSet};
+use set::{Batch, EvaluationSet, TrainingSet};
+use step::{Learner, Steps, Taken};
+use stopping::{Kept, best_epoch, epoch_to_restore, is_over};
 
 /// Input images that are shown of the first batch.
 const PICTURES: usize = 16;
@@ -60,9 +63,10 @@ pub enum Outcome {
 
 /// Trains a run, from its checkpoint if its folder holds a sound one.
 ///
-/// Leaves `epochs.csv`, `confusion.csv`, `weights.safetensors` and, with a validation set,
-/// `best.safetensors` in the folder, and the checkpoint: whoever writes the run's result removes it
-/// afterwards with [`remove_checkpoint`].
+/// Leaves `epochs.csv`, `confusion.csv`, `weights.safetensors`, `best.safetensors` where the best epoch
+/// is known, and `last.safetensors` where early stopping brought back the weights of an epoch before
+/// the last; and the checkpoint: whoever writes the run's result removes it afterwards with
+/// [`remove_checkpoint`].
 ///
 /// # Errors
 /// The data is missing or damaged, the folder cannot be written, or the reporter gives an error.
@@ -91,7 +95,11 @@ impl Work for Training<'_> {
             reporter,
         } = self;
         let fresh = State::<B>::fresh(job, &splits, &device)?;
+        let counts = splits.train.counts(splits.class_names.len());
+        let loss = &job.settings.train.loss;
         let mut run = Run {
+            objective: Objective::new(loss, &counts, &device),
+            measure: Objective::new(loss, &counts, &device),
             train: TrainingSet::new(job, splits.train, &device)?,
             validation: splits
                 .validation
@@ -111,18 +119,9 @@ impl Work for Training<'_> {
 
 /// What a run has come to after some epochs: what a checkpoint holds.
 struct State<B: TrainingBackend> {
-    network: Network<B>,
-    optimiser: Box<dyn Optimiser<B, Network<B>>>,
-    best: Option<Best<B>>,
+    learner: Learner<B>,
+    kept: Kept<B::InnerBackend>,
     rows: Vec<EpochRow>,
-}
-
-/// The network of least validation loss so far.
-struct Best<B: TrainingBackend> {
-    /// From 1.
-    epoch: usize,
-    loss: f64,
-    network: Network<B::InnerBackend>,
 }
 
 impl<B: TrainingBackend> State<B> {
@@ -131,7 +130,7 @@ impl<B: TrainingBackend> State<B> {
         let Model::Classifier(classifier) = &job.settings.model;
         let shape = Shape::Image(splits.train.shape);
         let around = Around::new(splits.class_names.len());
-        let loss = job.settings.train.loss;
+        let loss = job.settings.train.loss.spec();
         let (plan, flaws) = plan_classifier(&classifier.layers, shape, around, loss);
         if !flaws.is_empty() {
             let problem =
@@ -141,9 +140,12 @@ impl<B: TrainingBackend> State<B> {
         }
         let seed = Seed(job.seed);
         Ok(State {
-            network: Network::build(plan, around.classes, seed, device),
-            optimiser: job.settings.train.optimizer.build(),
-            best: None,
+            learner: Learner {
+                network: Network::build(plan, around.classes, seed, device),
+                optimiser: job.settings.train.optimizer.build(),
+                average: None,
+            },
+            kept: Kept::none(),
             rows: Vec::new(),
         })
     }
@@ -154,6 +156,9 @@ struct Run<'a, B: TrainingBackend> {
     job: &'a Job<'a>,
     reporter: &'a mut dyn Reporter,
     device: B::Device,
+    /// What training makes small, and the same without gradients.
+    objective: Objective<B>,
+    measure: Objective<B::InnerBackend>,
     train: TrainingSet<B>,
     validation: Option<EvaluationSet<B::InnerBackend>>,
     test: EvaluationSet<B::InnerBackend>,
@@ -164,10 +169,9 @@ struct Run<'a, B: TrainingBackend> {
 enum Batches<B: TrainingBackend> {
     Interrupted,
     Over {
-        network: Network<B>,
+        learner: Learner<B>,
         score: Score,
-        /// Of the last batch.
-        gradients: Vec<NamedValues>,
+        taken: Taken,
     },
 }
 
@@ -180,35 +184,35 @@ impl<B: TrainingBackend> Run<'_, B> {
         if !state.rows.is_empty() {
             return Ok(());
         }
-        let loss = self.job.settings.train.loss;
-        let graph = state.network.graph(self.train.shape(), loss);
+        let loss = self.job.settings.train.loss.spec();
+        let graph = state.learner.network.graph(self.train.shape(), loss);
         self.reporter.hear(&Event::Graph(graph))?;
         let pictures = self.train.pictures(PICTURES);
         self.reporter.hear(&Event::Inputs(pictures))
     }
 
     fn epochs(mut self, mut state: State<B>) -> Result<Outcome> {
-        for epoch in state.rows.len() + 1..=self.job.settings.train.epochs.get() {
+        let settings = &self.job.settings.train;
+        while !is_over(settings, &state.rows) {
+            let epoch = state.rows.len() + 1;
             let start = Instant::now();
-            let (network, optimiser) = (state.network, &mut *state.optimiser);
-            let (score, gradients) = match self.batches(epoch, network, optimiser)? {
+            let (score, taken) = match self.batches(epoch, state.learner)? {
                 Batches::Interrupted => return Ok(Outcome::Interrupted),
                 Batches::Over {
-                    network,
+                    learner,
                     score,
-                    gradients,
+                    taken,
                 } => {
-                    state.network = network;
-                    (score, gradients)
+                    state.learner = learner;
+                    (score, taken)
                 }
             };
             let training = start.elapsed().as_secs_f64();
-            let resting = state.network.valid();
-            let loss = self.job.settings.train.loss;
+            let resting = state.learner.resting();
             let validation = self
                 .validation
                 .as_ref()
-                .map(|set| evaluate(&resting, set, loss).0);
+                .map(|set| evaluate(&resting, set, &self.measure).0);
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
                     return Ok(outcome);
@@ -218,21 +222,14 @@ impl<B: TrainingBackend> Run<'_, B> {
                 epoch,
                 train: score,
                 validation,
-                learning_rate: state.optimiser.learning_rate(),
+                learning_rate: taken.learning_rate,
+                gradient_norm: taken.gradient_norm,
                 seconds: start.elapsed().as_secs_f64(),
                 images_per_second: self.train.len() as f64 / training,
             };
-            self.histograms(epoch, resting.values(), gradients)?;
-            if let Some(Score { loss, .. }) = validation
-                && state.best.as_ref().is_none_or(|best| loss < best.loss)
-            {
-                state.best = Some(Best {
-                    epoch,
-                    loss,
-                    network: resting,
-                });
-            }
+            self.histograms(epoch, resting.values(), taken.gradients)?;
             state.rows.push(row.clone());
+            state.kept.consider(settings, &state.rows, resting);
             // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
             self.reporter.hear(&Event::Epoch(row))?;
@@ -241,37 +238,27 @@ impl<B: TrainingBackend> Run<'_, B> {
         self.finish(state)
     }
 
-    fn batches(
-        &mut self,
-        epoch: usize,
-        mut network: Network<B>,
-        optimiser: &mut dyn Optimiser<B, Network<B>>,
-    ) -> Result<Batches<B>> {
+    fn batches(&mut self, epoch: usize, mut learner: Learner<B>) -> Result<Batches<B>> {
+        let settings = &self.job.settings.train;
         let seed = Seed(self.job.seed);
         B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
-        let loss = self.job.settings.train.loss;
         let order = self.train.order(epoch);
-        let batches = order.batches();
+        let (batches, accumulate) = (order.batches(), settings.accumulate.get());
         let mut tally = Tally::new();
-        let mut last_gradients = Vec::new();
+        let mut steps = Steps::new(settings, self.train.len(), epoch);
         for batch in 0..batches {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Ok(Batches::Interrupted);
             }
-            let (images, labels) = self.train.batch(&order, batch);
-            let passed = network.forward_training(images);
-            let mean = loss.apply(passed.outputs.clone(), labels.clone());
-            tally.add(
-                mean.clone().inner(),
-                passed.outputs.clone().inner(),
-                labels.clone().inner(),
-            );
-            let total = passed.total_loss(mean, |scores| loss.apply(scores, labels.clone()));
-            let gradients = GradientsParams::from_grads(total.backward(), &network);
-            if batch + 1 == batches {
-                last_gradients = network.gradient_values(&gradients);
+            let Batch { images, targets } = self.train.batch(&order, batch);
+            let (mean, total, outputs) = self.loss(&learner.network, images, &targets);
+            let weight = self.objective.weight(&targets).inner();
+            let told = mean.clone().inner();
+            tally.add(told, weight, outputs.inner(), &targets.inner());
+            steps.gather(&learner.network, total, order.share(batch, accumulate));
+            if order.ends_step(batch, accumulate) {
+                learner = steps.take(learner);
             }
-            network = optimiser.step(network, gradients);
             self.reporter.hear(&Event::Progress {
                 epoch,
                 batch: batch + 1,
@@ -279,10 +266,25 @@ impl<B: TrainingBackend> Run<'_, B> {
             })?;
         }
         Ok(Batches::Over {
-            network,
+            learner,
             score: tally.read(),
-            gradients: last_gradients,
+            taken: steps.read(),
         })
+    }
+
+    /// The mean loss of a batch, `[1]`; that with side classifiers and penalties, `[1]`, which is made
+    /// small; and the network's outputs, `[batch, classes]`.
+    fn loss(
+        &self,
+        network: &Network<B>,
+        images: Tensor<B, 4>,
+        targets: &Targets<B>,
+    ) -> (Tensor<B, 1>, Tensor<B, 1>, Tensor<B, 2>) {
+        let passed = network.forward_training(images);
+        let outputs = passed.outputs.clone();
+        let mean = self.objective.mean(outputs.clone(), targets);
+        let total = passed.total_loss(mean.clone(), |scores| self.objective.mean(scores, targets));
+        (mean, total, outputs)
     }
 
     fn histograms(
@@ -306,26 +308,29 @@ impl<B: TrainingBackend> Run<'_, B> {
 
     /// Measures the trained network and leaves its weights.
     fn finish(self, state: State<B>) -> Result<Outcome> {
-        let (folder, loss) = (self.job.folder, self.job.settings.train.loss);
-        let last = state.network.valid();
-        let (test, answers) = evaluate(&last, &self.test, loss);
+        let (folder, settings) = (self.job.folder, &self.job.settings.train);
+        let Kept { best, to_restore } = state.kept;
+        let last = state.learner.resting();
+        if epoch_to_restore(settings, &state.rows).is_some_and(|epoch| epoch < state.rows.len()) {
+            last.save_weights(&folder.file("last.safetensors"))?;
+        }
+        let network = to_restore.unwrap_or(last);
+        let (test, answers) = evaluate(&network, &self.test, &self.measure);
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
             return Ok(outcome);
         }
-        last.save_weights(&folder.file("weights.safetensors"))?;
-        let mut best = None;
-        if let Some(kept) = &state.best {
-            kept.network
-                .save_weights(&folder.file("best.safetensors"))?;
-            best = Some(evaluate(&kept.network, &self.test, loss).0);
+        network.save_weights(&folder.file("weights.safetensors"))?;
+        if let Some(best) = &best {
+            best.save_weights(&folder.file("best.safetensors"))?;
         }
         let measured = Measured {
             test,
-            best,
-            best_epoch: state.best.map(|best| best.epoch),
+            best: best.map(|best| evaluate(&best, &self.test, &self.measure).0),
+            best_epoch: best_epoch(settings, &state.rows),
+            stopped_early: state.rows.len() < settings.epochs.get(),
             confusion: self.test.confusion(&answers, self.classes.len()),
             classes: self.classes,
-            parameters: last.parameters(),
+            parameters: network.parameters(),
         };
         folder.write_confusion(&measured)?;
         self.reporter

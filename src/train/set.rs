@@ -7,9 +7,11 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 
 use super::Job;
+use crate::augment::batch::{BatchOperation, mix};
 use crate::augment::{Augment, Image};
 use crate::data::{Samples, Scale};
 use crate::error::{Error, Problem, Result};
+use crate::objective::{Mixed, Targets};
 use crate::record::Picture;
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
@@ -17,13 +19,19 @@ use crate::shape::ImageShape;
 /// Images that are evaluated at a time.
 const EVALUATED: usize = 500;
 
-/// `[batch, channels, height, width]` and `[batch]`.
-pub(super) type Batch<B> = (Tensor<B, 4>, Tensor<B, 1, Int>);
+/// A part of the training images.
+pub(super) struct Batch<B: Backend> {
+    /// `[batch, channels, height, width]`.
+    pub images: Tensor<B, 4>,
+    pub targets: Targets<B>,
+}
 
 /// What a run trains on.
 pub(super) struct TrainingSet<B: AutodiffBackend> {
     images: Images<B>,
     labels: Tensor<B, 1, Int>,
+    /// What mixes the images of a batch, if anything does.
+    mixing: Vec<BatchOperation>,
     count: usize,
     shape: ImageShape,
     scale: Scale,
@@ -53,6 +61,19 @@ impl<B: Backend> Order<B> {
         self.host.len().div_ceil(self.batch_size)
     }
 
+    /// Whether a step is taken after the batch, from 0, where so many make a step.
+    pub fn ends_step(&self, batch: usize, accumulate: usize) -> bool {
+        (batch + 1).is_multiple_of(accumulate) || batch + 1 == self.batches()
+    }
+
+    /// Share of a batch, from 0, in the images of the step that it belongs to.
+    pub fn share(&self, batch: usize, accumulate: usize) -> f64 {
+        let first = batch - batch % accumulate;
+        let last = (first + accumulate).min(self.batches()) - 1;
+        let images = self.range(last).end - self.range(first).start;
+        self.range(batch).len() as f64 / images as f64
+    }
+
     fn range(&self, batch: usize) -> Range<usize> {
         let start = batch * self.batch_size;
         start..(start + self.batch_size).min(self.host.len())
@@ -70,6 +91,7 @@ impl<B: AutodiffBackend> TrainingSet<B> {
         let labels = labels.repeat(1 + augment.copies.len());
         Ok(TrainingSet {
             count: labels.len(),
+            mixing: augment.batch.clone(),
             labels: label_tensor(&labels, device),
             images: if augment.random.is_empty() {
                 scale.apply(&mut pixels);
@@ -110,7 +132,7 @@ impl<B: AutodiffBackend> TrainingSet<B> {
         }
     }
 
-    /// A batch of an epoch, from 0.
+    /// A batch of an epoch, from 0, as the network sees it.
     pub fn batch(&self, order: &Order<B>, batch: usize) -> Batch<B> {
         let range = order.range(batch);
         let chosen = order.device.clone().slice([range.clone()]);
@@ -123,7 +145,31 @@ impl<B: AutodiffBackend> TrainingSet<B> {
                 image_tensor(batch, self.shape, &self.device)
             }
         };
-        (images, labels)
+        self.mixed(images, labels, order.epoch, batch)
+    }
+
+    fn mixed(
+        &self,
+        images: Tensor<B, 4>,
+        classes: Tensor<B, 1, Int>,
+        epoch: usize,
+        batch: usize,
+    ) -> Batch<B> {
+        let mut targets = Targets::of(classes);
+        if self.mixing.is_empty() {
+            return Batch { images, targets };
+        }
+        let place = [epoch as u64, batch as u64];
+        let mut rng = self.seed.stream(Purpose::Mix, &place);
+        let mixed = mix(&self.mixing, images, &mut rng);
+        targets.mixed = Some(Mixed {
+            classes: targets.classes.clone().select(0, mixed.others),
+            share: mixed.share,
+        });
+        Batch {
+            images: mixed.images,
+            targets,
+        }
     }
 
     /// The chosen images after the random operations, the work shared among the CPU's threads.
@@ -151,8 +197,8 @@ impl<B: AutodiffBackend> TrainingSet<B> {
 
     /// The first images of the first batch, as the network sees them.
     pub fn pictures(&self, most: usize) -> Vec<Picture> {
-        let (images, _) = self.batch(&self.order(1), 0);
-        let pixels: Vec<f32> = images.into_data().iter::<f32>().collect();
+        let first = self.batch(&self.order(1), 0);
+        let pixels: Vec<f32> = first.images.into_data().iter::<f32>().collect();
         let images = pixels.chunks_exact(self.shape.len()).take(most);
         images
             .map(|image| picture(image, self.shape, self.scale))
@@ -203,7 +249,8 @@ impl<B: Backend> EvaluationSet<B> {
         })
     }
 
-    pub fn batches(&self) -> impl Iterator<Item = Batch<B>> {
+    /// `[batch, channels, height, width]` and `[batch]`.
+    pub fn batches(&self) -> impl Iterator<Item = (Tensor<B, 4>, Tensor<B, 1, Int>)> {
         let count = self.truth.len();
         (0..count).step_by(EVALUATED).map(move |start| {
             let range = start..(start + EVALUATED).min(count);

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use super::*;
 use crate::backend::sole_use_of_chance;
 use crate::data::Folders;
+use crate::optim::schedule::Span;
 use crate::record::Picture;
+use crate::tagged::OrNone;
+use crate::value::Positive;
+use tempfile::TempDir;
 
 /// Hears everything, and sets the stop flag after an epoch.
 struct Ear<'a> {
@@ -122,6 +126,172 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
         assert_eq!(halved.epochs().len(), 4);
         crate::train::remove_checkpoint(&halved);
         assert!(!halved.file("checkpoint.bin").exists());
+    }
+}
+
+/// Trains straight through and again with a stop after an epoch; both must come to the same.
+fn same_when_resumed(settings: &Settings, stop_after: usize) -> (Measured, RunFolder, TempDir) {
+    let temporary = tempfile::tempdir().unwrap();
+    let straight = RunFolder::new(temporary.path().join("straight"));
+    let (outcome, heard) = attempt(settings, &straight, 0);
+    let Outcome::Done(measured) = outcome else {
+        panic!("{outcome:?}")
+    };
+    let halved = RunFolder::new(temporary.path().join("halved"));
+    let (outcome, mut pieces) = attempt(settings, &halved, stop_after);
+    assert_eq!(outcome, Outcome::Interrupted);
+    let (outcome, rest) = attempt(settings, &halved, 0);
+    assert_eq!(outcome, Outcome::Done(measured.clone()));
+    pieces.extend(rest);
+    assert_eq!(losses(&pieces), losses(&heard));
+    assert!(weights(&straight) == weights(&halved));
+    for file in ["best.safetensors", "last.safetensors"] {
+        let read = |folder: &RunFolder| std::fs::read(folder.file(file)).ok();
+        assert!(read(&straight) == read(&halved), "{file}");
+    }
+    (*measured, straight, temporary)
+}
+
+#[test]
+fn a_resumed_run_with_everything_switched_on_ends_with_the_same_weights() {
+    let _alone = sole_use_of_chance();
+    let mut settings = settings(
+        NETWORK,
+        "epochs = 5\noptimizer = { adamw = { learning_rate = 0.01 } }\nschedule = 'one_cycle'
+         warm_up = { steps = 2 }\nclip = { norm = 0.5 }\naccumulate = 2\n
+         average = { ema = { decay = 0.5 } }\nbest = { metric = 'validation_accuracy' }
+         early_stopping = { metric = 'train_loss', patience = 4 }",
+        "batch = ['mixup', 'cutmix']",
+    );
+    settings.train.loss = serde_json::from_str(
+        r#"{"cross_entropy": {"label_smoothing": 0.1, "class_weights": "balanced"}}"#,
+    )
+    .unwrap();
+    let (measured, folder, _temporary) = same_when_resumed(&settings, 3);
+    assert!(measured.best_epoch.is_some());
+    let rows = folder.epochs();
+    // Three batches and so two steps an epoch, of which the warm-up has the first two.
+    let rates = settings.train.rates(60);
+    assert_eq!(rates.span, Span { epoch: 2, all: 10 });
+    for row in &rows {
+        assert_eq!(row.learning_rate, rates.at(2 * row.epoch - 1));
+        assert!(row.gradient_norm.unwrap() > 0.0);
+    }
+    assert_eq!(rows[0].learning_rate, 0.005);
+}
+
+#[test]
+fn a_run_that_no_longer_gets_better_stops_is_done_and_restores_its_best_weights() {
+    let _alone = sole_use_of_chance();
+    // So large a rate that no epoch is better than the first by 1 in accuracy.
+    let settings = settings(
+        "'flatten', { dense = { units = 'classes' } }",
+        "epochs = 9\noptimizer = 'sgd'\n
+         early_stopping = { metric = 'validation_accuracy', patience = 2, min_delta = 1 }",
+        "",
+    );
+    let (measured, folder, _temporary) = same_when_resumed(&settings, 2);
+    assert!(measured.stopped_early);
+    assert_eq!(folder.epochs().len(), 3);
+    // The final weights are those of one epoch of the same training, those of the third are kept too.
+    let mut short = settings.clone();
+    short.train.epochs = Positive(1);
+    short.train.early_stopping = OrNone(None);
+    let temporary = tempfile::tempdir().unwrap();
+    let one = RunFolder::new(temporary.path());
+    attempt(&short, &one, 0);
+    assert!(weights(&one) == weights(&folder));
+    let last = std::fs::read(folder.file("last.safetensors")).unwrap();
+    short.train.epochs = Positive(3);
+    let three = RunFolder::new(temporary.path().join("three"));
+    attempt(&short, &three, 0);
+    assert!(weights(&three) == last);
+}
+
+#[test]
+fn a_run_killed_between_its_last_epoch_and_its_end_does_not_train_on() {
+    let _alone = sole_use_of_chance();
+    let settings = settings(
+        "'flatten', { dense = { units = 'classes' } }",
+        "epochs = 9\noptimizer = 'sgd'\nearly_stopping = { patience = 1, min_delta = 100 }",
+        "",
+    );
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(temporary.path());
+    let (first, _) = attempt(&settings, &folder, 0);
+    let (again, heard) = attempt(&settings, &folder, 0);
+    assert_eq!(losses(&heard), []);
+    assert_eq!(again, first);
+}
+
+/// All numbers of a safetensors file: 8 bytes of the header's length, the header, 32-bit floats.
+fn numbers(bytes: &[u8]) -> Vec<f32> {
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let floats = bytes[8 + header..].chunks_exact(4);
+    floats
+        .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+        .collect()
+}
+
+#[test]
+fn batches_that_make_a_step_together_are_as_one_batch() {
+    let _alone = sole_use_of_chance();
+    // 60 images: 30 + 30 against 15 + 15 and 15 + 15, then 40 + 20 against 20 + 20 and 20.
+    for (batch_size, whole) in [(15, 30), (20, 40)] {
+        let trained = |batch_size: usize, accumulate: usize| {
+            let mut settings = settings(
+                "{ conv2d = { filters = 3, kernel = 5, stride = 3, activation = 'relu' } }, 'flatten',
+                 { dense = { units = 'classes' } }",
+                "epochs = 3\noptimizer = { sgd = { learning_rate = 0.1, momentum = 0.9 } }",
+                "",
+            );
+            settings.train.batch_size = Positive(batch_size);
+            settings.train.accumulate = Positive(accumulate);
+            let temporary = tempfile::tempdir().unwrap();
+            let folder = RunFolder::new(temporary.path());
+            attempt(&settings, &folder, 0);
+            let norms: Vec<f64> = folder
+                .epochs()
+                .iter()
+                .map(|row| row.gradient_norm.unwrap())
+                .collect();
+            (numbers(&weights(&folder)), norms)
+        };
+        let (parts, part_norms) = trained(batch_size, 2);
+        let (whole, norms) = trained(whole, 1);
+        assert_eq!(parts.len(), whole.len());
+        let off = parts.iter().zip(&whole).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f32::max) < 1e-5);
+        for (a, b) in part_norms.iter().zip(norms) {
+            assert!((a - b).abs() < 1e-4, "{a} against {b}");
+        }
+    }
+}
+
+#[test]
+fn the_averaged_weights_are_the_final_ones_and_training_goes_on_with_its_own() {
+    let _alone = sole_use_of_chance();
+    let trained = |epochs: usize, average: &str| {
+        let settings = settings(
+            "'flatten', { dense = { units = 'classes' } }",
+            &format!("epochs = {epochs}\noptimizer = 'sgd'\naverage = {average}"),
+            "",
+        );
+        let mut settings = settings;
+        settings.train.batch_size = Positive(60);
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(temporary.path());
+        let (_, heard) = attempt(&settings, &folder, 0);
+        let losses: Vec<u64> = losses(&heard).iter().map(|row| row.1).collect();
+        (numbers(&weights(&folder)), losses)
+    };
+    // A step an epoch.
+    let [first, second, third] = [1, 2, 3].map(|epochs| trained(epochs, "'none'").0);
+    let (averaged, losses) = trained(3, "{ ema = { decay = 0.75 } }");
+    assert_eq!(losses, trained(3, "'none'").1);
+    for index in 0..averaged.len() {
+        let by_hand = 0.75 * (0.75 * first[index] + 0.25 * second[index]) + 0.25 * third[index];
+        assert!((averaged[index] - by_hand).abs() < 1e-6);
     }
 }
 

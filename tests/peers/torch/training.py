@@ -56,29 +56,38 @@ def make_optimizer(optimizer, weights):
 SCHEDULES = {
     "constant": lambda optimizer, steps: lr_scheduler.ConstantLR(optimizer, factor=1.0),
     "step": lambda optimizer, steps, every, factor: lr_scheduler.StepLR(optimizer, every, factor),
-    # Each `every` batches bring the whole factor, evenly spread.
-    "exponential": lambda optimizer, steps, factor, every=1: lr_scheduler.ExponentialLR(
-        optimizer, factor ** (1 / every)
+    # Each `every` batches bring the whole factor: at once, or evenly spread.
+    "exponential": lambda optimizer, steps, factor, every=1, staircase=True: (
+        lr_scheduler.StepLR(optimizer, every, factor)
+        if staircase
+        else lr_scheduler.ExponentialLR(optimizer, factor ** (1 / every))
     ),
     "cosine": lambda optimizer, steps, final=0.0: lr_scheduler.CosineAnnealingLR(optimizer, steps, final),
     "linear": lambda optimizer, steps, final=0.0: lr_scheduler.LinearLR(optimizer, 1.0, final, steps),
-    "one_cycle": lambda optimizer, steps: lr_scheduler.OneCycleLR(
-        optimizer, optimizer.param_groups[0]["lr"], total_steps=steps, cycle_momentum=False
+    "one_cycle": lambda optimizer, steps, rise=0.3, start=0.04, final=4e-6: lr_scheduler.OneCycleLR(
+        optimizer,
+        optimizer.param_groups[0]["lr"],
+        total_steps=steps,
+        pct_start=rise,
+        div_factor=1 / start,
+        final_div_factor=start / final,
+        cycle_momentum=False,
     ),
 }
 
 
-def rates(schedule, steps, warm_up=0):
+def rates(schedule, steps, warm_up=None):
     """The rate of each batch, where the optimiser's own is 1.
 
     A warm-up climbs evenly to the schedule's first rate, which the batch after it has.
     """
+    warm = warm_up["steps"] if warm_up else 0
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     key, fields = one(schedule)
-    scheduler = SCHEDULES[key](optimizer, steps - warm_up, **fields)
-    if warm_up > 0:
-        climb = lr_scheduler.LinearLR(optimizer, 1 / (warm_up + 1), 1.0, warm_up)
-        scheduler = lr_scheduler.SequentialLR(optimizer, [climb, scheduler], [warm_up])
+    scheduler = SCHEDULES[key](optimizer, steps - warm, **fields)
+    if warm > 0:
+        climb = lr_scheduler.LinearLR(optimizer, warm_up["start"], 1.0, warm)
+        scheduler = lr_scheduler.SequentialLR(optimizer, [climb, scheduler], [warm])
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])

@@ -1,0 +1,179 @@
+//! The vocabulary of averages of the weights over steps, which often do better than the weights of the
+//! last step.
+//!
+//! Each way is a variant and an arm. Knows nothing of layers, losses or the training loop.
+
+use std::borrow::Cow;
+
+use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::tagged::{Choice, one_key, one_key_schema};
+use crate::value::Rate;
+
+/// Which average of the weights is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AverageSpec {
+    /// An exponential moving average over the steps.
+    Ema(Ema),
+}
+
+/// `average = decay * average + (1 - decay) * weights` after every step, as PyTorch's `AveragedModel`
+/// with `get_ema_multi_avg_fn`: the first step's weights are the first average (Keras: the weights
+/// before the first step). Running statistics are those of the last step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ema {
+    /// Share of the average that is kept in a step. Default 0.999.
+    pub decay: Rate,
+}
+
+impl Default for Ema {
+    fn default() -> Self {
+        Ema { decay: Rate(0.999) }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Tables {
+    /// An exponential moving average over the steps.
+    Ema(Ema),
+}
+
+impl Choice for AverageSpec {
+    const WHAT: &'static str = "an average of the weights";
+}
+
+impl<'de> Deserialize<'de> for AverageSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Tables::Ema(fields) = one_key(deserializer, AverageSpec::WHAT)?;
+        Ok(AverageSpec::Ema(fields))
+    }
+}
+
+impl JsonSchema for AverageSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Average".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        one_key_schema::<Tables, AverageSpec>(&["ema"], generator)
+    }
+}
+
+impl AverageSpec {
+    /// The average after a step that led to `module`; `None` stands for no step before.
+    pub fn after_step<B, M>(&self, average: Option<M::InnerModule>, module: &M) -> M::InnerModule
+    where
+        B: AutodiffBackend,
+        M: AutodiffModule<B>,
+    {
+        let AverageSpec::Ema(Ema { decay }) = self;
+        let Some(average) = average else {
+            return module.valid();
+        };
+        let mut trained = Trained(Vec::new());
+        module.visit(&mut trained);
+        let mut values = Values(Vec::new());
+        average.visit(&mut values);
+        module.valid().map(&mut Mixer {
+            averages: values.0.into_iter().zip(trained.0),
+            decay: decay.get(),
+        })
+    }
+}
+
+/// Whether each tensor of a module is trained.
+struct Trained(Vec<bool>);
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Trained {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.0.push(param.val().is_require_grad());
+    }
+}
+
+/// Each tensor of a module, laid flat.
+struct Values<B: Backend>(Vec<Tensor<B, 1>>);
+
+impl<B: Backend> ModuleVisitor<B> for Values<B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.0.push(param.val().reshape([-1]));
+    }
+}
+
+/// Mixes each trained tensor with its average so far.
+struct Mixer<A> {
+    averages: A,
+    decay: f64,
+}
+
+impl<B, A> ModuleMapper<B> for Mixer<A>
+where
+    B: Backend,
+    A: Iterator<Item = (Tensor<B, 1>, bool)>,
+{
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let (average, trained) = self.averages.next().expect("both modules have one shape");
+        if !trained {
+            return param;
+        }
+        let (id, value, mapper) = param.consume();
+        let average = average.reshape(value.dims());
+        let mixed = average * self.decay + value * (1.0 - self.decay);
+        Param::from_mapped_value(id, mixed, mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::{Autodiff, Flex};
+    use burn::module::RunningState;
+
+    type Training = Autodiff<Flex>;
+
+    #[derive(Module, Debug)]
+    struct Two<B: Backend> {
+        weight: Param<Tensor<B, 2>>,
+        running: RunningState<Tensor<B, 1>>,
+    }
+
+    fn two(weight: f32, running: f32) -> Two<Training> {
+        let device = Default::default();
+        Two {
+            weight: Param::from_data([[weight, 2.0 * weight]], &device),
+            running: RunningState::new(Tensor::from_floats([running], &device)),
+        }
+    }
+
+    #[test]
+    fn weights_are_averaged_and_running_statistics_are_the_last() {
+        let average = AverageSpec::Ema(Ema { decay: Rate(0.75) });
+        let mut kept = None;
+        for (weight, running) in [(4.0, 1.0), (8.0, 2.0), (0.0, 3.0)] {
+            kept = Some(average.after_step::<Training, _>(kept, &two(weight, running)));
+        }
+        let kept: Two<Flex> = kept.unwrap();
+        // 4, then 0.75 * 4 + 0.25 * 8 = 5, then 0.75 * 5.
+        let weight: Vec<f32> = kept.weight.val().into_data().into_vec().unwrap();
+        assert_eq!(weight, [3.75, 7.5]);
+        assert_eq!(kept.running.value().into_scalar(), 3.0);
+    }
+
+    #[test]
+    fn a_decay_below_1_is_asked_for() {
+        let read = serde_json::from_str::<AverageSpec>(r#"{"ema": {"decay": 1}}"#);
+        let text = read.unwrap_err().to_string();
+        assert!(
+            text.contains("expected a number from 0 to below 1"),
+            "{text}"
+        );
+        let bare: AverageSpec = serde_json::from_str(r#""ema""#).unwrap();
+        assert_eq!(bare, AverageSpec::Ema(Ema::default()));
+    }
+}

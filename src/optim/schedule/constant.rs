@@ -1,0 +1,27 @@
+//! `constant`: the optimiser's rate all the time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fields, Span};
+
+/// The optimiser's rate all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {}
+
+impl Fields for Constant {
+    fn factor(&self, _: usize, _: Span) -> f64 {
+        1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check;
+
+    #[test]
+    fn the_rate_stays() {
+        check("'constant'", &[(0, 1.0), (39, 1.0)]);
+    }
+}

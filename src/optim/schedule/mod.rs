@@ -1,0 +1,240 @@
+//! The vocabulary of learning-rate schedules: one file a schedule, one line a schedule in the registry
+//! below.
+//!
+//! A schedule is a function of the step alone, so that a run that is resumed needs nothing but the
+//! step's number. Every one of them gives the numbers of its namesake in PyTorch's
+//! `torch.optim.lr_scheduler`. Knows nothing of optimisers, losses or the training loop.
+
+mod warm_up;
+
+pub use warm_up::WarmUp;
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::tagged::{Choice, one_key, one_key_schema, write_one_key};
+
+/// How long training takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Steps of one epoch, at least 1.
+    pub epoch: usize,
+    /// Steps of all epochs.
+    pub all: usize,
+}
+
+/// A schedule as the file writes it.
+trait Fields {
+    /// What the optimiser's rate is multiplied by in a step, from 0; `span.all` is the number of steps
+    /// that the schedule has for itself.
+    fn factor(&self, step: usize, span: Span) -> f64;
+}
+
+/// Declares every schedule once: its file, which is its TOML key, and its fields.
+macro_rules! schedules {
+    ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
+        $(mod $file;)*
+        $(pub use $file::$Name;)*
+
+        /// The schedule: a table with its key, or only its name.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub enum ScheduleSpec {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl ScheduleSpec {
+            /// The keys of all schedules, in the registry's order.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
+
+            /// The schedule's key: `cosine`.
+            pub fn key(&self) -> &'static str {
+                match self {
+                    $(ScheduleSpec::$Name(_) => stringify!($file),)*
+                }
+            }
+
+            fn fields(&self) -> &dyn Fields {
+                match self {
+                    $(ScheduleSpec::$Name(fields) => fields,)*
+                }
+            }
+        }
+
+        impl Serialize for ScheduleSpec {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(ScheduleSpec::$Name(fields) => {
+                        write_one_key(serializer, stringify!($file), fields)
+                    })*
+                }
+            }
+        }
+
+        /// The table alone, as serde and schemars derive it.
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        enum Tables {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl<'de> Deserialize<'de> for ScheduleSpec {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(match one_key(deserializer, ScheduleSpec::WHAT)? {
+                    $(Tables::$Name(fields) => ScheduleSpec::$Name(fields),)*
+                })
+            }
+        }
+    };
+}
+
+schedules! {
+    /// The optimiser's rate all the time.
+    constant: Constant;
+    /// Times a factor every so many epochs.
+    step: Step;
+    /// Times a factor again and again.
+    exponential: Exponential;
+    /// Down along half a cosine.
+    cosine: Cosine;
+    /// Down along a straight line.
+    linear: Linear;
+    /// Up and down again along two halves of a cosine.
+    one_cycle: OneCycle;
+}
+
+impl Choice for ScheduleSpec {
+    const WHAT: &'static str = "a schedule";
+}
+
+impl JsonSchema for ScheduleSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Schedule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        one_key_schema::<Tables, ScheduleSpec>(ScheduleSpec::NAMES, generator)
+    }
+}
+
+impl Default for ScheduleSpec {
+    fn default() -> Self {
+        ScheduleSpec::Constant(Constant {})
+    }
+}
+
+/// The learning rate of every step of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// The optimiser's own.
+    pub learning_rate: f64,
+    pub warm_up: Option<WarmUp>,
+    pub schedule: ScheduleSpec,
+    pub span: Span,
+}
+
+impl Rates {
+    /// The rate of a step, counted from 0 over all epochs.
+    ///
+    /// The schedule begins when the warm-up is over and has the steps that are left, as with PyTorch's
+    /// `SequentialLR`.
+    pub fn at(&self, step: usize) -> f64 {
+        let warm = self.warm_up.map_or(0, |warm_up| warm_up.steps(self.span));
+        let factor = match self.warm_up {
+            Some(warm_up) if step < warm => warm_up.factor(step, warm),
+            _ => {
+                let span = Span {
+                    all: self.span.all.saturating_sub(warm),
+                    ..self.span
+                };
+                self.schedule.fields().factor(step - warm, span)
+            }
+        };
+        self.learning_rate * factor
+    }
+}
+
+/// Half a cosine from `start` (where `share` is 0) to `end` (1).
+fn half_cosine(start: f64, end: f64, share: f64) -> f64 {
+    end + (start - end) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+}
+
+/// Shared by the schedules' tests.
+#[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// The factors of a schedule without warm-up at these steps, of 10 epochs of 4 steps.
+    pub fn check(json: &str, expected: &[(usize, f64)]) {
+        let schedule: ScheduleSpec = serde_json::from_str(&json.replace('\'', "\"")).unwrap();
+        for &(step, expected) in expected {
+            let span = Span { epoch: 4, all: 40 };
+            let received = schedule.fields().factor(step, span);
+            let off = (received - expected).abs();
+            assert!(off < 1e-12, "{json}, step {step}: {received}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schedule_goes_round_and_gives_a_rate_for_every_step() {
+        for name in ScheduleSpec::NAMES {
+            let table = match *name {
+                "step" => serde_json::json!({ "step": { "every": 3 } }),
+                "exponential" => serde_json::json!({ "exponential": { "factor": 0.9 } }),
+                name => name.into(),
+            };
+            let schedule: ScheduleSpec = serde_json::from_value(table).unwrap();
+            assert_eq!(schedule.key(), *name);
+            let json = serde_json::to_string(&schedule).unwrap();
+            assert_eq!(
+                serde_json::from_str::<ScheduleSpec>(&json).unwrap(),
+                schedule
+            );
+            for all in [1, 2, 3, 7, 40] {
+                let span = Span { epoch: 1, all };
+                for step in 0..all {
+                    let factor = schedule.fields().factor(step, span);
+                    assert!((0.0..=1.0).contains(&factor), "{name} {step} of {all}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_schedule_without_fields_is_written_as_its_name() {
+        let text = serde_json::to_string(&ScheduleSpec::default()).unwrap();
+        assert_eq!(text, "\"constant\"");
+    }
+
+    #[test]
+    fn the_schedule_begins_when_the_warm_up_is_over() {
+        let rates = Rates {
+            learning_rate: 0.1,
+            warm_up: Some(serde_json::from_str(r#"{"epochs": 2}"#).unwrap()),
+            schedule: serde_json::from_str(r#""linear""#).unwrap(),
+            span: Span { epoch: 2, all: 12 },
+        };
+        let by_hand = [0.0, 0.025, 0.05, 0.075, 0.1, 0.0875, 0.075];
+        for (step, expected) in by_hand.into_iter().enumerate() {
+            assert!((rates.at(step) - expected).abs() < 1e-12, "step {step}");
+        }
+        assert!((rates.at(11) - 0.0125).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_constant_rate_is_the_optimisers_own_to_the_last_bit() {
+        let rates = Rates {
+            learning_rate: 1e-3,
+            warm_up: None,
+            schedule: ScheduleSpec::default(),
+            span: Span { epoch: 3, all: 9 },
+        };
+        assert!((0..9).all(|step| rates.at(step).to_bits() == 1e-3f64.to_bits()));
+    }
+}

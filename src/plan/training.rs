@@ -1,0 +1,68 @@
+//! What is wrong with how a network is to be trained, given its data.
+
+use crate::data::{Catalogue, Facts};
+use crate::error::{Flaw, Result};
+use crate::objective::{ClassWeights, Loss};
+use crate::record::Watched;
+use crate::rng::Seed;
+use crate::spec::Settings;
+
+/// The flaws of `[train]` besides the optimiser's and the seeds'.
+///
+/// # Errors
+/// Data is missing or damaged.
+pub(super) fn flaws(
+    settings: &Settings,
+    facts: &Facts,
+    catalogue: &Catalogue,
+) -> Result<Vec<Flaw>> {
+    let train = &settings.train;
+    let loss = train.loss.check(facts.classes.len()).into_iter();
+    let mut flaws: Vec<Flaw> = loss.map(|flaw| flaw.under("train.loss")).collect();
+    flaws.extend(unweighable(settings, facts, catalogue)?);
+    let images = facts.train * (1 + settings.augment.copies.len());
+    let warm_up = train.warm_up.as_ref();
+    let warm_up = warm_up.and_then(|warm_up| warm_up.check(train.span(images)));
+    flaws.extend(warm_up.map(|flaw| flaw.under("train.warm_up")));
+    let best = train.best.map(|best| ("train.best.metric", best.metric));
+    let stopping = train.early_stopping.as_ref();
+    let stopping = stopping.map(|stopping| ("train.early_stopping.metric", stopping.metric));
+    let watched = best.into_iter().chain(stopping);
+    flaws.extend(watched.filter_map(|(key, metric)| unmeasured(key, metric, facts)));
+    Ok(flaws)
+}
+
+fn unmeasured(key: &str, metric: Watched, facts: &Facts) -> Option<Flaw> {
+    if facts.validation > 0 || !metric.needs_validation() {
+        return None;
+    }
+    let message = format!(
+        "`{}` is not measured: there is no validation set",
+        metric.name()
+    );
+    Some(Flaw::new(key, message).hint("set `data.validation`, or watch `train_loss`"))
+}
+
+/// A class that has no weight since it has no training images.
+fn unweighable(settings: &Settings, facts: &Facts, catalogue: &Catalogue) -> Result<Option<Flaw>> {
+    let balanced = match &settings.train.loss {
+        Loss::CrossEntropy(fields) => fields.class_weights == ClassWeights::Balanced,
+        _ => false,
+    };
+    if !balanced {
+        return Ok(None);
+    }
+    for &seed in &settings.train.seeds {
+        let counts = catalogue.counts(&settings.data, Seed(seed))?;
+        let absent = counts.and_then(|counts| counts.iter().position(|&count| count == 0));
+        if let Some(class) = absent {
+            let message = format!(
+                "\"balanced\" has no weight for the class `{}`, of which there are no training images",
+                facts.classes[class]
+            );
+            let key = "train.loss.cross_entropy.class_weights";
+            return Ok(Some(Flaw::new(key, message)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,162 @@
+//! A measure of each epoch that tells which epoch is the best.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::columns::{Better, Column, EPOCH_COLUMNS};
+use super::row::EpochRow;
+
+/// A column of `epochs.csv` that says how well the network does, by its name.
+#[derive(Clone, Copy)]
+pub struct Watched {
+    column: &'static Column<EpochRow>,
+    better: Better,
+}
+
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let scores = EPOCH_COLUMNS
+        .iter()
+        .filter(|column| column.better.is_some());
+    scores.map(|column| column.name).collect()
+});
+
+impl Watched {
+    /// The column of that name; `None` if there is none, or it tells nothing of how well the network
+    /// does.
+    pub fn find(name: &str) -> Option<Self> {
+        let column = EPOCH_COLUMNS.iter().find(|column| column.name == name)?;
+        let better = column.better?;
+        Some(Watched { column, better })
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.column.name
+    }
+
+    /// Whether it can be measured only with a validation set.
+    pub fn needs_validation(&self) -> bool {
+        self.name().starts_with("validation_")
+    }
+
+    /// The best epoch, from 1, the earlier of two equal ones: one that is better than every other before
+    /// it by more than `min_delta`. None if it is measured in none.
+    pub fn best_epoch(&self, rows: &[EpochRow], min_delta: f64) -> Option<usize> {
+        let mut best: Option<(usize, f64)> = None;
+        for row in rows {
+            let Some(value) = (self.column.cell)(row).number() else {
+                continue;
+            };
+            let is_better = best.is_none_or(|(_, best)| match self.better {
+                Better::Less => value < best - min_delta,
+                Better::More => value > best + min_delta,
+            });
+            if is_better {
+                best = Some((row.epoch, value));
+            }
+        }
+        best.map(|(epoch, _)| epoch)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl<'de> Deserialize<'de> for Watched {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Watched;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("the name of a metric")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Watched, E> {
+                Watched::find(name).ok_or_else(|| E::unknown_variant(name, &NAMES))
+            }
+        }
+        deserializer.deserialize_any(Name)
+    }
+}
+
+impl Serialize for Watched {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl JsonSchema for Watched {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Watched".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": *NAMES })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Score;
+
+    fn rows(values: &[f64]) -> Vec<EpochRow> {
+        let row = |(index, &value): (usize, &f64)| {
+            let score = Score {
+                loss: value,
+                accuracy: value,
+            };
+            EpochRow {
+                epoch: index + 1,
+                train: score,
+                validation: None,
+                learning_rate: 0.1,
+                gradient_norm: None,
+                seconds: 1.0,
+                images_per_second: 1.0,
+            }
+        };
+        values.iter().enumerate().map(row).collect()
+    }
+
+    #[test]
+    fn less_loss_and_more_accuracy_are_better() {
+        let best = |name: &str, values: &[f64], min_delta: f64| {
+            let watched = Watched::find(name).unwrap();
+            watched.best_epoch(&rows(values), min_delta)
+        };
+        let values = [0.5, 0.3, 0.7, 0.3, 0.7];
+        assert_eq!(best("train_loss", &values, 0.0), Some(2));
+        assert_eq!(best("train_accuracy", &values, 0.0), Some(3));
+        // From 0.5 to 0.3 is not more than 0.25, to 0.2 is.
+        assert_eq!(best("train_loss", &[0.5, 0.3, 0.2, 0.1], 0.25), Some(3));
+        assert_eq!(best("validation_loss", &values, 0.0), None);
+        assert_eq!(best("train_loss", &[], 0.0), None);
+    }
+
+    #[test]
+    fn only_scores_of_an_epoch_can_be_watched() {
+        let wrong = |name: &str| serde_json::from_value::<Watched>(name.into()).is_err();
+        assert!(wrong("seconds") && wrong("test_loss") && wrong("validation_los"));
+        let read: Watched = serde_json::from_value("validation_accuracy".into()).unwrap();
+        assert!(read.needs_validation());
+        assert_eq!(
+            serde_json::to_string(&read).unwrap(),
+            "\"validation_accuracy\""
+        );
+    }
+}

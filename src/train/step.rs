@@ -1,0 +1,121 @@
+//! The steps of one epoch: gradients gathered, measured, clipped and taken.
+
+use burn::module::AutodiffModule;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+
+use crate::backend::TrainingBackend;
+use crate::network::{NamedValues, Network};
+use crate::optim::schedule::Rates;
+use crate::optim::{Optimiser, clip};
+use crate::spec::Train;
+
+/// What training changes.
+pub(super) struct Learner<B: TrainingBackend> {
+    pub network: Network<B>,
+    pub optimiser: Box<dyn Optimiser<B, Network<B>>>,
+    /// The average of the weights; none before the first step, or where none is taken.
+    pub average: Option<Network<B::InnerBackend>>,
+}
+
+impl<B: TrainingBackend> Learner<B> {
+    /// The network that is evaluated and kept: the average, if one is taken.
+    pub fn resting(&self) -> Network<B::InnerBackend> {
+        match &self.average {
+            Some(average) => average.clone(),
+            None => self.network.valid(),
+        }
+    }
+
+    fn step(mut self, train: &Train, rate: f64, gradients: GradientsParams) -> Self {
+        self.network = self.optimiser.step(rate, self.network, gradients);
+        if let Some(average) = train.average.as_ref() {
+            self.average = Some(average.after_step(self.average, &self.network));
+        }
+        self
+    }
+}
+
+/// Takes the steps of one epoch. Looks at nothing on the device before the epoch's end.
+pub(super) struct Steps<'a, B: TrainingBackend> {
+    train: &'a Train,
+    rates: Rates,
+    /// Number of the next step, from 0 over all epochs.
+    next: usize,
+    /// Number of the epoch's last step.
+    last: usize,
+    gathered: GradientsAccumulator<Network<B>>,
+    /// Sum of the gradients' norms, `[1]`.
+    norms: Option<Tensor<B::InnerBackend, 1>>,
+    /// Of the last step, before clipping.
+    gradients: Vec<NamedValues>,
+}
+
+/// What the steps of an epoch came to.
+pub(super) struct Taken {
+    /// Of the last step.
+    pub learning_rate: f64,
+    /// Mean over the steps, before clipping; none if it is no finite number, or nothing is trained.
+    pub gradient_norm: Option<f64>,
+    /// Of the last step, before clipping.
+    pub gradients: Vec<NamedValues>,
+}
+
+impl<'a, B: TrainingBackend> Steps<'a, B> {
+    /// Before the first step of an epoch, from 1; `images` is the number of training images.
+    pub fn new(train: &'a Train, images: usize, epoch: usize) -> Self {
+        let rates = train.rates(images);
+        Steps {
+            train,
+            rates,
+            next: (epoch - 1) * rates.span.epoch,
+            last: epoch * rates.span.epoch - 1,
+            gathered: GradientsAccumulator::new(),
+            norms: None,
+            gradients: Vec::new(),
+        }
+    }
+
+    /// Adds the gradients of a batch's mean loss, `[1]`, which counts by its share of the step's images.
+    pub fn gather(&mut self, network: &Network<B>, mean: Tensor<B, 1>, share: f64) {
+        let mean = match share {
+            1.0 => mean,
+            _ => mean * share,
+        };
+        let gradients = GradientsParams::from_grads(mean.backward(), network);
+        self.gathered.accumulate(network, gradients);
+    }
+
+    /// Takes the step that the gathered gradients make.
+    pub fn take(&mut self, learner: Learner<B>) -> Learner<B> {
+        let mut gradients = self.gathered.grads();
+        if self.next == self.last {
+            self.gradients = learner.network.gradient_values(&gradients);
+        }
+        if let Some(norm) = clip::norm::<B, _>(&learner.network, &gradients) {
+            if let Some(clip) = self.train.clip.as_ref() {
+                gradients = clip.apply::<B, _>(&learner.network, gradients, &norm);
+            }
+            self.norms = Some(match self.norms.take() {
+                Some(norms) => norms + norm,
+                None => norm,
+            });
+        }
+        let rate = self.rates.at(self.next);
+        self.next += 1;
+        learner.step(self.train, rate, gradients)
+    }
+
+    /// After the last step. Waits for the device.
+    pub fn read(self) -> Taken {
+        let sum = self
+            .norms
+            .map(|norms| norms.into_data().iter::<f64>().sum::<f64>());
+        let mean = sum.map(|sum| sum / self.rates.span.epoch as f64);
+        Taken {
+            learning_rate: self.rates.at(self.last),
+            gradient_norm: mean.filter(|norm| norm.is_finite()),
+            gradients: self.gradients,
+        }
+    }
+}
