@@ -37,8 +37,8 @@ pub trait Kernels: Backend {
     /// The transposed convolution: `[batch, channels, height, width]` and
     /// `[channels, filters / groups, rows, columns]` to `[batch, filters, size...]`, with `[filters]` added.
     ///
-    /// It leads back where the convolution of images of `size`, `[height out, width out]`, comes from;
-    /// what `sliding` leaves out before and after is that convolution's padding.
+    /// It goes the way of a convolution back, from that one's output to its images of `size`,
+    /// `[height, width]`; the zeros that `sliding` adds to them there are cut off here.
     fn convolve2d_transpose(
         x: Tensor<Self, 4>,
         weight: Tensor<Self, 4>,

@@ -176,6 +176,10 @@ impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::*;
+    use burn::backend::Flex;
+
+    use crate::rng::Seed;
 
     #[test]
     fn separable_conv2d_keeps_the_promises_of_every_layer() {
@@ -210,5 +214,17 @@ mod tests {
                      init = { constant = { value = 2 } }, bias_init = { constant = { value = 1 } } }";
         let sums = outputs(layer, &[2, 1, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]);
         assert_eq!(sums, [133.0, 265.0, 221.0]);
+    }
+
+    #[test]
+    fn both_weights_count_in_the_penalty() {
+        let fields: SeparableConv2d = toml::from_str(
+            "filters = 2\nkernel = 2\nl2 = 0.5\ninit = { constant = { value = 2 } }",
+        )
+        .unwrap();
+        let mut weights = Weights::<Flex>::new(Seed(7), Default::default());
+        let layer = fields.build(Shape::image(3, 4, 4), Around::new(10), &mut weights);
+        let penalty = layer.penalty().unwrap().into_data();
+        assert_eq!(penalty.into_vec::<f32>().unwrap(), [36.0]);
     }
 }

@@ -39,7 +39,8 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
                 && earlier.path.starts_with(&path)
                 && match stumble.missing() {
                     Some(key) => key == earlier.path[path.len()],
-                    None => stumble.is_empty,
+                    // What was cut out of a list is why it is short.
+                    None => stumble.is_empty || stumble.text.starts_with("invalid length "),
                 }
         });
         if own_fault {
