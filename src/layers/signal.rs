@@ -104,7 +104,7 @@ impl<B: Backend> Signal<B> {
     }
 
     /// Element-wise sum of two batches of one shape.
-    pub fn add(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Signal::Features(a), Signal::Features(b)) => Signal::Features(a + b),
             (Signal::Sequence(a), Signal::Sequence(b)) => Signal::Sequence(a + b),

@@ -127,7 +127,7 @@ impl<B: Kernels> Wiring<Signal<B>> for Batches<'_, B> {
             Join::Concat => Signal::concat(parts),
             Join::Add => parts
                 .into_iter()
-                .reduce(Signal::add)
+                .reduce(Signal::plus)
                 .expect("a sum has parts"),
         })
     }

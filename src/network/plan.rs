@@ -53,7 +53,7 @@ pub enum Flow {
     Layer(usize),
     /// The lists of a block, wired as the block says.
     Block {
-        spec: LayerSpec,
+        spec: Box<LayerSpec>,
         lists: Vec<Vec<Node>>,
     },
 }
@@ -196,7 +196,7 @@ impl Planner {
                 };
                 let output = spec.wire(input, &mut through)?;
                 let lists = through.lists;
-                let spec = spec.clone();
+                let spec = Box::new(spec.clone());
                 (output, Flow::Block { spec, lists })
             }
         };
@@ -506,7 +506,7 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
                     .hint("a name is made of letters, digits, `_` and `-`"),
             );
         }
-        flaws.extend(branch_flaws(spec).map(|text| flaw(text)));
+        flaws.extend(branch_flaws(spec).map(flaw));
         names.push(name);
     }
     (names, flaws)
