@@ -4,13 +4,17 @@
 //! Knows nothing of datasets, losses' values or training.
 
 mod graph;
+mod patterns;
 mod plan;
+mod pytorch;
 mod summary;
 mod weights;
 
+pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned, plan_classifier, plan_layers};
+pub use pytorch::Layout;
 pub use summary::summary_table;
-pub use weights::NamedValues;
+pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};
 
 use std::convert::Infallible;
 
@@ -77,6 +81,7 @@ impl<B: Kernels> Network<B> {
                 {
                     pass.share(&node.name, weight);
                 }
+                pass.frozen = self.plan.layers[*index].is_frozen;
                 layer.forward(input, pass)
             }
             Flow::Block { spec, lists } => {
@@ -146,7 +151,12 @@ impl<B: Backend> Network<B> {
                 classes,
                 partner: planned.partner.as_deref(),
             };
-            layers.push(planned.spec.build(planned.input, around, &mut weights));
+            let layer = planned.spec.build(planned.input, around, &mut weights);
+            // Without gradients the optimiser leaves them alone, weight decay included.
+            layers.push(match planned.is_frozen {
+                true => layer.no_grad(),
+                false => layer,
+            });
         }
         Network { layers, plan }
     }

@@ -10,6 +10,7 @@ mod read;
 mod schema;
 mod settings;
 mod stack;
+mod start;
 
 pub use blocks::{Expanded, expand};
 pub use document::Document;
@@ -19,3 +20,4 @@ pub use read::{Unreadable, read};
 pub use schema::schema;
 pub use settings::{Classifier, Model, Settings, Train};
 pub use stack::{Origin, Resolved, Stack};
+pub use start::{Start, StartRun};

@@ -7,3 +7,4 @@ mod lab;
 mod rooms;
 mod runs;
 mod schema;
+mod transfer;
