@@ -59,6 +59,9 @@ pub mod plan;
 // One run.
 pub mod train;
 
+// What a trained network says of images.
+pub mod predict;
+
 // All runs: supervisor, workers, progress.
 pub mod run;
 

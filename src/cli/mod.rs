@@ -2,9 +2,12 @@
 
 mod data;
 mod doctor;
+mod export;
 mod files;
+mod predict;
 mod run;
 mod show;
+mod trained;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -85,6 +88,10 @@ enum Command {
         #[command(flatten)]
         set: Set,
     },
+    /// Write a trained run's weights as a safetensors file, for burnlab or for PyTorch
+    Export(export::ExportArguments),
+    /// Print the classes that a trained run finds in images
+    Predict(predict::PredictArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -143,6 +150,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Compare { file, results, set } => {
             return show::compare(&files::find(&file)?, &set.overrides(), &results);
         }
+        Command::Export(arguments) => export::export(arguments)?,
+        Command::Predict(arguments) => predict::predict(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),

@@ -1,5 +1,6 @@
 //! `burnlab run`.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,8 +17,8 @@ use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
 use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
 use crate::run::{
-    Bars, Lines, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share, states,
-    supervise,
+    Bars, Ended, Lines, Only, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share,
+    states, supervise,
 };
 
 #[derive(Debug, Args)]
@@ -30,10 +31,10 @@ pub struct RunArguments {
     /// auto, cpu, cuda, cuda:N or ndarray
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
-    /// Only this variant; may be repeated
+    /// Only this variant, and what it starts from; may be repeated
     #[arg(long, value_name = "VARIANT")]
     only: Vec<String>,
-    /// Train everything anew, whatever was done before
+    /// Train everything anew, whatever was done before; other experiments that runs start from are kept
     #[arg(long)]
     fresh: bool,
     /// Stop at the first run that fails
@@ -60,7 +61,7 @@ pub struct RunArguments {
     set: Set,
 }
 
-/// Runs an experiment.
+/// Runs an experiment, after what is missing of the runs of other experiments that its runs start from.
 pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
@@ -76,6 +77,58 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         catalogue().describe(dataset)?;
     }
     let device = Device::parse(&arguments.device)?;
+    let only = match arguments.only.is_empty() {
+        true => Only::All,
+        false => Only::Variants(arguments.only.clone()),
+    };
+    let mut parts = Vec::new();
+    add_parts(&plan, only, &arguments, &device, &mut parts);
+    if arguments.dry_run {
+        for (index, part) in parts.iter().enumerate() {
+            let is_last = index + 1 == parts.len();
+            if parts.len() > 1 {
+                say(&format!("{}:", part.plan.name));
+            }
+            say(&plan_table(part.plan, &part.states));
+            if !is_last {
+                say("");
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = stop_on_ctrl_c()?;
+    let mut code = ExitCode::SUCCESS;
+    for part in &parts {
+        part.note_other_devices(&device);
+        let ended = part.carry_out(&arguments, &stop)?;
+        let judgements = judged(part.plan, &ended.rows, &part.states);
+        if ended.stopped || std::ptr::eq(part.plan, &plan) {
+            let folder = ResultsFolder::of(&part.options.results, &part.plan.name);
+            tell(&arguments, part.plan, &folder, &ended.rows, &judgements);
+            code = exit_code(&ended.rows, ended.stopped, &judgements);
+        }
+        if ended.stopped {
+            break;
+        }
+    }
+    Ok(code)
+}
+
+/// What is to be done of one experiment.
+struct Part<'a> {
+    plan: &'a Plan,
+    options: Options,
+    states: Vec<State>,
+}
+
+/// Adds what is to be done of an experiment, after what its runs start from.
+fn add_parts<'a>(
+    plan: &'a Plan,
+    only: Only,
+    arguments: &RunArguments,
+    device: &Device,
+    parts: &mut Vec<Part<'a>>,
+) {
     let mut options = Options {
         results: arguments.results.clone(),
         device: device.name(),
@@ -83,41 +136,58 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
             jobs: 1,
             threads: 1,
         },
-        only: arguments.only.clone(),
-        fresh: arguments.fresh,
+        // Other experiments' runs are kept: only what is missing of them is trained.
+        fresh: arguments.fresh && !matches!(only, Only::Runs(_)),
+        only,
         fail_fast: arguments.fail_fast,
     };
-    let states = states(&plan, &options);
-    let to_do = states
-        .iter()
-        .filter(|state| matches!(state, State::ToDo { .. }))
-        .count();
-    options.share = share(arguments.jobs.map(usize::from), to_do, !device.is_cpu());
-    if arguments.dry_run {
-        say(&plan_table(&plan, &states));
-        return Ok(ExitCode::SUCCESS);
+    let states = states(plan, &options);
+    let to_do = |state: &&State| matches!(state, State::ToDo { .. });
+    let number = states.iter().filter(to_do).count();
+    options.share = share(arguments.jobs.map(usize::from), number, !device.is_cpu());
+    for (number, before) in plan.before.iter().enumerate() {
+        let runs = plan.runs.iter().zip(&states);
+        let runs: BTreeSet<usize> = runs
+            .filter(|(_, state)| matches!(state, State::ToDo { .. }))
+            .filter_map(|(run, _)| run.earlier.filter(|earlier| earlier.plan == Some(number)))
+            .map(|earlier| earlier.run)
+            .collect();
+        add_parts(before, Only::Runs(runs), arguments, device, parts);
     }
-    let elsewhere = states.iter().find_map(|state| match state {
-        State::Finished(row) => row
-            .device
-            .clone()
-            .filter(|known| *known != device.to_string()),
-        _ => None,
-    });
-    if let Some(known) = elsewhere {
-        eprintln!(
-            "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
-        );
+    let is_asked_for = !matches!(options.only, Only::Runs(_));
+    if is_asked_for || number > 0 {
+        parts.push(Part {
+            plan,
+            options,
+            states,
+        });
     }
-    let stop = stop_on_ctrl_c()?;
-    let folder = ResultsFolder::of(&options.results, &plan.name);
-    let mut show = shown(&arguments);
-    let ended = supervise(&plan, &options, &stop, show.as_mut(), &mut |rows| {
-        write_tables(&folder, &plan, rows, &judged(&plan, rows, &states))
-    })?;
-    let judgements = judged(&plan, &ended.rows, &states);
-    tell(&arguments, &plan, &folder, &ended.rows, &judgements);
-    Ok(exit_code(&ended.rows, ended.stopped, &judgements))
+}
+
+impl Part<'_> {
+    fn carry_out(&self, arguments: &RunArguments, stop: &AtomicBool) -> Result<Ended> {
+        let folder = ResultsFolder::of(&self.options.results, &self.plan.name);
+        let mut show = shown(arguments);
+        supervise(self.plan, &self.options, stop, show.as_mut(), &mut |rows| {
+            let judgements = judged(self.plan, rows, &self.states);
+            write_tables(&folder, self.plan, rows, &judgements)
+        })
+    }
+
+    fn note_other_devices(&self, device: &Device) {
+        let elsewhere = self.states.iter().find_map(|state| match state {
+            State::Finished(row) => row
+                .device
+                .clone()
+                .filter(|known| *known != device.to_string()),
+            _ => None,
+        });
+        if let Some(known) = elsewhere {
+            eprintln!(
+                "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
+            );
+        }
+    }
 }
 
 /// Claims about variants that `--only` left out are not this call's to judge.

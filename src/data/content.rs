@@ -101,6 +101,15 @@ impl Stream {
         }
     }
 
+    /// The first bytes, as many as there are of `count`; the stream is used up.
+    pub fn start_of(mut self, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        let length = read_most(&mut self.reader, &mut bytes)
+            .map_err(|error| Error::io(Kind::Data, "read", &self.path, &error))?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     /// Sees that nothing follows; the content's sha256 in hexadecimal.
     pub fn finish(mut self) -> Result<String> {
         match read_most(&mut self.reader, &mut [0]) {

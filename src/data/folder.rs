@@ -240,7 +240,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-fn is_image(path: &Path) -> bool {
+pub(super) fn is_image(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|text| text.to_string_lossy().to_lowercase());
@@ -286,7 +286,7 @@ fn header(path: &Path) -> image::ImageResult<ImageShape> {
 }
 
 /// An image as planes, `[channels, height, width]`.
-fn decode(bytes: &[u8]) -> image::ImageResult<(ImageShape, Vec<u8>)> {
+pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<(ImageShape, Vec<u8>)> {
     let image = ImageReader::new(io::Cursor::new(bytes))
         .with_guessed_format()?
         .decode()?;
@@ -295,7 +295,7 @@ fn decode(bytes: &[u8]) -> image::ImageResult<(ImageShape, Vec<u8>)> {
     Ok((shape, planes(image, channels)))
 }
 
-fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
+pub(super) fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
     if channels == 1 {
         return image.into_luma8().into_raw();
     }
@@ -310,7 +310,7 @@ fn channels(colour: image::ColorType) -> usize {
     if colour.has_color() { 3 } else { 1 }
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> Error {
+pub(super) fn unreadable(path: &Path, error: &image::ImageError) -> Error {
     let reason = match error {
         image::ImageError::IoError(error) => crate::error::io_reason(error),
         other => other.to_string(),

@@ -142,6 +142,14 @@ impl Files {
     }
 }
 
+/// All images of a file, `[images, channels, height, width]`, and the shape of each.
+pub(super) fn read_images(path: &Path) -> Result<(ImageShape, Vec<u8>)> {
+    let (mut stream, shape, extent) = open_images(path)?;
+    let pixels = stream.take(extent.size * extent.count, &extent)?;
+    stream.finish()?;
+    Ok((shape, pixels))
+}
+
 fn open_images(path: &Path) -> Result<(Stream, ImageShape, Extent)> {
     let (stream, sizes) = open(path, "images", &[3, 4])?;
     let (images, shape) = match *sizes.as_slice() {

@@ -19,6 +19,7 @@ mod mnist;
 mod registry;
 mod source;
 mod subset;
+mod unlabelled;
 
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use fake::Fake;
@@ -26,3 +27,4 @@ pub use fetch::{FetchedFile, FileState, State, fetch, verify};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
 pub use folders::{Folders, Found};
 pub use registry::{Archive, DATASETS, Dataset, File, Layout, Listing, find, list};
+pub use unlabelled::{Unlabelled, read_unlabelled};

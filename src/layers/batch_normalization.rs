@@ -17,7 +17,8 @@ use crate::value::{PositiveReal, Rate};
 /// `[batch, steps, features]`, of every channel over `[batch, channels, height, width]` and volumes.
 /// Keeps the shape.
 ///
-/// Training uses the batch's mean and (biased) variance; otherwise the running ones are used.
+/// Training uses the batch's mean and (biased) variance; otherwise the running ones are used. A frozen
+/// layer keeps its running statistics and uses them in training too, as Keras's `trainable = False`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNormalization {
@@ -93,7 +94,7 @@ impl<B: Kernels> BatchNormalizationLayer<B> {
     /// `[batch, channels, places]`
     fn normalize(&self, x: Tensor<B, 3>, pass: &Pass<B>) -> Tensor<B, 3> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        if pass.training {
+        if pass.training && !pass.frozen {
             let standard = B::standardize(x, self.epsilon);
             let keep = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
                 let old = state.value_sync();
@@ -103,8 +104,11 @@ impl<B: Kernels> BatchNormalizationLayer<B> {
             keep(&self.running_var, standard.variance);
             return B::scale_channels(standard.values, gamma, beta);
         }
-        let scale = gamma / (self.running_var.value() + self.epsilon).sqrt();
-        let shift = beta - self.running_mean.value() * scale.clone();
+        // Those that a checkpoint gave back ask for gradients, and would be trained.
+        let mean = self.running_mean.value_sync().set_require_grad(false);
+        let variance = self.running_var.value_sync().set_require_grad(false);
+        let scale = gamma / (variance + self.epsilon).sqrt();
+        let shift = beta - mean * scale.clone();
         B::scale_channels(x, scale, shift)
     }
 }
@@ -117,7 +121,11 @@ impl<B: Kernels> Forward<B> for BatchNormalizationLayer<B> {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::{Autodiff, Flex};
+
     use super::super::testing::{check_layer, expect, training_outputs};
+    use super::*;
+    use crate::rng::Seed;
 
     #[test]
     fn batch_normalization_keeps_the_promises_of_every_layer() {
@@ -151,5 +159,31 @@ mod tests {
         let variance = normal.iter().map(|v| v * v).sum::<f32>() / 64.0;
         assert!(mean.abs() < 1e-5, "{mean}");
         assert!((variance - 1.0).abs() < 1e-4, "{variance}");
+    }
+
+    #[test]
+    fn a_frozen_layer_uses_its_running_statistics_and_keeps_them() {
+        type Training = Autodiff<Flex>;
+        let mut weights = Weights::<Training>::new(Seed(0), Default::default());
+        let spec: BatchNormalization = toml::from_str("momentum = 0.5\nepsilon = 1e-6").unwrap();
+        let layer = spec.build(Shape::Features(1), Around::new(2), &mut weights);
+        let batch = |values: [f32; 2]| {
+            let values = Tensor::from_floats([[values[0]], [values[1]]], &Default::default());
+            Signal::Features(values)
+        };
+        let values = |signal: Signal<Training>| -> Vec<f32> {
+            signal.features().into_data().into_vec().unwrap()
+        };
+        // Mean 3 and variance 1: the running ones become 1.5 and 1.
+        layer.forward(batch([2.0, 4.0]), &mut Pass::training());
+        let mut frozen = Pass::training();
+        frozen.frozen = true;
+        for _ in 0..2 {
+            let output = values(layer.forward(batch([1.5, 11.5]), &mut frozen));
+            assert!(
+                output[0].abs() < 1e-5 && (output[1] - 10.0).abs() < 1e-4,
+                "{output:?}"
+            );
+        }
     }
 }

@@ -10,6 +10,9 @@ use burn::tensor::backend::Backend;
 pub struct Pass<B: Backend> {
     /// Whether dropout, noise and batch statistics are on.
     pub training: bool,
+    /// Whether the layer at hand is frozen: its statistics stay too, and are what it works with. Dropout
+    /// and noise are no part of that.
+    pub frozen: bool,
     /// What side classifiers gave: the weight of each in the loss and its scores `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
     /// Weights of layers that others are tied to, by the layers' names.
@@ -30,6 +33,7 @@ impl<B: Backend> Pass<B> {
     pub fn training() -> Self {
         Pass {
             training: true,
+            frozen: false,
             auxiliary: Vec::new(),
             shared: HashMap::new(),
         }

@@ -4,15 +4,19 @@
 //! Knows nothing of datasets, losses' values or training.
 
 mod graph;
+mod patterns;
 #[cfg(test)]
 mod peers;
 mod plan;
+mod pytorch;
 mod summary;
 mod weights;
 
+pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned, plan_classifier, plan_layers};
+pub use pytorch::Layout;
 pub use summary::summary_table;
-pub use weights::NamedValues;
+pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};
 
 use std::convert::Infallible;
 
@@ -93,6 +97,7 @@ impl<B: Kernels> Network<B> {
                 {
                     pass.share(&node.name, weight);
                 }
+                pass.frozen = self.plan.layers[*index].is_frozen;
                 layer.forward(input, pass)
             }
             Flow::Block { spec, lists } => {
@@ -162,7 +167,12 @@ impl<B: Backend> Network<B> {
                 classes,
                 partner: planned.partner.as_deref(),
             };
-            layers.push(planned.spec.build(planned.input, around, &mut weights));
+            let layer = planned.spec.build(planned.input, around, &mut weights);
+            // Without gradients the optimiser leaves them alone, weight decay included.
+            layers.push(match planned.is_frozen {
+                true => layer.no_grad(),
+                false => layer,
+            });
         }
         Network { layers, plan }
     }

@@ -7,6 +7,8 @@ use crate::layers::{ActivationFunction, Around, Cost, GIVER, Join, LayerSpec, Wi
 use crate::objective::LossSpec;
 use crate::shape::Shape;
 
+use super::Patterns;
+
 /// A network before it has weights: what flows where, and the layers that will have weights.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
@@ -34,6 +36,8 @@ pub struct Planned {
     pub partner: Option<Vec<usize>>,
     /// Whether a later layer is tied to it.
     pub is_partner: bool,
+    /// Whether training leaves its tensors as they are.
+    pub is_frozen: bool,
 }
 
 /// One entry of a list of layers.
@@ -72,6 +76,46 @@ impl Plan {
     /// Cost of the whole network.
     pub fn cost(&self) -> Cost {
         self.layers.iter().map(|layer| layer.cost).sum()
+    }
+
+    /// Cost of the layers that training leaves as they are.
+    pub fn frozen_cost(&self) -> Cost {
+        let frozen = self.layers.iter().filter(|layer| layer.is_frozen);
+        frozen.map(|layer| layer.cost).sum()
+    }
+
+    /// The names of all layers that are no blocks.
+    pub fn names(&self) -> Vec<&str> {
+        self.layers
+            .iter()
+            .map(|layer| layer.name.as_str())
+            .collect()
+    }
+
+    /// Marks the layers that training leaves as they are: those that `freeze` is for, or all but those
+    /// that `train_only` is for; none if both are empty.
+    ///
+    /// Flaws have the keys `freeze` and `train_only`.
+    pub fn freeze(&mut self, freeze: &Patterns, train_only: &Patterns) -> Vec<Flaw> {
+        let (key, patterns) = match (freeze.is_empty(), train_only.is_empty()) {
+            (true, true) => return Vec::new(),
+            (false, true) => ("freeze", freeze),
+            (true, false) => ("train_only", train_only),
+            (false, false) => {
+                let message = "`freeze` and `train_only` both say what is frozen";
+                return vec![Flaw::new("train_only", message).hint("keep one of them")];
+            }
+        };
+        for layer in &mut self.layers {
+            layer.is_frozen = patterns.matches(&layer.name) == (key == "freeze");
+        }
+        let flaws = patterns.flaws(key, &self.names());
+        let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under(key)).collect();
+        if flaws.is_empty() && self.frozen_cost().parameters == self.cost().parameters {
+            let message = format!("`{key}` leaves nothing to train");
+            flaws.push(Flaw::new(key, message).hint("some layer with weights must be trained"));
+        }
+        flaws
     }
 }
 
@@ -235,6 +279,7 @@ impl Planner {
                 spec: spec.clone(),
                 partner: partner.clone(),
                 is_partner: false,
+                is_frozen: false,
             })
         });
         match planned {
@@ -553,6 +598,7 @@ fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize, place: &Place) -> Flaw 
 
 #[cfg(test)]
 mod tests {
+    use super::super::patterns::patterns;
     use super::super::testing::*;
     use super::*;
 
@@ -664,6 +710,54 @@ mod tests {
             "1.dense.name",
             "layer 2 (`dense`) is named `a/b`",
             "a name is made of letters, digits, `_` and `-`",
+        );
+    }
+
+    #[test]
+    fn layers_are_frozen_by_what_is_named_or_by_what_is_not() {
+        let frozen = |freeze: &[&str], train_only: &[&str]| {
+            let mut plan = planned(EXAMPLE);
+            let flaws = plan.freeze(&patterns(freeze), &patterns(train_only));
+            assert_eq!(flaws, []);
+            let frozen = plan.layers.iter().filter(|layer| layer.is_frozen);
+            let names: Vec<String> = frozen.map(|layer| layer.name.clone()).collect();
+            (names.join(" "), plan.frozen_cost().parameters)
+        };
+        assert_eq!(frozen(&[], &[]), (String::new(), 0));
+        let (names, parameters) = frozen(&["conv*", "deep"], &[]);
+        assert_eq!(names, "conv2d_1 conv2d_2 deep");
+        assert_eq!(parameters, 32 * 10 + 64 * (9 * 32 + 1) + 128 * (9 * 64 + 1));
+        let (names, parameters) = frozen(&[], &["dense_2"]);
+        assert_eq!(
+            names,
+            "conv2d_1 conv2d_2 deep max_pool2d_1 flatten_1 dense_1"
+        );
+        assert_eq!(parameters, 241_546 - 1_290);
+    }
+
+    #[test]
+    fn what_cannot_be_frozen_is_a_flaw() {
+        let told = |freeze: &[&str], train_only: &[&str]| {
+            let mut flaws = planned(EXAMPLE).freeze(&patterns(freeze), &patterns(train_only));
+            assert_eq!(flaws.len(), 1, "{flaws:?}");
+            let flaw = flaws.remove(0);
+            format!("{}: {}", flaw.key, flaw.message)
+        };
+        assert_eq!(
+            told(&["deep", "conv3d*"], &[]),
+            "freeze.1: `conv3d*` in `freeze` is the name of no layer"
+        );
+        assert_eq!(
+            told(&["deep"], &["deep"]),
+            "train_only: `freeze` and `train_only` both say what is frozen"
+        );
+        assert_eq!(
+            told(&["*"], &[]),
+            "freeze: `freeze` leaves nothing to train"
+        );
+        assert_eq!(
+            told(&[], &["flatten_1"]),
+            "train_only: `train_only` leaves nothing to train"
         );
     }
 

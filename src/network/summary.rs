@@ -8,11 +8,21 @@ use crate::table::draw;
 
 /// Layers with their output shapes (channels x height x width), parameters and multiply-adds.
 ///
-/// A block is one row; `expand` adds a row for every layer inside.
+/// A block is one row; `expand` adds a row for every layer inside. Where layers are frozen, two rows tell
+/// what is trained and what is not.
 pub fn summary_table(plan: &Plan, input: ImageShape, expand: bool) -> String {
     let mut rows = vec![row("input", "", input.to_string(), None)];
     add_rows(plan, &plan.nodes, "", expand, &mut rows);
     rows.push(row("total", "", String::new(), Some(plan.cost())));
+    if plan.layers.iter().any(|layer| layer.is_frozen) {
+        let (all, frozen) = (plan.cost(), plan.frozen_cost());
+        let trained = Cost {
+            parameters: all.parameters - frozen.parameters,
+            multiply_adds: all.multiply_adds - frozen.multiply_adds,
+        };
+        rows.push(row("trained", "", String::new(), Some(trained)));
+        rows.push(row("frozen", "", String::new(), Some(frozen)));
+    }
     let header = [
         "layer",
         "type",
@@ -68,6 +78,8 @@ fn row(name: &str, key: &str, shape: String, cost: Option<Cost>) -> Vec<String> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::Patterns;
+    use super::super::patterns::patterns;
     use super::super::testing::*;
     use super::*;
 
@@ -90,5 +102,23 @@ mod tests {
             ["flatten_1", "flatten", "1152", "0", "0"]
         );
         assert_eq!(line("total"), ["total", "241,546", "7,599,872"]);
+        assert!(!text.contains("frozen"), "{text}");
+    }
+
+    #[test]
+    fn the_summary_tells_what_is_frozen() {
+        let mut plan = planned(EXAMPLE);
+        plan.freeze(
+            &patterns(&["conv*", "deep", "dense_1"]),
+            &Patterns::default(),
+        );
+        let text = summary_table(&plan, ImageShape::new(1, 28, 28), false);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let after = |word: &str| words[words.iter().position(|w| *w == word).unwrap() + 1];
+        assert_eq!(
+            (after("trained"), after("frozen")),
+            ("1,290", "240,256"),
+            "{text}"
+        );
     }
 }

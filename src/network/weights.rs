@@ -1,41 +1,95 @@
 //! A network's tensors by name: for histograms, and to and from safetensors files.
 //!
 //! A tensor is called `LAYER/ROLE` in logs (`conv2d_1/weight`) and `LAYER.ROLE` in files; the parts of the
-//! name of a layer inside a block are joined the same way.
+//! name of a layer inside a block are joined the same way. A file may hold more than is asked of it, and its
+//! numbers may be of any precision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use burn::backend::Flex;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use burn_store::{KeyRemapper, ModuleStore, SafetensorsStore, TensorSnapshot};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use sha2::{Digest, Sha256};
 
-use super::{Network, Planned};
-use crate::error::{Error, Kind, Problem, Result, list};
+use super::{Layout, Network, Plan, Planned};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::record::write_atomically;
+use crate::rng::Seed;
 
 /// A tensor's name, `conv2d_1/weight`, and all its values.
 pub type NamedValues = (String, Vec<f32>);
+
+/// A tensor of a network, without its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorShape {
+    /// The layer's name: `residual_1.conv2d_1`.
+    pub layer: String,
+    /// What the layer is: `conv2d`.
+    pub key: &'static str,
+    /// What the tensor is to the layer: `weight`.
+    pub role: String,
+    pub shape: Vec<usize>,
+}
+
+impl TensorShape {
+    fn of(layer: &Planned, role: &str, shape: Vec<usize>) -> Self {
+        TensorShape {
+            layer: layer.name.clone(),
+            key: layer.key,
+            role: role.to_string(),
+            shape,
+        }
+    }
+
+    /// `weight 64x10`.
+    fn text(&self, shape: &[usize]) -> String {
+        let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+        format!("{} {}", self.role, sizes.join("x"))
+    }
+}
+
+impl Plan {
+    /// All tensors that the network will have, running statistics included, layer by layer.
+    pub fn tensors(&self, classes: usize) -> Vec<TensorShape> {
+        let device = Default::default();
+        Network::<Flex>::build(self.clone(), classes, Seed(0), &device).tensors()
+    }
+}
 
 impl<B: Backend> Network<B> {
     /// All tensors' values, running statistics included.
     pub fn values(&self) -> Vec<NamedValues> {
         let mut values = Vec::new();
-        self.each_tensor(&mut |name, tensor| values.push((name, tensor.read())));
+        self.each_tensor(&mut |layer, role, tensor| {
+            values.push((name(layer, role, '/'), tensor.read()));
+        });
         values
     }
 
     /// All tensors' shapes.
     pub(super) fn tensor_shapes(&self) -> Vec<(String, Vec<usize>)> {
         let mut shapes = Vec::new();
-        self.each_tensor(&mut |name, tensor| shapes.push((name, tensor.shape())));
+        self.each_tensor(&mut |layer, role, tensor| {
+            shapes.push((name(layer, role, '/'), tensor.shape()));
+        });
         shapes
     }
 
-    fn each_tensor(&self, visit: &mut dyn FnMut(String, &dyn AnyTensor)) {
+    fn tensors(&self) -> Vec<TensorShape> {
+        let mut tensors = Vec::new();
+        self.each_tensor(&mut |layer, role, tensor| {
+            tensors.push(TensorShape::of(layer, role, tensor.shape()));
+        });
+        tensors
+    }
+
+    fn each_tensor(&self, visit: &mut dyn FnMut(&Planned, &str, &dyn AnyTensor)) {
         self.visit(&mut Named {
             walk: Walk::new(&self.plan.layers),
             visit,
@@ -66,36 +120,205 @@ impl<B: Backend> Network<B> {
         write_atomically(path, &bytes)
     }
 
-    /// Takes all tensors from a safetensors file.
+    /// Takes all tensors from a file that [`save_weights`](Self::save_weights) wrote.
     ///
     /// # Errors
     /// The file cannot be read, or lacks a tensor, or has one of another shape.
     pub fn load_weights(self, path: &Path) -> Result<Self> {
-        let damaged = |reason: String| {
-            Error::data(Problem::new(format!("cannot read the weights: {reason}")).at_file(path))
-        };
-        let bytes = fs::read(path)
-            .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
-        let found = store
-            .get_all_snapshots()
-            .map_err(|error| damaged(error.to_string()))?
-            .clone();
+        let file = WeightFile::read(path, Layout::Burnlab)?;
+        self.take_weights(&file, &|_| true)
+    }
+
+    /// Takes the tensors of the layers that `takes` says yes to; the others stay.
+    ///
+    /// # Errors
+    /// The file lacks a tensor of such a layer, or has one of another shape, or is damaged.
+    pub fn take_weights(self, file: &WeightFile, takes: &dyn Fn(&str) -> bool) -> Result<Self> {
+        let tensors = self.tensors();
+        let wanted = tensors.iter().filter(|tensor| takes(&tensor.layer));
+        if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), &|tensor| file.shape(tensor)) {
+            return Err(Error::data(Problem::new(misfit).at_file(&file.path)));
+        }
         let planned = self.plan.layers.clone();
         let mut loader = Loader {
             walk: Walk::new(&planned),
-            found,
-            unfit: Vec::new(),
+            file,
+            takes,
+            failure: None,
         };
         let network = self.map(&mut loader);
-        if loader.unfit.is_empty() {
-            return Ok(network);
+        match loader.failure {
+            None => Ok(network),
+            Some(error) => Err(error),
         }
-        Err(damaged(format!(
-            "{} missing or of another shape",
-            list(&loader.unfit)
-        )))
     }
+}
+
+/// What keeps layers from taking these tensors from elsewhere, where they have the shapes that `there`
+/// tells: every such layer with both.
+pub fn misfit(
+    wanted: &[&TensorShape],
+    there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
+) -> Option<String> {
+    let layers = wanted.chunk_by(|one, other| one.layer == other.layer);
+    let told: Vec<String> = layers
+        .filter_map(|layer| layer_misfit(layer, there))
+        .collect();
+    match told.is_empty() {
+        true => None,
+        false => Some(format!("the weights do not fit: {}", told.join("; "))),
+    }
+}
+
+fn layer_misfit(
+    layer: &[&TensorShape],
+    there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
+) -> Option<String> {
+    let found: Vec<Option<Vec<usize>>> = layer.iter().map(|tensor| there(tensor)).collect();
+    let mut pairs = layer.iter().zip(&found);
+    if pairs.all(|(tensor, found)| found.as_ref() == Some(&tensor.shape)) {
+        return None;
+    }
+    let needed: Vec<String> = layer
+        .iter()
+        .map(|tensor| tensor.text(&tensor.shape))
+        .collect();
+    let pairs = layer.iter().zip(&found);
+    let found: Vec<String> = pairs
+        .filter_map(|(tensor, found)| Some(tensor.text(found.as_ref()?)))
+        .collect();
+    let found = match found.is_empty() {
+        true => "nothing of that name".to_string(),
+        false => found.join(", "),
+    };
+    let name = &layer[0].layer;
+    Some(format!(
+        "`{name}` needs {}, found {found}",
+        needed.join(", ")
+    ))
+}
+
+/// A safetensors file that is open.
+pub struct WeightFile {
+    path: PathBuf,
+    layout: Layout,
+    found: BTreeMap<String, TensorSnapshot>,
+    sha256: String,
+}
+
+impl WeightFile {
+    /// # Errors
+    /// The file cannot be read or is not of that format.
+    pub fn read(path: &Path, layout: Layout) -> Result<Self> {
+        let bytes = fs::read(path)
+            .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
+        let sha256 = Sha256::digest(&bytes);
+        let mut store = SafetensorsStore::from_bytes(Some(bytes));
+        let found = store.get_all_snapshots().map_err(|error| {
+            let problem = Problem::new(format!("cannot read the weights: {error}"));
+            Error::data(
+                problem
+                    .at_file(path)
+                    .hint("the file must be in the safetensors format"),
+            )
+        })?;
+        Ok(WeightFile {
+            path: path.to_path_buf(),
+            layout,
+            found: found.clone(),
+            sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// Of all its bytes, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The shape of a tensor, laid out as here, if the file has it.
+    pub fn shape(&self, tensor: &TensorShape) -> Option<Vec<usize>> {
+        let there = self.layout.counterpart(tensor.key, &tensor.role);
+        let found = self
+            .found
+            .get(&format!("{}.{}", tensor.layer, there.role))?;
+        Some(there.shape(found.shape.as_slice()))
+    }
+
+    /// The values of a tensor that the file has in its shape, laid out as here.
+    fn values(&self, tensor: &TensorShape) -> Result<Vec<f32>> {
+        let there = self.layout.counterpart(tensor.key, &tensor.role);
+        let mut values = self.read_values(&format!("{}.{}", tensor.layer, there.role))?;
+        if let Some(addend) = there.addend {
+            let name = format!("{}.{addend}", tensor.layer);
+            if self.found.contains_key(&name) {
+                let more = self.read_values(&name)?;
+                values
+                    .iter_mut()
+                    .zip(more)
+                    .for_each(|(value, more)| *value += more);
+            }
+        }
+        Ok(there.values(values, &there.shape(&tensor.shape)))
+    }
+
+    fn read_values(&self, name: &str) -> Result<Vec<f32>> {
+        let damaged = |reason: String| {
+            let problem = Problem::new(format!("cannot read the weights `{name}`: {reason}"));
+            Error::data(problem.at_file(&self.path))
+        };
+        let found = self
+            .found
+            .get(name)
+            .ok_or_else(|| damaged("not there".to_string()))?;
+        let data = found
+            .to_data()
+            .map_err(|error| damaged(error.to_string()))?;
+        data.convert::<f32>()
+            .into_vec()
+            .map_err(|error| damaged(format!("{error:?}")))
+    }
+}
+
+/// Writes the tensors of a run's file in another layout, whole or not at all.
+///
+/// # Errors
+/// The file lacks one of them or has it in another shape, or the new one cannot be written.
+pub fn export(from: &WeightFile, tensors: &[TensorShape], to: Layout, path: &Path) -> Result<()> {
+    let wanted: Vec<&TensorShape> = tensors.iter().collect();
+    if let Some(misfit) = misfit(&wanted, &|tensor| from.shape(tensor)) {
+        return Err(Error::data(Problem::new(misfit).at_file(&from.path)));
+    }
+    let mut written: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for tensor in tensors {
+        let there = to.counterpart(tensor.key, &tensor.role);
+        let shape = there.shape(&tensor.shape);
+        let values = there.values(from.values(tensor)?, &tensor.shape);
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        if let Some(addend) = there.addend {
+            let name = format!("{}.{addend}", tensor.layer);
+            written.push((name, shape.clone(), vec![0; bytes.len()]));
+        }
+        written.push((format!("{}.{}", tensor.layer, there.role), shape, bytes));
+    }
+    let broken = |error| Error::bug(format!("cannot write the weights: {error}"));
+    let views: Result<Vec<(&str, TensorView)>, _> = written
+        .iter()
+        .map(|(name, shape, bytes)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(Dtype::F32, shape.clone(), bytes)?,
+            ))
+        })
+        .collect();
+    // PyTorch's own writers say so, and some of its readers ask for it.
+    let head = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let bytes = views
+        .and_then(|views| serialize(views, Some(head)))
+        .map_err(broken)?;
+    write_atomically(path, &bytes)
 }
 
 impl<B: AutodiffBackend> Network<B>
@@ -137,15 +360,18 @@ impl<'a> Walk<'a> {
     }
 
     /// The tensor's layer and role: the walk goes `layers`, index, kind of layer, ..., role.
-    fn name(&self, between: char) -> String {
+    fn tensor(&self) -> (&'a Planned, &str) {
         let index = self
             .parts
             .get(1)
             .and_then(|part| part.parse::<usize>().ok());
         let layer = &self.planned[index.expect("a tensor belongs to a layer")];
-        let role = self.parts.last().expect("a tensor has a name");
-        format!("{}.{role}", layer.name).replace('.', &between.to_string())
+        (layer, self.parts.last().expect("a tensor has a name"))
     }
+}
+
+fn name(layer: &Planned, role: &str, between: char) -> String {
+    format!("{}.{role}", layer.name).replace('.', &between.to_string())
 }
 
 /// A tensor of any rank.
@@ -169,7 +395,7 @@ impl<B: Backend, const D: usize> AnyTensor for Tensor<B, D> {
 
 struct Named<'a> {
     walk: Walk<'a>,
-    visit: &'a mut dyn FnMut(String, &dyn AnyTensor),
+    visit: &'a mut dyn FnMut(&Planned, &str, &dyn AnyTensor),
 }
 
 impl<B: Backend> ModuleVisitor<B> for Named<'_> {
@@ -182,7 +408,8 @@ impl<B: Backend> ModuleVisitor<B> for Named<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        (self.visit)(self.walk.name('/'), &param.val());
+        let (layer, role) = self.walk.tensor();
+        (self.visit)(layer, role, &param.val());
     }
 }
 
@@ -203,15 +430,17 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for GradientVisitor<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-            self.values.push((self.walk.name('/'), gradient.read()));
+            let (layer, role) = self.walk.tensor();
+            self.values.push((name(layer, role, '/'), gradient.read()));
         }
     }
 }
 
 struct Loader<'a> {
     walk: Walk<'a>,
-    found: BTreeMap<String, TensorSnapshot>,
-    unfit: Vec<String>,
+    file: &'a WeightFile,
+    takes: &'a dyn Fn(&str) -> bool,
+    failure: Option<Error>,
 }
 
 impl<B: Backend> ModuleMapper<B> for Loader<'_> {
@@ -224,19 +453,22 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let name = self.walk.name('.');
-        let data: Option<TensorData> = self.found.get(&name).and_then(|found| found.to_data().ok());
+        let (layer, role) = self.walk.tensor();
+        if !(self.takes)(&layer.name) {
+            return param;
+        }
         let (id, old, mapper) = param.consume();
-        let tensor = match data.filter(|data| data.shape.as_slice() == old.dims()) {
-            Some(data) => {
-                let new = Tensor::from_data(data.convert::<f32>(), &old.device());
-                match old.is_require_grad() {
-                    true => new.require_grad(),
-                    false => new,
-                }
+        let tensor = match self
+            .file
+            .values(&TensorShape::of(layer, role, old.dims().to_vec()))
+        {
+            Ok(values) => {
+                let data = TensorData::new(values, old.dims());
+                let new = Tensor::from_data(data, &old.device());
+                new.set_require_grad(old.is_require_grad())
             }
-            None => {
-                self.unfit.push(name);
+            Err(error) => {
+                self.failure = Some(error);
                 old
             }
         };
@@ -325,11 +557,139 @@ mod tests {
         let error = network::<Flex>(&other, 1).load_weights(&path).unwrap_err();
         assert!(
             error.to_string().starts_with(
-                "error: cannot read the weights: `conv2d_1.weight`, `conv2d_1.bias`, "
+                "error: the weights do not fit: `conv2d_1` needs weight 3x1x3x3, bias 3, \
+                 found weight 2x1x3x3, bias 2; `batch_normalization_1` needs gamma 3, beta 3, "
             ),
             "{error}"
         );
         std::fs::write(&path, b"not weights").unwrap();
         assert!(network::<Flex>(SMALL, 1).load_weights(&path).is_err());
+    }
+
+    #[test]
+    fn chosen_layers_take_their_weights_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let saved = network::<Flex>(SMALL, 1);
+        saved.save_weights(&path).unwrap();
+        let file = WeightFile::read(&path, Layout::Burnlab).unwrap();
+        // A last layer of another size does not matter where it is left out.
+        let other = SMALL.replace("'flatten',", "'flatten', { dense = { units = 7 } },");
+        let fresh = network::<Flex>(&other, 2);
+        let taken = fresh.clone().take_weights(&file, &|_| false).unwrap();
+        assert_eq!(taken.values(), fresh.values());
+        let taken = fresh
+            .clone()
+            .take_weights(&file, &|name| name == "conv2d_1")
+            .unwrap();
+        let expected: Vec<NamedValues> = fresh
+            .values()
+            .into_iter()
+            .map(|fresh| match fresh.0.starts_with("conv2d_1/") {
+                true => saved
+                    .values()
+                    .into_iter()
+                    .find(|(name, _)| *name == fresh.0)
+                    .unwrap(),
+                false => fresh,
+            })
+            .collect();
+        assert_eq!(taken.values(), expected);
+        assert_ne!(taken.values(), fresh.values());
+        let error = fresh
+            .take_weights(&file, &|name| !name.starts_with("conv"))
+            .unwrap_err();
+        assert_eq!(
+            error.problems[0].message,
+            "the weights do not fit: `dense_1` needs weight 98x7, bias 7, found nothing of that name; \
+             `out` needs weight 7x10, bias 10, found weight 98x10, bias 10"
+        );
+    }
+
+    #[test]
+    fn frozen_layers_have_no_gradients() {
+        let mut plan = planned(SMALL);
+        let freeze = super::super::patterns::patterns(&["conv*", "batch*"]);
+        assert_eq!(plan.freeze(&freeze, &Default::default()), []);
+        let device = Default::default();
+        let network = Network::<Autodiff<Flex>>::build(plan, 10, Seed(0), &device);
+        let images = Tensor::ones([2, 1, 28, 28], &device);
+        let gradients = network.forward_training(images).outputs.sum().backward();
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        assert_eq!(
+            names(&network.gradient_values(&gradients)),
+            ["out/weight", "out/bias"]
+        );
+    }
+
+    /// What `torch.nn.ModuleDict(conv2d_1=Conv2d(1, 2, 3, 4), batch_normalization_1=BatchNorm2d(2),
+    /// out=Linear(98, 10)).state_dict()` has, besides `num_batches_tracked`.
+    const STATE_DICT: [(&str, &[usize]); 8] = [
+        ("batch_normalization_1.bias", &[2]),
+        ("batch_normalization_1.running_mean", &[2]),
+        ("batch_normalization_1.running_var", &[2]),
+        ("batch_normalization_1.weight", &[2]),
+        ("conv2d_1.bias", &[2]),
+        ("conv2d_1.weight", &[2, 1, 3, 3]),
+        ("out.bias", &[10]),
+        ("out.weight", &[10, 98]),
+    ];
+
+    #[test]
+    fn weights_go_to_pytorch_and_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+        let saved = network::<Flex>(SMALL, 1);
+        saved.save_weights(&here).unwrap();
+        let file = WeightFile::read(&here, Layout::Burnlab).unwrap();
+        export(&file, &planned(SMALL).tensors(10), Layout::Pytorch, &there).unwrap();
+
+        let mut store = SafetensorsStore::from_file(&there);
+        let tensors = store.get_all_snapshots().unwrap();
+        let shapes: Vec<(&str, &[usize])> = tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
+            .collect();
+        assert_eq!(shapes, STATE_DICT);
+        // out[unit][feature] there is out[feature][unit] here.
+        let out: Vec<f32> = tensors["out.weight"].to_data().unwrap().into_vec().unwrap();
+        let (_, weight) = saved.values().swap_remove(6);
+        assert_eq!(out[3 * 98 + 5], weight[5 * 10 + 3]);
+
+        let file = WeightFile::read(&there, Layout::Pytorch).unwrap();
+        let loaded = network::<Flex>(SMALL, 2)
+            .take_weights(&file, &|_| true)
+            .unwrap();
+        assert_eq!(loaded.values(), saved.values());
+        let wrong = WeightFile::read(&there, Layout::Burnlab).unwrap();
+        assert!(
+            network::<Flex>(SMALL, 2)
+                .take_weights(&wrong, &|_| true)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn the_two_biases_of_an_lstm_are_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let view = || TensorView::new(Dtype::F32, vec![2], &bytes).unwrap();
+        let file = serialize([("a.bias_ih_l0", view()), ("a.bias_hh_l0", view())], None).unwrap();
+        let path = folder.path().join("lstm");
+        fs::write(&path, file).unwrap();
+        let bias = TensorShape {
+            layer: "a".to_string(),
+            key: "lstm",
+            role: "bias".to_string(),
+            shape: vec![2],
+        };
+        let file = WeightFile::read(&path, Layout::Pytorch).unwrap();
+        assert_eq!(file.shape(&bias), Some(vec![2]));
+        assert_eq!(file.values(&bias).unwrap(), [2.0, 4.0]);
+        let again = folder.path().join("again");
+        export(&file, &[bias], Layout::Pytorch, &again).unwrap();
+        let again = WeightFile::read(&again, Layout::Pytorch).unwrap();
+        assert_eq!(again.read_values("a.bias_ih_l0").unwrap(), [2.0, 4.0]);
+        assert_eq!(again.read_values("a.bias_hh_l0").unwrap(), [0.0, 0.0]);
     }
 }

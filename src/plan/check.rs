@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
-use crate::layers::Around;
-use crate::network;
-use crate::shape::Shape;
-use crate::spec::{Document, Model, Resolved, Settings, expand, read};
+use crate::network::{self, TensorShape};
+use crate::spec::{Document, Resolved, Settings, expand, read};
 
 use super::{note, training};
 
@@ -54,7 +52,7 @@ impl<'a> Checker<'a> {
             let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
             note(problems, located(flaw.clone(), resolved.place(&path), file));
         }
-        let settings: Settings = match read(&expanded.values) {
+        let mut settings: Settings = match read(&expanded.values) {
             Ok(settings) => settings,
             Err(unreadable) => {
                 for thing in unreadable {
@@ -78,6 +76,7 @@ impl<'a> Checker<'a> {
         if !blocks_are_sound {
             return Ok(None);
         }
+        look_up_weights(&mut settings, resolved);
         let (checked, flaws) = self.examine(settings)?;
         let sound = flaws.is_empty();
         for flaw in flaws {
@@ -106,19 +105,12 @@ impl<'a> Checker<'a> {
             .collect();
         let augment = settings.augment.check(facts.shape);
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
-        let around = Around::new(facts.classes.len());
-        let Model::Classifier(classifier) = &settings.model;
-        let (plan, layers) = network::plan_classifier(
-            &classifier.layers,
-            Shape::Image(facts.shape),
-            around,
-            settings.train.loss.spec(),
-        );
-        flaws.extend(
-            layers
-                .into_iter()
-                .map(|flaw| flaw.under("model.classifier.layers")),
-        );
+        let (plan, network) = settings.network(facts.shape, facts.classes.len());
+        if let (Some(start), true) = (&settings.start, network.is_empty()) {
+            let start = start.flaws(&plan.names()).into_iter();
+            flaws.extend(start.map(|flaw| flaw.under("start")));
+        }
+        flaws.extend(network);
         let optimizer = settings.train.optimizer.check();
         flaws.extend(
             optimizer
@@ -136,6 +128,19 @@ impl<'a> Checker<'a> {
             settings,
         };
         Ok((checked, flaws))
+    }
+}
+
+/// A file of weights is named from the folder of the file that names it.
+fn look_up_weights(settings: &mut Settings, resolved: &Resolved) {
+    let weights = settings
+        .start
+        .as_mut()
+        .and_then(|start| start.weights.as_mut());
+    let origin = resolved.origin(&["start", "weights"].map(String::from));
+    let folder = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
+    if let (Some(weights), Some(folder)) = (weights, folder) {
+        *weights = folder.join(&weights);
     }
 }
 
@@ -166,17 +171,18 @@ fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
 /// The settings have flaws; a plan's settings have none.
 pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<network::Plan> {
     let (facts, _) = catalogue.check(&settings.data)?;
-    let around = Around::new(facts.classes.len());
-    let Model::Classifier(classifier) = &settings.model;
-    let shape = Shape::Image(facts.shape);
-    let (planned, flaws) = network::plan_classifier(
-        &classifier.layers,
-        shape,
-        around,
-        settings.train.loss.spec(),
-    );
+    let (planned, flaws) = settings.network(facts.shape, facts.classes.len());
     match flaws.first() {
         None => Ok(planned),
         Some(flaw) => Err(Error::new(Kind::Bug, vec![Problem::new(&flaw.message)])),
     }
+}
+
+/// All tensors of the network for one run's settings.
+///
+/// # Errors
+/// As [`planned`].
+pub fn tensors(settings: &Settings, catalogue: &Catalogue) -> Result<Vec<TensorShape>> {
+    let (facts, _) = catalogue.check(&settings.data)?;
+    Ok(planned(settings, catalogue)?.tensors(facts.classes.len()))
 }

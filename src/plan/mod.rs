@@ -5,6 +5,7 @@
 pub mod check;
 mod claims;
 mod grid;
+mod start;
 mod training;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use sha2::{Digest, Sha256};
 use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
+pub use start::Earlier;
+use start::Starter;
 
 use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
@@ -39,6 +42,8 @@ pub struct Plan {
     pub claims: Vec<Claim>,
     /// Datasets of its runs that are not on this machine.
     pub absent: Vec<DatasetSpec>,
+    /// Other experiments that runs start from.
+    pub before: Vec<Plan>,
 }
 
 /// One variant with one seed.
@@ -47,8 +52,10 @@ pub struct Run {
     /// The variant's name, with the grid point's values: `plain,batch_size=50`.
     pub variant: String,
     pub seed: u64,
-    /// Hash of the settings and the seed, 12 hexadecimal digits.
+    /// Hash of the settings, the seed and what it starts from, 12 hexadecimal digits.
     pub id: String,
+    /// The run it starts from, if it starts from one.
+    pub earlier: Option<Earlier>,
     pub settings: Arc<Settings>,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
@@ -101,13 +108,23 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with the file, in the order of its lines; or data is missing.
     pub fn make(path: &Path, overrides: &Overrides, catalogue: &Catalogue) -> Result<Plan> {
+        Plan::make_for(path, overrides, catalogue, &[])
+    }
+
+    /// The same for files whose runs start from this one's.
+    fn make_for(
+        path: &Path,
+        overrides: &Overrides,
+        catalogue: &Catalogue,
+        trail: &[PathBuf],
+    ) -> Result<Plan> {
         let chain = Chain::read(path, overrides)?;
         let mut problems = Vec::new();
         let title = head(&chain, "title", &mut problems);
         let source = head(&chain, "source", &mut problems);
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
-        let mut runs = Vec::new();
+        let (mut runs, mut starters) = (Vec::new(), Vec::new());
         let mut absent = Vec::new();
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
@@ -126,10 +143,21 @@ impl Plan {
                     if checked.absent && !absent.contains(dataset) {
                         absent.push(dataset.clone());
                     }
+                    let (first, starts) = (runs.len(), checked.settings.start.is_some());
                     runs.extend(runs_of(&label, &point, checked));
+                    let runs = first..runs.len();
+                    starters.extend(starts.then_some(Starter { runs, resolved }));
                 }
             }
         }
+        let around = start::Around {
+            path,
+            overrides,
+            catalogue,
+            trail,
+            whole: problems.is_empty(),
+        };
+        let before = start::connect(&mut runs, &starters, &around, &mut problems)?;
         note_twins(&runs, &mut problems);
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
@@ -149,7 +177,18 @@ impl Plan {
             runs,
             claims,
             absent,
+            before,
         })
+    }
+
+    /// The run that one of this plan's starts from, and the plan that has it.
+    pub fn earlier(&self, run: &Run) -> Option<(&Plan, &Run)> {
+        let earlier = run.earlier?;
+        let plan = match earlier.plan {
+            None => self,
+            Some(number) => &self.before[number],
+        };
+        Some((plan, &plan.runs[earlier.run]))
     }
 
     /// The variants' labels in order, each once.
@@ -320,7 +359,8 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
         seed,
-        id: run_id(&settings, seed),
+        id: run_id(&settings, seed, None),
+        earlier: None,
         settings: Arc::clone(&settings),
         swept: swept.clone(),
         images: checked.images,
@@ -330,14 +370,21 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     settings.train.seeds.iter().map(run).collect()
 }
 
-/// What a run's numbers depend on, hashed.
-fn run_id(settings: &Settings, seed: u64) -> String {
+/// What a run's numbers depend on, hashed: `from` is what tells apart the weights that it starts from.
+fn run_id(settings: &Settings, seed: u64, from: Option<&str>) -> String {
     let mut values = serde_json::to_value(settings).expect("settings are plain values");
     if let Some(train) = values
         .get_mut("train")
         .and_then(serde_json::Value::as_object_mut)
     {
         train.remove("seeds");
+    }
+    if let (Some(from), Some(start)) = (from, values.get_mut("start")) {
+        // Where they are found is no matter.
+        for key in ["weights", "run", "best"] {
+            start.as_object_mut().and_then(|start| start.remove(key));
+        }
+        start["from"] = from.into();
     }
     short_hash(format!("{NUMBERS} {seed} {values}").as_bytes())
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use lines::{Lines, Quiet};
 pub use machine::{Share, cores, share};
 pub use protocol::{Assignment, Message};
-pub use supervisor::{Ended, Options, State, is_variant, states, supervise};
+pub use supervisor::{Ended, Only, Options, State, is_variant, states, supervise};
 pub use worker::{MakeReporter, work};
 
 mod bars;

@@ -1,6 +1,6 @@
 //! Hands runs to worker processes, hears them, and survives their deaths.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::protocol::{Assignment, Message};
 use super::{ResultsFolder, Share, Show};
 use crate::error::{Error, Kind, Problem, Result};
-use crate::plan::{Plan, Run};
+use crate::plan::{Earlier, Plan, Run};
 use crate::record::{RunRow, Status};
+use crate::spec::Settings;
 
 /// What the command line says about running.
 #[derive(Debug, Clone)]
@@ -23,12 +24,32 @@ pub struct Options {
     /// As `--device` names it.
     pub device: String,
     pub share: Share,
-    /// Only these variants; all if empty.
-    pub only: Vec<String>,
-    /// Forget what was done before.
+    /// Which runs are wanted; what they start from is trained too where it is missing.
+    pub only: Only,
+    /// Forget what was done before of the runs that are wanted.
     pub fresh: bool,
     /// Stop at the first run that fails.
     pub fail_fast: bool,
+}
+
+/// Which runs of a plan are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    All,
+    /// Those of these variants.
+    Variants(Vec<String>),
+    /// Those with these numbers in the plan.
+    Runs(BTreeSet<usize>),
+}
+
+impl Only {
+    fn wants(&self, index: usize, run: &Run) -> bool {
+        match self {
+            Only::All => true,
+            Only::Variants(names) => names.iter().any(|name| is_variant(run, name)),
+            Only::Runs(runs) => runs.contains(&index),
+        }
+    }
 }
 
 /// How a planned run stands before anything starts.
@@ -54,27 +75,44 @@ pub struct Ended {
 /// How every run of a plan stands on disk.
 pub fn states(plan: &Plan, options: &Options) -> Vec<State> {
     let folder = ResultsFolder::of(&options.results, &plan.name);
-    let wanted = |run: &Run| {
-        options.only.is_empty() || options.only.iter().any(|only| is_variant(run, only))
-    };
-    plan.runs
+    let mut states: Vec<State> = plan
+        .runs
         .iter()
-        .map(|run| {
-            let before = folder.run(run);
-            let row = before.row().filter(|row| row.id == run.id);
-            let fresh = options.fresh && wanted(run);
-            match row {
-                Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
-                    State::Finished(Box::new(row))
-                }
-                _ if !wanted(run) => State::LeftOut,
-                _ if fresh => State::ToDo { epochs_done: 0 },
-                _ => State::ToDo {
-                    epochs_done: before.epochs().len(),
-                },
-            }
-        })
-        .collect()
+        .enumerate()
+        .map(|(index, run)| state(run, &folder, options.only.wants(index, run), options.fresh))
+        .collect();
+    for index in 0..states.len() {
+        add_earlier(plan, index, &folder, &mut states);
+    }
+    states
+}
+
+fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> State {
+    let before = folder.run(run);
+    let row = before.row().filter(|row| row.id == run.id);
+    let fresh = fresh && is_wanted;
+    match row {
+        Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
+            State::Finished(Box::new(row))
+        }
+        _ if !is_wanted => State::LeftOut,
+        _ if fresh => State::ToDo { epochs_done: 0 },
+        _ => State::ToDo {
+            epochs_done: before.epochs().len(),
+        },
+    }
+}
+
+/// Adds what a run that is to be done starts from, as far as it is of the same plan and missing.
+fn add_earlier(plan: &Plan, mut index: usize, folder: &ResultsFolder, states: &mut [State]) {
+    while let (State::ToDo { .. }, Some(Earlier { plan: None, run })) =
+        (&states[index], plan.runs[index].earlier)
+    {
+        if states[run] == State::LeftOut {
+            states[run] = state(&plan.runs[run], folder, true, false);
+        }
+        index = run;
+    }
 }
 
 /// Whether a run belongs to a variant, by the variant's name with or without its grid point.
@@ -188,6 +226,15 @@ fn unfinished(run: &Run) -> RunRow {
     RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
 }
 
+/// How a run stands that is not handed out yet.
+enum Standing {
+    Ready,
+    /// What it starts from is not done yet.
+    Waiting,
+    /// What it starts from will not be done, for this reason.
+    Hopeless(String),
+}
+
 /// How long workers may take to stop before they are killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -212,9 +259,8 @@ impl Supervisor<'_> {
         show: &mut dyn Show,
         changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
     ) -> Result<()> {
-        for _ in 0..self.options.share.jobs.min(self.queue.len()) {
-            self.start_worker()?;
-        }
+        self.drop_hopeless(show, changed)?;
+        self.hand_out()?;
         while self.workers.iter().any(|worker| worker.busy.is_some()) {
             let heard = match receive.recv_timeout(Duration::from_millis(100)) {
                 Ok(heard) => Some(heard),
@@ -253,7 +299,7 @@ impl Supervisor<'_> {
             Heard::Message(Message::Ended { index, row }) => {
                 self.workers[worker].busy = None;
                 self.end_run(index, *row, show, changed)?;
-                self.assign(worker);
+                self.go_on(index, show, changed)?;
             }
             Heard::Gone => {
                 let reason = self.bury(worker);
@@ -261,9 +307,7 @@ impl Supervisor<'_> {
                     let row = self.mark_dead(index, &reason)?;
                     if self.stopping.is_none() {
                         self.end_run(index, row, show, changed)?;
-                    }
-                    if !self.queue.is_empty() && self.stopping.is_none() {
-                        self.start_worker()?;
+                        self.go_on(index, show, changed)?;
                     }
                 }
             }
@@ -290,25 +334,114 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn start_worker(&mut self) -> Result<()> {
-        let number = self.workers.len();
-        let worker = spawn(&self.folder, self.options, number, &self.send)?;
-        self.workers.push(worker);
-        self.assign(number);
+    /// Goes on after a run ended.
+    fn go_on(
+        &mut self,
+        index: usize,
+        show: &mut dyn Show,
+        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    ) -> Result<()> {
+        if self.rows[index].status != Status::Done {
+            self.drop_hopeless(show, changed)?;
+        }
+        self.hand_out()
+    }
+
+    /// Ends runs that start from one without a result, and those that start from them.
+    fn drop_hopeless(
+        &mut self,
+        show: &mut dyn Show,
+        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    ) -> Result<()> {
+        let hopeless = |supervisor: &Self, index: usize| match supervisor.standing(index) {
+            Standing::Hopeless(reason) => Some((index, reason)),
+            Standing::Ready | Standing::Waiting => None,
+        };
+        loop {
+            let mut queued = self.queue.iter();
+            let Some((index, reason)) = queued.find_map(|&index| hopeless(self, index)) else {
+                return Ok(());
+            };
+            self.queue.retain(|&queued| queued != index);
+            let row = self.mark_failed(index, &reason)?;
+            self.end_run(index, row, show, changed)?;
+        }
+    }
+
+    /// Whether a run can start.
+    fn standing(&self, index: usize) -> Standing {
+        let run = &self.plan.runs[index];
+        let Some((plan, earlier)) = self.plan.earlier(run) else {
+            return Standing::Ready;
+        };
+        let row = match run.earlier {
+            Some(Earlier { plan: None, run }) => Some(self.rows[run].clone()),
+            _ => {
+                let folder = ResultsFolder::of(&self.options.results, &plan.name);
+                folder.run(earlier).row().filter(|row| row.id == earlier.id)
+            }
+        };
+        let is_here = std::ptr::eq(plan, self.plan);
+        let how = match row.map(|row| row.status) {
+            Some(Status::Done) => return Standing::Ready,
+            Some(Status::Unfinished) if is_here => return Standing::Waiting,
+            Some(Status::Failed) => "failed",
+            Some(Status::Diverged) => "diverged",
+            Some(Status::Unfinished) | None => "is not done",
+        };
+        let whose = match is_here {
+            true => String::new(),
+            false => format!(" of `{}`", plan.name),
+        };
+        let name = format!("`{}`, seed {}{whose}", earlier.variant, earlier.seed);
+        Standing::Hopeless(format!("the run it starts from ({name}) {how}"))
+    }
+
+    /// Gives runs that can start to workers without one, starts workers where there is room, and lets those
+    /// go that nothing is left for.
+    fn hand_out(&mut self) -> Result<()> {
+        let is_idle = |worker: &Worker| worker.stdin.is_some() && worker.busy.is_none();
+        while self.stopping.is_none() {
+            let can_start = |&index: &usize| matches!(self.standing(index), Standing::Ready);
+            let Some(at) = self.queue.iter().position(can_start) else {
+                break;
+            };
+            let there = self
+                .workers
+                .iter()
+                .filter(|worker| worker.stdin.is_some())
+                .count();
+            let worker = match self.workers.iter().position(is_idle) {
+                Some(worker) => worker,
+                None if there < self.options.share.jobs => self.start_worker()?,
+                None => break,
+            };
+            if let Some(index) = self.queue.remove(at) {
+                self.assign(worker, index);
+            }
+        }
+        if self.queue.is_empty() {
+            // A worker ends with its input.
+            let idle = self.workers.iter_mut().filter(|worker| is_idle(worker));
+            idle.for_each(|worker| worker.stdin = None);
+        }
         Ok(())
     }
 
-    /// Gives a free worker its next run; without one its input is closed, and it ends.
-    fn assign(&mut self, worker: usize) {
-        let Some(index) = self.queue.pop_front().filter(|_| self.stopping.is_none()) else {
-            self.workers[worker].stdin = None;
-            return;
-        };
+    fn start_worker(&mut self) -> Result<usize> {
+        let number = self.workers.len();
+        let worker = spawn(&self.folder, self.options, number, &self.send)?;
+        self.workers.push(worker);
+        Ok(number)
+    }
+
+    /// Gives a worker a run.
+    fn assign(&mut self, worker: usize, index: usize) {
         let run = &self.plan.runs[index];
         let assignment = Assignment {
             index,
             row: unfinished(run),
-            settings: run.settings.as_ref().clone(),
+            settings: self.settings(run),
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
             tensorboard: self.folder.tensorboard(run),
@@ -324,6 +457,22 @@ impl Supervisor<'_> {
                 .write_all(line.as_bytes())
                 .and_then(|()| stdin.flush());
         }
+    }
+
+    /// A run's settings, with the file of the run it starts from.
+    fn settings(&self, run: &Run) -> Settings {
+        let mut settings = run.settings.as_ref().clone();
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        if let Some(start) = &mut settings.start {
+            let earlier = self.plan.earlier(run).map(|(plan, earlier)| {
+                let folder = ResultsFolder::of(&self.options.results, &plan.name);
+                folder.run(earlier).file(start.file_name())
+            });
+            if let Some(path) = earlier.or(start.weights.clone()) {
+                *start = start.from_file(&absolute(path));
+            }
+        }
+        settings
     }
 
     fn stop_workers(&mut self) {
@@ -348,15 +497,24 @@ impl Supervisor<'_> {
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
         let folder = self.folder.run(run);
-        let mut row = folder.row().unwrap_or_else(|| unfinished(run));
+        let row = folder.row().unwrap_or_else(|| unfinished(run));
         // It may have died after its last word was written and before it was told.
         let is_over = matches!(row.status, Status::Done | Status::Diverged);
-        if self.stopping.is_none() && !is_over {
-            row.status = Status::Failed;
-            row.reason = Some(reason.to_string());
-            folder.create()?;
-            folder.write_row(&row)?;
+        match self.stopping.is_none() && !is_over {
+            true => self.mark_failed(index, reason),
+            false => Ok(row),
         }
+    }
+
+    /// The row of a run that failed outside of a worker, also written to its folder.
+    fn mark_failed(&self, index: usize, reason: &str) -> Result<RunRow> {
+        let run = &self.plan.runs[index];
+        let folder = self.folder.run(run);
+        let mut row = folder.row().unwrap_or_else(|| unfinished(run));
+        row.status = Status::Failed;
+        row.reason = Some(reason.to_string());
+        folder.create()?;
+        folder.write_row(&row)?;
         Ok(row)
     }
 

@@ -10,6 +10,7 @@ mod read;
 mod schema;
 mod settings;
 mod stack;
+mod start;
 mod stopping;
 
 pub use blocks::{Expanded, expand};
@@ -20,4 +21,5 @@ pub use read::{Unreadable, read};
 pub use schema::schema;
 pub use settings::{Classifier, Model, Settings, Train};
 pub use stack::{Origin, Resolved, Stack};
+pub use start::{Start, StartRun};
 pub use stopping::{Best, EarlyStopping};

@@ -3,16 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Start;
 use super::stopping::{Best, EarlyStopping};
 use crate::augment::Augment;
 use crate::data::DataFields;
-use crate::layers::LayerSpec;
+use crate::error::Flaw;
+use crate::layers::{Around, LayerSpec};
+use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
 use crate::optim::average::AverageSpec;
 use crate::optim::clip::ClipSpec;
 use crate::optim::schedule::{Rates, ScheduleSpec, Span, WarmUp};
 use crate::record::Watched;
+use crate::shape::{ImageShape, Shape};
 use crate::tagged::OrNone;
 use crate::value::Positive;
 
@@ -26,6 +30,9 @@ pub struct Settings {
     pub augment: Augment,
     /// The network.
     pub model: Model,
+    /// Trained weights to start from. Default none: all layers start fresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     /// How it is trained.
     pub train: Train,
 }
@@ -81,6 +88,14 @@ pub struct Train {
     /// An end of training before all epochs are done. Default "none".
     #[serde(default)]
     pub early_stopping: OrNone<EarlyStopping>,
+    /// Layers that stay as they are, as patterns of their names: no step and no weight decay changes
+    /// them, and batch normalization keeps and uses its running statistics, as with Keras's
+    /// `trainable = False`. Default none.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub freeze: Patterns,
+    /// The only layers that do not stay as they are. Default all.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub train_only: Patterns,
     /// One run for each. Every use of chance in a run comes from its seed.
     pub seeds: Vec<u64>,
 }
@@ -114,5 +129,27 @@ impl Train {
     pub fn best_metric(&self) -> Watched {
         let usual = || Watched::find("validation_loss").expect("there is such a column");
         self.best.map_or_else(usual, |best| best.metric)
+    }
+}
+
+impl Settings {
+    /// The network for images of this shape in so many classes, with what is frozen in it.
+    ///
+    /// Flaws have keys such as `model.classifier.layers.3` and `train.freeze.0`.
+    pub fn network(&self, images: ImageShape, classes: usize) -> (network::Plan, Vec<Flaw>) {
+        let Model::Classifier(classifier) = &self.model;
+        let (mut plan, flaws) = network::plan_classifier(
+            &classifier.layers,
+            Shape::Image(images),
+            Around::new(classes),
+            self.train.loss.spec(),
+        );
+        let below = |outer: &'static str| move |flaw: Flaw| flaw.under(outer);
+        if !flaws.is_empty() {
+            let flaws = flaws.into_iter().map(below("model.classifier.layers"));
+            return (plan, flaws.collect());
+        }
+        let flaws = plan.freeze(&self.train.freeze, &self.train.train_only);
+        (plan, flaws.into_iter().map(below("train")).collect())
     }
 }

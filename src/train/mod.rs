@@ -20,13 +20,11 @@ use burn::tensor::Tensor;
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Kind, Problem, Result};
-use crate::layers::Around;
-use crate::network::{NamedValues, Network, plan_classifier};
+use crate::network::{NamedValues, Network, WeightFile};
 use crate::objective::{Objective, Targets};
 use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
-use crate::shape::Shape;
-use crate::spec::{Model, Settings};
+use crate::spec::{Settings, Start};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::{Tally, evaluate};
 use set::{Batch, EvaluationSet, TrainingSet};
@@ -127,21 +125,18 @@ struct State<B: TrainingBackend> {
 impl<B: TrainingBackend> State<B> {
     /// Before the first epoch.
     fn fresh(job: &Job, splits: &Splits, device: &B::Device) -> Result<Self> {
-        let Model::Classifier(classifier) = &job.settings.model;
-        let shape = Shape::Image(splits.train.shape);
-        let around = Around::new(splits.class_names.len());
-        let loss = job.settings.train.loss.spec();
-        let (plan, flaws) = plan_classifier(&classifier.layers, shape, around, loss);
+        let classes = splits.class_names.len();
+        let (plan, flaws) = job.settings.network(splits.train.shape, classes);
         if !flaws.is_empty() {
             let problem =
                 |flaw: crate::error::Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
             let problems = flaws.into_iter().map(problem).collect();
             return Err(Error::new(Kind::Usage, problems));
         }
-        let seed = Seed(job.seed);
+        let network = Network::build(plan, classes, Seed(job.seed), device);
         Ok(State {
             learner: Learner {
-                network: Network::build(plan, around.classes, seed, device),
+                network: first_weights(network, job.settings.start.as_ref())?,
                 optimiser: job.settings.train.optimizer.build(),
                 average: None,
             },
@@ -149,6 +144,19 @@ impl<B: TrainingBackend> State<B> {
             rows: Vec::new(),
         })
     }
+}
+
+/// The network with what it takes from a file of weights; whoever gave the job has seen to it that a run
+/// that it starts from is such a file.
+fn first_weights<B: TrainingBackend>(
+    network: Network<B>,
+    start: Option<&Start>,
+) -> Result<Network<B>> {
+    let Some((start, path)) = start.and_then(|start| Some((start, start.weights.as_ref()?))) else {
+        return Ok(network);
+    };
+    let file = WeightFile::read(path, start.layout)?;
+    network.take_weights(&file, &|layer| start.takes(layer))
 }
 
 /// A run at work.

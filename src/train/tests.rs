@@ -424,3 +424,96 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
     assert!(names.contains(&"conv2d_1/weight"));
     assert!(names.contains(&"dense_1/bias/gradient"), "{names:?}");
 }
+
+#[test]
+fn frozen_layers_stay_as_the_file_has_them_and_the_others_learn() {
+    let _alone = sole_use_of_chance();
+    let temporary = tempfile::tempdir().unwrap();
+    let first = RunFolder::new(temporary.path().join("first"));
+    let plain = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
+    attempt(&plain, &first, 0);
+    let start = first.file("weights.safetensors");
+    let all = tensors(&start);
+
+    for layers in [
+        "freeze = ['conv*', 'batch*']",
+        "train_only = ['dense_1', 'dropout_1']",
+    ] {
+        let decay = "optimizer = { adamw = { weight_decay = 0.1 } }";
+        let mut frozen = settings(NETWORK, &format!("epochs = 3\n{decay}\n{layers}"), "");
+        let table = format!("weights = '{}'", start.display());
+        frozen.start = Some(toml::from_str(&table).unwrap());
+        let folder = RunFolder::new(temporary.path().join(layers));
+        // Stopped and resumed, since a checkpoint must not thaw anything.
+        attempt(&frozen, &folder, 1);
+        let (outcome, _) = attempt(&frozen, &folder, 0);
+        assert!(matches!(outcome, Outcome::Done(_)));
+        for (name, values) in tensors(&folder.file("weights.safetensors")) {
+            let stayed = values == all[&name];
+            assert_eq!(stayed, !name.starts_with("dense_1"), "{name} with {layers}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_starts_from_the_weights_of_another_starts_where_that_ended() {
+    let _alone = sole_use_of_chance();
+    let temporary = tempfile::tempdir().unwrap();
+    let first = RunFolder::new(temporary.path().join("first"));
+    let plain = settings(NETWORK, "epochs = 2\noptimizer = 'adam'", "");
+    attempt(&plain, &first, 0);
+    let loss_of_first_epoch = |start: Option<&str>, name: &str| {
+        let mut settings = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
+        settings.start = start.map(|start| toml::from_str(start).unwrap());
+        let folder = RunFolder::new(temporary.path().join(name));
+        attempt(&settings, &folder, 0);
+        folder.epochs()[0].train.loss
+    };
+    let path = first.file("weights.safetensors");
+    let fresh = loss_of_first_epoch(None, "fresh");
+    let warm = loss_of_first_epoch(Some(&format!("weights = '{}'", path.display())), "warm");
+    assert!(warm < 0.7 * fresh, "{warm} against {fresh}");
+    let head = format!("weights = '{}'\ninclude = ['batch*']", path.display());
+    let head = loss_of_first_epoch(Some(&head), "head");
+    assert!(
+        head > warm && head != fresh,
+        "{head} against {warm} and {fresh}"
+    );
+}
+
+#[test]
+fn weights_that_are_not_there_fail_the_run() {
+    let mut settings = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
+    settings.start = Some(toml::from_str("weights = 'nowhere.safetensors'").unwrap());
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(temporary.path());
+    let stop = AtomicBool::new(false);
+    let job = Job {
+        settings: &settings,
+        seed: 0,
+        folder: &folder,
+        device: &Device::cpu(),
+        catalogue: &catalogue(),
+        stop: &stop,
+    };
+    let mut ear = Ear {
+        events: Vec::new(),
+        stop_after: 0,
+        stop: &stop,
+    };
+    let error = train(&job, &mut ear).unwrap_err();
+    assert_eq!(
+        error.problems[0].message,
+        "cannot read the weights: no such file or directory"
+    );
+}
+
+/// All tensors of a file, as bytes.
+fn tensors(path: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors().into_iter();
+    tensors
+        .map(|(name, tensor)| (name, tensor.data().to_vec()))
+        .collect()
+}

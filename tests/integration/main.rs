@@ -8,3 +8,4 @@ mod lab;
 mod rooms;
 mod runs;
 mod schema;
+mod transfer;

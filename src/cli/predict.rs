@@ -1,0 +1,127 @@
+//! `burnlab predict`: what a trained run says of images.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::trained::{self, Which};
+use super::{catalogue, say};
+use crate::backend::Device;
+use crate::data::{Unlabelled, read_unlabelled};
+use crate::error::{Error, Result, count};
+use crate::plan::check::planned;
+use crate::predict::{Measure, Trained};
+use crate::table::draw;
+
+#[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
+pub struct PredictArguments {
+    /// The experiment, as a path or its name under experiments/
+    file: PathBuf,
+    /// One of its variants [default: the only one]
+    variant: Option<String>,
+    /// A PNG or JPEG file, a folder of such, or an IDX file of images
+    path: PathBuf,
+    /// Print comma-separated values instead of a table
+    #[arg(long)]
+    csv: bool,
+    /// Show the K likeliest classes
+    #[arg(long, value_name = "K", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
+    top: u16,
+    /// auto, cpu, cuda, cuda:N or ndarray
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Prints the likeliest classes of every image.
+pub fn predict(arguments: PredictArguments) -> Result<()> {
+    let catalogue = catalogue();
+    let variant = arguments.variant.as_deref();
+    let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let settings = &found.run.settings;
+    let (facts, _) = catalogue.check(&settings.data)?;
+    let images = read_unlabelled(&arguments.path, facts.shape)?;
+    let mut pixels: Vec<f32> = images
+        .iter()
+        .flat_map(|image| &image.pixels)
+        .copied()
+        .collect();
+    settings.data.scale.apply(&mut pixels);
+    let classes = &found.measured.classes;
+    let trained = Trained {
+        plan: planned(settings, &catalogue)?,
+        classes: classes.len(),
+        loss: settings.train.loss.spec(),
+        weights: &found.weights,
+    };
+    let answers = trained.answer(&pixels, facts.shape, &Device::parse(&arguments.device)?)?;
+    let top = usize::from(arguments.top).min(classes.len());
+    let header = header(top, trained.measure());
+    let rows: Vec<Vec<String>> = images
+        .iter()
+        .zip(&answers)
+        .map(|(image, answer)| row(image, answer, classes, top))
+        .collect();
+    note_changes(&images);
+    match arguments.csv {
+        true => print_csv(&header, &rows),
+        false => {
+            say(&draw(&header, &rows, 1));
+            Ok(())
+        }
+    }
+}
+
+/// `image`, then class and number in turn, the likeliest first.
+fn header(top: usize, measure: Measure) -> Vec<String> {
+    let pair = |place: usize| match place {
+        1 => ["class".to_string(), measure.name().to_string()],
+        _ => [
+            format!("class_{place}"),
+            format!("{}_{place}", measure.name()),
+        ],
+    };
+    let pairs = (1..=top).flat_map(pair);
+    std::iter::once("image".to_string()).chain(pairs).collect()
+}
+
+fn row(image: &Unlabelled, answer: &[f32], classes: &[String], top: usize) -> Vec<String> {
+    let mut order: Vec<usize> = (0..answer.len()).collect();
+    order.sort_by(|&one, &other| answer[other].total_cmp(&answer[one]));
+    let pair = |&class: &usize| [classes[class].clone(), format!("{:.4}", answer[class])];
+    let pairs = order[..top].iter().flat_map(pair);
+    std::iter::once(image.name.clone()).chain(pairs).collect()
+}
+
+/// Says what was done to images that had another shape, a line for each kind of change.
+fn note_changes(images: &[Unlabelled]) {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for image in images.iter().filter(|image| !image.changes.is_empty()) {
+        match kinds.iter_mut().find(|(known, _)| *known == image.changes) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((&image.changes, 1)),
+        }
+    }
+    for (changes, number) in kinds {
+        eprintln!("note: {} changed: {changes}", count(number, "image"));
+    }
+}
+
+fn print_csv(header: &[String], rows: &[Vec<String>]) -> Result<()> {
+    let broken = |error: String| Error::bug(format!("cannot make the table: {error}"));
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for record in std::iter::once(header).chain(rows.iter().map(Vec::as_slice)) {
+        table
+            .write_record(record)
+            .map_err(|error| broken(error.to_string()))?;
+    }
+    let bytes = table
+        .into_inner()
+        .map_err(|error| broken(error.to_string()))?;
+    // A reader that has gone away is no error.
+    let _ = std::io::stdout().write_all(&bytes);
+    Ok(())
+}

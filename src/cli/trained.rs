@@ -1,0 +1,122 @@
+//! Which trained run a command is about.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Set, files};
+use crate::data::Catalogue;
+use crate::error::{Error, Problem, Result, did_you_mean, list};
+use crate::plan::{Plan, Run};
+use crate::record::{Measured, Status};
+use crate::run::{ResultsFolder, is_variant};
+
+/// What tells runs of a variant apart.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The run's seed [default: the first one of the variant]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Take the weights of least validation loss, not the last ones
+    #[arg(long)]
+    best: bool,
+    /// Where results are
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "results",
+        env = "BURNLAB_RESULTS"
+    )]
+    results: PathBuf,
+    #[command(flatten)]
+    set: Set,
+}
+
+/// A run that is done.
+pub struct Trained {
+    pub run: Run,
+    pub measured: Measured,
+    pub weights: PathBuf,
+}
+
+/// The run of an experiment that is meant, with what it left.
+///
+/// # Errors
+/// There is no such run, several could be meant, or it is not done.
+pub fn find(
+    file: &Path,
+    variant: Option<&str>,
+    which: Which,
+    catalogue: &Catalogue,
+) -> Result<Trained> {
+    let path = files::find(file)?;
+    let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
+    let run = one_run(&plan, variant, which.seed)?;
+    let name = format!("`{}`, seed {} of `{}`", run.variant, run.seed, plan.name);
+    let folder = ResultsFolder::of(&which.results, &plan.name).run(run);
+    let row = folder.row().filter(|row| row.id == run.id);
+    let told = |says: String| Problem::new(format!("{name} {says}")).at_file(folder.path());
+    let measured = match row.map(|row| (row.status, row.reason, row.measured)) {
+        Some((Status::Done, _, Some(measured))) => measured,
+        Some((status @ (Status::Failed | Status::Diverged), reason, _)) => {
+            let reason = reason
+                .map(|reason| format!(": {reason}"))
+                .unwrap_or_default();
+            return Err(Error::data(told(format!("{}{reason}", status.name()))));
+        }
+        _ => {
+            let problem = Problem::new(format!("{name} is not trained"));
+            let command = format!("burnlab run {} --only {}", file.display(), run.variant);
+            return Err(Error::data(problem.hint(command)));
+        }
+    };
+    let weights = folder.file(match which.best {
+        true => "best.safetensors",
+        false => "weights.safetensors",
+    });
+    if which.best && measured.best_epoch.is_none() {
+        let says = "keeps no best weights: it has no validation set".to_string();
+        return Err(Error::data(told(says).hint("leave out `--best`")));
+    }
+    Ok(Trained {
+        run: run.clone(),
+        measured,
+        weights,
+    })
+}
+
+fn one_run<'a>(plan: &'a Plan, variant: Option<&str>, seed: Option<u64>) -> Result<&'a Run> {
+    let is_meant = |run: &&Run| variant.is_none_or(|variant| is_variant(run, variant));
+    let runs: Vec<&Run> = plan.runs.iter().filter(is_meant).collect();
+    let mut labels: Vec<&str> = runs.iter().map(|run| run.variant.as_str()).collect();
+    labels.dedup();
+    let usage = |message: String| Problem::new(message);
+    let Some(first) = runs.first() else {
+        let asked = variant.unwrap_or_default();
+        let problem = usage(format!(
+            "`{}` has no variant `{asked}`",
+            plan.path.display()
+        ));
+        return Err(Error::usage(
+            problem.maybe_hint(did_you_mean(asked, &plan.variants())),
+        ));
+    };
+    if labels.len() > 1 {
+        let problem = usage(format!(
+            "`{}` has several variants: name one",
+            plan.path.display()
+        ));
+        return Err(Error::usage(
+            problem.hint(format!("they are {}", list(&labels))),
+        ));
+    }
+    let Some(seed) = seed else {
+        return Ok(first);
+    };
+    let found = runs.iter().find(|run| run.seed == seed);
+    found.copied().ok_or_else(|| {
+        let seeds: Vec<String> = runs.iter().map(|run| run.seed.to_string()).collect();
+        let problem = usage(format!("`{}` has no run with seed {seed}", first.variant));
+        Error::usage(problem.hint(format!("its seeds: {}", seeds.join(", "))))
+    })
+}

@@ -1,0 +1,273 @@
+//! Images of any kind, brought to the shape that a network takes.
+//!
+//! Colour is made gray as brightness (Rec. 709) and gray is made colour by repeating it; an image of another
+//! size is resized with a linear filter that averages where it shrinks. Transparency is left out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, RgbImage};
+
+use super::content::{Stream, file_name};
+use super::{folder, idx};
+use crate::error::{Error, Kind, Problem, Result};
+use crate::shape::ImageShape;
+
+/// An image whose class is to be found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unlabelled {
+    /// The file's name, with the image's number from 0 where a file holds many: `digits.gz[7]`.
+    pub name: String,
+    /// From 0 to 1, `[channels, height, width]`.
+    pub pixels: Vec<f32>,
+    /// What was done to give it its shape: `colour to gray, 64x48 to 28x28 (height x width)`; empty for
+    /// nothing.
+    pub changes: String,
+}
+
+/// Reads the images at a path and brings them to a shape: of a PNG or JPEG file, of all such files below a
+/// folder, in the order of their names, or of an IDX file of images, plain or gzip.
+///
+/// # Errors
+/// There is no image at the path, a file is damaged, or an image has other channels than gray or RGB where
+/// it would have to be changed.
+pub fn read_unlabelled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
+    if path.is_dir() {
+        let files = image_files(path);
+        if files.is_empty() {
+            let problem = Problem::new("there are no PNG or JPEG images here").at_file(path);
+            return Err(Error::data(problem));
+        }
+        let name = |file: &Path| {
+            file.strip_prefix(path)
+                .unwrap_or(file)
+                .display()
+                .to_string()
+        };
+        return files
+            .iter()
+            .map(|file| picture(file, name(file), shape))
+            .collect();
+    }
+    match holds_many(path)? {
+        true => many(path, shape),
+        false => Ok(vec![picture(path, file_name(path), shape)?]),
+    }
+}
+
+fn image_files(folder: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok)
+        .map(walkdir::DirEntry::into_path)
+        .filter(|path| folder::is_image(path))
+        .collect()
+}
+
+/// Whether a file is of the IDX format, by its first bytes.
+fn holds_many(path: &Path) -> Result<bool> {
+    let bytes = Stream::open(path)?.start_of(3)?;
+    Ok(bytes == [0, 0, 8])
+}
+
+fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabelled> {
+    let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
+    let (found, planes) = folder::decode(&bytes).map_err(|error| {
+        let mut error = folder::unreadable(path, &error);
+        let problem = error.problems.remove(0);
+        Error::data(problem.hint("PNG, JPEG and IDX files of images are read"))
+    })?;
+    fitted(name, path, found, planes, shape)
+}
+
+fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
+    let (found, pixels) = idx::read_images(path)?;
+    let name = file_name(path);
+    let images = pixels.chunks_exact(found.len()).enumerate();
+    images
+        .map(|(index, image)| {
+            fitted(
+                format!("{name}[{index}]"),
+                path,
+                found,
+                image.to_vec(),
+                shape,
+            )
+        })
+        .collect()
+}
+
+/// Brings planes `[channels, height, width]` to a shape.
+fn fitted(
+    name: String,
+    path: &Path,
+    found: ImageShape,
+    planes: Vec<u8>,
+    shape: ImageShape,
+) -> Result<Unlabelled> {
+    let mut changes = Vec::new();
+    let mut planes = planes;
+    if found != shape {
+        let (Some(mut image), 1 | 3) = (whole(found, planes), shape.channels) else {
+            let message = format!("`{name}` is {found}, but the network takes {shape}");
+            let problem = Problem::new(message).at_file(path);
+            return Err(Error::data(
+                problem.hint("only gray and RGB images can be changed"),
+            ));
+        };
+        if found.channels != shape.channels {
+            let kind = |shape: ImageShape| {
+                if shape.channels == 1 {
+                    "gray"
+                } else {
+                    "colour"
+                }
+            };
+            changes.push(format!("{} to {}", kind(found), kind(shape)));
+        }
+        if (found.height, found.width) != (shape.height, shape.width) {
+            let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
+            changes.push(format!(
+                "{} to {} (height x width)",
+                size(found),
+                size(shape)
+            ));
+            let (width, height) = (shape.width as u32, shape.height as u32);
+            image = image.resize_exact(width, height, FilterType::Triangle);
+        }
+        planes = folder::planes(image, shape.channels);
+    }
+    Ok(Unlabelled {
+        name,
+        pixels: planes
+            .into_iter()
+            .map(|value| f32::from(value) / 255.0)
+            .collect(),
+        changes: changes.join(", "),
+    })
+}
+
+/// Planes as an image; none where they are neither gray nor RGB.
+fn whole(shape: ImageShape, planes: Vec<u8>) -> Option<DynamicImage> {
+    let (width, height) = (shape.width as u32, shape.height as u32);
+    let plane = shape.width * shape.height;
+    match shape.channels {
+        1 => GrayImage::from_raw(width, height, planes).map(DynamicImage::from),
+        3 => {
+            let channels = |at: usize| (0..3).map(move |channel| channel * plane + at);
+            let pixels = (0..plane).flat_map(channels).map(|at| planes[at]).collect();
+            RgbImage::from_raw(width, height, pixels).map(DynamicImage::from)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Luma, Rgb};
+
+    const GRAY: ImageShape = ImageShape {
+        channels: 1,
+        height: 4,
+        width: 4,
+    };
+
+    fn one(path: &Path, shape: ImageShape) -> Unlabelled {
+        let mut images = read_unlabelled(path, shape).unwrap();
+        assert_eq!(images.len(), 1);
+        images.remove(0)
+    }
+
+    #[test]
+    fn an_image_of_the_right_shape_is_taken_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let mut image = GrayImage::from_pixel(4, 4, Luma([51]));
+        image.put_pixel(1, 0, Luma([255]));
+        image.save(&path).unwrap();
+        let read = one(&path, GRAY);
+        assert_eq!((read.name.as_str(), read.changes.as_str()), ("a.png", ""));
+        assert_eq!(read.pixels[..3], [0.2, 1.0, 0.2]);
+    }
+
+    #[test]
+    fn size_and_colour_are_changed_and_it_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        RgbImage::from_pixel(8, 2, Rgb([255, 255, 255]))
+            .save(&path)
+            .unwrap();
+        let read = one(&path, GRAY);
+        assert_eq!(read.changes, "colour to gray, 2x8 to 4x4 (height x width)");
+        assert_eq!(read.pixels, [1.0; 16]);
+        RgbImage::from_pixel(4, 4, Rgb([255, 0, 51]))
+            .save(&path)
+            .unwrap();
+        let colour = ImageShape::new(3, 2, 2);
+        let read = one(&path, colour);
+        assert_eq!(read.pixels, [[1.0; 4], [0.0; 4], [0.2; 4]].concat());
+        GrayImage::from_pixel(4, 4, Luma([51])).save(&path).unwrap();
+        let read = one(&path, ImageShape::new(3, 4, 4));
+        assert_eq!(
+            (read.pixels, read.changes.as_str()),
+            (vec![0.2; 48], "gray to colour")
+        );
+    }
+
+    #[test]
+    fn a_folder_gives_its_images_by_name_and_skips_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("b")).unwrap();
+        for name in ["c.png", "b/a.jpg"] {
+            let image = GrayImage::from_pixel(4, 4, Luma([9]));
+            image.save(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("notes.txt"), "no image").unwrap();
+        let names: Vec<String> = read_unlabelled(folder.path(), GRAY)
+            .unwrap()
+            .into_iter()
+            .map(|image| image.name)
+            .collect();
+        assert_eq!(names, ["b/a.jpg", "c.png"]);
+        let empty = tempfile::tempdir().unwrap();
+        let error = read_unlabelled(empty.path(), GRAY).unwrap_err();
+        assert_eq!(
+            error.problems[0].message,
+            "there are no PNG or JPEG images here"
+        );
+    }
+
+    #[test]
+    fn an_idx_file_gives_all_its_images() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = path.join("data/mnist/t10k-images-idx3-ubyte.gz");
+        let images = read_unlabelled(&path, ImageShape::new(1, 28, 28)).unwrap();
+        assert_eq!(images.len(), 10_000);
+        assert_eq!(images[7].name, "t10k-images-idx3-ubyte.gz[7]");
+        assert!(images[7].pixels.iter().any(|&value| value > 0.9));
+    }
+
+    #[test]
+    fn what_is_no_image_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        fs::write(&path, "no image").unwrap();
+        let problem = read_unlabelled(&path, GRAY).unwrap_err().problems.remove(0);
+        assert!(
+            problem.message.starts_with("cannot read image `a.png`: "),
+            "{problem}"
+        );
+        assert_eq!(
+            problem.hint.as_deref(),
+            Some("PNG, JPEG and IDX files of images are read")
+        );
+        let missing = read_unlabelled(&folder.path().join("b.png"), GRAY).unwrap_err();
+        assert_eq!(
+            missing.problems[0].message,
+            "cannot read: no such file or directory"
+        );
+    }
+}

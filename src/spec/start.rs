@@ -1,0 +1,179 @@
+//! The `[start]` table: what the first weights are taken from, and for which layers.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Flaw;
+use crate::network::{Layout, Patterns};
+
+/// Trained weights to start from: a file's, or another run's, which is trained first. Layers without a
+/// counterpart must be left out with `include` or `exclude`; they start fresh.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// A safetensors file, looked up beside this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// A run of this or another experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<StartRun>,
+    /// Whether the run's weights of least validation loss are taken, not its last ones. Default false.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub best: bool,
+    /// How the file calls and lays out its tensors. Default burnlab.
+    #[serde(default, skip_serializing_if = "Layout::is_default")]
+    pub layout: Layout,
+    /// Layers that take their weights from there, as patterns of their names. Default all.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub include: Patterns,
+    /// Layers that do not, whatever `include` says. Default none.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub exclude: Patterns,
+}
+
+fn is_not(value: &bool) -> bool {
+    !value
+}
+
+/// Which run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRun {
+    /// Its name under `experiments/`, or a path from this file's folder. Default: this very file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// One of the experiment's variants; in the same file that at the same point of the grid. Default: the
+    /// only one that the other experiment has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Default: the seed of the run that starts from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+impl Start {
+    /// Whether the layer of this name takes its weights from there.
+    pub fn takes(&self, layer: &str) -> bool {
+        let included = self.include.is_empty() || self.include.matches(layer);
+        included && !self.exclude.matches(layer)
+    }
+
+    /// The file in a run's folder.
+    pub fn file_name(&self) -> &'static str {
+        match self.best {
+            true => "best.safetensors",
+            false => "weights.safetensors",
+        }
+    }
+
+    /// The same start from a run's file, now that there is one.
+    pub fn from_file(&self, path: &Path) -> Start {
+        Start {
+            weights: Some(path.to_path_buf()),
+            run: None,
+            best: false,
+            ..self.clone()
+        }
+    }
+
+    /// What is wrong with it for a network with these layers; keys are below `[start]`.
+    pub fn flaws(&self, layers: &[&str]) -> Vec<Flaw> {
+        let mut flaws: Vec<Flaw> = Vec::new();
+        match (&self.weights, &self.run) {
+            (Some(_), Some(_)) => {
+                let message = "`start` says both `weights` and `run`";
+                flaws.push(Flaw::new("run", message).hint("keep one of them"));
+            }
+            (None, None) => {
+                let message = "`start` does not say what to start from";
+                let hint = "weights = \"FILE.safetensors\", or run = { variant = \"NAME\" }";
+                flaws.push(Flaw::new("", message).hint(hint));
+            }
+            (Some(_), None) if self.best => {
+                let message = "`best` chooses among the weights of a run, not in a file";
+                flaws.push(Flaw::new("best", message));
+            }
+            (None, Some(_)) if !self.layout.is_default() => {
+                let message = "`layout` tells how a file is laid out; runs have burnlab's own";
+                flaws.push(Flaw::new("layout", message).hint("leave it out"));
+            }
+            _ => {}
+        }
+        for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
+            let idle = patterns.flaws(key, layers).into_iter();
+            flaws.extend(idle.map(|flaw| flaw.under(key)));
+        }
+        if flaws.is_empty() && !layers.iter().any(|layer| self.takes(layer)) {
+            let message =
+                "`include` and `exclude` leave no layer that takes its weights from there";
+            flaws.push(Flaw::new("", message));
+        }
+        flaws
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(text: &str) -> Start {
+        toml::from_str(text).expect("the table parses")
+    }
+
+    #[test]
+    fn layers_are_taken_unless_left_out() {
+        let all = start("weights = 'a'");
+        assert!(all.takes("conv2d_1"));
+        let some = start("weights = 'a'\ninclude = ['conv*']\nexclude = ['conv2d_2']");
+        assert!(some.takes("conv2d_1") && !some.takes("conv2d_2") && !some.takes("dense_1"));
+    }
+
+    #[test]
+    fn a_start_says_one_thing_to_start_from() {
+        let told = |text: &str| -> Vec<String> {
+            let flaws = start(text).flaws(&["conv2d_1", "dense_1"]);
+            flaws
+                .into_iter()
+                .map(|flaw| format!("{}: {}", flaw.key, flaw.message))
+                .collect()
+        };
+        assert_eq!(told("weights = 'a'"), [""; 0]);
+        assert_eq!(
+            told("best = true"),
+            [": `start` does not say what to start from"]
+        );
+        assert_eq!(
+            told("weights = 'a'\nrun = {}"),
+            ["run: `start` says both `weights` and `run`"]
+        );
+        assert_eq!(
+            told("run = {}\nlayout = 'pytorch'"),
+            ["layout: `layout` tells how a file is laid out; runs have burnlab's own"]
+        );
+        assert_eq!(
+            told("run = {}\nexclude = ['dense_2']"),
+            ["exclude.0: `dense_2` in `exclude` is the name of no layer"]
+        );
+        assert_eq!(
+            told("run = {}\ninclude = ['dense_1']\nexclude = ['dense*']"),
+            [": `include` and `exclude` leave no layer that takes its weights from there"]
+        );
+    }
+
+    #[test]
+    fn a_start_from_a_file_stays_what_it_was_but_for_its_source() {
+        let run = start("run = { variant = 'a' }\nbest = true\ninclude = ['conv*']");
+        let file = run.from_file(Path::new("x/best.safetensors"));
+        assert_eq!(
+            file,
+            start("weights = 'x/best.safetensors'\ninclude = ['conv*']")
+        );
+        let text = toml::to_string(&file).unwrap();
+        assert_eq!(
+            text,
+            "weights = \"x/best.safetensors\"\ninclude = [\"conv*\"]\n"
+        );
+    }
+}
