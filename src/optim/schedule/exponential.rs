@@ -49,7 +49,7 @@ mod tests {
     fn the_rate_falls_every_epoch_or_every_step() {
         let stairs = [(0, 1.0), (3, 1.0), (4, 0.9), (8, 0.81), (39, 0.387_420_489)];
         check("{'exponential': {'factor': 0.9}}", &stairs);
-        let slope = [(0, 1.0), (4, 0.5), (8, 0.25), (2, 0.707_106_781_186_547_6)];
+        let slope = [(0, 1.0), (4, 0.5), (8, 0.25), (2, 0.5f64.sqrt())];
         check(
             "{'exponential': {'factor': 0.5, 'staircase': false}}",
             &slope,
