@@ -173,14 +173,11 @@ struct Run<'a, B: TrainingBackend> {
     classes: Vec<String>,
 }
 
-/// How the batches of an epoch ended.
-enum Batches<B: TrainingBackend> {
-    Interrupted,
-    Over {
-        learner: Learner<B>,
-        score: Score,
-        taken: Taken,
-    },
+/// What the batches of an epoch came to.
+struct Batches<B: TrainingBackend> {
+    learner: Learner<B>,
+    score: Score,
+    taken: Taken,
 }
 
 impl<B: TrainingBackend> Run<'_, B> {
@@ -204,17 +201,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         while !is_over(settings, &state.rows) {
             let epoch = state.rows.len() + 1;
             let start = Instant::now();
-            let (score, taken) = match self.batches(epoch, state.learner)? {
-                Batches::Interrupted => return Ok(Outcome::Interrupted),
-                Batches::Over {
-                    learner,
-                    score,
-                    taken,
-                } => {
-                    state.learner = learner;
-                    (score, taken)
-                }
+            let Some(batches) = self.batches(epoch, state.learner)? else {
+                return Ok(Outcome::Interrupted);
             };
+            let Batches {
+                learner,
+                score,
+                taken,
+            } = batches;
+            state.learner = learner;
             let training = start.elapsed().as_secs_f64();
             let resting = state.learner.resting();
             let validation = self
@@ -246,7 +241,8 @@ impl<B: TrainingBackend> Run<'_, B> {
         self.finish(state)
     }
 
-    fn batches(&mut self, epoch: usize, mut learner: Learner<B>) -> Result<Batches<B>> {
+    /// Trains one epoch; `None` if it was interrupted.
+    fn batches(&mut self, epoch: usize, mut learner: Learner<B>) -> Result<Option<Batches<B>>> {
         let settings = &self.job.settings.train;
         let seed = Seed(self.job.seed);
         B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
@@ -256,7 +252,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         let mut steps = Steps::new(settings, self.train.len(), epoch);
         for batch in 0..batches {
             if self.job.stop.load(Ordering::Relaxed) {
-                return Ok(Batches::Interrupted);
+                return Ok(None);
             }
             let Batch { images, targets } = self.train.batch(&order, batch);
             let (mean, total, outputs) = self.loss(&learner.network, images, &targets);
@@ -273,11 +269,11 @@ impl<B: TrainingBackend> Run<'_, B> {
                 batches,
             })?;
         }
-        Ok(Batches::Over {
+        Ok(Some(Batches {
             learner,
             score: tally.read(),
             taken: steps.read(),
-        })
+        }))
     }
 
     /// The mean loss of a batch, `[1]`; that with side classifiers and penalties, `[1]`, which is made
