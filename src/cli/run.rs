@@ -142,13 +142,13 @@ fn add_parts<'a>(
         fail_fast: arguments.fail_fast,
     };
     let states = states(plan, &options);
-    let to_do = |state: &&State| matches!(state, State::ToDo { .. });
+    let to_do = |state: &&State| state.is_to_do();
     let number = states.iter().filter(to_do).count();
     options.share = share(arguments.jobs.map(usize::from), number, !device.is_cpu());
     for (number, before) in plan.before.iter().enumerate() {
         let runs = plan.runs.iter().zip(&states);
         let runs: BTreeSet<usize> = runs
-            .filter(|(_, state)| matches!(state, State::ToDo { .. }))
+            .filter(|(_, state)| state.is_to_do())
             .filter_map(|(run, _)| run.earlier.filter(|earlier| earlier.plan == Some(number)))
             .map(|earlier| earlier.run)
             .collect();
@@ -310,10 +310,7 @@ struct Json;
 
 impl Show for Json {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
-        let to_do = states
-            .iter()
-            .filter(|state| matches!(state, State::ToDo { .. }))
-            .count();
+        let to_do = states.iter().filter(|state| state.is_to_do()).count();
         say(&json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }).to_string());
     }
 

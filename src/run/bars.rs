@@ -140,10 +140,7 @@ impl Show for Bars {
             })
             .collect();
         self.done = vec![0.0; plan.runs.len()];
-        self.to_do = states
-            .iter()
-            .filter(|s| matches!(s, State::ToDo { .. }))
-            .count();
+        self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         self.start = Instant::now();
         let _ = self
             .screen

@@ -27,7 +27,7 @@ pub struct Lines {
 /// What stands before the first run starts: `12 runs to train, 3 done before; 2 workers with 1 thread each`.
 pub(super) fn opening(states: &[State], share: &Share) -> String {
     let number = |which: fn(&State) -> bool| states.iter().filter(|state| which(state)).count();
-    let to_do = number(|state| matches!(state, State::ToDo { .. }));
+    let to_do = number(State::is_to_do);
     let resumed = number(|state| matches!(state, State::ToDo { epochs_done } if *epochs_done > 0));
     let finished = number(|state| matches!(state, State::Finished(_)));
     let mut text = format!("{} to train", count(to_do, "run"));
@@ -82,10 +82,7 @@ pub(super) fn names(plan: &Plan) -> Vec<String> {
 impl Show for Lines {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         self.names = names(plan);
-        self.to_do = states
-            .iter()
-            .filter(|s| matches!(s, State::ToDo { .. }))
-            .count();
+        self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         eprintln!("{}: {}", plan.name, opening(states, share));
     }
 

@@ -63,6 +63,12 @@ pub enum State {
     LeftOut,
 }
 
+impl State {
+    pub fn is_to_do(&self) -> bool {
+        matches!(self, State::ToDo { .. })
+    }
+}
+
 /// How it ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -160,7 +166,7 @@ pub fn supervise(
         rows: rows(plan, &states, &folder),
         folder,
         queue: (0..plan.runs.len())
-            .filter(|&i| matches!(states[i], State::ToDo { .. }))
+            .filter(|&i| states[i].is_to_do())
             .collect(),
         workers: Vec::new(),
         send,
@@ -200,7 +206,7 @@ fn lock(folder: &ResultsFolder) -> Result<File> {
 
 fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
     for (run, state) in plan.runs.iter().zip(states) {
-        if matches!(state, State::ToDo { .. }) {
+        if state.is_to_do() {
             folder.run(run).clear()?;
         }
     }
