@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::error::Result;
 use crate::layers::ActivationFunction;
-use crate::network::{Flow, Network, Plan};
+use crate::network::{Network, Plan};
 use crate::objective::LossSpec;
 use crate::rng::Seed;
 use crate::shape::ImageShape;
@@ -60,12 +60,7 @@ impl Trained<'_> {
     }
 
     fn ends_with_softmax(&self) -> bool {
-        let last = self.plan.nodes.last().map(|node| &node.flow);
-        let activation = match last {
-            Some(Flow::Layer(layer)) => self.plan.layers[*layer].activation,
-            _ => None,
-        };
-        matches!(activation, Some(ActivationFunction::Softmax {}))
+        self.plan.last_activation() == Some(ActivationFunction::Softmax {})
     }
 
     /// For each image a number a class. `pixels` are scaled as in training,

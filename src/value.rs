@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-/// A whole number of at least 1.
+/// A whole number from 1 to 16,777,216.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Positive(pub usize);
 
@@ -19,6 +19,9 @@ impl Positive {
         self.0
     }
 }
+
+/// Sizes up to this can be multiplied without a care where shapes are worked out.
+const MOST: u64 = 1 << 24;
 
 impl<'de> Deserialize<'de> for Positive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -29,11 +32,15 @@ impl<'de> Deserialize<'de> for Positive {
                 f.write_str("a whole number of at least 1")
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Positive, E> {
-                usize::try_from(number)
-                    .ok()
-                    .filter(|&n| (1..=u32::MAX as usize).contains(&n))
-                    .map(Positive)
-                    .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+                match number {
+                    0 => Err(E::invalid_value(Unexpected::Unsigned(0), &self)),
+                    1..=MOST => Ok(Positive(number as usize)),
+                    _ => {
+                        let most = format!("a whole number of at most {MOST}");
+                        let most: &str = &most;
+                        Err(E::invalid_value(Unexpected::Unsigned(number), &most))
+                    }
+                }
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Positive, E> {
                 match u64::try_from(number) {

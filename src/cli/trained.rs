@@ -17,7 +17,7 @@ pub struct Which {
     /// The run's seed [default: the first one of the variant]
     #[arg(long)]
     seed: Option<u64>,
-    /// Take the weights of least validation loss, not the last ones
+    /// Take the weights of the best epoch by `train.best`, not the final ones
     #[arg(long)]
     best: bool,
     /// Where results are

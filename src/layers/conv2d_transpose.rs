@@ -12,7 +12,7 @@ use super::convolution::{Sweep, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights,
+    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, idle,
     needs, not_alike,
 };
 use crate::backend::Kernels;
@@ -137,6 +137,9 @@ impl Fields for Conv2dTranspose {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
+        if let Some(flaw) = idle(self.tied_to.as_deref(), self.init, self.l1, self.l2) {
+            return Err(flaw);
+        }
         let partner = around.partner;
         match partner.and_then(|partner| self.unfit(image.channels, partner)) {
             Some(flaw) => Err(flaw),
@@ -170,10 +173,9 @@ pub struct Conv2dTransposeLayer<B: Backend> {
 impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let x = input.image();
-        let weight = match (&self.weight, &self.fields.tied_to) {
-            (Some(weight), _) => weight.val(),
-            (None, Some(name)) => pass.filters(name),
-            (None, None) => unreachable!("a layer has weights or is tied to some"),
+        let weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => pass.filters(),
         };
         let bias = self.bias.as_ref().map(Param::val);
         let (size, sliding) = self.fields.sweep().transposed_sliding(x.dims());
@@ -258,7 +260,7 @@ mod tests {
         let filters = TensorData::new(filters, [1, 2, 1, 3]);
         let mut pass = Pass::resting();
         let filters = Tensor::from_data(filters, &Default::default());
-        pass.share("encoder", SharedWeight::Filters(filters));
+        pass.tied = Some(SharedWeight::Filters(filters));
         let x = Signal::Image(Tensor::full([1, 1, 1, 1], 2.0, &Default::default()));
         let y = layer.forward(x, &mut pass).image().into_data();
         assert_eq!(y.into_vec::<f32>().unwrap(), [4.0, 10.0]);

@@ -16,7 +16,7 @@ use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
     ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
-    Weights, needs, not_alike,
+    Weights, idle, needs, not_alike,
 };
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -168,6 +168,9 @@ impl Fields for Dense {
         let Shape::Features(features) = input else {
             return Err(needs("features", input));
         };
+        if let Some(flaw) = idle(self.tied_to.as_deref(), self.init, self.l1, self.l2) {
+            return Err(flaw);
+        }
         let units = self.units.count(around);
         match (around.partner, self.tied_to.as_deref()) {
             (Some(&[inputs, outputs]), Some(name)) if [outputs, inputs] != [features, units] => {
@@ -207,10 +210,9 @@ pub struct DenseLayer<B: Backend> {
 impl<B: Backend> Forward<B> for DenseLayer<B> {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let bias = self.bias.as_ref().map(Param::val);
-        let weight = match (&self.weight, &self.fields.tied_to) {
-            (Some(weight), _) => weight.val(),
-            (None, Some(name)) => pass.matrix(name).transpose(),
-            (None, None) => unreachable!("a layer has weights or is tied to some"),
+        let weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => pass.matrix().transpose(),
         };
         let y = linear(input.features(), weight, bias);
         activate(self.fields.activation, Signal::Features(y))

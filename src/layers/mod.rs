@@ -394,6 +394,24 @@ fn too_large(kernel: &[usize], input: Shape) -> Flaw {
     Flaw::new("kernel", message).hint("use a smaller `kernel`, or `padding = \"same\"`")
 }
 
+/// The flaw of a tied layer that says something of weights of its own, which it does not have.
+fn idle(
+    tied_to: Option<&str>,
+    init: Initialisation,
+    l1: crate::value::NonNegative,
+    l2: crate::value::NonNegative,
+) -> Option<Flaw> {
+    let name = tied_to?;
+    let said = [
+        ("init", init != init::glorot_uniform()),
+        ("l1", l1.get() > 0.0),
+        ("l2", l2.get() > 0.0),
+    ];
+    let (field, _) = said.into_iter().find(|(_, is_said)| *is_said)?;
+    let message = format!("has `{field}` but no weights of its own: it is tied to `{name}`");
+    Some(Flaw::new(field, message).hint(format!("say it at `{name}`")))
+}
+
 /// The flaw of a layer tied to one with weights of another kind.
 fn not_alike(name: Option<&str>, wanted: &str) -> Flaw {
     let name = name.unwrap_or_default();

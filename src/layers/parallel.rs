@@ -1,6 +1,10 @@
 //! `parallel`: branches that all start from one input and are joined.
 
+use std::fmt;
+
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::LayerSpec;
@@ -23,7 +27,7 @@ pub struct Parallel {
 }
 
 /// One of the ways through a `parallel` block.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Branch {
     /// What the names of its layers start with. Default `branch_1` and so on.
@@ -31,6 +35,31 @@ pub struct Branch {
     pub name: Option<String>,
     /// Applied one after another; none passes the input on as it is.
     pub layers: Vec<LayerSpec>,
+}
+
+impl<'de> Deserialize<'de> for Branch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            #[serde(default)]
+            name: Option<String>,
+            layers: Vec<LayerSpec>,
+        }
+        /// serde would read a bare list of layers as the table's fields in order.
+        struct OnlyTable;
+        impl<'de> Visitor<'de> for OnlyTable {
+            type Value = Branch;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table with `layers`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Branch, A::Error> {
+                let Table { name, layers } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Branch { name, layers })
+            }
+        }
+        deserializer.deserialize_map(OnlyTable)
+    }
 }
 
 impl Block for Parallel {

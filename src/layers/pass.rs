@@ -1,7 +1,5 @@
 //! One batch's way through a network: what layers learn from it and leave in it besides their outputs.
 
-use std::collections::HashMap;
-
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -15,8 +13,8 @@ pub struct Pass<B: Backend> {
     pub frozen: bool,
     /// What side classifiers gave: the weight of each in the loss and its scores `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
-    /// Weights of layers that others are tied to, by the layers' names.
-    shared: HashMap<String, SharedWeight<B>>,
+    /// The weight that the layer at hand is tied to, if it is.
+    pub tied: Option<SharedWeight<B>>,
 }
 
 /// The weight of a layer that another one uses too.
@@ -35,7 +33,7 @@ impl<B: Backend> Pass<B> {
             training: true,
             frozen: false,
             auxiliary: Vec::new(),
-            shared: HashMap::new(),
+            tied: None,
         }
     }
 
@@ -47,30 +45,25 @@ impl<B: Backend> Pass<B> {
         }
     }
 
-    /// Keeps a layer's weight for those tied to it.
-    pub fn share(&mut self, name: &str, weight: SharedWeight<B>) {
-        self.shared.insert(name.to_string(), weight);
-    }
-
-    /// The matrix `[features, units]` of a layer that came before.
+    /// The matrix `[features, units]` that the layer at hand is tied to.
     ///
     /// # Panics
     /// If there is none: the plan, which is made before any training, rules that out.
-    pub fn matrix(&self, name: &str) -> Tensor<B, 2> {
-        match self.shared.get(name) {
+    pub fn matrix(&self) -> Tensor<B, 2> {
+        match &self.tied {
             Some(SharedWeight::Matrix(weight)) => weight.clone(),
-            _ => unreachable!("the plan saw a matrix at `{name}`"),
+            _ => unreachable!("the plan saw a matrix to be tied to"),
         }
     }
 
-    /// The filters `[filters, channels, rows, columns]` of a layer that came before.
+    /// The filters `[filters, channels, rows, columns]` that the layer at hand is tied to.
     ///
     /// # Panics
     /// As [`matrix`](Self::matrix).
-    pub fn filters(&self, name: &str) -> Tensor<B, 4> {
-        match self.shared.get(name) {
+    pub fn filters(&self) -> Tensor<B, 4> {
+        match &self.tied {
             Some(SharedWeight::Filters(weight)) => weight.clone(),
-            _ => unreachable!("the plan saw filters at `{name}`"),
+            _ => unreachable!("the plan saw filters to be tied to"),
         }
     }
 }

@@ -92,12 +92,10 @@ impl<B: Kernels> Network<B> {
         match &node.flow {
             Flow::Layer(index) => {
                 let layer = &self.layers[*index];
-                if self.plan.layers[*index].is_partner
-                    && let Some(weight) = layer.shared()
-                {
-                    pass.share(&node.name, weight);
-                }
-                pass.frozen = self.plan.layers[*index].is_frozen;
+                let planned = &self.plan.layers[*index];
+                let partner = planned.partner.as_ref();
+                pass.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
+                pass.frozen = planned.is_frozen;
                 layer.forward(input, pass)
             }
             Flow::Block { spec, lists } => {
@@ -165,7 +163,7 @@ impl<B: Backend> Network<B> {
             weights.enter_layer(index);
             let around = Around {
                 classes,
-                partner: planned.partner.as_deref(),
+                partner: planned.partner.as_ref().map(|partner| &partner.weight[..]),
             };
             let layer = planned.spec.build(planned.input, around, &mut weights);
             // Without gradients the optimiser leaves them alone, weight decay included.
@@ -389,6 +387,29 @@ mod tests {
             "{} against {score}",
             scores[0]
         );
+    }
+
+    #[test]
+    fn a_layer_may_be_tied_to_one_of_a_side_classifier() {
+        let list = "'flatten', { auxiliary = { name = 'side', layers = [{ dense = { name = 'code', units = 10 } }] } },
+                    { dense = { units = 10 } }, { dense = { units = 784, tied_to = 'side.code' } }, { dense = { units = 10 } }";
+        let network = network::<Flex>(list, 0);
+        let images = Tensor::ones([2, 1, 28, 28], &Default::default());
+        assert_eq!(network.forward(images).dims(), [2, 10]);
+    }
+
+    #[test]
+    fn a_name_to_be_tied_to_is_looked_for_in_the_same_block_first() {
+        let pair = "{ dense = { name = 'code', units = 3 } }, { dense = { units = 784, tied_to = 'code' } }";
+        let list =
+            format!("'flatten', {pair}, {{ repeat = {{ times = 2, layers = [{pair}] }} }}, {END}");
+        let layers = planned(&list).layers;
+        let partners: Vec<(usize, usize)> = layers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, layer)| Some((index, layer.partner.as_ref()?.layer)))
+            .collect();
+        assert_eq!(partners, [(2, 1), (4, 3), (6, 5)]);
     }
 
     #[test]

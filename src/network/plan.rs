@@ -1,8 +1,8 @@
 //! The shape of every layer's output before any is built, and what is wrong with the list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::error::{Flaw, did_you_mean, list};
+use crate::error::{Flaw, count, did_you_mean, thousands};
 use crate::layers::{ActivationFunction, Around, Cost, GIVER, Join, LayerSpec, Wiring};
 use crate::objective::LossSpec;
 use crate::shape::Shape;
@@ -32,12 +32,19 @@ pub struct Planned {
     pub cost: Cost,
     pub activation: Option<ActivationFunction>,
     pub spec: LayerSpec,
-    /// The shape of the weight it is tied to, if it is.
-    pub partner: Option<Vec<usize>>,
-    /// Whether a later layer is tied to it.
-    pub is_partner: bool,
+    /// What it is tied to, if it is.
+    pub partner: Option<Partner>,
     /// Whether training leaves its tensors as they are.
     pub is_frozen: bool,
+}
+
+/// A layer whose weight another one uses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Partner {
+    /// Its number among [`Plan::layers`].
+    pub layer: usize,
+    /// The shape of its weight.
+    pub weight: Vec<usize>,
 }
 
 /// One entry of a list of layers.
@@ -73,6 +80,23 @@ impl Node {
 }
 
 impl Plan {
+    /// The activation function that is applied last of all, if one is, also inside blocks.
+    pub fn last_activation(&self) -> Option<ActivationFunction> {
+        let mut node = self.nodes.last()?;
+        loop {
+            match &node.flow {
+                Flow::Layer(layer) => return self.layers[*layer].activation,
+                Flow::Block { spec, lists } => match &**spec {
+                    LayerSpec::Residual(residual) => return residual.activation,
+                    LayerSpec::Sequential(_) | LayerSpec::Repeat(_) => {
+                        node = lists.last()?.last()?;
+                    }
+                    _ => return None,
+                },
+            }
+        }
+    }
+
     /// Cost of the whole network.
     pub fn cost(&self) -> Cost {
         self.layers.iter().map(|layer| layer.cost).sum()
@@ -128,6 +152,8 @@ pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, 
         classes: around.classes,
         plan: Plan::default(),
         flaws: Vec::new(),
+        names: HashSet::new(),
+        nodes: 0,
     };
     let place = Place {
         scope: String::new(),
@@ -173,6 +199,14 @@ impl Place {
         }
     }
 
+    /// The full names that a name may stand for here, the nearest first.
+    fn outwards<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        let ends = self.scope.rmatch_indices('.').map(|(end, _)| end);
+        let scopes = [self.scope.len()].into_iter().chain(ends);
+        let inner = scopes.map(move |end| format!("{}.{name}", &self.scope[..end]));
+        inner.chain([name.to_string()])
+    }
+
     fn full(&self, name: &str) -> String {
         match self.scope.as_str() {
             "" => name.to_string(),
@@ -188,6 +222,10 @@ struct Planner {
     classes: usize,
     plan: Plan,
     flaws: Vec<Flaw>,
+    /// Of all layers.
+    names: HashSet<String>,
+    /// Entries of lists planned so far.
+    nodes: usize,
 }
 
 impl Planner {
@@ -225,6 +263,11 @@ impl Planner {
         place: &Place,
     ) -> Result<Node, Stopped> {
         let spec = &specs[index];
+        self.nodes += 1;
+        if let Some(flaw) = endless(spec, self.nodes) {
+            self.flaws.push(placed(flaw, specs, index, place));
+            return Err(Stopped);
+        }
         let (output, flow) = match spec.fields() {
             Some(_) => self.layer(specs, index, &name, input, place)?,
             None => {
@@ -263,28 +306,38 @@ impl Planner {
     ) -> Result<(Shape, Flow), Stopped> {
         let spec = &specs[index];
         let fields = spec.fields().expect("the layer is no block");
-        let planned = self.partner(fields.tied_to()).and_then(|partner| {
+        let planned = self.partner(fields.tied_to(), place).and_then(|partner| {
             let around = Around {
                 classes: self.classes,
-                partner: partner.as_deref(),
+                partner: partner.as_ref().map(|partner| &partner.weight[..]),
             };
             let output = fields.output(input, around)?;
+            let cost = fields.cost(input, around);
+            if let Some(flaw) = too_much(output, cost) {
+                return Err(flaw);
+            }
+            let key = place.at(index, &format!("{}.name", spec.key()));
+            let is_told = self.flaws.iter().any(|flaw| flaw.key == key);
+            if self.names.contains(name) && !is_told {
+                let message = format!("comes to the name `{name}`, as another layer does");
+                return Err(Flaw::new("name", message).hint("give it a `name` of its own"));
+            }
             Ok(Planned {
                 name: name.to_string(),
                 key: spec.key(),
                 input,
                 output,
-                cost: fields.cost(input, around),
+                cost,
                 activation: fields.activation(),
                 spec: spec.clone(),
-                partner: partner.clone(),
-                is_partner: false,
+                partner,
                 is_frozen: false,
             })
         });
         match planned {
             Ok(planned) => {
                 let output = planned.output;
+                self.names.insert(name.to_string());
                 self.plan.layers.push(planned);
                 Ok((output, Flow::Layer(self.plan.layers.len() - 1)))
             }
@@ -295,29 +348,31 @@ impl Planner {
         }
     }
 
-    /// The shape of the weight that a layer is tied to.
-    fn partner(&mut self, tied_to: Option<&str>) -> Result<Option<Vec<usize>>, Flaw> {
+    /// What a layer is tied to: a layer before it, looked for in its own block first, then further out.
+    fn partner(&self, tied_to: Option<&str>, place: &Place) -> Result<Option<Partner>, Flaw> {
         let Some(name) = tied_to else {
             return Ok(None);
         };
-        let classes = self.classes;
-        let Some(partner) = self.plan.layers.iter_mut().find(|layer| layer.name == name) else {
-            let known: Vec<&str> = self.plan.layers.iter().map(|l| l.name.as_str()).collect();
-            let flaw = Flaw::new(
-                "tied_to",
-                format!("is tied to `{name}`, which is no layer before it"),
-            );
+        let layers = &self.plan.layers;
+        let Some(index) = place
+            .outwards(name)
+            .find_map(|full| layers.iter().position(|layer| layer.name == full))
+        else {
+            let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+            let message = format!("is tied to `{name}`, which is no layer before it");
+            let flaw = Flaw::new("tied_to", message);
             return Err(match did_you_mean(name, &known) {
                 Some(hint) => flaw.hint(hint),
                 None => flaw,
             });
         };
+        let partner = &layers[index];
         let fields = partner.spec.fields().expect("planned layers are no blocks");
-        match fields.shared_weight(partner.input, Around::new(classes)) {
-            Some(shape) => {
-                partner.is_partner = true;
-                Ok(Some(shape))
-            }
+        match fields.shared_weight(partner.input, Around::new(self.classes)) {
+            Some(weight) => Ok(Some(Partner {
+                layer: index,
+                weight,
+            })),
             None => {
                 let key = partner.key;
                 let message =
@@ -326,6 +381,61 @@ impl Planner {
             }
         }
     }
+}
+
+/// More layers than anybody trains, and few enough to be planned at once.
+const MOST_LAYERS: usize = 20_000;
+/// More repetitions than any network of the field has.
+const MOST_TIMES: usize = 1000;
+
+/// The flaw of a list that goes on and on, or of a block that has nothing to do.
+fn endless(spec: &LayerSpec, nodes: usize) -> Option<Flaw> {
+    if nodes > MOST_LAYERS {
+        let most = thousands(MOST_LAYERS);
+        return Some(Flaw::new(
+            "",
+            format!("is one of more than {most} layers and blocks"),
+        ));
+    }
+    match spec {
+        LayerSpec::Repeat(repeat) if repeat.times.get() > MOST_TIMES => {
+            let most = thousands(MOST_TIMES);
+            let message = format!("repeats its layers more than {most} times");
+            Some(Flaw::new("times", message))
+        }
+        LayerSpec::Residual(residual) if residual.layers.is_empty() => {
+            Some(Flaw::new("layers", "has no layers to add its input to"))
+        }
+        LayerSpec::Parallel(parallel) if parallel.branches.len() < 2 => {
+            let count = count(parallel.branches.len(), "branch");
+            let count = count.replace("branchs", "branches");
+            Some(Flaw::new(
+                "branches",
+                format!("has {count}; two are the least"),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// More values than any machine has room for; sizes within it can be multiplied without a care.
+const MOST_VALUES: usize = 1 << 36;
+
+fn too_much(output: Shape, cost: Cost) -> Option<Flaw> {
+    let values = output
+        .dims()
+        .into_iter()
+        .try_fold(1usize, |product, size| product.checked_mul(size));
+    let most = thousands(MOST_VALUES);
+    if values.is_none_or(|values| values > MOST_VALUES) {
+        let message = format!(
+            "gives {} ({output}) of more than {most} values",
+            output.kind()
+        );
+        return Some(Flaw::new("", message));
+    }
+    let too_many = cost.parameters > MOST_VALUES;
+    too_many.then(|| Flaw::new("", format!("has more than {most} parameters")))
 }
 
 /// Shapes on their way through a block.
@@ -480,9 +590,7 @@ pub fn plan_classifier(
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
         flaws.extend(output_flaw(last, index, around));
-        if let Flow::Layer(layer) = last.flow {
-            flaws.extend(softmax_flaw(&plan.layers[layer], index, loss));
-        }
+        flaws.extend(softmax_flaw(&plan, last, index, loss));
     }
     (plan, flaws)
 }
@@ -505,20 +613,20 @@ fn output_flaw(last: &Node, index: usize, around: Around) -> Option<Flaw> {
     })
 }
 
-fn softmax_flaw(last: &Planned, index: usize, loss: LossSpec) -> Option<Flaw> {
-    let softmax = matches!(last.activation, Some(ActivationFunction::Softmax {}));
-    if !softmax || loss != LossSpec::CrossEntropy {
+fn softmax_flaw(plan: &Plan, last: &Node, index: usize, loss: LossSpec) -> Option<Flaw> {
+    let softmax = Some(ActivationFunction::Softmax {});
+    if plan.last_activation() != softmax || loss != LossSpec::CrossEntropy {
         return None;
     }
-    let field = match last.key {
-        "activation" => "function",
-        _ => "activation",
-    };
     let message = format!(
         "the last layer (`{}`) applies softmax, which `cross_entropy` applies itself",
         last.key
     );
-    let key = format!("{index}.{}.{field}", last.key);
+    let key = match (&last.flow, last.key) {
+        (Flow::Block { .. }, _) => index.to_string(),
+        (_, "activation") => format!("{index}.activation.function"),
+        (_, key) => format!("{index}.{key}.activation"),
+    };
     Some(Flaw::new(key, message).hint("remove the softmax"))
 }
 
@@ -551,29 +659,32 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
                     .hint("a name is made of letters, digits, `_` and `-`"),
             );
         }
-        flaws.extend(branch_flaws(spec).map(flaw));
+        flaws.extend(branch_flaws(spec).map(|(branch, text)| {
+            let key = place.at(index, &format!("{}.branches.{branch}.name", spec.key()));
+            Flaw::new(key, format!("{} {text}", place.title(specs, index)))
+        }));
         names.push(name);
     }
     (names, flaws)
 }
 
-/// What is wrong with the names of a block's lists.
-fn branch_flaws(spec: &LayerSpec) -> Option<String> {
+/// A branch, from 0, whose name is wrong, and what is wrong with it.
+fn branch_flaws(spec: &LayerSpec) -> Option<(usize, String)> {
+    let LayerSpec::Parallel(_) = spec else {
+        return None;
+    };
     let scopes: Vec<String> = spec.lists().into_iter().map(|list| list.scope).collect();
     let twice = (1..scopes.len()).find(|&index| scopes[..index].contains(&scopes[index]));
     if let Some(index) = twice {
-        return Some(format!("has two branches named `{}`", scopes[index]));
+        return Some((index, format!("has two branches named `{}`", scopes[index])));
     }
-    let strange: Vec<String> = scopes
-        .into_iter()
-        .filter(|scope| !scope.is_empty() && !is_plain(scope))
-        .collect();
-    (!strange.is_empty()).then(|| {
-        format!(
-            "has branches named {}; use letters, digits, `_` and `-`",
-            list(&strange)
-        )
-    })
+    let strange = |scope: &String| !scope.is_empty() && !is_plain(scope);
+    let index = scopes.iter().position(strange)?;
+    let message = format!(
+        "has a branch named `{}`: a name is made of letters, digits, `_` and `-`",
+        scopes[index]
+    );
+    Some((index, message))
 }
 
 /// Whether a name can stand in scopes and file keys.

@@ -231,7 +231,8 @@ impl Connector<'_> {
         earlier: &Settings,
         name: &str,
     ) -> Result<()> {
-        if start.best && earlier.data.validation == Validation::Count(0) {
+        let without = earlier.data.validation == Validation::Count(0);
+        if start.best && without && earlier.train.best_metric().needs_validation() {
             let message = format!("`{name}` keeps no best weights: it has no validation set");
             let flaw = Flaw::new("start.best", message);
             self.tell(

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::{Flaw, did_you_mean, list};
+use crate::error::{Flaw, did_you_mean, list, thousands};
 
 /// The settings without `[blocks]`, every use of a block replaced by its layers.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ pub fn expand(settings: &Value) -> Expanded {
         moves: Vec::new(),
         flaws: Vec::new(),
         inside: Vec::new(),
+        uses: 0,
     };
     expansion.check_definitions();
     let mut values = settings.clone();
@@ -99,7 +100,12 @@ struct Expansion<'a> {
     flaws: Vec<Flaw>,
     /// Blocks that are being expanded, outermost first.
     inside: Vec<String>,
+    /// Uses expanded so far.
+    uses: usize,
 }
+
+/// Blocks that use blocks many times grow without end.
+const MOST_USES: usize = 10_000;
 
 impl<'a> Expansion<'a> {
     fn flaw(&mut self, at: &[String], message: String, hint: Option<String>) {
@@ -232,6 +238,12 @@ impl<'a> Expansion<'a> {
             defaults: block.get("defaults").and_then(Value::as_object),
             outer,
         };
+        self.uses += 1;
+        if self.uses > MOST_USES {
+            let message = format!("blocks are used more than {} times", thousands(MOST_USES));
+            self.flaw(&written, message, None);
+            return nothing;
+        }
         self.check_arguments(&arguments, layers);
         self.inside.push(name.clone());
         let now = place.below("sequential").now;
@@ -292,7 +304,7 @@ impl<'a> Expansion<'a> {
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
-            [word] => self.argument(&word[1..], place, arguments),
+            [word] if is_name(&word[1..]) => self.argument(&word[1..], place, arguments),
             [left, sign, right] => {
                 let mut number = |word: &str| match word.strip_prefix('$') {
                     Some(name) => self.argument(name, place, arguments),
@@ -350,14 +362,18 @@ fn parameters(value: &Value, names: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|value| parameters(value, names)),
         Value::String(text) if text.starts_with('$') => {
             let words = text.split_whitespace();
-            names.extend(
-                words
-                    .filter_map(|word| word.strip_prefix('$'))
-                    .map(String::from),
-            );
+            let named = words.filter_map(|word| word.strip_prefix('$'));
+            names.extend(named.filter(|name| is_name(name)).map(String::from));
         }
         _ => {}
     }
+}
+
+fn is_name(word: &str) -> bool {
+    !word.is_empty()
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn arithmetic(left: &Value, sign: &str, right: &Value) -> Result<Value, String> {
@@ -368,7 +384,7 @@ fn arithmetic(left: &Value, sign: &str, right: &Value) -> Result<Value, String> 
         "+" => left.checked_add(right),
         "-" => left.checked_sub(right),
         "*" => left.checked_mul(right),
-        "/" if right == 0 || left % right != 0 => {
+        "/" if left.checked_rem(right) != Some(0) => {
             return Err(format!("does not come out even: {left} / {right}"));
         }
         "/" => left.checked_div(right),

@@ -74,8 +74,8 @@ pub struct Train {
     /// What is done to gradients that are too large. Default "none".
     #[serde(default)]
     pub clip: OrNone<ClipSpec>,
-    /// Batches whose mean gradient, each by its number of images, makes one step; what is left of them
-    /// at an epoch's end makes one too. Default 1.
+    /// Batches whose mean gradient, each by its number of images (also where classes have weights), makes
+    /// one step; what is left of them at an epoch's end makes one too. Default 1.
     #[serde(default = "one")]
     pub accumulate: Positive,
     /// An average of the weights over the steps, which is evaluated and kept in place of the weights

@@ -19,7 +19,8 @@ pub struct Start {
     /// A run of this or another experiment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<StartRun>,
-    /// Whether the run's weights of least validation loss are taken, not its last ones. Default false.
+    /// Whether the run's weights of the epoch that is best by its `train.best` are taken, not its final ones.
+    /// Default false.
     #[serde(default, skip_serializing_if = "is_not")]
     pub best: bool,
     /// How the file calls and lays out its tensors. Default burnlab.
