@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use toml::Value;
 
 /// Fields without a say in what a layer computes once it has its weights.
-const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "recurrent_init"];
+const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "gamma_init", "recurrent_init"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/torch")

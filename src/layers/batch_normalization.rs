@@ -1,13 +1,13 @@
 //! `batch_normalization`: each channel brought to mean 0 and variance 1 over the batch.
 
 use burn::module::{Module, Param, RunningState};
-use burn::nn::Initializer;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use super::init::{Fan, zeros};
+use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -31,10 +31,18 @@ pub struct BatchNormalization {
     /// Added to the variance. Default 0.001, as Keras.
     #[serde(default = "epsilon")]
     pub epsilon: PositiveReal,
+    /// First values of the scale. Default ones; zeros at the end of every residual unit lets a very deep
+    /// network begin as a shallow one (Goyal et al. 2017).
+    #[serde(default = "ones")]
+    pub gamma_init: Initialisation,
 }
 
 fn momentum() -> Rate {
     Rate(0.99)
+}
+
+fn ones() -> Initialisation {
+    Initialisation::Ones {}
 }
 
 fn epsilon() -> PositiveReal {
@@ -49,11 +57,17 @@ impl BatchNormalization {
         _around: Around,
         weights: &mut Weights<B>,
     ) -> BatchNormalizationLayer<B> {
-        let device = weights.device();
         let channels = [input.channels()];
+        let fan = Fan {
+            fan_in: input.channels(),
+            fan_out: input.channels(),
+        };
+        let gamma = weights.param(self.gamma_init, channels, fan);
+        let beta = weights.param(zeros(), channels, fan);
+        let device = weights.device();
         BatchNormalizationLayer {
-            gamma: Initializer::Ones.init(channels, device),
-            beta: Initializer::Zeros.init(channels, device),
+            gamma,
+            beta,
             running_mean: RunningState::new(Tensor::zeros(channels, device)),
             running_var: RunningState::new(Tensor::ones(channels, device)),
             momentum: self.momentum.get(),
@@ -141,7 +155,7 @@ mod tests {
             expect(&[2, 3, 4, 5], 4),
         );
         check_layer(
-            "batch_normalization = { momentum = 0.9 }",
+            "batch_normalization = { momentum = 0.9, gamma_init = 'zeros' }",
             &[5],
             expect(&[5], 10),
         );
