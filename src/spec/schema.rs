@@ -92,7 +92,8 @@ pub fn schema() -> Value {
     })
 }
 
-/// Inside a block any value may be a parameter, so little can be said of its layers.
+/// Inside a block any value may be a parameter, so little can be said of its layers; a file or a variant
+/// may change a part of one that another file has.
 fn blocks() -> Value {
     json!({
         "type": "object",
@@ -100,14 +101,13 @@ fn blocks() -> Value {
         "additionalProperties": {
             "type": "object",
             "additionalProperties": false,
-            "required": ["layers"],
             "properties": {
                 "defaults": {
                     "type": "object",
                     "description": "Values of parameters that a use does not give."
                 },
                 "layers": {
-                    "type": "array",
+                    "type": ["array", "object"],
                     "description": "`$NAME`, or a calculation such as `$NAME * 4`, stands for a parameter.",
                     "items": { "type": ["object", "string"] }
                 }
