@@ -202,6 +202,12 @@ impl Flaw {
         self
     }
 
+    /// Like [`hint`](Self::hint), when there may be none.
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
     /// The same flaw seen from one table further out.
     pub fn under(mut self, outer: &str) -> Self {
         self.key = match self.key.as_str() {

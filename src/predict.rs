@@ -12,7 +12,7 @@ use crate::backend::{Device, TrainingBackend, Work};
 use crate::error::Result;
 use crate::layers::ActivationFunction;
 use crate::network::{Network, Plan};
-use crate::objective::LossSpec;
+use crate::objective::LossKind;
 use crate::rng::Seed;
 use crate::shape::ImageShape;
 
@@ -45,7 +45,7 @@ pub struct Trained<'a> {
     /// Number of classes.
     pub classes: usize,
     /// What it was trained with: cross entropy takes its outputs as logarithms.
-    pub loss: LossSpec,
+    pub loss: LossKind,
     /// As a run leaves them.
     pub weights: &'a Path,
 }
@@ -53,7 +53,7 @@ pub struct Trained<'a> {
 impl Trained<'_> {
     /// What its answers are made of.
     pub fn measure(&self) -> Measure {
-        match self.ends_with_softmax() || self.loss == LossSpec::CrossEntropy {
+        match self.ends_with_softmax() || self.loss == LossKind::CrossEntropy {
             true => Measure::Probability,
             false => Measure::Score,
         }
@@ -141,7 +141,7 @@ mod tests {
     };
 
     /// The answers of a fresh network to 501 images, what they are, and its outputs.
-    fn answers(activation: &str, loss: LossSpec) -> (Vec<Vec<f32>>, Measure, Vec<f32>) {
+    fn answers(activation: &str, loss: LossKind) -> (Vec<Vec<f32>>, Measure, Vec<f32>) {
         let dense = format!(r#"["flatten", {{ "dense": {{ "units": 3{activation} }} }}]"#);
         let layers: Vec<LayerSpec> = serde_json::from_str(&dense).unwrap();
         let (plan, flaws) = plan_classifier(&layers, Shape::Image(SHAPE), Around::new(3), loss);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn cross_entropy_s_outputs_become_probabilities() {
-        let (answers, measure, outputs) = answers("", LossSpec::CrossEntropy);
+        let (answers, measure, outputs) = answers("", LossKind::CrossEntropy);
         assert_eq!((answers.len(), measure), (501, Measure::Probability));
         for (answer, outputs) in answers.iter().zip(outputs.chunks(3)) {
             let all: f32 = outputs.iter().map(|output| output.exp()).sum();
@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn other_outputs_are_told_as_they_are() {
-        let (answers, measure, outputs) = answers("", LossSpec::MeanSquaredError);
+        let (answers, measure, outputs) = answers("", LossKind::MeanSquaredError);
         assert_eq!((answers.concat(), measure), (outputs, Measure::Score));
         let softmax = r#", "activation": "softmax""#;
-        let (answers, measure, outputs) = self::answers(softmax, LossSpec::MeanSquaredError);
+        let (answers, measure, outputs) = self::answers(softmax, LossKind::MeanSquaredError);
         assert_eq!((answers.concat(), measure), (outputs, Measure::Probability));
     }
 }

@@ -224,16 +224,7 @@ pub fn list(results: &Path) -> Result<()> {
 pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
     let plan = Plan::make(path, overrides, &catalogue())?;
     let folder = ResultsFolder::of(results, &plan.name);
-    let rows: Vec<RunRow> = plan
-        .runs
-        .iter()
-        .map(|run| {
-            let known = folder.run(run).row().filter(|row| row.id == run.id);
-            known.unwrap_or_else(|| {
-                RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
-            })
-        })
-        .collect();
+    let rows: Vec<RunRow> = plan.runs.iter().map(|run| folder.row(run)).collect();
     if rows.iter().all(|row| row.status == Status::Unfinished) {
         let problem = Problem::new(format!("no run of `{}` is done", plan.name))
             .hint(format!("burnlab run {}", path.display()));

@@ -7,13 +7,13 @@ use burn::tensor::backend::Backend;
 use super::plan::{Flow, Node as Planned};
 use super::{Network, Plan};
 use crate::layers::{ActivationFunction, Join, Wiring};
-use crate::objective::LossSpec;
+use crate::objective::LossKind;
 use crate::record::Node;
 use crate::shape::{ImageShape, Shape};
 
 impl<B: Backend> Network<B> {
     /// The nodes in forward order, from `input` to the loss; every input is a node named before.
-    pub fn graph(&self, input: ImageShape, loss: LossSpec) -> Vec<Node> {
+    pub fn graph(&self, input: ImageShape, loss: LossKind) -> Vec<Node> {
         let mut drawing = Drawing {
             plan: &self.plan,
             tensors: self.tensor_shapes(),
@@ -178,7 +178,7 @@ mod tests {
              'flatten', { dense = { units = 10, bias = false } }",
             0,
         );
-        let graph = network.graph(ImageShape::new(1, 28, 28), LossSpec::CrossEntropy);
+        let graph = network.graph(ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
         let lines: Vec<String> = graph
             .iter()
             .map(|node| {
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn every_input_is_a_node_named_before() {
         let graph =
-            network::<Flex>(EXAMPLE, 0).graph(ImageShape::new(1, 28, 28), LossSpec::CrossEntropy);
+            network::<Flex>(EXAMPLE, 0).graph(ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
         for (index, node) in graph.iter().enumerate() {
             for input in &node.inputs {
                 assert!(

@@ -8,12 +8,14 @@ mod patterns;
 #[cfg(test)]
 mod peers;
 mod plan;
+mod planner;
 mod pytorch;
 mod summary;
 mod weights;
 
 pub use patterns::Patterns;
-pub use plan::{Flow, Node, Plan, Planned, plan_classifier, plan_layers};
+pub use plan::{Flow, Node, Plan, Planned};
+pub use planner::{plan_classifier, plan_layers};
 pub use pytorch::Layout;
 pub use summary::summary_table;
 pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};
@@ -191,7 +193,7 @@ impl<B: Backend> Network<B> {
 mod testing {
     use super::*;
     use crate::layers::LayerSpec;
-    use crate::objective::LossSpec;
+    use crate::objective::LossKind;
     use crate::shape::{ImageShape, Shape};
 
     pub const AROUND: Around = Around {
@@ -226,7 +228,7 @@ mod testing {
         { dense = { units = 'classes' } },";
 
     pub fn planned(list: &str) -> Plan {
-        let (plan, flaws) = plan_classifier(&layers(list), DIGIT, AROUND, LossSpec::CrossEntropy);
+        let (plan, flaws) = plan_classifier(&layers(list), DIGIT, AROUND, LossKind::CrossEntropy);
         assert_eq!(flaws, []);
         plan
     }

@@ -52,18 +52,18 @@ macro_rules! losses {
 
         /// Which loss it is, whatever its fields.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum LossSpec {
+        pub enum LossKind {
             $($(#[doc = $doc])* $Name,)*
         }
 
-        impl LossSpec {
+        impl LossKind {
             /// The names of all losses, in the registry's order.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
 
             /// The loss's name: `cross_entropy`.
             pub fn key(self) -> &'static str {
                 match self {
-                    $(LossSpec::$Name => stringify!($file),)*
+                    $(LossKind::$Name => stringify!($file),)*
                 }
             }
         }
@@ -76,9 +76,9 @@ macro_rules! losses {
 
         impl Loss {
             /// Which loss it is.
-            pub fn spec(&self) -> LossSpec {
+            pub fn spec(&self) -> LossKind {
                 match self {
-                    $(Loss::$Name(_) => LossSpec::$Name,)*
+                    $(Loss::$Name(_) => LossKind::$Name,)*
                 }
             }
 
@@ -148,7 +148,7 @@ impl JsonSchema for Loss {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, Loss>(LossSpec::NAMES, generator)
+        one_key_schema::<Tables, Loss>(LossKind::NAMES, generator)
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn losses_go_by_their_names() {
-        for name in LossSpec::NAMES {
+        for name in LossKind::NAMES {
             let loss: Loss = serde_json::from_value((*name).into()).unwrap();
             assert_eq!(loss.spec().key(), *name);
             assert_eq!(loss.check(10), []);

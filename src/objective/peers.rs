@@ -6,7 +6,7 @@ use burn::backend::{Autodiff, Flex};
 use serde::Deserialize;
 use toml::Value;
 
-use super::{Loss, LossSpec, Objective, Targets};
+use super::{Loss, LossKind, Objective, Targets};
 use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
@@ -48,5 +48,5 @@ fn every_loss_has_a_case() {
     let cases = cases::<Case>("loss").into_values();
     let used: BTreeSet<String> = cases.flat_map(|case| words(&case.loss)).collect();
     let schema = schemars::schema_for!(Loss);
-    check_cover(LossSpec::NAMES, &schema, &used);
+    check_cover(LossKind::NAMES, &schema, &used);
 }

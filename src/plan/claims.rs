@@ -95,10 +95,7 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
                 key,
                 format!("the claim is about the variant `{variant}`, which does not exist"),
             );
-            flaws.push(match did_you_mean(variant, &labels) {
-                Some(hint) => flaw.hint(hint),
-                None => flaw,
-            });
+            flaws.push(flaw.maybe_hint(did_you_mean(variant, &labels)));
         }
     }
     if expect.greater_than.as_ref() == Some(&expect.variant) {
@@ -110,10 +107,7 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     let metrics = metric_names();
     if !metrics.contains(&expect.metric.as_str()) {
         let flaw = Flaw::new("metric", format!("unknown metric `{}`", expect.metric));
-        flaws.push(match did_you_mean(&expect.metric, &metrics) {
-            Some(hint) => flaw.hint(hint),
-            None => flaw,
-        });
+        flaws.push(flaw.maybe_hint(did_you_mean(&expect.metric, &metrics)));
     } else {
         let without = runs.iter().find(|run| {
             let named =

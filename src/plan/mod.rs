@@ -22,6 +22,7 @@ use start::Starter;
 
 use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
 /// Changes whenever the same settings would give other numbers, so that old runs are not reused.
@@ -68,6 +69,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Its row before it has any numbers.
+    pub fn unfinished(&self) -> RunRow {
+        RunRow::unfinished(&self.variant, self.seed, &self.id, self.swept.clone())
+    }
+
     /// The run's folder below `runs/`.
     pub fn folder(&self) -> String {
         format!(

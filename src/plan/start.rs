@@ -396,10 +396,7 @@ fn find(runs: &[Run], asking: &Run, wanted: &StartRun, is_here: bool) -> Result<
             "variant",
             format!("there is no variant `{label}` to start from"),
         );
-        return Err(match did_you_mean(&label, &labels) {
-            Some(hint) => flaw.hint(hint),
-            None => flaw,
-        });
+        return Err(flaw.maybe_hint(did_you_mean(&label, &labels)));
     }
     let seed = wanted.seed.unwrap_or(asking.seed);
     let found = seeds.iter().find(|(_, known)| *known == seed);

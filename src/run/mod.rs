@@ -41,6 +41,12 @@ impl ResultsFolder {
         RunFolder::new(self.0.join("runs").join(run.folder()))
     }
 
+    /// The run's row as it stands on disk, if it is of this very run; else that of one not done.
+    pub fn row(&self, run: &Run) -> RunRow {
+        let before = self.run(run).row().filter(|row| row.id == run.id);
+        before.unwrap_or_else(|| run.unfinished())
+    }
+
     /// `tensorboard/VARIANT/seed-N`.
     pub fn tensorboard(&self, run: &Run) -> PathBuf {
         let variant = self.0.join("tensorboard").join(file_name(&run.variant));

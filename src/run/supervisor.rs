@@ -219,17 +219,10 @@ fn rows(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Vec<RunRow> {
         .zip(states)
         .map(|(run, state)| match state {
             State::Finished(row) => row.as_ref().clone(),
-            State::ToDo { .. } => unfinished(run),
-            State::LeftOut => {
-                let before = folder.run(run).row().filter(|row| row.id == run.id);
-                before.unwrap_or_else(|| unfinished(run))
-            }
+            State::ToDo { .. } => run.unfinished(),
+            State::LeftOut => folder.row(run),
         })
         .collect()
-}
-
-fn unfinished(run: &Run) -> RunRow {
-    RunRow::unfinished(&run.variant, run.seed, &run.id, run.swept.clone())
 }
 
 /// How a run stands that is not handed out yet.
@@ -446,7 +439,7 @@ impl Supervisor<'_> {
         let run = &self.plan.runs[index];
         let assignment = Assignment {
             index,
-            row: unfinished(run),
+            row: run.unfinished(),
             settings: self.settings(run),
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
@@ -503,7 +496,7 @@ impl Supervisor<'_> {
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
         let folder = self.folder.run(run);
-        let row = folder.row().unwrap_or_else(|| unfinished(run));
+        let row = folder.row().unwrap_or_else(|| run.unfinished());
         // It may have died after its last word was written and before it was told.
         let is_over = matches!(row.status, Status::Done | Status::Diverged);
         match self.stopping.is_none() && !is_over {
@@ -516,7 +509,7 @@ impl Supervisor<'_> {
     fn mark_failed(&self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
         let folder = self.folder.run(run);
-        let mut row = folder.row().unwrap_or_else(|| unfinished(run));
+        let mut row = folder.row().unwrap_or_else(|| run.unfinished());
         row.status = Status::Failed;
         row.reason = Some(reason.to_string());
         folder.create()?;
