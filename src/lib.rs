@@ -50,6 +50,9 @@ pub mod record;
 // A list of layers as a network.
 pub mod network;
 
+// A trained model on whatever backend, asked in plain numbers.
+pub mod model;
+
 // The TOML as written.
 pub mod spec;
 

@@ -68,7 +68,7 @@ impl<B: Backend> EachRank<B> for Add {
 impl<B: Backend> Forward<B> for GaussianNoiseLayer {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let deviation = self.deviation;
-        if pass.training && deviation > 0.0 {
+        if pass.corrupting && deviation > 0.0 {
             input.map(Add { deviation })
         } else {
             input

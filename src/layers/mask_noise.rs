@@ -69,7 +69,7 @@ impl<B: Backend> EachRank<B> for Mask {
 
 impl<B: Backend> Forward<B> for MaskNoiseLayer {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.training && self.keep < 1.0 {
+        if pass.corrupting && self.keep < 1.0 {
             input.map(Mask { keep: self.keep })
         } else {
             input

@@ -22,7 +22,7 @@ mod wiring;
 
 pub use activation_function::ActivationFunction;
 pub use init::{Initialisation, Weights};
-pub use pass::{Pass, SharedWeight};
+pub use pass::{GaussianCode, Pass, SharedWeight};
 pub use signal::Signal;
 pub use wiring::{Block, Join, List, Wiring};
 

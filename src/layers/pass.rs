@@ -1,13 +1,20 @@
 //! One batch's way through a network: what layers learn from it and leave in it besides their outputs.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
 
 /// A pass of one batch.
 #[derive(Debug)]
 pub struct Pass<B: Backend> {
-    /// Whether dropout, noise and batch statistics are on.
+    /// Whether dropout and batch statistics are on.
     pub training: bool,
+    /// Whether noise layers corrupt: in training, and where corrupted inputs are measured.
+    pub corrupting: bool,
+    /// Whether gaussian codes are drawn: in training, and where a bound of the likelihood is measured.
+    /// Otherwise a code is its mean.
+    pub drawing: bool,
+    /// The true classes, `[batch]` from 0, where they are known.
+    pub labels: Option<Tensor<B, 1, Int>>,
     /// Whether the layer at hand is frozen: its statistics stay too, and are what it works with. Dropout
     /// and noise are no part of that.
     pub frozen: bool,
@@ -15,6 +22,23 @@ pub struct Pass<B: Backend> {
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
     /// The weight that the layer at hand is tied to, if it is.
     pub tied: Option<SharedWeight<B>>,
+    /// What `gaussian_code` layers made of their inputs.
+    pub gaussian: Vec<GaussianCode<B>>,
+    /// What layers' outputs add to the loss of the batch, `[1]` each, weights included.
+    pub activity: Vec<Tensor<B, 1>>,
+}
+
+/// A code drawn from a normal distribution for each sample.
+#[derive(Debug, Clone)]
+pub struct GaussianCode<B: Backend> {
+    /// `[batch, units]`
+    pub mean: Tensor<B, 2>,
+    /// Logarithm of the variance, `[batch, units]`.
+    pub log_variance: Tensor<B, 2>,
+    /// What was passed on, `[batch, units]`: drawn, or the mean.
+    pub code: Tensor<B, 2>,
+    /// What the divergence from the prior counts in the loss.
+    pub beta: f64,
 }
 
 /// The weight of a layer that another one uses too.
@@ -31,9 +55,14 @@ impl<B: Backend> Pass<B> {
     pub fn training() -> Self {
         Pass {
             training: true,
+            corrupting: true,
+            drawing: true,
+            labels: None,
             frozen: false,
             auxiliary: Vec::new(),
             tied: None,
+            gaussian: Vec::new(),
+            activity: Vec::new(),
         }
     }
 
@@ -41,6 +70,8 @@ impl<B: Backend> Pass<B> {
     pub fn resting() -> Self {
         Pass {
             training: false,
+            corrupting: false,
+            drawing: false,
             ..Pass::training()
         }
     }

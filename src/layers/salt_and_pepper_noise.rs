@@ -83,7 +83,7 @@ impl<B: Backend> EachRank<B> for &SaltAndPepperNoise {
 
 impl<B: Backend> Forward<B> for SaltAndPepperNoiseLayer {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.training && self.fields.rate.get() > 0.0 {
+        if pass.corrupting && self.fields.rate.get() > 0.0 {
             input.map(&self.fields)
         } else {
             input

@@ -1,0 +1,107 @@
+//! A trained model on whatever backend, asked in plain numbers.
+//!
+//! What draws pictures, measures, answers commands and dreams up training images speaks to a model
+//! through [`Model`] and so knows neither Burn nor files. Images are `[images, channels, height, width]`
+//! flattened, scaled as in training; codes are `[images, code]` flattened; labels are classes from 0.
+
+use crate::layers::ActivationFunction;
+use crate::shape::{ImageShape, Shape};
+
+/// What kind of model it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Images in, one score a class out.
+    Classifier,
+    /// Images in, a code, images out.
+    Autoencoder,
+    /// Numbers drawn from a normal distribution in, images out.
+    Gan,
+}
+
+/// What one layer gave for some images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activations {
+    /// Of one image.
+    pub shape: Shape,
+    /// `[images, values]` flattened, before the layer's activation function.
+    pub before: Vec<f32>,
+    /// The same after it; equal to `before` where there is none.
+    pub after: Vec<f32>,
+    pub function: Option<ActivationFunction>,
+}
+
+/// One tensor of weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightTensor {
+    /// `encoder.conv2d_1/weight`
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// A trained model at rest: dropout off, batch statistics as trained.
+///
+/// What chance decides (drawn codes, corruption, samples) depends on the `seed` given alone. Models that
+/// are told the class (`concat_label`) need `labels` wherever they are taken; others ignore them.
+pub trait Model {
+    fn kind(&self) -> Kind;
+
+    /// Of the images that go in (of a GAN: come out).
+    fn images(&self) -> ImageShape;
+
+    /// What passes from encoder to decoder, or from chance to generator; `None` of a classifier.
+    fn code(&self) -> Option<Shape>;
+
+    /// Whether samples can be drawn from it: a gaussian code, a GAN, a walk-back chain.
+    fn is_generative(&self) -> bool;
+
+    /// Whether it must be told the class.
+    fn is_conditional(&self) -> bool;
+
+    fn classes(&self) -> usize;
+
+    /// The codes; of gaussian codes their means.
+    fn encode(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
+
+    /// The images of codes.
+    fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
+
+    /// What becomes of images by way of their codes.
+    fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
+
+    /// What the noise layers that the images meet first make of them; none without such.
+    fn corrupt(&self, images: &[f32], seed: u64) -> Option<Vec<f32>>;
+
+    /// Images that the model dreams up; `starts` are real ones, as many, from which a walk-back chain
+    /// sets out. `None` if it is not generative.
+    fn sample(
+        &self,
+        count: usize,
+        labels: Option<&[u32]>,
+        starts: &[f32],
+        seed: u64,
+    ) -> Option<Vec<f32>>;
+
+    /// One score a class of each image, as the last layer gives them; `None` unless it is a classifier.
+    fn scores(&self, images: &[f32]) -> Option<Vec<f32>>;
+
+    /// What the layer of that name gives; `None` if there is no such layer.
+    fn activations(
+        &self,
+        layer: &str,
+        images: &[f32],
+        labels: Option<&[u32]>,
+    ) -> Option<Activations>;
+
+    /// For every image and each of `draws` codes drawn for it: `log p(x|z) + log p(z) - log q(z|x)` in
+    /// nats, `[images, draws]` flattened; `None` unless the code is gaussian and the loss a likelihood.
+    fn log_weights(
+        &self,
+        images: &[f32],
+        labels: Option<&[u32]>,
+        draws: usize,
+        seed: u64,
+    ) -> Option<Vec<f64>>;
+
+    fn weights(&self) -> Vec<WeightTensor>;
+}
