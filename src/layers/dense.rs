@@ -15,8 +15,8 @@ use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
-    Weights, idle, needs, not_alike,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass,
+    SharedWeight, Signal, Weights, idle, needs, not_alike,
 };
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -49,6 +49,9 @@ pub struct Dense {
     /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// A `dense` layer before it, whose weights it uses transposed instead of its own: a decoder's layer
     /// tied to its encoder's. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +156,10 @@ impl Fields for Dense {
 
     fn activation(&self) -> Option<ActivationFunction> {
         self.activation
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn tied_to(&self) -> Option<&str> {

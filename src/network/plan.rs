@@ -93,6 +93,25 @@ impl Plan {
         }
     }
 
+    /// Whether a pass must know the true classes.
+    pub fn is_conditional(&self) -> bool {
+        let mut specs = self.layers.iter().map(|layer| &layer.spec);
+        specs.any(|spec| matches!(spec, LayerSpec::ConcatLabel(_)))
+    }
+
+    /// Whether some layer corrupts its input in training.
+    pub fn has_noise(&self) -> bool {
+        let mut specs = self.layers.iter().map(|layer| &layer.spec);
+        specs.any(|spec| {
+            matches!(
+                spec,
+                LayerSpec::GaussianNoise(_)
+                    | LayerSpec::MaskNoise(_)
+                    | LayerSpec::SaltAndPepperNoise(_)
+            )
+        })
+    }
+
     /// Cost of the whole network.
     pub fn cost(&self) -> Cost {
         self.layers.iter().map(|layer| layer.cost).sum()
@@ -142,7 +161,25 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::super::patterns::patterns;
+    use super::super::plan_layers;
     use super::super::testing::*;
+
+    #[test]
+    fn labels_and_noise_are_seen_inside_blocks_too() {
+        let of = |layer: &str| {
+            let list = format!("{{ repeat = {{ times = 1, layers = [{layer}] }} }}");
+            let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
+            assert_eq!(flaws, []);
+            (plan.is_conditional(), plan.has_noise())
+        };
+        assert_eq!(of("'concat_label'"), (true, false));
+        assert_eq!(of("{ mask_noise = { keep = 0.7 } }"), (false, true));
+        let salt = "{ salt_and_pepper_noise = { rate = 0.1 } }";
+        assert_eq!(of(salt), (false, true));
+        let noise = "{ gaussian_noise = { standard_deviation = 1 } }";
+        assert_eq!(of(noise), (false, true));
+        assert_eq!(of("{ dropout = { rate = 0.5 } }"), (false, false));
+    }
 
     #[test]
     fn layers_are_frozen_by_what_is_named_or_by_what_is_not() {
