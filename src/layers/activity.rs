@@ -42,23 +42,16 @@ pub struct Sparsity {
 impl Activity {
     /// What is wrong with it on a layer with this activation function, if anything.
     pub fn flaw(&self, function: Option<ActivationFunction>) -> Option<Flaw> {
-        if is_none(&self.l1) && is_none(&self.l2) && self.kl.is_none() {
-            let message = "has an `activity` that adds nothing to the loss";
-            return Some(Flaw::new("activity", message).hint("activity = { l1 = 1e-4 }"));
-        }
-        let within = matches!(
-            function,
-            Some(ActivationFunction::Sigmoid {} | ActivationFunction::HardSigmoid {})
-        );
-        if self.kl.is_none() || within {
-            return None;
-        }
+        self.kl.as_ref()?;
         let gives = match function {
+            Some(ActivationFunction::Sigmoid {} | ActivationFunction::HardSigmoid {}) => {
+                return None;
+            }
             Some(function) => format!("its activation is `{}`", function.key()),
             None => "it has no activation".to_string(),
         };
         let message = format!("has `kl`, which needs outputs from 0 to 1, but {gives}");
-        Some(Flaw::new("activity.kl", message).hint("activation = \"sigmoid\""))
+        Some(Flaw::new("activity.kl", message).hint("give it the activation `sigmoid`"))
     }
 
     /// What these outputs of a batch add to its loss, `[1]` each.
@@ -77,8 +70,8 @@ impl Sparsity {
         const EDGE: f64 = 1e-6;
         let target = self.target.get();
         let mean = rows.mean_dim(1).clamp(EDGE, 1.0 - EDGE);
-        let on = (mean.clone().log() * -1.0 + target.ln()) * target;
-        let off = ((-mean + 1.0).log() * -1.0 + (1.0 - target).ln()) * (1.0 - target);
+        let on = (-mean.clone().log() + target.ln()) * target;
+        let off = (-(-mean + 1.0).log() + (1.0 - target).ln()) * (1.0 - target);
         (on + off).sum() * self.weight.get()
     }
 }
@@ -144,15 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn what_adds_nothing_or_needs_other_outputs_is_a_flaw() {
+    fn sparsity_needs_outputs_from_0_to_1() {
         let told = |text: &str, function: Option<&str>| {
             let function = function.map(|name| serde_json::from_value(name.into()).unwrap());
             let flaw = read(text).flaw(function)?;
             Some(format!("{}: {}", flaw.key, flaw.message))
         };
-        let nothing = "activity: has an `activity` that adds nothing to the loss";
-        assert_eq!(told("", None).as_deref(), Some(nothing));
-        assert_eq!(told("l1 = 0", None).as_deref(), Some(nothing));
         let kl = "kl = { target = 0.1, weight = 1 }";
         let needs = "activity.kl: has `kl`, which needs outputs from 0 to 1, but";
         assert_eq!(

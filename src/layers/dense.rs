@@ -238,7 +238,7 @@ impl<B: Backend> Forward<B> for DenseLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect};
+    use super::super::testing::{check_layer, expect, near, outputs};
 
     #[test]
     fn dense_keeps_the_promises_of_every_layer() {
@@ -252,5 +252,20 @@ mod tests {
             &[12],
             expect(&[10], 120),
         );
+    }
+
+    #[test]
+    fn weights_and_biases_start_as_they_are_told() {
+        let cut = "init = { truncated_normal = { standard_deviation = 0.1 } }";
+        let layer = format!(
+            "dense = {{ units = 500, {cut}, bias_init = {{ constant = {{ value = 0.1 }} }} }}"
+        );
+        near(&outputs(&layer, &[1], &[0.0]), &[0.1; 500]);
+        let weights: Vec<f32> = outputs(&layer, &[1], &[1.0])
+            .iter()
+            .map(|y| y - 0.1)
+            .collect();
+        assert!(weights.iter().all(|weight| weight.abs() <= 0.2001));
+        assert!(weights.iter().any(|weight| weight.abs() > 0.15));
     }
 }

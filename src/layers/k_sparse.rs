@@ -24,7 +24,7 @@ pub struct KSparse {
     pub name: Option<String>,
     /// How many values pass in training.
     pub k: Positive,
-    /// Outside training `alpha * k` values pass, rounded, one at least; the paper's are from 1 to 3. Default 1.
+    /// Outside training `alpha * k` values pass, rounded, one at least; 1 or more in the paper. Default 1.
     #[serde(default = "one")]
     pub alpha: PositiveReal,
 }

@@ -706,18 +706,11 @@ mod tests {
 
     #[test]
     fn an_activity_penalty_suits_its_layer() {
-        let layer = |fields: &str| format!("'flatten', {{ dense = {{ units = 10, {fields} }} }}");
         expect(
-            &layer("activity = { kl = { target = 0.1, weight = 1 } }, activation = 'tanh'"),
+            "'flatten', { dense = { units = 10, activation = 'tanh', activity = { kl = { target = 0.1, weight = 1 } } } }",
             "1.dense.activity.kl",
             "layer 2 (`dense`) has `kl`, which needs outputs from 0 to 1, but its activation is `tanh`",
-            "activation = \"sigmoid\"",
-        );
-        expect(
-            &layer("activity = {}"),
-            "1.dense.activity",
-            "layer 2 (`dense`) has an `activity` that adds nothing to the loss",
-            "activity = { l1 = 1e-4 }",
+            "give it the activation `sigmoid`",
         );
     }
 
