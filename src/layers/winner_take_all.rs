@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_channel_passes_at_one_place_and_for_its_share_of_the_winners() {
         // Two samples of two channels of 1x2.
-        let x = [1.0, 2.0, 8.0, 7.0, 5.0, 3.0, -2.0, -1.0];
+        let x = [1.0, 2.0, 8.0, 7.0, 5.0, 1.5, -2.0, -1.0];
         assert_eq!(
             training_outputs("winner_take_all = { spatial = true }", &[2, 1, 2], &x),
             [0.0, 2.0, 8.0, 0.0, 5.0, 0.0, 0.0, -1.0]
