@@ -171,6 +171,8 @@ impl Work for Loading<'_> {
         let network = Network::build(plan.clone(), *classes, Seed(0), &device);
         let network = network.load_weights(self.weights)?;
         let blueprint = self.blueprint.clone();
-        Ok(Box::new(Resting::<B::InnerBackend>::new(blueprint, network, device)))
+        Ok(Box::new(Resting::<B::InnerBackend>::new(
+            blueprint, network, device,
+        )))
     }
 }

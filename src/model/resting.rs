@@ -156,7 +156,9 @@ impl<B: Kernels> Model for Resting<B> {
     fn corrupt(&self, images: &[f32], seed: u64) -> Option<Vec<f32>> {
         let first = self.network.plan().part(FIRST);
         // Shapes may change before the noise: what is shown are the same pixels.
-        let end = first.iter().rposition(|node| node.key.ends_with("_noise"))?;
+        let end = first
+            .iter()
+            .rposition(|node| node.key.ends_with("_noise"))?;
         let leads = &first[..=end];
         let is_light = |node: &crate::network::Node| {
             node.key.ends_with("_noise") || ["flatten", "reshape"].contains(&node.key)
@@ -211,7 +213,10 @@ impl<B: Kernels> Model for Resting<B> {
         labels: Option<&[u32]>,
     ) -> Option<Activations> {
         let plan = self.network.plan();
-        let index = plan.layers.iter().position(|planned| planned.name == layer)?;
+        let index = plan
+            .layers
+            .iter()
+            .position(|planned| planned.name == layer)?;
         let mut before = Vec::new();
         let width = self.input_shape().len();
         let after = self.batches(images, labels, width, |batch, mut pass| {

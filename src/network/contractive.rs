@@ -57,11 +57,7 @@ fn slope<B: Backend>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> T
 impl<B: Kernels> Network<B> {
     /// The code of images, and the squared Frobenius norm of the first part's Jacobian, `[1]`, mean over
     /// the images (Rifai et al. 2011); [`contractive_flaw`](Plan::contractive_flaw) finds none.
-    pub fn contracted(
-        &self,
-        images: Signal<B>,
-        pass: &mut Pass<B>,
-    ) -> (Signal<B>, Tensor<B, 1>) {
+    pub fn contracted(&self, images: Signal<B>, pass: &mut Pass<B>) -> (Signal<B>, Tensor<B, 1>) {
         let mut signal = images;
         // Of each dense layer its weight `[features, units]` and the slopes `[batch, units]`.
         let mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)> = Vec::new();
@@ -88,14 +84,15 @@ fn squared_norm<B: Backend>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
         let of_columns = weight.square().sum_dim(0);
         return (slopes.square() * of_columns).sum() / batch as f64;
     }
-    let mut rows: Tensor<B, 3> =
-        slopes.unsqueeze_dim::<3>(2) * weight.transpose().unsqueeze_dim(0);
+    let mut rows: Tensor<B, 3> = slopes.unsqueeze_dim::<3>(2) * weight.transpose().unsqueeze_dim(0);
     for (weight, slopes) in steps.into_iter().rev() {
         rows = rows * slopes.unsqueeze_dim(1);
         let [batch, code, units] = rows.dims();
         let [features, _] = weight.dims();
         let flat = rows.reshape([batch * code, units]);
-        rows = flat.matmul(weight.transpose()).reshape([batch, code, features]);
+        rows = flat
+            .matmul(weight.transpose())
+            .reshape([batch, code, features]);
     }
     rows.square().sum() / batch as f64
 }

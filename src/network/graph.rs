@@ -189,7 +189,11 @@ mod tests {
              'flatten', { dense = { units = 10, bias = false } }",
             0,
         );
-        let graph = network.graph(Kind::Classifier, ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
+        let graph = network.graph(
+            Kind::Classifier,
+            ImageShape::new(1, 28, 28),
+            LossKind::CrossEntropy,
+        );
         let lines: Vec<String> = graph
             .iter()
             .map(|node| {
@@ -221,8 +225,11 @@ mod tests {
 
     #[test]
     fn every_input_is_a_node_named_before() {
-        let graph =
-            network::<Flex>(EXAMPLE, 0).graph(Kind::Classifier, ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
+        let graph = network::<Flex>(EXAMPLE, 0).graph(
+            Kind::Classifier,
+            ImageShape::new(1, 28, 28),
+            LossKind::CrossEntropy,
+        );
         for (index, node) in graph.iter().enumerate() {
             for input in &node.inputs {
                 assert!(

@@ -91,6 +91,16 @@ pub enum Reduction {
     Sum,
 }
 
+impl Reduction {
+    fn is_mean(&self) -> bool {
+        *self == Reduction::Mean
+    }
+
+    fn is_sum(&self) -> bool {
+        *self == Reduction::Sum
+    }
+}
+
 /// Declares every loss once: its file, which is its name in TOML, and its fields.
 macro_rules! losses {
     ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
@@ -386,10 +396,7 @@ mod tests {
         let device = Default::default();
         let classes = |numbers: [i32; 2]| Tensor::<Flex, 1, Int>::from_ints(numbers, &device);
         let outputs = || Tensor::<Flex, 2>::from_floats(OUTPUTS, &device);
-        for json in [
-            "'mse'",
-            "{'cross_entropy': {'class_weights': [1, 2, 5]}}",
-        ] {
+        for json in ["'mse'", "{'cross_entropy': {'class_weights': [1, 2, 5]}}"] {
             let objective = Objective::new(&loss(json), &[1, 1, 1], &device);
             let of = |numbers| {
                 let targets = Targets::of(classes(numbers));

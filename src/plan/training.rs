@@ -23,7 +23,11 @@ pub(super) fn flaws(
     let images = facts.train * (1 + settings.augment.copies.len());
     let warm_up = train.warm_up.as_ref();
     let course = train.course(images);
-    let shortest = course.legs().iter().map(|leg| leg.span).min_by_key(|span| span.all);
+    let shortest = course
+        .legs()
+        .iter()
+        .map(|leg| leg.span)
+        .min_by_key(|span| span.all);
     let warm_up = warm_up.zip(shortest);
     let warm_up = warm_up.and_then(|(warm_up, span)| warm_up.check(span));
     flaws.extend(warm_up.map(|flaw| flaw.under("train.warm_up")));

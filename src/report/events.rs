@@ -33,7 +33,9 @@ impl TensorBoard {
             folder: assignment.tensorboard.clone(),
             parameters: parameters(assignment),
             config: format!("```toml\n{config}```\n"),
-            course: train.counts_steps().then(|| train.course(assignment.images)),
+            course: train
+                .counts_steps()
+                .then(|| train.course(assignment.images)),
             point: 0,
             writer: None,
         })
@@ -54,10 +56,7 @@ impl TensorBoard {
             self.point = self.point_of(epochs_done);
         }
         if epochs_done > 0 && self.folder.is_dir() {
-            self.writer = Some(EventWriter::create(
-                &self.folder,
-                Some(self.point + 1),
-            )?);
+            self.writer = Some(EventWriter::create(&self.folder, Some(self.point + 1))?);
             return Ok(());
         }
         match std::fs::remove_dir_all(&self.folder) {

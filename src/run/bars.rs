@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::lines::{closing, names, opening};
 use super::{Share, Show, State};
 use crate::plan::Plan;
-use crate::record::{Score, Event, RunRow};
+use crate::record::{Event, RunRow, Score};
 
 /// Bars on standard error.
 pub struct Bars {
@@ -171,7 +171,13 @@ impl Show for Bars {
             Event::Epoch(row) => {
                 let mut scores = format!(", loss {:.4}", row.train.loss);
                 match (row.validation, row.train.accuracy) {
-                    (Some(Score { accuracy: Some(accuracy), .. }), _) => {
+                    (
+                        Some(Score {
+                            accuracy: Some(accuracy),
+                            ..
+                        }),
+                        _,
+                    ) => {
                         scores += &format!(", validation accuracy {accuracy:.4}");
                     }
                     (Some(validation), _) => {

@@ -249,7 +249,9 @@ mod tests {
 
     fn steps(course: &Course) -> Vec<(Range<usize>, usize)> {
         let rounds = (1..=course.rounds()).map(|number| course.round(number));
-        rounds.map(|round| (round.steps, round.steps_done)).collect()
+        rounds
+            .map(|round| (round.steps, round.steps_done))
+            .collect()
     }
 
     #[test]

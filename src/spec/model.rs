@@ -173,7 +173,9 @@ impl ModelSpec {
 fn gives_probabilities(function: ActivationFunction) -> bool {
     matches!(
         function,
-        ActivationFunction::Sigmoid {} | ActivationFunction::HardSigmoid {} | ActivationFunction::Softmax {}
+        ActivationFunction::Sigmoid {}
+            | ActivationFunction::HardSigmoid {}
+            | ActivationFunction::Softmax {}
     )
 }
 
@@ -200,7 +202,8 @@ impl Autoencoder {
         }
         if self.walk_back.is_some() && !plan.has_noise() {
             let message = "`walk_back` needs an encoder that corrupts its input";
-            let hint = "begin it with { salt_and_pepper_noise = { ... } } or { gaussian_noise = { ... } }";
+            let hint =
+                "begin it with { salt_and_pepper_noise = { ... } } or { gaussian_noise = { ... } }";
             flaws.push(Flaw::new("walk_back", message).hint(hint));
         }
         if self.test_corruption && !plan.has_noise() {
@@ -231,7 +234,8 @@ impl Gan {
             let reshape = || {
                 let last = self.generator.len().saturating_sub(1);
                 let message = format!("the generator gives features but the images are {images}");
-                Flaw::new(format!("generator.{last}"), message).hint("end it with a `reshape` layer")
+                Flaw::new(format!("generator.{last}"), message)
+                    .hint("end it with a `reshape` layer")
             };
             return (plan, vec![flaw.unwrap_or_else(reshape)]);
         }

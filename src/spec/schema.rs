@@ -31,7 +31,10 @@ pub fn schema() -> Value {
     for (key, table) in kinds {
         let change = change_of_model(definitions.get(table).cloned().unwrap_or_default());
         definitions.insert(format!("{table}Change"), change);
-        changes.insert(key.into(), json!({ "$ref": format!("#/definitions/{table}Change") }));
+        changes.insert(
+            key.into(),
+            json!({ "$ref": format!("#/definitions/{table}Change") }),
+        );
     }
     let mut change = definitions.get("Settings").cloned().unwrap_or_default();
     if let Some(model) = change.pointer_mut("/properties/model") {

@@ -245,7 +245,9 @@ fn adapt(
                 adapt(below, dict, path, origin)?;
                 None
             }
-            (Some(Value::Array(_, below)), Value::Dict(_, changes)) if LAYER_LISTS.contains(&&**key) => {
+            (Some(Value::Array(_, below)), Value::Dict(_, changes))
+                if LAYER_LISTS.contains(&&**key) =>
+            {
                 Some(change_layers(below, changes, path, origin)?)
             }
             _ => None,

@@ -320,7 +320,10 @@ impl<B: TrainingBackend> Run<'_, B> {
             let first = step % span.epoch * accumulate;
             first..(first + accumulate).min(order.batches())
         };
-        let in_round = round.steps.clone().map(|step| batches_of(step, &order).len());
+        let in_round = round
+            .steps
+            .clone()
+            .map(|step| batches_of(step, &order).len());
         let (mut done, batches): (usize, usize) = (0, in_round.sum());
         let (mut tally, mut images) = (Tally::new(), 0);
         let mut steps = Steps::new(settings, round);

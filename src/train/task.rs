@@ -48,7 +48,10 @@ impl<'a, B: Kernels> Task<'a, B> {
                 let [size, ..] = images.dims();
                 let (parts, told) = self.walk(model, network, images, targets);
                 let sum = parts.sum() * self.objective.loss().step_factor(size);
-                let total = network.penalty().into_iter().fold(sum, |sum, one| sum + one);
+                let total = network
+                    .penalty()
+                    .into_iter()
+                    .fold(sum, |sum, one| sum + one);
                 (total, told)
             }
             ModelSpec::Gan(_) => unreachable!("a GAN's steps are two"),
@@ -191,7 +194,10 @@ impl<'a, B: Kernels> Task<'a, B> {
                 let of_real = self.verdict(network, images, 1.0, pass());
                 let of_generated = self.verdict(network, generated.clone(), 0.0, pass());
                 let of_generator = self.verdict(network, generated, 1.0, pass());
-                (self.told_of_gan(of_generator, of_real + of_generated, size), None)
+                (
+                    self.told_of_gan(of_generator, of_real + of_generated, size),
+                    None,
+                )
             }
         }
     }
@@ -205,7 +211,9 @@ impl<'a, B: Kernels> Task<'a, B> {
         truth: f64,
         mut pass: Pass<B>,
     ) -> Tensor<B, 1> {
-        let verdicts = network.part(SECOND, Signal::Image(images), &mut pass).features();
+        let verdicts = network
+            .part(SECOND, Signal::Image(images), &mut pass)
+            .features();
         let truth = verdicts.full_like(truth);
         self.objective.of_values(verdicts, truth)
     }
@@ -228,7 +236,10 @@ impl<'a, B: Kernels> Task<'a, B> {
 impl<B: Backend> Parts<B> {
     fn sum(&self) -> Tensor<B, 1> {
         let whole = self.reconstruction.clone();
-        self.more.clone().into_iter().fold(whole, |sum, one| sum + one)
+        self.more
+            .clone()
+            .into_iter()
+            .fold(whole, |sum, one| sum + one)
     }
 
     fn plus(self, other: Self) -> Self {
