@@ -25,6 +25,8 @@ pub enum Purpose {
     Mix,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
+    /// Codes and noise of what pictures show, the same at each drawing.
+    Pictures,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
 }
@@ -38,6 +40,7 @@ impl Purpose {
             Purpose::Augment => "augment",
             Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
+            Purpose::Pictures => "pictures",
             Purpose::Fake => "fake",
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Event, Node, Reporter};
@@ -17,6 +18,7 @@ pub struct TensorBoard {
     /// The last one heard of, from 1; epochs may be fewer than planned.
     epoch: i64,
     writer: Option<EventWriter>,
+    projectors: Vec<Listed>,
 }
 
 impl TensorBoard {
@@ -30,6 +32,7 @@ impl TensorBoard {
             config: format!("```toml\n{config}```\n"),
             epoch: 0,
             writer: None,
+            projectors: Vec::new(),
         })
     }
 
@@ -85,6 +88,15 @@ impl Reporter for TensorBoard {
                 let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
                 writer.images("inputs", 0, &pictures)
             }
+            Event::Pictures {
+                name,
+                step,
+                pictures,
+            } => {
+                let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
+                writer.images(&format!("pictures/{name}"), *step as i64, &pictures)
+            }
+            Event::Embedding(codes) => projector::write(&self.folder, &mut self.projectors, codes),
             Event::Histogram {
                 name,
                 epoch,

@@ -1,6 +1,7 @@
 //! What people read: tables, the verdict on claims, TensorBoard. Never sees Burn.
 
 mod events;
+mod projector;
 mod statistics;
 mod tables;
 pub mod tensorboard;
