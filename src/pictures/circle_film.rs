@@ -50,7 +50,8 @@ impl Fields for CircleFilm {
     }
 
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
-        let Some(code) = subject.model.code().filter(|_| subject.moment.is_last) else {
+        let code = subject.model.code().filter(|code| code.len() >= 2);
+        let Some(code) = code.filter(|_| subject.moment.is_last) else {
             return Vec::new();
         };
         let places = self.places();

@@ -38,8 +38,6 @@ pub enum Map {
     Diverging,
     /// White to dark blue: shares of a table, which is read as numbers too.
     Blues,
-    /// Black to white: images.
-    Gray,
 }
 
 /// Viridis of Matplotlib, and RdBu (turned about) and Blues of ColorBrewer, in even steps.
@@ -90,7 +88,6 @@ impl Map {
             Map::Viridis => VIRIDIS,
             Map::Diverging => DIVERGING,
             Map::Blues => BLUES,
-            Map::Gray => return Rgb([(value * 255.0).round() as u8; 3]),
         };
         let place = value * (steps.len() - 1) as f32;
         let below = (place as usize).min(steps.len() - 2);
@@ -120,7 +117,7 @@ mod tests {
         assert_eq!(Map::Viridis.colour(7.0), Map::Viridis.colour(1.0));
         assert_eq!(Map::Diverging.colour(0.5), WHITE);
         assert_eq!(Map::Diverging.colour(0.05), Rgb([19, 75, 135]));
-        assert_eq!(Map::Gray.colour(f32::NAN), Rgb([0; 3]));
+        assert_eq!(Map::Viridis.colour(f32::NAN), Rgb([68, 1, 84]));
         assert_eq!(Map::Blues.colour(f32::NEG_INFINITY), WHITE);
     }
 

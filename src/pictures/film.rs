@@ -32,7 +32,11 @@ impl Film {
             } else {
                 self.milliseconds
             };
-            let picture = DynamicImage::ImageRgb8(frame.clone()).into_rgba8();
+            let mut picture = DynamicImage::ImageRgb8(frame.clone()).into_rgba8();
+            // Some readers take a frame with all 256 shades of gray for one without colours of its own.
+            for pixel in picture.pixels_mut().filter(|pixel| pixel.0[..3] == [1; 3]) {
+                pixel.0 = [0, 0, 0, 255];
+            }
             let delay = Delay::from_numer_denom_ms(stay, 1);
             encoder
                 .encode_frame(Frame::from_parts(picture, 0, 0, delay))
@@ -91,6 +95,21 @@ mod tests {
         assert_eq!(shades, [0, 100, 200]);
         let stays = [&frames[0], &frames[2]].map(|f| f.delay().numer_denom_ms().0);
         assert_eq!(stays, [50, 1000]);
+    }
+
+    #[test]
+    fn no_frame_has_all_shades_of_gray() {
+        let film = Film {
+            frames: vec![RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8; 3]))],
+            milliseconds: 50,
+            last: 50,
+        };
+        let gif = film.gif().unwrap();
+        let decoder = GifDecoder::new(std::io::Cursor::new(gif)).unwrap();
+        let frames = decoder.into_frames().collect_frames().unwrap();
+        let shades: Vec<u8> = frames[0].buffer().pixels().map(|pixel| pixel.0[0]).collect();
+        assert_eq!(shades[..4], [0, 0, 2, 3]);
+        assert_eq!(shades[255], 255);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub fn draw_all(pictures: &Pictures, subject: &Subject, folder: &RunFolder) -> R
                     place.write("png", &png(&picture)?)?;
                     said.push(Event::Pictures {
                         name: place.name.clone(),
-                        step: place.number,
+                        epoch: subject.moment.epoch,
                         pictures: vec![shown(picture)],
                     });
                 }

@@ -65,6 +65,10 @@ impl Fields for LatentPlane {
     }
 
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+        // Stages may leave layers out.
+        if subject.model.code().is_none_or(|code| code.len() != 2) {
+            return Vec::new();
+        }
         let values = self.values();
         let rows = values.iter().rev();
         let codes = rows.flat_map(|&z2| values.iter().flat_map(move |&z1| [z1, z2]));

@@ -36,7 +36,9 @@ pub enum Unit {
 /// A point of the training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// From 1.
+    /// Rows of `epochs.csv` until then.
+    pub epoch: usize,
+    /// Epochs or steps until then: what captions and files are called after.
     pub number: usize,
     pub unit: Unit,
     pub is_last: bool,

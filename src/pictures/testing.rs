@@ -309,6 +309,7 @@ impl Looking {
             scale: Scale::default(),
             seed: Seed(0),
             moment: Moment {
+                epoch: 5,
                 number: 5,
                 unit: Unit::Epoch,
                 is_last: true,

@@ -90,6 +90,7 @@ mod tests {
             let looking = Looking::at(AUTOENCODER);
             let mut subject = looking.subject();
             subject.moment = Moment {
+                epoch: number / 2,
                 number,
                 unit: Unit::Step,
                 is_last,

@@ -8,6 +8,7 @@ pub mod tensorboard;
 mod verdict;
 
 pub use events::TensorBoard;
+pub use projector::write_embeddings;
 pub use statistics::{Group, Spread, groups, spread};
 pub use tables::{comparison, failures, markdown, plan_table, write_tables};
 pub use verdict::{Judgement, Verdict, judge};

@@ -36,6 +36,13 @@ pub fn write(folder: &Path, known: &mut Vec<Listed>, codes: &Embedding) -> Resul
     write_atomically(&folder.join("projector_config.pbtxt"), list.as_bytes())
 }
 
+/// Writes all the codes of a run into its folder.
+pub fn write_embeddings(folder: &Path, all: &[Embedding]) -> Result<()> {
+    let mut known = Vec::new();
+    all.iter()
+        .try_for_each(|codes| write(folder, &mut known, codes))
+}
+
 /// What the list says of one set of codes.
 pub struct Listed {
     name: String,

@@ -15,6 +15,8 @@ pub struct Assignment {
     /// The run as it stands: variant, seed, id and swept keys are its own already.
     pub row: RunRow,
     pub settings: Settings,
+    /// Training images of one epoch, augmented copies included.
+    pub images: usize,
     pub experiment: String,
     pub folder: PathBuf,
     pub tensorboard: PathBuf,

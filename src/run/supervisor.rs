@@ -441,6 +441,7 @@ impl Supervisor<'_> {
             index,
             row: run.unfinished(),
             settings: self.settings(run),
+            images: run.images,
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
             tensorboard: self.folder.tensorboard(run),
