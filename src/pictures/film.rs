@@ -100,14 +100,20 @@ mod tests {
     #[test]
     fn no_frame_has_all_shades_of_gray() {
         let film = Film {
-            frames: vec![RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8; 3]))],
+            frames: vec![RgbImage::from_fn(16, 16, |x, y| {
+                Rgb([(16 * y + x) as u8; 3])
+            })],
             milliseconds: 50,
             last: 50,
         };
         let gif = film.gif().unwrap();
         let decoder = GifDecoder::new(std::io::Cursor::new(gif)).unwrap();
         let frames = decoder.into_frames().collect_frames().unwrap();
-        let shades: Vec<u8> = frames[0].buffer().pixels().map(|pixel| pixel.0[0]).collect();
+        let shades: Vec<u8> = frames[0]
+            .buffer()
+            .pixels()
+            .map(|pixel| pixel.0[0])
+            .collect();
         assert_eq!(shades[..4], [0, 0, 2, 3]);
         assert_eq!(shades[255], 255);
     }

@@ -248,20 +248,12 @@ fn middles(points: &[([f32; 2], u32)]) -> Vec<(u32, [f32; 2])> {
 
 /// Dark letters with a white border, to be read on any points.
 fn write_over(picture: &mut RgbImage, text: &str, [x, y]: [u32; 2]) {
-    for (right, down) in [
-        (0, 1),
-        (2, 1),
-        (1, 0),
-        (1, 2),
-        (0, 0),
-        (2, 2),
-        (0, 2),
-        (2, 0),
-    ] {
-        let at = [(x + right).saturating_sub(1), (y + down).saturating_sub(1)];
-        write_in(picture, text, at, Align::Middle, TITLE, WHITE);
+    const SIZE: u32 = 26;
+    for (right, down) in (0..5).flat_map(|right| (0..5).map(move |down| (right, down))) {
+        let at = [(x + right).saturating_sub(2), (y + down).saturating_sub(2)];
+        write_in(picture, text, at, Align::Middle, SIZE, WHITE);
     }
-    write(picture, text, [x, y], Align::Middle, TITLE);
+    write(picture, text, [x, y], Align::Middle, SIZE);
 }
 
 /// The marks of the classes that are there, with their names.
