@@ -53,6 +53,9 @@ pub mod network;
 // A trained model on whatever backend, asked in plain numbers.
 pub mod model;
 
+// The vocabulary of pictures: what a network learns, to be looked at.
+pub mod pictures;
+
 // The TOML as written.
 pub mod spec;
 

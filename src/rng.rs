@@ -29,6 +29,8 @@ pub enum Purpose {
     Sample,
     /// What a model draws while it is measured; place: the epoch, 0 for the test set.
     Measure,
+    /// Codes and noise of what pictures show, the same at each drawing.
+    Pictures,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
 }
@@ -44,6 +46,7 @@ impl Purpose {
             Purpose::Dropout => "dropout",
             Purpose::Sample => "sample",
             Purpose::Measure => "measure",
+            Purpose::Pictures => "pictures",
             Purpose::Fake => "fake",
         }
     }

@@ -4,6 +4,7 @@ mod data;
 mod doctor;
 mod export;
 mod files;
+mod pictures;
 mod predict;
 mod run;
 mod show;
@@ -92,6 +93,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Print the classes that a trained run finds in images
     Predict(predict::PredictArguments),
+    /// Draw the pictures of a trained run anew from its weights
+    Pictures(pictures::PicturesArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -152,6 +155,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Export(arguments) => export::export(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
+        Command::Pictures(arguments) => pictures::pictures(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),

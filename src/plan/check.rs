@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::network::{self, TensorShape};
+use crate::pictures::Known;
 use crate::spec::{Document, Resolved, Settings, expand, read};
 
 use super::{note, training};
@@ -110,6 +111,10 @@ impl<'a> Checker<'a> {
             let start = start.flaws(&plan.names()).into_iter();
             flaws.extend(start.map(|flaw| flaw.under("start")));
         }
+        if network.is_empty() && !settings.pictures.is_empty() {
+            let pictures = picture_flaws(&settings, &facts).into_iter();
+            flaws.extend(pictures.map(|flaw| flaw.under("pictures")));
+        }
         flaws.extend(network);
         let optimizer = settings.train.optimizer.check();
         flaws.extend(
@@ -142,6 +147,20 @@ fn look_up_weights(settings: &mut Settings, resolved: &Resolved) {
     if let (Some(weights), Some(folder)) = (weights, folder) {
         *weights = folder.join(&weights);
     }
+}
+
+/// What is wrong with the pictures of a model that nothing is wrong with.
+fn picture_flaws(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
+    let blueprint = settings.blueprint(facts.shape, facts.classes.len());
+    settings.pictures.check(&Known {
+        kind: blueprint.kind,
+        images: facts.shape,
+        code: blueprint.code(),
+        is_generative: blueprint.is_generative(),
+        layers: &blueprint.plan.layers,
+        augment: &settings.augment,
+        test: facts.test,
+    })
 }
 
 /// A flaw of the settings as a problem of the file.

@@ -385,6 +385,10 @@ fn run_id(settings: &Settings, seed: u64, from: Option<&str>) -> String {
     {
         train.remove("seeds");
     }
+    // No number depends on what is drawn.
+    values
+        .as_object_mut()
+        .map(|tables| tables.remove("pictures"));
     if let (Some(from), Some(start)) = (from, values.get_mut("start")) {
         // Where they are found is no matter.
         for key in ["weights", "run", "best"] {
