@@ -25,6 +25,8 @@ pub enum Purpose {
     Mix,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
+    /// Images that models dream up; place: the class, the number of the draw.
+    Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
 }
@@ -38,6 +40,7 @@ impl Purpose {
             Purpose::Augment => "augment",
             Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
+            Purpose::Generated => "generated",
             Purpose::Fake => "fake",
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod check;
 mod claims;
+mod generated;
 mod grid;
 mod needs;
 mod start;
@@ -61,7 +62,7 @@ pub struct Run {
     pub settings: Arc<Settings>,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
-    /// Training images of one epoch, augmented copies included.
+    /// Training images of one epoch, generated ones and augmented copies included.
     pub images: usize,
     /// Trained numbers of the network.
     pub parameters: usize,
@@ -151,9 +152,14 @@ impl Plan {
                         absent.push(dataset.clone());
                     }
                     let (first, needs) = (runs.len(), checked.settings.needs_something());
+                    let classes = checked.classes;
                     runs.extend(runs_of(&label, &point, checked));
                     let runs = first..runs.len();
-                    needers.extend(needs.then_some(Needer { runs, resolved }));
+                    needers.extend(needs.then_some(Needer {
+                        runs,
+                        resolved,
+                        classes,
+                    }));
                 }
             }
         }

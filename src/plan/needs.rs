@@ -13,7 +13,7 @@ use crate::data::Catalogue;
 use crate::error::{Error, Flaw, Kind, Problem, Result, did_you_mean, list};
 use crate::network::{TensorShape, WeightFile};
 use crate::run_name::RunName;
-use crate::spec::{Need, Overrides, Resolved, START, Settings};
+use crate::spec::{GENERATOR, GENERATORS, LABELLER, Need, Overrides, Resolved, START, Settings};
 
 /// A run that is trained before another one, which needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Earlier {
 pub(super) struct Needer {
     pub runs: Range<usize>,
     pub resolved: Resolved,
+    /// Number of classes of their data.
+    pub classes: usize,
 }
 
 /// Where runs may look for what they need.
@@ -91,7 +93,7 @@ impl Connector<'_> {
         if let Some((start, path)) = weights.and_then(|start| Some((start, start.file()?))) {
             self.connect_to_file(needer, &settings, start, path)?;
         }
-        for need in settings.needs() {
+        for need in settings.needs(needer.classes) {
             self.connect_to_runs(runs, needer, &need)?;
         }
         Ok(())
@@ -130,27 +132,33 @@ impl Connector<'_> {
                 }
             };
             let found = there[run].clone();
+            let name = match plan.and_then(|plan| self.others[plan].1.as_ref()) {
+                None => format!("`{}`", found.variant),
+                Some(other) => format!("`{}` of `{}`", found.variant, other.name),
+            };
             let key = need.key;
             runs[index].earlier.push(Earlier { key, plan, run });
             if examined.as_ref() != Some(&found.settings) {
                 let settings = runs[index].settings.as_ref().clone();
-                self.examine(needer, need, &settings, &found)?;
+                self.examine(needer, need, &settings, (&found, &name))?;
                 examined = Some(found.settings.as_ref().clone());
             }
         }
         Ok(())
     }
 
-    /// Tells what keeps a run that was found from being what another one needs.
+    /// Tells what keeps a run that was found, and what it is called, from being what another one needs.
     fn examine(
         &mut self,
         needer: &Needer,
         need: &Need,
         settings: &Settings,
-        found: &Run,
+        found: (&Run, &str),
     ) -> Result<()> {
         match need.key {
-            START => self.compare_with_run(needer, settings, found),
+            START => self.compare_with_run(needer, settings, found.0),
+            GENERATOR | GENERATORS => self.examine_generator(needer, need.key, settings, found),
+            LABELLER => self.examine_labeller(needer, settings, found),
             _ => Ok(()),
         }
     }

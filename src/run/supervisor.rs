@@ -479,9 +479,14 @@ impl Supervisor<'_> {
         }
     }
 
-    /// A run's settings, with the file of the run it starts from.
+    /// A run's settings, with the file of the run it starts from and the whole names of others.
     fn settings(&self, run: &Run) -> Settings {
         let mut settings = run.settings.as_ref().clone();
+        for earlier in &run.earlier {
+            let (plan, found) = self.plan.earlier(earlier);
+            let file = absolute(&plan.path);
+            settings.locate(earlier.key, &file, &found.variant, found.seed);
+        }
         if let Some(start) = &mut settings.start {
             let mut earlier = run.earlier.iter();
             let first = earlier.find(|earlier| earlier.key == START);

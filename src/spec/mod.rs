@@ -18,7 +18,7 @@ pub use blocks::{Expanded, expand};
 pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, Overrides, SETTINGS, nested};
-pub use needs::{Need, START};
+pub use needs::{GENERATOR, GENERATORS, LABELLER, Need, START};
 pub use read::{Unreadable, read};
 pub use schema::schema;
 pub use settings::{Classifier, Model, Settings, Train};

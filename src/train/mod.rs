@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod evaluate;
+mod generated;
 mod set;
 mod step;
 mod stopping;
