@@ -66,7 +66,9 @@ fn dreams_widen_a_training_set() {
     let images = |variant: &str| {
         let line = dry.out.lines().find(|line| line.starts_with(variant));
         let line = line.unwrap_or_else(|| panic!("no {variant} in\n{}", dry.out));
-        line.split_whitespace().map(str::to_string).collect::<Vec<_>>()
+        line.split_whitespace()
+            .map(str::to_string)
+            .collect::<Vec<_>>()
     };
     assert!(images("told").contains(&"91".to_string()), "{}", dry.out);
     for variant in ["one_per_class", "labelled"] {
@@ -113,7 +115,11 @@ fn only_what_dreams_for_a_variant_is_trained_with_it() {
     let run = ["run", file.to_str().unwrap(), "--only", "one_per_class"];
     let ended = lab.burnlab(&[run.as_slice(), &seed].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains("dreams: 4 runs to train"), "{}", ended.err);
+    assert!(
+        ended.err.contains("dreams: 4 runs to train"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]
