@@ -53,6 +53,9 @@ pub mod network;
 // A trained model on whatever backend, asked in plain numbers.
 pub mod model;
 
+// Numbers about a trained model beyond its loss.
+pub mod measure;
+
 // The TOML as written.
 pub mod spec;
 

@@ -27,6 +27,8 @@ pub enum Purpose {
     Dropout,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
+    /// Codes and samples that are drawn to measure a model; place: the measure's own.
+    Measure,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
             Purpose::Fake => "fake",
+            Purpose::Measure => "measure",
         }
     }
 }

@@ -451,6 +451,19 @@ impl Scale {
             *pixel = low + *pixel * span;
         }
     }
+
+    /// Pixels on this scale as they are on another.
+    pub fn to(self, other: Scale, pixels: &[f32]) -> Vec<f32> {
+        if self == other {
+            return pixels.to_vec();
+        }
+        let [low, high] = self.0;
+        let span = if high == low { 1.0 } else { high - low };
+        let back = |&pixel: &f32| ((f64::from(pixel) - low) / span) as f32;
+        let mut pixels: Vec<f32> = pixels.iter().map(back).collect();
+        other.apply(&mut pixels);
+        pixels
+    }
 }
 
 fn whole(number: u64) -> Option<usize> {

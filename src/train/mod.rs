@@ -22,7 +22,7 @@ use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::network::{NamedValues, Network, WeightFile};
 use crate::objective::{Objective, Targets};
-use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
+use crate::record::{EpochRow, Event, Extra, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
 use crate::spec::{Settings, Start};
 pub use checkpoint::remove as remove_checkpoint;
@@ -335,6 +335,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             confusion: self.test.confusion(&answers, self.classes.len()),
             classes: self.classes,
             parameters: network.parameters(),
+            extra: Extra::default(),
         };
         folder.write_confusion(&measured)?;
         self.reporter
