@@ -13,7 +13,7 @@ impl Take for ActiveUnits {
     const COLUMN: &'static str = "active_units";
 
     fn hindrance(&self, about: &About) -> Option<String> {
-        (!about.gaussian).then(|| "its code is not a `gaussian_code`".to_string())
+        (!about.gaussian).then(|| "the model's code is not a `gaussian_code`".to_string())
     }
 
     fn take(&self, subject: &Subject) -> Option<f64> {

@@ -12,7 +12,7 @@ impl Take for AnomalyAuc {
 
     fn hindrance(&self, about: &About) -> Option<String> {
         if about.kind != Kind::Autoencoder {
-            return Some("it reconstructs no images".to_string());
+            return Some("the model reconstructs no images".to_string());
         }
         let all = about.trained_on.iter().all(|&trained_on| trained_on);
         all.then(|| "`data.train_classes` leaves out no classes".to_string())

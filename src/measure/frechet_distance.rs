@@ -69,7 +69,7 @@ impl Take for FrechetDistance {
     const COLUMN: &'static str = "frechet_distance";
 
     fn hindrance(&self, about: &About) -> Option<String> {
-        (!about.generative).then(|| "no samples can be drawn from it".to_string())
+        (!about.generative).then(|| "no samples can be drawn from the model".to_string())
     }
 
     fn take(&self, subject: &Subject) -> Option<f64> {

@@ -41,8 +41,10 @@ impl Take for LogLikelihood {
 
     fn hindrance(&self, about: &About) -> Option<String> {
         match (about.gaussian, about.likelihood) {
-            (false, _) => Some("its code is not a `gaussian_code`".to_string()),
-            (true, false) => Some("its loss is not the logarithm of a likelihood".to_string()),
+            (false, _) => Some("the model's code is not a `gaussian_code`".to_string()),
+            (true, false) => {
+                Some("the model's loss is not the logarithm of a likelihood".to_string())
+            }
             (true, true) => None,
         }
     }

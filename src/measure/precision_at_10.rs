@@ -38,7 +38,7 @@ impl Take for PrecisionAt10 {
 
     fn hindrance(&self, about: &About) -> Option<String> {
         if about.kind != Kind::Autoencoder {
-            return Some("it makes no codes of images".to_string());
+            return Some("the model makes no codes of images".to_string());
         }
         let few = about.test <= NEAREST;
         few.then(|| format!("there are only {} test images", about.test))

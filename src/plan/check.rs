@@ -1,9 +1,11 @@
 //! Everything about one point of the grid that can be known before training.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
+use crate::measure::About;
 use crate::network::{self, TensorShape};
 use crate::spec::{Document, Resolved, Settings, expand, read};
 
@@ -13,6 +15,7 @@ use super::{note, training};
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub settings: Settings,
+    pub about: Arc<About>,
     /// Training images of one epoch, augmented copies included.
     pub images: usize,
     /// Whether the dataset is not on this machine.
@@ -120,7 +123,11 @@ impl<'a> Checker<'a> {
         flaws.extend(training::flaws(&settings, &facts, self.catalogue)?);
         flaws.extend(seed_flaws(&settings.train.seeds));
         let cost = plan.cost();
+        let about = settings.about(facts.classes.len(), facts.test);
+        let measure = settings.measure.flaws(&about).into_iter();
+        flaws.extend(measure.map(|flaw| flaw.under("measure")));
         let checked = Checked {
+            about: Arc::new(about),
             absent: facts.absent,
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,

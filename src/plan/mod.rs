@@ -22,6 +22,7 @@ use start::Starter;
 
 use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::measure::About;
 use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
@@ -58,6 +59,8 @@ pub struct Run {
     /// The run it starts from, if it starts from one.
     pub earlier: Option<Earlier>,
     pub settings: Arc<Settings>,
+    /// What measures know of the model beforehand.
+    pub about: Arc<About>,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
     /// Training images of one epoch, augmented copies included.
@@ -368,6 +371,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         id: run_id(&settings, seed, None),
         earlier: None,
         settings: Arc::clone(&settings),
+        about: Arc::clone(&checked.about),
         swept: swept.clone(),
         images: checked.images,
         parameters: checked.parameters,

@@ -8,7 +8,9 @@ use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Problem, Result, did_you_mean};
 
 /// The tables that make up a run's settings; the other keys are the file's own.
-pub const SETTINGS: &[&str] = &["data", "augment", "blocks", "model", "start", "train"];
+pub const SETTINGS: &[&str] = &[
+    "data", "augment", "blocks", "model", "start", "train", "measure",
+];
 
 /// The keys of a file besides its settings.
 const OWN: &[&str] = &["title", "source", "extends", "variants", "grid", "expect"];

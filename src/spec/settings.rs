@@ -9,6 +9,8 @@ use crate::augment::Augment;
 use crate::data::DataFields;
 use crate::error::Flaw;
 use crate::layers::{Around, LayerSpec};
+use crate::measure::{About, Measures};
+use crate::model::Kind;
 use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
@@ -35,6 +37,9 @@ pub struct Settings {
     pub start: Option<Start>,
     /// How it is trained.
     pub train: Train,
+    /// What is measured when it is trained, besides what is cheap. Default nothing.
+    #[serde(default, skip_serializing_if = "Measures::is_empty")]
+    pub measure: Measures,
 }
 
 /// What kind of model it is, and its layers.
@@ -151,5 +156,18 @@ impl Settings {
         }
         let flaws = plan.freeze(&self.train.freeze, &self.train.train_only);
         (plan, flaws.into_iter().map(below("train")).collect())
+    }
+
+    /// What measures need to know of the model; `test` is the number of test images.
+    pub fn about(&self, classes: usize, test: usize) -> About {
+        let Model::Classifier(_) = &self.model;
+        About {
+            kind: Kind::Classifier,
+            gaussian: false,
+            likelihood: false,
+            generative: false,
+            test,
+            trained_on: vec![true; classes],
+        }
     }
 }
