@@ -25,6 +25,8 @@ pub enum Purpose {
     Mix,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
+    /// Images that models dream up; place: the class, the number of the draw.
+    Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
     /// Codes and samples that are drawn to measure a model; place: the measure's own.
@@ -40,6 +42,7 @@ impl Purpose {
             Purpose::Augment => "augment",
             Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
+            Purpose::Generated => "generated",
             Purpose::Fake => "fake",
             Purpose::Measure => "measure",
         }

@@ -8,6 +8,7 @@ use super::{About, Rows, Subject, Take};
 use crate::data::Scale;
 use crate::model::Model;
 use crate::rng::Purpose;
+use crate::run_name::RunName;
 use crate::tagged::Choice;
 use crate::value::Positive;
 
@@ -27,30 +28,15 @@ pub struct FrechetDistance {
     #[serde(default = "ten_thousand")]
     pub samples: Positive,
     /// The classifier in whose features they are compared, which is trained first.
-    pub run: ClassifierRun,
-    /// The layer of the classifier that gives the features, 2048 at most. Default: the one before the last
-    /// of those with weights.
+    pub run: RunName,
+    /// The layer of the classifier that gives the features, 2048 at most. Default: of the layers with
+    /// weights the one before the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
 }
 
 fn ten_thousand() -> Positive {
     Positive(10_000)
-}
-
-/// Which run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClassifierRun {
-    /// Its name under `experiments/`, or a path from this file's folder. Default: this very file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub experiment: Option<String>,
-    /// One of the experiment's variants. Default: the only one that the other experiment has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-    /// Default: the seed of the run that is measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
 }
 
 /// The classifier that looks.
@@ -98,15 +84,19 @@ fn samples(subject: &Subject, count: usize) -> Option<Vec<f32>> {
     model.sample(count, labels, &starts, seed)
 }
 
-/// The name of the layer before the last of those with weights, if there are two.
-pub fn default_layer(model: &dyn Model) -> Option<String> {
+/// The layer before the last one, if there are two, of those that tensors belong to.
+pub fn last_hidden<'a>(layers: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut layers: Vec<&str> = layers.into_iter().collect();
+    layers.dedup();
+    layers.len().checked_sub(2).map(|before| layers[before])
+}
+
+/// The last hidden layer of a model.
+fn default_layer(model: &dyn Model) -> Option<String> {
     let weights = model.weights();
-    let names = weights.iter();
-    let names = names.map(|tensor| tensor.name.rsplit_once('/').map_or("", |(layer, _)| layer));
-    let mut names: Vec<&str> = names.collect();
-    names.dedup();
-    let before = names.len().checked_sub(2)?;
-    Some(names[before].to_string())
+    let names = weights.iter().map(|tensor| tensor.name.as_str());
+    let layers = names.filter_map(|name| Some(name.rsplit_once('/')?.0));
+    last_hidden(layers).map(String::from)
 }
 
 /// The normal distribution nearest to many features.
@@ -128,7 +118,9 @@ impl Moments {
         let size = subject.model.images().len();
         let (mut features, mut width) = (Vec::new(), 0);
         for some in images.chunks(AT_A_TIME * size) {
-            let seen = subject.scale.to(judge.scale, some);
+            let mut seen = some.to_vec();
+            subject.scale.undo(&mut seen);
+            judge.scale.apply(&mut seen);
             let activations = judge.model.activations(layer, &seen, None)?;
             width = activations.shape.len();
             features.extend(activations.after);
@@ -179,9 +171,7 @@ mod tests {
     #[test]
     fn samples_are_seen_on_the_classifier_s_scale() {
         // The fake's features are the images themselves and its samples are drawn from 0 to 1.
-        let images: Vec<f32> = (0..400)
-            .map(|at| (at * 37 % 101) as f32 / 50.0 - 1.0)
-            .collect();
+        let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
         let (model, judge) = (Fake::default(), Fake::default());
         let about = about();
         let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();

@@ -12,7 +12,7 @@ mod rows;
 mod testing;
 
 pub use anomaly_auc::{area_under_curve, errors};
-pub use frechet_distance::{ClassifierRun, Judge, WIDEST, default_layer};
+pub use frechet_distance::{Judge, WIDEST, last_hidden};
 pub use nearest::{Neighbour, nearest};
 pub use principal::{Components, principal_components};
 pub use rows::Rows;
@@ -106,7 +106,7 @@ macro_rules! measures {
         pub struct Measures {
             $(
                 $(#[doc = $doc])*
-                #[serde(skip_serializing_if = "is_none")]
+                #[serde(skip_serializing_if = "OrNone::is_none")]
                 pub $asked: OrNone<$Asked>,
             )*
         }
@@ -114,7 +114,7 @@ macro_rules! measures {
         impl Measures {
             /// Whether nothing is asked for.
             pub fn is_empty(&self) -> bool {
-                true $(&& is_none(&self.$asked))*
+                true $(&& self.$asked.is_none())*
             }
 
             /// What cannot be measured of such a model; keys are such as `log_likelihood`.
@@ -177,10 +177,6 @@ measures! {
         active_units: ActiveUnits;
         anomaly_auc: AnomalyAuc;
     }
-}
-
-fn is_none<T>(asked: &OrNone<T>) -> bool {
-    asked.0.is_none()
 }
 
 fn number(measure: &impl Take, subject: &Subject) -> Option<f64> {

@@ -16,7 +16,9 @@ use super::{note, training};
 pub struct Checked {
     pub settings: Settings,
     pub about: Arc<About>,
-    /// Training images of one epoch, augmented copies included.
+    /// Number of classes.
+    pub classes: usize,
+    /// Training images of one epoch, generated ones and augmented copies included.
     pub images: usize,
     /// Whether the dataset is not on this machine.
     pub absent: bool,
@@ -129,6 +131,7 @@ impl<'a> Checker<'a> {
         let checked = Checked {
             about: Arc::new(about),
             absent: facts.absent,
+            classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,

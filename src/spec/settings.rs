@@ -158,6 +158,14 @@ impl Settings {
         (plan, flaws.into_iter().map(below("train")).collect())
     }
 
+    /// Whether each class is trained on.
+    fn trained_on(&self, classes: usize) -> Vec<bool> {
+        let trained = self.data.trained(classes);
+        (0..classes as u32)
+            .map(|class| trained.contains(&class))
+            .collect()
+    }
+
     /// What measures need to know of the model; `test` is the number of test images.
     pub fn about(&self, classes: usize, test: usize) -> About {
         let Model::Classifier(_) = &self.model;
@@ -167,7 +175,7 @@ impl Settings {
             likelihood: false,
             generative: false,
             test,
-            trained_on: vec![true; classes],
+            trained_on: self.trained_on(classes),
         }
     }
 }

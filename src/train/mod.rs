@@ -2,20 +2,23 @@
 //!
 //! What an epoch does depends on the run's settings, its seed and the epoch's number alone, so that a
 //! run that goes on from a checkpoint ends with the same weights as one that never stopped. Knows
-//! nothing of experiments, other runs or tables.
+//! nothing of experiments or tables, and of other runs only what they left.
 
 mod checkpoint;
 mod evaluate;
+mod generated;
 mod set;
 mod step;
 mod stopping;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
@@ -37,6 +40,8 @@ const PICTURES: usize = 16;
 /// What a run needs.
 pub struct Job<'a> {
     pub settings: &'a Settings,
+    /// The runs that it needs, in the order of [`Settings::needs`].
+    pub earlier: &'a [EarlierRun],
     pub seed: u64,
     /// Where the run's files go; it exists.
     pub folder: &'a RunFolder,
@@ -44,6 +49,16 @@ pub struct Job<'a> {
     pub catalogue: &'a Catalogue,
     /// Looked at before every batch: set, it ends the run as interrupted.
     pub stop: &'a AtomicBool,
+}
+
+/// A run that was trained before this one, which needs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EarlierRun {
+    /// Where this run's settings name it: `start.run`.
+    pub key: String,
+    /// What it left.
+    pub folder: PathBuf,
+    pub settings: Settings,
 }
 
 /// How a run ended.

@@ -59,6 +59,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
     folder.create().unwrap();
     let job = Job {
         settings,
+        earlier: &[],
         seed: 3,
         folder,
         device: &Device::cpu(),
@@ -490,6 +491,7 @@ fn weights_that_are_not_there_fail_the_run() {
     let stop = AtomicBool::new(false);
     let job = Job {
         settings: &settings,
+        earlier: &[],
         seed: 0,
         folder: &folder,
         device: &Device::cpu(),
