@@ -35,7 +35,7 @@ mod tests {
         let images = [
             0.0, 0.50, 0.0, 0.0, 0.5, 0.55, 0.0, 0.0, 1.0, 0.45, 0.0, 0.0,
         ];
-        let model = Fake::default();
+        let model = Fake;
         let about = about();
         let subject = model.subject(&about, &images, &[0, 1, 0]);
         assert_eq!(ActiveUnits.take(&subject), Some(1.0));

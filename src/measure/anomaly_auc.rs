@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn strange_images_have_larger_errors() {
         // The fake gives back an image's first two pixels and makes the others 0.
-        let model = Fake::default();
+        let model = Fake;
         let about = About {
             trained_on: vec![true, false],
             ..about()

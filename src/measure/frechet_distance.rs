@@ -172,7 +172,7 @@ mod tests {
     fn samples_are_seen_on_the_classifier_s_scale() {
         // The fake's features are the images themselves and its samples are drawn from 0 to 1.
         let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
-        let (model, judge) = (Fake::default(), Fake::default());
+        let (model, judge) = (Fake, Fake);
         let about = about();
         let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();
         let subject = |scale: [f64; 2]| Subject {
@@ -200,6 +200,6 @@ mod tests {
 
     #[test]
     fn features_are_those_of_the_last_hidden_layer() {
-        assert_eq!(default_layer(&Fake::default()).as_deref(), Some("dense_1"));
+        assert_eq!(default_layer(&Fake).as_deref(), Some("dense_1"));
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_estimate_is_the_mean_over_the_images_asked_for() {
         // The fake's weight of a draw is its number plus the image's first pixel.
-        let model = Fake::default();
+        let model = Fake;
         let about = about();
         let images: Vec<f32> = (0..250).flat_map(|at| [at as f32, 0.0, 0.0, 0.0]).collect();
         let subject = model.subject(&about, &images, &[0; 250]);

@@ -76,7 +76,7 @@ mod tests {
         let images: Vec<f32> = (0..60)
             .flat_map(|at| [(at % 2) as f32 * 100.0, at as f32, 0.0, 0.0])
             .collect();
-        let (model, about) = (Fake::default(), about());
+        let (model, about) = (Fake, about());
         let fields = PrecisionAt10::default();
         let apart: Vec<u32> = (0..60).map(|at| at % 2).collect();
         let subject = model.subject(&about, &images, &apart);

@@ -10,7 +10,6 @@ use crate::shape::{ImageShape, Shape};
 
 /// An auto-encoder of images of 2 by 2: the code is their first two pixels, the others are lost. Its
 /// samples are drawn evenly from 0 to 1; its layer `dense_1` gives back the image.
-#[derive(Default)]
 pub struct Fake;
 
 /// Nothing hinders any measure but that of anomalies.
