@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn other_outputs_are_told_as_they_are() {
-        let (answers, measure, outputs) = answers("", LossKind::MeanSquaredError);
+        let (answers, measure, outputs) = answers("", LossKind::Mse);
         assert_eq!((answers.concat(), measure), (outputs, Measure::Score));
         let softmax = r#", "activation": "softmax""#;
-        let (answers, measure, outputs) = self::answers(softmax, LossKind::MeanSquaredError);
+        let (answers, measure, outputs) = self::answers(softmax, LossKind::Mse);
         assert_eq!((answers.concat(), measure), (outputs, Measure::Probability));
     }
 }

@@ -25,12 +25,16 @@ pub enum Purpose {
     Mix,
     /// Dropout and the noise layers; place: the epoch.
     Dropout,
+    /// What a trained model draws; place: 0 for corruption, 1 for samples, 2 for codes.
+    Sample,
+    /// What a model draws while it is measured; place: the epoch, 0 for the test set.
+    Measure,
+    /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
+    Extra,
     /// Images that models dream up; place: the class, the number of the draw.
     Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
-    /// Codes and samples that are drawn to measure a model; place: the measure's own.
-    Measure,
 }
 
 impl Purpose {
@@ -42,9 +46,11 @@ impl Purpose {
             Purpose::Augment => "augment",
             Purpose::Mix => "mix",
             Purpose::Dropout => "dropout",
+            Purpose::Sample => "sample",
+            Purpose::Measure => "measure",
+            Purpose::Extra => "extra",
             Purpose::Generated => "generated",
             Purpose::Fake => "fake",
-            Purpose::Measure => "measure",
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::trained::Trained;
 use crate::data::{Catalogue, Samples, Unlabelled, read_unlabelled};
-use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
+use crate::error::{Error, Place, Problem, Result, count};
 use crate::model::Model;
 use crate::rng::Seed;
 

@@ -11,7 +11,7 @@ use crate::plan::{self, Plan, check::planned};
 use crate::record::{RunRow, Status};
 use crate::report::{Verdict, comparison, judge};
 use crate::run::{ResultsFolder, is_variant};
-use crate::spec::{Model, Overrides, Resolved};
+use crate::spec::{ModelSpec, Overrides, Resolved};
 
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
@@ -143,7 +143,7 @@ pub fn summary(
 ) -> Result<()> {
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
-    let mut shown: Vec<((&Model, &DataFields), Vec<&str>)> = Vec::new();
+    let mut shown: Vec<((&ModelSpec, &DataFields), Vec<&str>)> = Vec::new();
     for run in plan
         .runs
         .iter()

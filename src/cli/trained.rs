@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Set, files};
+use crate::backend::Device;
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::model::{Kind, Model};
@@ -60,8 +61,10 @@ impl Trained {
     /// # Errors
     /// There is no such device, or the weights cannot be read.
     pub fn open(&self, device: &str, catalogue: &Catalogue) -> Result<Box<dyn Model>> {
-        let _ = (device, catalogue);
-        Err(Error::bug("not yet"))
+        let settings = &self.run.settings;
+        let (facts, _) = catalogue.check(&settings.data)?;
+        let blueprint = settings.blueprint(facts.shape, facts.classes.len());
+        blueprint.load(&self.weights, &Device::parse(device)?)
     }
 
     /// The same of an auto-encoder; `lacks` says what no other kind of model does.

@@ -22,7 +22,7 @@ mod wiring;
 
 pub use activation_function::ActivationFunction;
 pub use init::{Initialisation, Weights};
-pub use pass::{GaussianCode, Pass, SharedWeight};
+pub use pass::{GaussianCode, Pass, Seen, SharedWeight};
 pub use signal::Signal;
 pub use wiring::{Block, Join, List, Wiring};
 
@@ -184,6 +184,17 @@ macro_rules! layers {
                     $(LayerSpec::$Name(_) => Vec::new(),)*
                     $(LayerSpec::$Block(block) => block.lists(),)*
                 }
+            }
+
+            /// The same layer without its activation function.
+            pub fn without_activation(&self) -> LayerSpec {
+                let mut written = serde_json::to_value(self).expect("fields are plain values");
+                if let Some(fields) = written.get_mut(self.key()).and_then(|f| f.as_object_mut()) {
+                    fields.shift_remove("activation");
+                    // It is held against the outputs of the function.
+                    fields.shift_remove("activity");
+                }
+                serde_json::from_value(written).expect("no layer needs an activation function")
             }
 
             /// Leads a value through a block; a layer that is none passes it on.

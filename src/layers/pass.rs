@@ -3,6 +3,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
+use super::Signal;
+
 /// A pass of one batch.
 #[derive(Debug)]
 pub struct Pass<B: Backend> {
@@ -24,8 +26,20 @@ pub struct Pass<B: Backend> {
     pub tied: Option<SharedWeight<B>>,
     /// What `gaussian_code` layers made of their inputs.
     pub gaussian: Vec<GaussianCode<B>>,
+    /// The layer, by its number, whose outputs are wanted.
+    pub watched: Option<usize>,
+    /// Those outputs, once it was met.
+    pub seen: Option<Seen<B>>,
     /// What layers' outputs add to the loss of the batch, `[1]` each, weights included.
     pub activity: Vec<Tensor<B, 1>>,
+}
+
+/// What a layer gave.
+#[derive(Debug, Clone)]
+pub struct Seen<B: Backend> {
+    /// Before its activation function.
+    pub before: Signal<B>,
+    pub after: Signal<B>,
 }
 
 /// A code drawn from a normal distribution for each sample.
@@ -35,10 +49,31 @@ pub struct GaussianCode<B: Backend> {
     pub mean: Tensor<B, 2>,
     /// Logarithm of the variance, `[batch, units]`.
     pub log_variance: Tensor<B, 2>,
+    /// The standard normal numbers that it was drawn with, `[batch, units]`; 0 where it is the mean.
+    pub noise: Tensor<B, 2>,
     /// What was passed on, `[batch, units]`: drawn, or the mean.
     pub code: Tensor<B, 2>,
     /// What the divergence from the prior counts in the loss.
     pub beta: f64,
+}
+
+impl<B: Backend> GaussianCode<B> {
+    /// Divergence of each sample's distribution from the standard normal one in nats, `[batch]`:
+    /// `0.5 * sum(exp(log_variance) + mean^2 - 1 - log_variance)` (Kingma and Welling 2013, appendix B).
+    pub fn divergence(&self) -> Tensor<B, 1> {
+        let variance = self.log_variance.clone().exp();
+        let parts = variance + self.mean.clone().square() - 1.0 - self.log_variance.clone();
+        parts.sum_dim(1).squeeze_dim(1) * 0.5
+    }
+
+    /// `log p(code) - log q(code)` of each sample in nats, `[batch]`: the code's density under the standard
+    /// normal distribution against that under its own. It is minus the divergence, code by code.
+    pub fn log_ratio(&self) -> Tensor<B, 1> {
+        // By the noise: the code less its mean would lose a small deviation to rounding.
+        let parts =
+            self.log_variance.clone() + self.noise.clone().square() - self.code.clone().square();
+        parts.sum_dim(1).squeeze_dim(1) * 0.5
+    }
 }
 
 /// The weight of a layer that another one uses too.
@@ -62,6 +97,8 @@ impl<B: Backend> Pass<B> {
             auxiliary: Vec::new(),
             tied: None,
             gaussian: Vec::new(),
+            watched: None,
+            seen: None,
             activity: Vec::new(),
         }
     }

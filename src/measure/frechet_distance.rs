@@ -79,7 +79,7 @@ fn samples(subject: &Subject, count: usize) -> Option<Vec<f32>> {
     let size = model.images().len();
     let starts = subject.starts.chunks_exact(size).cycle().take(count);
     let starts: Vec<f32> = starts.flatten().copied().collect();
-    let seed = subject.seed.number(Purpose::Measure, &[1]);
+    let seed = subject.seed.number(Purpose::Extra, &[1]);
     let labels = model.is_conditional().then_some(labels.as_slice());
     model.sample(count, labels, &starts, seed)
 }

@@ -57,7 +57,7 @@ impl Take for LogLikelihood {
             .chunks(AT_A_TIME * size)
             .zip(labels.chunks(AT_A_TIME));
         for (number, (images, labels)) in parts.enumerate() {
-            let seed = subject.seed.number(Purpose::Measure, &[0, number as u64]);
+            let seed = subject.seed.number(Purpose::Extra, &[0, number as u64]);
             let draws = self.draws.get();
             let weights = subject
                 .model

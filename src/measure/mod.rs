@@ -151,6 +151,13 @@ macro_rules! measures {
                 None
             }
 
+            /// Whether nothing can be measured of such a model.
+            pub fn is_idle(&self, about: &About) -> bool {
+                let asked = [$(self.$asked.as_ref().and_then(|asked| asked.hindrance(about)).is_some() || self.$asked.is_none(),)*];
+                let always = [$($Always.hindrance(about).is_some(),)*];
+                asked.into_iter().chain(always).all(|idle| idle)
+            }
+
             /// Measures a trained model.
             pub fn take(&self, subject: &Subject) -> Extra {
                 Extra {

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn blocks_find_what_looking_at_all_rows_finds() {
-        let mut rng = Seed(1).stream(Purpose::Measure, &[]);
+        let mut rng = Seed(1).stream(Purpose::Extra, &[]);
         let values: Vec<f32> = (0..1300 * 5).map(|_| rng.random()).collect();
         let rows = Rows::new(&values, 5);
         let queries: Vec<usize> = (0..1300).step_by(9).collect();

@@ -86,7 +86,7 @@ struct Ritz {
 
 fn search(rows: Rows, mean: &DVector<f64>, count: usize) -> Ritz {
     let width = rows.width();
-    let mut rng = Seed(0).stream(Purpose::Measure, &[]);
+    let mut rng = Seed(0).stream(Purpose::Extra, &[]);
     let mut block = DMatrix::from_fn(width, (count + EXTRA).min(width), |_, _| {
         StandardNormal.sample(&mut rng)
     });
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn wide_rows_are_searched_and_not_spread_out() {
         // Three strong directions, and noise in all hundred numbers.
-        let mut rng = Seed(3).stream(Purpose::Measure, &[]);
+        let mut rng = Seed(3).stream(Purpose::Extra, &[]);
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
         let strong = DMatrix::from_fn(100, 3, |_, which| (3 - which) as f64 * normal());
         let along = DMatrix::from_fn(3, 60, |_, _| normal());

@@ -100,7 +100,7 @@ impl Model for Fake {
         seed: u64,
     ) -> Option<Vec<f32>> {
         assert_eq!(starts.len(), count * 4);
-        let mut rng = Seed(seed).stream(Purpose::Measure, &[]);
+        let mut rng = Seed(seed).stream(Purpose::Extra, &[]);
         Some((0..count * 4).map(|_| rng.random()).collect())
     }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use burn::tensor::backend::Backend;
 
 use super::plan::{Flow, Node as Planned};
-use super::{Network, Plan};
+use super::{Kind, Network, Plan};
 use crate::layers::{ActivationFunction, Join, Wiring};
 use crate::objective::LossKind;
 use crate::record::Node;
@@ -13,20 +13,31 @@ use crate::shape::{ImageShape, Shape};
 
 impl<B: Backend> Network<B> {
     /// The nodes in forward order, from `input` to the loss; every input is a node named before.
-    pub fn graph(&self, input: ImageShape, loss: LossKind) -> Vec<Node> {
+    ///
+    /// Outputs are held against the labels, against the input of an auto-encoder, against nothing of a GAN.
+    pub fn graph(&self, kind: Kind, images: ImageShape, loss: LossKind) -> Vec<Node> {
         let mut drawing = Drawing {
             plan: &self.plan,
             tensors: self.tensor_shapes(),
             nodes: Vec::new(),
             scores: Vec::new(),
         };
-        let input = drawing.add("input", "input", &[], Shape::Image(input).dims());
-        let last = drawing.list(&self.plan.nodes, input);
-        let labels = drawing.add("labels", "labels", &[], Vec::new());
+        let first = self.plan.layers.first().map(|layer| layer.input);
+        let (name, shape) = match (kind, first) {
+            (Kind::Gan, Some(latent)) => ("latent", latent),
+            _ => ("input", Shape::Image(images)),
+        };
+        let input = drawing.add(name, name, &[], shape.dims());
+        let last = drawing.list(&self.plan.nodes, input.clone());
+        let truth = match kind {
+            Kind::Classifier => Some(drawing.add("labels", "labels", &[], Vec::new())),
+            Kind::Autoencoder => Some(input),
+            Kind::Gan => None,
+        };
         let inputs: Vec<String> = [last.name]
             .into_iter()
             .chain(drawing.scores.split_off(0))
-            .chain([labels.name])
+            .chain(truth.map(|truth| truth.name))
             .collect();
         let name = format!("loss/{}", loss.key());
         drawing.add(&name, loss.key(), &inputs, Vec::new());
@@ -178,7 +189,11 @@ mod tests {
              'flatten', { dense = { units = 10, bias = false } }",
             0,
         );
-        let graph = network.graph(ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
+        let graph = network.graph(
+            Kind::Classifier,
+            ImageShape::new(1, 28, 28),
+            LossKind::CrossEntropy,
+        );
         let lines: Vec<String> = graph
             .iter()
             .map(|node| {
@@ -210,8 +225,11 @@ mod tests {
 
     #[test]
     fn every_input_is_a_node_named_before() {
-        let graph =
-            network::<Flex>(EXAMPLE, 0).graph(ImageShape::new(1, 28, 28), LossKind::CrossEntropy);
+        let graph = network::<Flex>(EXAMPLE, 0).graph(
+            Kind::Classifier,
+            ImageShape::new(1, 28, 28),
+            LossKind::CrossEntropy,
+        );
         for (index, node) in graph.iter().enumerate() {
             for input in &node.inputs {
                 assert!(

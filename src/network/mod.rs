@@ -3,6 +3,7 @@
 //! Knows what comes before and after each layer, and so turns a layer's flaw into one that names both.
 //! Knows nothing of datasets, losses' values or training.
 
+mod contractive;
 mod graph;
 mod patterns;
 #[cfg(test)]
@@ -14,8 +15,8 @@ mod summary;
 mod weights;
 
 pub use patterns::Patterns;
-pub use plan::{Flow, Node, Plan, Planned};
-pub use planner::{plan_classifier, plan_layers};
+pub use plan::{Flow, Kind, Node, Plan, Planned};
+pub use planner::{Part, plan_classifier, plan_layers, plan_parts};
 pub use pytorch::Layout;
 pub use summary::summary_table;
 pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};
@@ -28,7 +29,8 @@ use burn::tensor::backend::Backend;
 
 use crate::backend::Kernels;
 use crate::layers::{
-    ActivationFunction, Around, Forward, Join, Layer, Pass, Signal, Weights, Wiring,
+    ActivationFunction, Around, Forward, Join, Layer, Pass, Seen, SharedWeight, Signal, Weights,
+    Wiring,
 };
 use crate::rng::Seed;
 
@@ -77,15 +79,60 @@ impl<B: Kernels> Network<B> {
     pub fn forward_training(&self, images: Tensor<B, 4>) -> Passed<B> {
         let mut pass = Pass::training();
         let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut pass);
-        let penalties = self.layers.iter().filter_map(Forward::penalty);
         Passed {
             outputs: outputs.features(),
             auxiliary: pass.auxiliary,
-            penalty: penalties.reduce(|sum, penalty| sum + penalty),
+            penalty: self.penalty(),
         }
     }
 
-    fn list(&self, nodes: &[Node], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    /// Leads a batch through the part of the model with this number, from 0.
+    pub fn part(&self, part: usize, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let node = std::slice::from_ref(&self.plan.nodes[part]);
+        self.list(node, input, pass)
+    }
+
+    /// What the size of the weights adds to the loss, `[1]`, if anything.
+    pub fn penalty(&self) -> Option<Tensor<B, 1>> {
+        let layers = self.plan.on_the_way().into_iter();
+        let penalties = layers.filter_map(|layer| self.layers[layer].penalty());
+        penalties.reduce(|sum, penalty| sum + penalty)
+    }
+
+    /// A layer's output, and what it would be without the activation function.
+    fn watched(&self, index: usize, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let (layer, planned) = (&self.layers[index], &self.plan.layers[index]);
+        let before = match planned.activation {
+            None => None,
+            Some(_) if planned.key == "activation" => Some(input.clone()),
+            Some(_) => {
+                let partner = planned.partner.as_ref();
+                let around = Around {
+                    // Counts where there are as many units as classes.
+                    classes: planned.output.channels(),
+                    partner: partner.map(|partner| &partner.weight[..]),
+                };
+                let device = self.devices().remove(0);
+                let bare = planned.spec.without_activation();
+                let bare = bare.build(planned.input, around, &mut Weights::new(Seed(0), device));
+                let bare = bare.load_record(layer.clone().into_record());
+                Some(bare.forward(input.clone(), pass))
+            }
+        };
+        let after = layer.forward(input, pass);
+        pass.seen = Some(Seen {
+            before: before.unwrap_or_else(|| after.clone()),
+            after: after.clone(),
+        });
+        after
+    }
+
+    fn shared_weight(&self, layer: usize) -> Option<SharedWeight<B>> {
+        self.layers[layer].shared()
+    }
+
+    /// Leads a batch through nodes of this network's plan.
+    pub fn list(&self, nodes: &[Node], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let through = |signal, node| self.node(node, signal, pass);
         nodes.iter().fold(input, through)
     }
@@ -98,7 +145,10 @@ impl<B: Kernels> Network<B> {
                 let partner = planned.partner.as_ref();
                 pass.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
                 pass.frozen = planned.is_frozen;
-                layer.forward(input, pass)
+                match pass.watched == Some(*index) {
+                    true => self.watched(*index, input, pass),
+                    false => layer.forward(input, pass),
+                }
             }
             Flow::Block { spec, lists } => {
                 let mut batches = Batches {

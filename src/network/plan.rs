@@ -5,13 +5,26 @@ use crate::error::Flaw;
 use crate::layers::{ActivationFunction, Cost, LayerSpec};
 use crate::shape::Shape;
 
+/// What kind of model it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Images in, one score a class out.
+    Classifier,
+    /// Images in, a code, images out.
+    Autoencoder,
+    /// Numbers drawn from a normal distribution in, images out.
+    Gan,
+}
+
 /// A network before it has weights: what flows where, and the layers that will have weights.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// All layers that are no blocks, those inside blocks included, in forward order.
     pub layers: Vec<Planned>,
-    /// The list as the file has it.
+    /// The list as the file has it, or the parts of the model.
     pub nodes: Vec<Node>,
+    /// Whether it is made of parts, such as encoder and decoder.
+    pub has_parts: bool,
 }
 
 /// One layer that is no block.
@@ -76,21 +89,118 @@ impl Node {
 }
 
 impl Plan {
-    /// The activation function that is applied last of all, if one is, also inside blocks.
+    /// The activation function that is applied last of all, if one is, also inside blocks; layers that only
+    /// lay values out anew do not count.
     pub fn last_activation(&self) -> Option<ActivationFunction> {
-        let mut node = self.nodes.last()?;
+        let mut nodes = &self.nodes[..];
         loop {
+            let only_moves = |node: &&Node| ["reshape", "flatten", "permute"].contains(&node.key);
+            let node = nodes.iter().rev().find(|node| !only_moves(node))?;
             match &node.flow {
                 Flow::Layer(layer) => return self.layers[*layer].activation,
                 Flow::Block { spec, lists } => match &**spec {
                     LayerSpec::Residual(residual) => return residual.activation,
-                    LayerSpec::Sequential(_) | LayerSpec::Repeat(_) => {
-                        node = lists.last()?.last()?;
-                    }
+                    LayerSpec::Sequential(_) | LayerSpec::Repeat(_) => nodes = lists.last()?,
                     _ => return None,
                 },
             }
         }
+    }
+
+    /// Whether a layer corrupts what goes through it.
+    pub fn has_noise(&self) -> bool {
+        let noise = |layer: &Planned| {
+            matches!(
+                layer.spec,
+                LayerSpec::GaussianNoise(_)
+                    | LayerSpec::MaskNoise(_)
+                    | LayerSpec::SaltAndPepperNoise(_)
+            )
+        };
+        self.layers.iter().any(noise)
+    }
+
+    /// Whether a layer must be told the class.
+    pub fn is_conditional(&self) -> bool {
+        self.layers.iter().any(|layer| layer.key == "concat_label")
+    }
+
+    /// Whether a layer draws a code from a normal distribution.
+    pub fn has_gaussian_code(&self) -> bool {
+        self.layers.iter().any(|layer| layer.key == "gaussian_code")
+    }
+
+    /// The layers and blocks of the part with this number; none where there are no parts.
+    pub fn part(&self, part: usize) -> &[Node] {
+        match self.nodes.get(part).map(|node| &node.flow) {
+            Some(Flow::Block { lists, .. }) if self.has_parts => &lists[0],
+            _ => &[],
+        }
+    }
+
+    /// The plan without the layers and blocks that `skip` is for: what is left has its old inputs and gives
+    /// its old output.
+    ///
+    /// Flaws have keys below `skip`.
+    pub fn without(&self, skip: &Patterns) -> (Plan, Vec<Flaw>) {
+        let mut plan = self.clone();
+        if skip.is_empty() {
+            return (plan, Vec::new());
+        }
+        let names = self.names_of_all();
+        let flaws = skip.flaws("skip", &names);
+        if !flaws.is_empty() {
+            return (
+                plan,
+                flaws.into_iter().map(|flaw| flaw.under("skip")).collect(),
+            );
+        }
+        let mut passing = Passing {
+            skip,
+            layers: &self.layers,
+            gap: None,
+            now: None,
+        };
+        plan.nodes = passing.list(&self.nodes);
+        let whole = self.nodes.last().map(|node| node.output);
+        let end = plan.nodes.last().map(|node| node.output);
+        let message = passing.gap.or_else(|| {
+            let (end, whole) = (end?, whole?);
+            (end != whole)
+                .then(|| format!("what `skip` leaves gives {end} where {whole} is needed"))
+        });
+        let flaw = message.map(|message| Flaw::new("skip", message));
+        (plan, flaw.into_iter().collect())
+    }
+
+    /// The names of all layers and blocks.
+    fn names_of_all(&self) -> Vec<&str> {
+        fn add<'a>(nodes: &'a [Node], names: &mut Vec<&'a str>) {
+            for node in nodes {
+                names.push(&node.name);
+                if let Flow::Block { lists, .. } = &node.flow {
+                    lists.iter().for_each(|list| add(list, names));
+                }
+            }
+        }
+        let mut names = Vec::new();
+        add(&self.nodes, &mut names);
+        names
+    }
+
+    /// The layers that batches meet: all but those that are left out.
+    pub(super) fn on_the_way(&self) -> Vec<usize> {
+        fn add(nodes: &[Node], layers: &mut Vec<usize>) {
+            for node in nodes {
+                match &node.flow {
+                    Flow::Layer(layer) => layers.push(*layer),
+                    Flow::Block { lists, .. } => lists.iter().for_each(|list| add(list, layers)),
+                }
+            }
+        }
+        let mut layers = Vec::new();
+        add(&self.nodes, &mut layers);
+        layers
     }
 
     /// Cost of the whole network.
@@ -136,6 +246,65 @@ impl Plan {
             flaws.push(Flaw::new(key, message).hint("some layer with weights must be trained"));
         }
         flaws
+    }
+}
+
+/// A plan on its way to being one without some of its layers.
+struct Passing<'a> {
+    skip: &'a Patterns,
+    layers: &'a [Planned],
+    /// The first place where what is left does not fit together.
+    gap: Option<String>,
+    /// What flows at this point, if anything was skipped just before.
+    now: Option<Shape>,
+}
+
+impl Passing<'_> {
+    fn list(&mut self, nodes: &[Node]) -> Vec<Node> {
+        let mut kept = Vec::new();
+        let mut last: Option<Shape> = None;
+        for node in nodes {
+            if self.skip.matches(&node.name) {
+                self.now = self.now.or(last).or_else(|| self.input(node));
+                continue;
+            }
+            let mut node = node.clone();
+            match &mut node.flow {
+                // Lists in a row are looked into; what other blocks join has one shape.
+                Flow::Block { spec, lists } if matches!(**spec, LayerSpec::Sequential(_)) => {
+                    let inner = self.list(&lists[0]);
+                    node.output = match (inner.last(), self.now) {
+                        (_, Some(now)) => now,
+                        (Some(inner), None) => inner.output,
+                        (None, None) => node.output,
+                    };
+                    lists[0] = inner;
+                }
+                _ => {
+                    let input = self.input(&node);
+                    if let (Some(now), Some(input)) = (self.now.take(), input)
+                        && now != input
+                    {
+                        let name = &node.name;
+                        let message = format!(
+                            "what `skip` leaves gives `{name}` {now} where it takes {input}"
+                        );
+                        self.gap.get_or_insert(message);
+                    }
+                }
+            }
+            last = Some(node.output);
+            kept.push(node);
+        }
+        kept
+    }
+
+    /// What a node takes in the whole network.
+    fn input(&self, node: &Node) -> Option<Shape> {
+        match &node.flow {
+            Flow::Layer(layer) => Some(self.layers[*layer].input),
+            Flow::Block { lists, .. } => self.input(lists.first()?.first()?),
+        }
     }
 }
 

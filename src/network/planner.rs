@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::plan::{Flow, Node, Partner, Plan, Planned};
 use crate::error::{Flaw, did_you_mean, thousands};
+use crate::layers::sequential::Sequential;
 use crate::layers::{ActivationFunction, Around, Cost, GIVER, Join, LayerSpec, List, Wiring};
 use crate::objective::LossKind;
 use crate::shape::Shape;
@@ -14,13 +15,7 @@ use crate::shape::Shape;
 /// Flaws have keys such as `3` or `3.conv2d.kernel`, where layers count from 0; their texts count
 /// from 1. What comes after a layer that cannot take its input is not planned.
 pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, Vec<Flaw>) {
-    let mut planner = Planner {
-        classes: around.classes,
-        plan: Plan::default(),
-        flaws: Vec::new(),
-        names: HashSet::new(),
-        nodes: 0,
-    };
+    let mut planner = Planner::new(around);
     let place = Place {
         scope: String::new(),
         key: String::new(),
@@ -28,6 +23,56 @@ pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, 
     };
     let nodes = planner.list(specs, input, &place);
     planner.plan.nodes = nodes.map(|(nodes, _)| nodes).unwrap_or_default();
+    (planner.plan, planner.flaws)
+}
+
+/// One of the networks of a model, such as `encoder`.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// What the names of its layers start with, and the keys of its flaws.
+    pub name: &'static str,
+    pub layers: &'a [LayerSpec],
+}
+
+/// Plans networks of which each takes what the one before gives; the first takes `input` from `giver`.
+///
+/// Every part is one node of the plan, a `sequential` of its name. Flaws have keys such as
+/// `encoder.3.conv2d.kernel`.
+pub fn plan_parts(parts: &[Part], input: Shape, giver: &str, around: Around) -> (Plan, Vec<Flaw>) {
+    let mut planner = Planner::new(around);
+    planner.plan.has_parts = true;
+    let (mut shape, mut giver) = (input, giver.to_string());
+    for part in parts {
+        let place = Place {
+            scope: part.name.to_string(),
+            key: part.name.to_string(),
+            giver,
+        };
+        if part.layers.is_empty() {
+            let message = format!("the {} has no layers", part.name);
+            planner.flaws.push(Flaw::new(part.name, message));
+            break;
+        }
+        let Ok((nodes, output)) = planner.list(part.layers, shape, &place) else {
+            break;
+        };
+        let spec = LayerSpec::Sequential(Sequential {
+            name: Some(part.name.to_string()),
+            made_of: None,
+            layers: part.layers.to_vec(),
+        });
+        planner.plan.nodes.push(Node {
+            name: part.name.to_string(),
+            key: spec.key(),
+            output,
+            flow: Flow::Block {
+                spec: Box::new(spec),
+                lists: vec![nodes],
+            },
+        });
+        shape = output;
+        giver = format!("the {}", part.name);
+    }
     (planner.plan, planner.flaws)
 }
 
@@ -95,6 +140,16 @@ struct Planner {
 }
 
 impl Planner {
+    fn new(around: Around) -> Self {
+        Planner {
+            classes: around.classes,
+            plan: Plan::default(),
+            flaws: Vec::new(),
+            names: HashSet::new(),
+            nodes: 0,
+        }
+    }
+
     fn list(
         &mut self,
         specs: &[LayerSpec],
@@ -216,14 +271,18 @@ impl Planner {
         }
     }
 
-    /// What a layer is tied to: a layer before it, looked for in its own block first, then further out.
+    /// What a layer is tied to: a layer before it, looked for in its own block first, then further out, then
+    /// in the other parts of the model.
     fn partner(&self, tied_to: Option<&str>, place: &Place) -> Result<Option<Partner>, Flaw> {
         let Some(name) = tied_to else {
             return Ok(None);
         };
         let layers = &self.plan.layers;
+        let parts = self.plan.nodes.iter();
+        let elsewhere = parts.map(|part| format!("{}.{name}", part.name));
         let Some(index) = place
             .outwards(name)
+            .chain(elsewhere)
             .find_map(|full| layers.iter().position(|layer| layer.name == full))
         else {
             let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
@@ -665,7 +724,7 @@ mod tests {
             "remove the softmax",
         );
         let specs = layers("'flatten', { dense = { units = 10, activation = 'softmax' } }");
-        let (_, flaws) = plan_classifier(&specs, DIGIT, AROUND, LossKind::MeanSquaredError);
+        let (_, flaws) = plan_classifier(&specs, DIGIT, AROUND, LossKind::Mse);
         assert_eq!(flaws, []);
     }
 

@@ -8,11 +8,24 @@ use crate::table::draw;
 
 /// Layers with their output shapes (channels x height x width), parameters and multiply-adds.
 ///
-/// A block is one row; `expand` adds a row for every layer inside. Where layers are frozen, two rows tell
+/// A block is one row; `expand` adds a row for every layer inside. The parts of a model show their layers
+/// always. Where layers are frozen, two rows tell
 /// what is trained and what is not.
 pub fn summary_table(plan: &Plan, input: ImageShape, expand: bool) -> String {
-    let mut rows = vec![row("input", "", input.to_string(), None)];
-    add_rows(plan, &plan.nodes, "", expand, &mut rows);
+    let input = match plan.layers.first() {
+        Some(first) => first.input.to_string(),
+        None => input.to_string(),
+    };
+    let mut rows = vec![row("input", "", input, None)];
+    match plan.has_parts {
+        true => {
+            for (number, part) in plan.nodes.iter().enumerate() {
+                add_rows(plan, std::slice::from_ref(part), "", false, &mut rows);
+                add_rows(plan, plan.part(number), "  ", expand, &mut rows);
+            }
+        }
+        false => add_rows(plan, &plan.nodes, "", expand, &mut rows),
+    }
     rows.push(row("total", "", String::new(), Some(plan.cost())));
     if plan.layers.iter().any(|layer| layer.is_frozen) {
         let (all, frozen) = (plan.cost(), plan.frozen_cost());

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
 use crate::error::{Error, Kind, Problem, Result};
+use crate::layers::Layer;
 use crate::record::write_atomically;
 use crate::rng::Seed;
 
@@ -73,7 +74,7 @@ impl<B: Backend> Network<B> {
     }
 
     /// All tensors' shapes.
-    pub(super) fn tensor_shapes(&self) -> Vec<(String, Vec<usize>)> {
+    pub fn tensor_shapes(&self) -> Vec<(String, Vec<usize>)> {
         let mut shapes = Vec::new();
         self.each_tensor(&mut |layer, role, tensor| {
             shapes.push((name(layer, role, '/'), tensor.shape()));
@@ -325,6 +326,20 @@ impl<B: AutodiffBackend> Network<B>
 where
     Self: AutodiffModule<B>,
 {
+    /// The gradients of the layers of one part of the model, of all that flowed back through it and others.
+    pub fn gradients_of_part(&self, mut gradients: B::Gradients, part: usize) -> GradientsParams
+    where
+        Layer<B>: AutodiffModule<B>,
+    {
+        let scope = format!("{}.", self.plan.nodes[part].name);
+        let planned = self.plan.layers.iter().zip(&self.layers);
+        let layers: Vec<Layer<B>> = planned
+            .filter(|(planned, _)| planned.name.starts_with(&scope))
+            .map(|(_, layer)| layer.clone())
+            .collect();
+        GradientsParams::from_module(&mut gradients, &layers)
+    }
+
     /// All gradients, by the names of the tensors that they belong to.
     pub fn gradient_values(&self, gradients: &GradientsParams) -> Vec<NamedValues> {
         let mut visitor = GradientVisitor {

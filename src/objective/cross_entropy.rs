@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, activation};
+use burn::tensor::{Tensor, activation};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Fields;
+use super::{Fields, Truth};
 use crate::error::{Flaw, count};
 use crate::value::{Fraction, PositiveReal};
 
@@ -74,6 +74,10 @@ impl Fields for CrossEntropy {
         }
     }
 
+    fn is_of_classes(&self) -> bool {
+        true
+    }
+
     fn class_weights(&self, counts: &[usize]) -> Option<Vec<f64>> {
         match &self.class_weights {
             ClassWeights::None => None,
@@ -86,16 +90,20 @@ impl Fields for CrossEntropy {
         }
     }
 
+    fn of_values<B: Backend>(&self, _: Tensor<B, 2>, _: Tensor<B, 2>) -> Tensor<B, 2> {
+        unreachable!("it compares classes alone")
+    }
+
     /// `(1 - s) * mean(w[target] * -log(softmax(outputs)[target]))`, and `s` times the mean over the
     /// classes of the same with each class for the target; means over the batch are divided by the sum
     /// of `w[target]`.
     fn mean_loss<B: Backend>(
         &self,
         outputs: Tensor<B, 2>,
-        targets: Tensor<B, 1, Int>,
+        truth: &Truth<B>,
         weights: Option<&Tensor<B, 1>>,
     ) -> Tensor<B, 1> {
-        let [_, classes] = outputs.dims();
+        let (targets, [_, classes]) = (truth.classes(), outputs.dims());
         let logs = activation::log_softmax(outputs, 1);
         // Weighted: `[batch, classes]` times `[1, classes]`, divided by the sum of the targets' weights.
         let (logs, weight) = match weights {

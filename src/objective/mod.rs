@@ -1,14 +1,16 @@
 //! The vocabulary of losses: one file a loss, one line a loss in the registry below.
 //!
-//! A loss turns a batch of scores and true classes into one number to make small. Knows nothing of
-//! layers, optimisers or the training loop.
+//! A loss turns a batch of outputs, and the classes or values they should have been, into one number to
+//! make small. Knows nothing of layers, optimisers or the training loop.
 
 #[cfg(test)]
 mod peers;
 mod targets;
+mod truth;
 
 pub use cross_entropy::ClassWeights;
 pub use targets::{Mixed, Targets};
+pub use truth::Truth;
 
 use std::borrow::Cow;
 
@@ -32,16 +34,61 @@ trait Fields {
         None
     }
 
-    /// The mean loss of a batch, `[1]`.
+    /// Whether it compares classes alone, and so is no loss of images.
+    fn is_of_classes(&self) -> bool {
+        false
+    }
+
+    /// Whether the outputs are taken as probabilities of values between 0 and 1.
+    fn takes_probabilities(&self) -> bool {
+        false
+    }
+
+    /// What the steps go by.
+    fn over_batch(&self) -> Reduction {
+        Reduction::Mean
+    }
+
+    /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats; `None` of
+    /// losses that are no likelihoods. An image has so many values.
+    fn nats(&self, _values: usize) -> Option<f64> {
+        None
+    }
+
+    /// How the losses of an image's pixels become one.
+    fn over_pixels(&self) -> Reduction {
+        Reduction::Mean
+    }
+
+    /// The loss of each value, `[batch, values]`, as both arguments are; not of losses that compare
+    /// classes alone.
+    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2>;
+
+    /// The mean loss of a sample of the batch, `[1]`.
     ///
-    /// `outputs` is `[batch, classes]` as the last layer gives it, `targets` is `[batch]` with classes
-    /// from 0, `weights` is `[classes]` if [`class_weights`](Self::class_weights) gives any.
+    /// `outputs` is `[batch, classes]` or `[batch, values]` as the last layer gives it; `weights` is
+    /// `[classes]` if [`class_weights`](Self::class_weights) gives any.
     fn mean_loss<B: Backend>(
         &self,
         outputs: Tensor<B, 2>,
-        targets: Tensor<B, 1, Int>,
-        weights: Option<&Tensor<B, 1>>,
-    ) -> Tensor<B, 1>;
+        truth: &Truth<B>,
+        _weights: Option<&Tensor<B, 1>>,
+    ) -> Tensor<B, 1> {
+        let [batch, width] = outputs.dims();
+        let losses = self.of_values(outputs, truth.values(width));
+        match self.over_pixels() {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum() / batch as f64,
+        }
+    }
+}
+
+/// How the numbers of several pixels or images become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    Mean,
+    Sum,
 }
 
 /// Declares every loss once: its file, which is its name in TOML, and its fields.
@@ -98,14 +145,65 @@ macro_rules! losses {
                 }
             }
 
+            /// Whether it compares classes alone, and so is no loss of images.
+            pub fn is_of_classes(&self) -> bool {
+                match self {
+                    $(Loss::$Name(fields) => fields.is_of_classes(),)*
+                }
+            }
+
+            /// Whether the outputs are taken as probabilities of values between 0 and 1.
+            pub fn takes_probabilities(&self) -> bool {
+                match self {
+                    $(Loss::$Name(fields) => fields.takes_probabilities(),)*
+                }
+            }
+
+            /// What steps multiply the mean loss of so many images by; what is told is the mean.
+            pub fn step_factor(&self, batch: usize) -> f64 {
+                let over_batch = match self {
+                    $(Loss::$Name(fields) => fields.over_batch(),)*
+                };
+                match over_batch {
+                    Reduction::Mean => 1.0,
+                    Reduction::Sum => batch as f64,
+                }
+            }
+
+            /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats;
+            /// `None` of losses that are no likelihoods. An image has so many values.
+            pub fn nats(&self, values: usize) -> Option<f64> {
+                match self {
+                    $(Loss::$Name(fields) => fields.nats(values),)*
+                }
+            }
+
+            /// The loss of each image, `[batch]`; both arguments are `[batch, values]`.
+            pub fn of_samples<B: Backend>(
+                &self,
+                outputs: Tensor<B, 2>,
+                values: Tensor<B, 2>,
+            ) -> Tensor<B, 1> {
+                let (losses, over_pixels) = match self {
+                    $(Loss::$Name(fields) => {
+                        (fields.of_values(outputs, values), fields.over_pixels())
+                    })*
+                };
+                let of_samples = match over_pixels {
+                    Reduction::Mean => losses.mean_dim(1),
+                    Reduction::Sum => losses.sum_dim(1),
+                };
+                of_samples.squeeze_dim(1)
+            }
+
             fn mean_loss<B: Backend>(
                 &self,
                 outputs: Tensor<B, 2>,
-                targets: Tensor<B, 1, Int>,
+                truth: &Truth<B>,
                 weights: Option<&Tensor<B, 1>>,
             ) -> Tensor<B, 1> {
                 match self {
-                    $(Loss::$Name(fields) => fields.mean_loss(outputs, targets, weights),)*
+                    $(Loss::$Name(fields) => fields.mean_loss(outputs, truth, weights),)*
                 }
             }
         }
@@ -138,8 +236,16 @@ macro_rules! losses {
 losses! {
     /// Minus the log of the true class's softmax.
     cross_entropy: CrossEntropy;
-    /// Squared distance to 1 for the true class and 0 for the others.
-    mean_squared_error: MeanSquaredError;
+    /// Mean squared error.
+    mse: Mse;
+    /// Half the mean squared error.
+    half_mse: HalfMse;
+    /// Sum of squared errors.
+    sum_squared: SumSquared;
+    /// Binary cross-entropy of pixels between 0 and 1.
+    binary_cross_entropy: BinaryCrossEntropy;
+    /// Squared near 0, straight further out.
+    huber: Huber;
 }
 
 impl JsonSchema for Loss {
@@ -180,7 +286,8 @@ impl<B: Backend> Objective<B> {
     pub fn mean(&self, outputs: Tensor<B, 2>, targets: &Targets<B>) -> Tensor<B, 1> {
         let mean = |outputs, classes: &Tensor<B, 1, Int>| {
             let weights = self.weights.as_ref();
-            self.loss.mean_loss(outputs, classes.clone(), weights)
+            let truth = Truth::Classes(classes.clone());
+            self.loss.mean_loss(outputs, &truth, weights)
         };
         match &targets.mixed {
             None => mean(outputs, &targets.classes),
@@ -189,6 +296,16 @@ impl<B: Backend> Objective<B> {
                 own + mean(outputs, classes) * (1.0 - share)
             }
         }
+    }
+
+    /// The mean loss of a batch of images, `[1]`; both are `[batch, values]`.
+    pub fn of_values(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.loss.mean_loss(outputs, &Truth::Values(values), None)
+    }
+
+    /// The loss at work.
+    pub fn loss(&self) -> &Loss {
+        &self.loss
     }
 
     /// What the batch's mean counts in the mean of many batches, `[1]`: its number of images, or the sum
@@ -269,10 +386,7 @@ mod tests {
         let device = Default::default();
         let classes = |numbers: [i32; 2]| Tensor::<Flex, 1, Int>::from_ints(numbers, &device);
         let outputs = || Tensor::<Flex, 2>::from_floats(OUTPUTS, &device);
-        for json in [
-            "'mean_squared_error'",
-            "{'cross_entropy': {'class_weights': [1, 2, 5]}}",
-        ] {
+        for json in ["'mse'", "{'cross_entropy': {'class_weights': [1, 2, 5]}}"] {
             let objective = Objective::new(&loss(json), &[1, 1, 1], &device);
             let of = |numbers| {
                 let targets = Targets::of(classes(numbers));

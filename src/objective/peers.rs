@@ -12,6 +12,7 @@ use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
 #[derive(Deserialize)]
 struct Case {
     loss: Value,
+    images: Option<usize>,
 }
 
 #[test]
@@ -24,7 +25,12 @@ fn losses_agree_with_pytorch() {
             .tensor::<Autodiff<Flex>, 2>("outputs")
             .require_grad();
         let objective = Objective::new(&loss, &[], &Default::default());
-        let mean = objective.mean(outputs.clone(), &Targets::of(answers.targets()));
+        let [batch, _] = outputs.dims();
+        let mean = match case.images {
+            Some(_) => objective.of_values(outputs.clone(), answers.tensor("targets")),
+            None => objective.mean(outputs.clone(), &Targets::of(answers.targets())),
+        };
+        let mean = mean * objective.loss().step_factor(batch);
         let gradient = outputs.grad(&mean.backward()).unwrap();
         for (what, received, tolerance) in [
             ("loss", mean.into_data(), 1e-5),

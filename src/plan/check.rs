@@ -111,9 +111,16 @@ impl<'a> Checker<'a> {
         let augment = settings.augment.check(facts.shape);
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
         let (plan, network) = settings.network(facts.shape, facts.classes.len());
+        let cost = plan.cost();
         if let (Some(start), true) = (&settings.start, network.is_empty()) {
             let start = start.flaws(&plan.names()).into_iter();
             flaws.extend(start.map(|flaw| flaw.under("start")));
+        }
+        let blueprint = settings.blueprint_of(plan, facts.shape, facts.classes.len());
+        let about = settings.about(&blueprint, facts.test);
+        if network.is_empty() {
+            let measure = settings.measure.flaws(&about).into_iter();
+            flaws.extend(measure.map(|flaw| flaw.under("measure")));
         }
         flaws.extend(network);
         let optimizer = settings.train.optimizer.check();
@@ -124,10 +131,6 @@ impl<'a> Checker<'a> {
         );
         flaws.extend(training::flaws(&settings, &facts, self.catalogue)?);
         flaws.extend(seed_flaws(&settings.train.seeds));
-        let cost = plan.cost();
-        let about = settings.about(facts.classes.len(), facts.test);
-        let measure = settings.measure.flaws(&about).into_iter();
-        flaws.extend(measure.map(|flaw| flaw.under("measure")));
         let checked = Checked {
             about: Arc::new(about),
             absent: facts.absent,

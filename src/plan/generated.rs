@@ -4,8 +4,9 @@ use super::Run;
 use super::needs::{Connector, Needer};
 use crate::data::Facts;
 use crate::error::{Flaw, Result};
+use crate::model::{Blueprint, Kind};
 use crate::objective::LossKind;
-use crate::spec::{GENERATOR, GENERATORS, LABELLER, Model, Settings};
+use crate::spec::{GENERATOR, GENERATORS, LABELLER, Settings};
 
 impl Connector<'_> {
     /// Tells what keeps a run from dreaming up images for another one; `name` is what it is called.
@@ -17,7 +18,7 @@ impl Connector<'_> {
         (found, name): (&Run, &str),
     ) -> Result<()> {
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
-        let flaw = match what_it_lacks(&found.settings) {
+        let flaw = match what_it_lacks(&blueprint(&found.settings, &there)) {
             Some(reason) => {
                 let flaw = Flaw::new(key, format!("{name} is not generative: {reason}"));
                 let hint = "images can be drawn from an auto-encoder with a `gaussian_code` or `walk_back`, and from a GAN";
@@ -41,8 +42,9 @@ impl Connector<'_> {
     ) -> Result<()> {
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
         let loss = found.settings.train.loss.spec();
-        let Model::Classifier(_) = &found.settings.model;
-        let flaw = if loss != LossKind::CrossEntropy {
+        let flaw = if found.settings.model.kind() != Kind::Classifier {
+            Some(Flaw::new(LABELLER, format!("{name} is no classifier")))
+        } else if loss != LossKind::CrossEntropy {
             let loss = loss.key();
             let message = format!("{name} gives no probabilities: it is trained with `{loss}`");
             Some(Flaw::new(LABELLER, message).hint("take one that is trained with `cross_entropy`"))
@@ -62,17 +64,16 @@ impl Connector<'_> {
 }
 
 /// Why no images can be drawn from a model.
-fn what_it_lacks(settings: &Settings) -> Option<&'static str> {
-    match settings.model {
-        Model::Classifier(_) => Some("it is a classifier"),
+fn what_it_lacks(blueprint: &Blueprint) -> Option<&'static str> {
+    match blueprint.kind {
+        _ if blueprint.is_generative() => None,
+        Kind::Classifier => Some("it is a classifier"),
+        _ => Some("its code is like no known distribution"),
     }
 }
 
-/// Whether a model is told the class.
-fn is_conditional(settings: &Settings) -> bool {
-    match settings.model {
-        Model::Classifier(_) => false,
-    }
+fn blueprint(settings: &Settings, facts: &Facts) -> Blueprint {
+    settings.blueprint(facts.shape, facts.classes.len())
 }
 
 pub(super) fn other_images(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
@@ -97,7 +98,7 @@ fn label_flaw(
     (found, name): (&Run, &str),
     there: &Facts,
 ) -> Option<Flaw> {
-    let conditional = is_conditional(&found.settings);
+    let conditional = blueprint(&found.settings, there).plan.is_conditional();
     let trained = settings.data.trained(here.classes.len());
     let generated = settings.data.generated.as_ref()?;
     if key == GENERATORS {

@@ -371,7 +371,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         .map(|setting| (setting.key.clone(), setting.text()))
         .collect();
     let settings = Arc::new(checked.settings);
-    let epochs = settings.train.epochs.get();
+    let passes = settings.train.course(checked.images).passes();
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
         seed,
@@ -382,7 +382,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         swept: swept.clone(),
         images: checked.images,
         parameters: checked.parameters,
-        work: (epochs * checked.images) as f64 * checked.multiply_adds as f64,
+        work: passes * checked.images as f64 * checked.multiply_adds as f64,
     };
     settings.train.seeds.iter().map(run).collect()
 }

@@ -22,7 +22,14 @@ pub(super) fn flaws(
     flaws.extend(unweighable(settings, facts, catalogue)?);
     let images = facts.train * (1 + settings.augment.copies.len());
     let warm_up = train.warm_up.as_ref();
-    let warm_up = warm_up.and_then(|warm_up| warm_up.check(train.span(images)));
+    let course = train.course(images);
+    let shortest = course
+        .legs()
+        .iter()
+        .map(|leg| leg.span)
+        .min_by_key(|span| span.all);
+    let warm_up = warm_up.zip(shortest);
+    let warm_up = warm_up.and_then(|(warm_up, span)| warm_up.check(span));
     flaws.extend(warm_up.map(|flaw| flaw.under("train.warm_up")));
     let best = train.best.map(|best| ("train.best.metric", best.metric));
     let stopping = train.early_stopping.as_ref();

@@ -1,6 +1,6 @@
 //! Every column of the tables, declared once: its name, what it says, where it comes from.
 
-use super::row::{EpochRow, Extra, RunRow};
+use super::row::{EpochRow, Extra, RunRow, Score};
 
 /// What stands in one place of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,14 @@ const fn score<T>(
     }
 }
 
+fn test(run: &RunRow, of: fn(&Score) -> Option<f64>) -> Option<f64> {
+    of(&run.measured.as_ref()?.test)
+}
+
+fn validation(row: &EpochRow, of: fn(&Score) -> Option<f64>) -> Option<f64> {
+    of(row.validation.as_ref()?)
+}
+
 /// The columns of `summary.csv`; the swept keys follow `seed`.
 pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     label("variant", "name of the variant", |run| {
@@ -135,7 +143,7 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     measure(
         "train_accuracy",
         "share of right answers in the last epoch's training batches",
-        |run| real(run.last.as_ref().map(|row| row.train.accuracy)),
+        |run| real(run.last.as_ref().and_then(|row| row.train.accuracy)),
     ),
     measure(
         "validation_loss",
@@ -157,7 +165,7 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
                 run.last
                     .as_ref()
                     .and_then(|row| row.validation)
-                    .map(|score| score.accuracy),
+                    .and_then(|score| score.accuracy),
             )
         },
     ),
@@ -169,7 +177,27 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
     measure(
         "test_accuracy",
         "share of right answers on the test set with the final weights",
-        |run| real(run.measured.as_ref().map(|measured| measured.test.accuracy)),
+        |run| real(test(run, |score| score.accuracy)),
+    ),
+    measure(
+        "test_reconstruction",
+        "test_loss without what codes and activities add",
+        |run| real(test(run, |score| score.reconstruction)),
+    ),
+    measure(
+        "test_kl",
+        "nats by which codes diverge from the prior, mean over the test set",
+        |run| real(test(run, |score| score.kl)),
+    ),
+    measure(
+        "test_elbo",
+        "evidence lower bound in nats, mean over the test set",
+        |run| real(test(run, |score| score.elbo)),
+    ),
+    measure(
+        "test_discriminator_loss",
+        "mean loss of the discriminator on the test set and as many samples",
+        |run| real(test(run, |score| score.discriminator_loss)),
     ),
     measure(
         "best_test_loss",
@@ -191,7 +219,7 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
                 run.measured
                     .as_ref()
                     .and_then(|measured| measured.best)
-                    .map(|score| score.accuracy),
+                    .and_then(|score| score.accuracy),
             )
         },
     ),
@@ -256,7 +284,15 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
 
 /// The columns of `epochs.csv`; in the experiment's table `variant` and `seed` come first.
 pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
-    label("epoch", "from 1", |row| Cell::Whole(row.epoch as u64)),
+    label(
+        "epoch",
+        "from 1; where training is told in steps, the number of the row",
+        |row| Cell::Whole(row.epoch as u64),
+    ),
+    label("step", "steps so far", |row| Cell::Whole(row.step as u64)),
+    label("stage", "of a training in stages", |row| {
+        text(row.stage.as_deref())
+    }),
     score(
         "train_loss",
         "mean loss of the epoch's training batches",
@@ -267,7 +303,7 @@ pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
         "train_accuracy",
         "share of right answers in the epoch's training batches",
         Better::More,
-        |row| Cell::Real(row.train.accuracy),
+        |row| real(row.train.accuracy),
     ),
     score(
         "validation_loss",
@@ -279,7 +315,45 @@ pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
         "validation_accuracy",
         "share of right answers on the validation set",
         Better::More,
-        |row| real(row.validation.map(|score| score.accuracy)),
+        |row| real(validation(row, |score| score.accuracy)),
+    ),
+    score(
+        "train_reconstruction",
+        "train_loss without what codes and activities add",
+        Better::Less,
+        |row| real(row.train.reconstruction),
+    ),
+    score(
+        "validation_reconstruction",
+        "validation_loss without what codes and activities add",
+        Better::Less,
+        |row| real(validation(row, |score| score.reconstruction)),
+    ),
+    measure(
+        "train_kl",
+        "nats by which codes diverge from the prior, mean over the epoch's training batches",
+        |row| real(row.train.kl),
+    ),
+    measure(
+        "validation_kl",
+        "nats by which codes diverge from the prior, mean over the validation set",
+        |row| real(validation(row, |score| score.kl)),
+    ),
+    measure(
+        "train_elbo",
+        "evidence lower bound in nats, mean over the epoch's training batches",
+        |row| real(row.train.elbo),
+    ),
+    score(
+        "validation_elbo",
+        "evidence lower bound in nats, mean over the validation set",
+        Better::More,
+        |row| real(validation(row, |score| score.elbo)),
+    ),
+    measure(
+        "train_discriminator_loss",
+        "mean loss of the discriminator in the epoch's training batches",
+        |row| real(row.train.discriminator_loss),
     ),
     measure("learning_rate", "of the epoch's last step", |row| {
         Cell::Real(row.learning_rate)

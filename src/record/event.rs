@@ -9,14 +9,15 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// Training begins, or goes on after `epochs_done` epochs of an interrupted attempt.
+    /// Training begins, or goes on after `epochs_done` epochs of an interrupted attempt: rows of its table,
+    /// where it is told in steps.
     Started { epochs: usize, epochs_done: usize },
     /// The network's graph, in forward order; said once at the start.
     Graph(Vec<Node>),
     /// Input images of the first batch after augmentation; said once at the start.
     Inputs(Vec<Picture>),
     /// Weights or gradients of one tensor after an epoch, by the tensor's name
-    /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`).
+    /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`), just before that epoch is told.
     Histogram {
         name: String,
         epoch: usize,

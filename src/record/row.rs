@@ -2,19 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Mean loss per sample and share of right answers on one set of samples.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What a model is on one set of samples: means over the samples. What does not apply to its kind is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Score {
+    /// With what codes and activities add; of a GAN the generator's.
     pub loss: f64,
-    /// From 0 to 1.
-    pub accuracy: f64,
+    /// Share of right answers, from 0 to 1.
+    #[serde(default)]
+    pub accuracy: Option<f64>,
+    /// The loss between images and what came out alone.
+    #[serde(default)]
+    pub reconstruction: Option<f64>,
+    /// Divergence of gaussian codes from the prior, in nats.
+    #[serde(default)]
+    pub kl: Option<f64>,
+    /// Evidence lower bound of the likelihood, in nats.
+    #[serde(default)]
+    pub elbo: Option<f64>,
+    /// Of a GAN.
+    #[serde(default)]
+    pub discriminator_loss: Option<f64>,
 }
 
 /// What one epoch came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
-    /// From 1.
+    /// From 1; where training is told in steps, the number of the row.
     pub epoch: usize,
+    /// Steps so far.
+    #[serde(default)]
+    pub step: usize,
+    /// Of a training in stages.
+    #[serde(default)]
+    pub stage: Option<String>,
     /// Over the epoch's batches as they were trained on.
     pub train: Score,
     pub validation: Option<Score>,

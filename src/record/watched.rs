@@ -118,10 +118,13 @@ mod tests {
         let row = |(index, &value): (usize, &f64)| {
             let score = Score {
                 loss: value,
-                accuracy: value,
+                accuracy: Some(value),
+                ..Score::default()
             };
             EpochRow {
                 epoch: index + 1,
+                step: index + 1,
+                stage: None,
                 train: score,
                 validation: None,
                 learning_rate: 0.1,

@@ -6,16 +6,20 @@ use serde_json::Value;
 
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::error::{Error, Kind, Result};
-use crate::record::{Event, Node, Reporter};
+use crate::record::{Event, Node, Reporter, Score};
 use crate::run::Assignment;
+use crate::spec::Course;
 
 /// Writes what a run says for TensorBoard.
 pub struct TensorBoard {
     folder: PathBuf,
     parameters: Vec<(String, Parameter)>,
     config: String,
-    /// The last one heard of, from 1; epochs may be fewer than planned.
-    epoch: i64,
+    /// How long training takes, where it is told in steps.
+    course: Option<Course>,
+    /// The place on the axis of the curves that was last heard of: the epoch, or the step where training is
+    /// told in steps.
+    point: i64,
     writer: Option<EventWriter>,
 }
 
@@ -24,22 +28,35 @@ impl TensorBoard {
     pub fn new(assignment: &Assignment) -> Result<Self> {
         let config = toml::to_string(&assignment.settings)
             .map_err(|error| Error::bug(format!("cannot show the settings: {error}")))?;
+        let train = &assignment.settings.train;
         Ok(TensorBoard {
             folder: assignment.tensorboard.clone(),
             parameters: parameters(assignment),
             config: format!("```toml\n{config}```\n"),
-            epoch: 0,
+            course: train
+                .counts_steps()
+                .then(|| train.course(assignment.images)),
+            point: 0,
             writer: None,
         })
     }
 
+    /// Where an epoch, from 1, stands on the axis of the curves.
+    fn point_of(&self, epoch: usize) -> i64 {
+        let point = match &self.course {
+            Some(course) => course.round(epoch).steps_done,
+            None => epoch,
+        };
+        point as i64
+    }
+
     /// A first attempt replaces what the folder held; a resumed one goes on after its last epoch.
     fn start(&mut self, epochs_done: usize) -> Result<()> {
+        if epochs_done > 0 {
+            self.point = self.point_of(epochs_done);
+        }
         if epochs_done > 0 && self.folder.is_dir() {
-            self.writer = Some(EventWriter::create(
-                &self.folder,
-                Some(epochs_done as i64 + 1),
-            )?);
+            self.writer = Some(EventWriter::create(&self.folder, Some(self.point + 1))?);
             return Ok(());
         }
         match std::fs::remove_dir_all(&self.folder) {
@@ -64,14 +81,16 @@ impl TensorBoard {
 impl Reporter for TensorBoard {
     fn hear(&mut self, event: &Event) -> Result<()> {
         match event {
-            Event::Started { epochs_done, .. } => {
-                self.epoch = *epochs_done as i64;
-                self.start(*epochs_done)?;
-            }
-            Event::Epoch(row) => self.epoch = row.epoch as i64,
+            Event::Started { epochs_done, .. } => self.start(*epochs_done)?,
+            Event::Histogram { epoch, .. } => self.point = self.point_of(*epoch),
+            Event::Epoch(row) => self.point = self.point_of(row.epoch),
             _ => {}
         }
-        let last = self.epoch;
+        let here = self.point;
+        let best = match event {
+            Event::Finished(measured) => measured.best_epoch.map(|epoch| self.point_of(epoch)),
+            _ => None,
+        };
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -86,37 +105,48 @@ impl Reporter for TensorBoard {
                 writer.images("inputs", 0, &pictures)
             }
             Event::Histogram {
-                name,
-                epoch,
-                histogram,
-            } => writer.histogram(name, *epoch as i64, &Histogram::of(&histogram.0)),
+                name, histogram, ..
+            } => writer.histogram(name, here, &Histogram::of(&histogram.0)),
             Event::Epoch(row) => {
-                let step = row.epoch as i64;
-                writer.scalar("loss/train", step, row.train.loss)?;
-                writer.scalar("accuracy/train", step, row.train.accuracy)?;
-                if let Some(validation) = row.validation {
-                    writer.scalar("loss/validation", step, validation.loss)?;
-                    writer.scalar("accuracy/validation", step, validation.accuracy)?;
+                scores(writer, "train", here, &row.train)?;
+                if let Some(validation) = &row.validation {
+                    scores(writer, "validation", here, validation)?;
                 }
-                writer.scalar("learning_rate", step, row.learning_rate)?;
+                writer.scalar("learning_rate", here, row.learning_rate)?;
                 if let Some(norm) = row.gradient_norm {
-                    writer.scalar("gradient_norm", step, norm)?;
+                    writer.scalar("gradient_norm", here, norm)?;
                 }
-                writer.scalar("images_per_second", step, row.images_per_second)?;
+                writer.scalar("images_per_second", here, row.images_per_second)?;
                 writer.flush()
             }
             Event::Finished(measured) => {
-                writer.scalar("loss/test", last, measured.test.loss)?;
-                writer.scalar("accuracy/test", last, measured.test.accuracy)?;
-                if let (Some(best), Some(epoch)) = (measured.best, measured.best_epoch) {
-                    writer.scalar("loss/best_test", epoch as i64, best.loss)?;
-                    writer.scalar("accuracy/best_test", epoch as i64, best.accuracy)?;
+                scores(writer, "test", here, &measured.test)?;
+                if let (Some(best), Some(point)) = (&measured.best, best) {
+                    scores(writer, "best_test", point, best)?;
                 }
                 writer.hparams_end(true)?;
                 writer.flush()
             }
         }
     }
+}
+
+/// A point of every curve of a set of samples: `loss/train`, `accuracy/train`, ...
+fn scores(writer: &mut EventWriter, set: &str, step: i64, score: &Score) -> Result<()> {
+    let curves = [
+        ("loss", Some(score.loss)),
+        ("accuracy", score.accuracy),
+        ("reconstruction", score.reconstruction),
+        ("kl", score.kl),
+        ("elbo", score.elbo),
+        ("discriminator_loss", score.discriminator_loss),
+    ];
+    for (name, value) in curves {
+        if let Some(value) = value {
+            writer.scalar(&format!("{name}/{set}"), step, value)?;
+        }
+    }
+    Ok(())
 }
 
 fn graph_node(node: &Node) -> GraphNode {

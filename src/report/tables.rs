@@ -89,6 +89,9 @@ fn epochs(folder: &ResultsFolder, plan: &Plan, rows: &[RunRow]) -> Records {
 const SHOWN: &[(&str, usize)] = &[
     ("test_accuracy", 4),
     ("test_loss", 4),
+    ("test_reconstruction", 4),
+    ("test_kl", 2),
+    ("test_elbo", 2),
     ("best_test_accuracy", 4),
     ("validation_accuracy", 4),
     ("train_accuracy", 4),
@@ -246,8 +249,9 @@ pub fn plan_table(plan: &Plan, states: &[State]) -> String {
         .zip(states)
         .map(|(run, state)| {
             let train = &run.settings.train;
-            let epochs = train.epochs.get();
-            let steps = train.span(run.images).all;
+            let course = train.course(run.images);
+            let epochs = (course.passes() * 10.0).round() / 10.0;
+            let steps = course.round(course.rounds()).steps_done;
             let state = match state {
                 State::Finished(row) => row.status.name().to_string(),
                 State::ToDo { epochs_done: 0 } => "to train".to_string(),

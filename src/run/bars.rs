@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::lines::{closing, names, opening};
 use super::{Share, Show, State};
 use crate::plan::Plan;
-use crate::record::{Event, RunRow};
+use crate::record::{Event, RunRow, Score};
 
 /// Bars on standard error.
 pub struct Bars {
@@ -119,7 +119,7 @@ impl Show for Bars {
         self.epochs = plan
             .runs
             .iter()
-            .map(|run| run.settings.train.epochs.get() as f64)
+            .map(|run| run.settings.train.course(run.images).rounds() as f64)
             .collect();
         self.spared = states
             .iter()
@@ -169,16 +169,23 @@ impl Show for Bars {
                 self.progress(run, ((*epoch - 1) as f64 + within) / epochs);
             }
             Event::Epoch(row) => {
-                let scores = match row.validation {
-                    Some(score) => format!(
-                        ", loss {:.4}, validation accuracy {:.4}",
-                        row.train.loss, score.accuracy
-                    ),
-                    None => format!(
-                        ", loss {:.4}, accuracy {:.4}",
-                        row.train.loss, row.train.accuracy
-                    ),
-                };
+                let mut scores = format!(", loss {:.4}", row.train.loss);
+                match (row.validation, row.train.accuracy) {
+                    (
+                        Some(Score {
+                            accuracy: Some(accuracy),
+                            ..
+                        }),
+                        _,
+                    ) => {
+                        scores += &format!(", validation accuracy {accuracy:.4}");
+                    }
+                    (Some(validation), _) => {
+                        scores += &format!(", validation loss {:.4}", validation.loss);
+                    }
+                    (None, Some(accuracy)) => scores += &format!(", accuracy {accuracy:.4}"),
+                    (None, None) => {}
+                }
                 self.scores.insert(run, scores);
                 self.progress(run, row.epoch as f64 / epochs);
             }

@@ -52,17 +52,19 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
         .unwrap_or_default();
     match row.status {
         Status::Done => {
-            let accuracy = row.measured.as_ref().map(|m| m.test.accuracy);
-            let accuracy = accuracy
-                .map(|a| format!("test accuracy {a:.4}"))
-                .unwrap_or_default();
+            let test = row.measured.as_ref().map(|measured| measured.test);
+            let score = test.map(|test| match test.accuracy {
+                Some(accuracy) => format!("test accuracy {accuracy:.4}"),
+                None => format!("test loss {:.4}", test.loss),
+            });
+            let score = score.unwrap_or_default();
             let stopped = match (&row.measured, &row.last) {
                 (Some(measured), Some(last)) if measured.stopped_early => {
                     format!(", stopped after epoch {}", last.epoch)
                 }
                 _ => String::new(),
             };
-            format!("done      {name}: {accuracy}{stopped}{seconds}")
+            format!("done      {name}: {score}{stopped}{seconds}")
         }
         status => {
             let reason = row.reason.as_deref().unwrap_or("no reason is known");

@@ -18,6 +18,8 @@ pub struct Assignment {
     pub settings: Settings,
     /// The runs that it needs, which are done.
     pub earlier: Vec<EarlierRun>,
+    /// Training images of one epoch, augmented copies included.
+    pub images: usize,
     pub experiment: String,
     pub folder: PathBuf,
     pub tensorboard: PathBuf,

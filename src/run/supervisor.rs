@@ -462,6 +462,7 @@ impl Supervisor<'_> {
             row: run.unfinished(),
             settings: self.settings(run),
             earlier: self.earlier(run),
+            images: run.images,
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
             tensorboard: self.folder.tensorboard(run),

@@ -3,9 +3,11 @@
 //! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
 
 mod blocks;
+mod course;
 mod document;
 mod expect;
 mod file;
+mod model;
 mod needs;
 mod read;
 mod schema;
@@ -15,13 +17,15 @@ mod start;
 mod stopping;
 
 pub use blocks::{Expanded, expand};
+pub use course::{Course, Leg, Round, Stage};
 pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, Overrides, SETTINGS, nested};
+pub use model::{Autoencoder, Classifier, Gan, ModelSpec, WalkBack};
 pub use needs::{GENERATOR, GENERATORS, JUDGE, LABELLER, Need, START};
 pub use read::{Unreadable, read};
 pub use schema::schema;
-pub use settings::{Classifier, Model, Settings, Train};
+pub use settings::{Settings, Train};
 pub use stack::{Origin, Resolved, Stack};
 pub use start::Start;
 pub use stopping::{Best, EarlyStopping};

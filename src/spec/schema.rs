@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::expect::Expect;
 use super::settings::Settings;
+use super::stack::LAYER_LISTS;
 
 /// The schema of a whole file.
 pub fn schema() -> Value {
@@ -21,26 +22,27 @@ pub fn schema() -> Value {
         optional(&mut definitions, table);
     }
     // A variant may also change layers by their names.
-    let mut patch = definitions.get("Classifier").cloned().unwrap_or_default();
-    if let Some(layers) = patch.pointer_mut("/properties/layers") {
-        let list = layers.take();
-        *layers = json!({ "anyOf": [list, {
-            "type": "object",
-            "description": "Fields to change, by the layer's name.",
-            "additionalProperties": { "type": "object" }
-        }] });
+    let kinds = [
+        ("classifier", "Classifier"),
+        ("autoencoder", "Autoencoder"),
+        ("gan", "Gan"),
+    ];
+    let mut changes = Map::new();
+    for (key, table) in kinds {
+        let change = change_of_model(definitions.get(table).cloned().unwrap_or_default());
+        definitions.insert(format!("{table}Change"), change);
+        changes.insert(
+            key.into(),
+            json!({ "$ref": format!("#/definitions/{table}Change") }),
+        );
     }
-    if let Some(patch) = patch.as_object_mut() {
-        patch.remove("required");
-    }
-    definitions.insert("ClassifierChange".to_string(), patch);
     let mut change = definitions.get("Settings").cloned().unwrap_or_default();
     if let Some(model) = change.pointer_mut("/properties/model") {
         *model = json!({
             "type": "object",
             "description": "Changes to the network.",
             "additionalProperties": false,
-            "properties": { "classifier": { "$ref": "#/definitions/ClassifierChange" } }
+            "properties": changes
         });
     }
     if let Some(Value::Object(tables)) = change.pointer_mut("/properties") {
@@ -90,6 +92,27 @@ pub fn schema() -> Value {
         "properties": properties,
         "definitions": definitions,
     })
+}
+
+/// The table of a kind of model as a variant writes it: nothing is required, and a list of layers may be a
+/// table of changes.
+fn change_of_model(mut table: Value) -> Value {
+    if let Some(fields) = table.get_mut("properties").and_then(Value::as_object_mut) {
+        for (key, field) in fields {
+            if LAYER_LISTS.contains(&key.as_str()) {
+                let list = field.take();
+                *field = json!({ "anyOf": [list, {
+                    "type": "object",
+                    "description": "Fields to change, by the layer's name.",
+                    "additionalProperties": { "type": "object" }
+                }] });
+            }
+        }
+    }
+    if let Some(table) = table.as_object_mut() {
+        table.remove("required");
+    }
+    table
 }
 
 /// Inside a block any value may be a parameter, so little can be said of its layers; a file or a variant

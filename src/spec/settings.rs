@@ -3,14 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Start;
 use super::stopping::{Best, EarlyStopping};
+use super::{ModelSpec, Stage, Start};
 use crate::augment::Augment;
 use crate::data::DataFields;
 use crate::error::Flaw;
-use crate::layers::{Around, LayerSpec};
 use crate::measure::{About, Measures};
-use crate::model::Kind;
+use crate::model::{Blueprint, Kind};
 use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
@@ -18,7 +17,7 @@ use crate::optim::average::AverageSpec;
 use crate::optim::clip::ClipSpec;
 use crate::optim::schedule::{Rates, ScheduleSpec, Span, WarmUp};
 use crate::record::Watched;
-use crate::shape::{ImageShape, Shape};
+use crate::shape::ImageShape;
 use crate::tagged::OrNone;
 use crate::value::Positive;
 
@@ -31,7 +30,7 @@ pub struct Settings {
     /// The augmentation recipe. Default: none.
     pub augment: Augment,
     /// The network.
-    pub model: Model,
+    pub model: ModelSpec,
     /// Trained weights to start from. Default none: all layers start fresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
@@ -42,28 +41,23 @@ pub struct Settings {
     pub measure: Measures,
 }
 
-/// What kind of model it is, and its layers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Model {
-    /// Images in, one score a class out.
-    Classifier(Classifier),
-}
-
-/// A classifier, layer by layer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Classifier {
-    /// From the image to one score a class: `[batch, classes]`, before softmax.
-    pub layers: Vec<LayerSpec>,
-}
-
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Passes over the training images, the augmented copies included.
     pub epochs: Positive,
+    /// Steps of the training, in place of `epochs`. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Positive>,
+    /// Steps that make a row of `epochs.csv`, where training is told in steps. Default as many as a pass over
+    /// the training images has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_every: Option<Positive>,
+    /// Parts of the training one after another, each with its own length in place of `epochs`. Default
+    /// none: all in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
     /// Images a step. A last, smaller batch is trained on too.
     pub batch_size: Positive,
     /// What training makes small.
@@ -110,23 +104,13 @@ fn one() -> Positive {
 }
 
 impl Train {
-    /// The steps of a training with so many images in an epoch, the augmented copies included.
-    pub fn span(&self, images: usize) -> Span {
-        let batches = images.div_ceil(self.batch_size.get());
-        let epoch = batches.div_ceil(self.accumulate.get());
-        Span {
-            epoch,
-            all: epoch * self.epochs.get(),
-        }
-    }
-
-    /// The learning rate of every step, for so many images in an epoch.
-    pub fn rates(&self, images: usize) -> Rates {
+    /// The learning rate of every step of a stage that takes so long.
+    pub fn rates(&self, stage: Option<usize>, span: Span) -> Rates {
         Rates {
-            learning_rate: self.optimizer.learning_rate(),
+            learning_rate: self.optimizer_of(stage).learning_rate(),
             warm_up: self.warm_up.0,
             schedule: self.schedule,
-            span: self.span(images),
+            span,
         }
     }
 
@@ -138,44 +122,64 @@ impl Train {
 }
 
 impl Settings {
-    /// The network for images of this shape in so many classes, with what is frozen in it.
+    /// The network for images of this shape in so many classes, with what is frozen in it; stages freeze
+    /// their own.
     ///
     /// Flaws have keys such as `model.classifier.layers.3` and `train.freeze.0`.
     pub fn network(&self, images: ImageShape, classes: usize) -> (network::Plan, Vec<Flaw>) {
-        let Model::Classifier(classifier) = &self.model;
-        let (mut plan, flaws) = network::plan_classifier(
-            &classifier.layers,
-            Shape::Image(images),
-            Around::new(classes),
-            self.train.loss.spec(),
-        );
-        let below = |outer: &'static str| move |flaw: Flaw| flaw.under(outer);
+        let (mut plan, flaws) = self.model.plan(images, classes, &self.train.loss);
         if !flaws.is_empty() {
-            let flaws = flaws.into_iter().map(below("model.classifier.layers"));
-            return (plan, flaws.collect());
+            return (plan, flaws);
         }
-        let flaws = plan.freeze(&self.train.freeze, &self.train.train_only);
-        (plan, flaws.into_iter().map(below("train")).collect())
+        let train = &self.train;
+        let mut flaws = train.course_flaws(&plan);
+        if train.stages.is_empty() {
+            flaws.extend(plan.freeze(&train.freeze, &train.train_only));
+        }
+        let below = flaws.into_iter().map(|flaw| flaw.under("train"));
+        (plan, below.collect())
     }
 
-    /// Whether each class is trained on.
-    fn trained_on(&self, classes: usize) -> Vec<bool> {
+    /// What is known of the trained model before it has weights; the settings have no flaws.
+    pub fn blueprint(&self, images: ImageShape, classes: usize) -> Blueprint {
+        let (plan, _) = self.network(images, classes);
+        self.blueprint_of(plan, images, classes)
+    }
+
+    /// The same of a network that is planned already.
+    pub fn blueprint_of(
+        &self,
+        plan: network::Plan,
+        images: ImageShape,
+        classes: usize,
+    ) -> Blueprint {
+        let walk_back = match &self.model {
+            ModelSpec::Autoencoder(autoencoder) => autoencoder.walk_back,
+            _ => None,
+        };
+        Blueprint {
+            kind: self.model.kind(),
+            plan,
+            images,
+            classes,
+            loss: self.train.loss.clone(),
+            chain: walk_back.map(|walk_back| walk_back.chain.get()),
+        }
+    }
+
+    /// What is measured of the trained model goes by this; `test` is the number of test images.
+    pub fn about(&self, blueprint: &Blueprint, test: usize) -> About {
+        let classes = blueprint.classes;
         let trained = self.data.trained(classes);
-        (0..classes as u32)
-            .map(|class| trained.contains(&class))
-            .collect()
-    }
-
-    /// What measures need to know of the model; `test` is the number of test images.
-    pub fn about(&self, classes: usize, test: usize) -> About {
-        let Model::Classifier(_) = &self.model;
         About {
-            kind: Kind::Classifier,
-            gaussian: false,
-            likelihood: false,
-            generative: false,
+            kind: blueprint.kind,
+            gaussian: blueprint.kind == Kind::Autoencoder && blueprint.plan.has_gaussian_code(),
+            likelihood: blueprint.loss.nats(blueprint.images.len()).is_some(),
+            generative: blueprint.is_generative(),
             test,
-            trained_on: self.trained_on(classes),
+            trained_on: (0..classes as u32)
+                .map(|class| trained.contains(&class))
+                .collect(),
         }
     }
 }

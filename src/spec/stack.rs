@@ -60,6 +60,10 @@ const CHOICES: &[&[&str]] = &[
     &["train", "average"],
 ];
 
+/// Keys of lists of layers, whose layers a table laid over them changes by their names.
+pub(super) const LAYER_LISTS: &[&str] =
+    &["layers", "encoder", "decoder", "generator", "discriminator"];
+
 /// Values over values.
 #[derive(Debug, Clone)]
 pub struct Stack {
@@ -241,7 +245,9 @@ fn adapt(
                 adapt(below, dict, path, origin)?;
                 None
             }
-            (Some(Value::Array(_, below)), Value::Dict(_, changes)) if *key == "layers" => {
+            (Some(Value::Array(_, below)), Value::Dict(_, changes))
+                if LAYER_LISTS.contains(&&**key) =>
+            {
                 Some(change_layers(below, changes, path, origin)?)
             }
             _ => None,

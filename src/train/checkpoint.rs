@@ -16,14 +16,15 @@ use sha2::{Digest, Sha256};
 
 use super::step::Learner;
 use super::stopping::Kept;
-use super::{Job, State};
+use super::{Job, State, stage_after};
 use crate::backend::{BURN_VERSION, TrainingBackend};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::record::{EpochRow, RunFolder, write_atomically};
+use crate::spec::Course;
 
 const FILE: &str = "checkpoint.bin";
-const FORMAT: &[u8] = b"burnlab checkpoint 2\n";
+const FORMAT: &[u8] = b"burnlab checkpoint 3\n";
 const PARTS: usize = 6;
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
@@ -74,12 +75,13 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<(
 pub(super) fn resume<B: TrainingBackend>(
     job: &Job,
     fresh: State<B>,
+    course: &Course,
     device: &B::Device,
 ) -> State<B> {
     let path = job.folder.file(FILE);
     match read(job, &path) {
         Ok(None) => fresh,
-        Ok(Some(parts)) => restored(fresh, parts, device),
+        Ok(Some(parts)) => restored(job, fresh, parts, course, device),
         Err(reason) => {
             eprintln!(
                 "warning: starting over: the checkpoint {reason}\n  {}",
@@ -143,12 +145,16 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
     }))
 }
 
-fn restored<B: TrainingBackend>(fresh: State<B>, parts: Parts, device: &B::Device) -> State<B> {
-    let Learner {
-        network,
-        mut optimiser,
-        ..
-    } = fresh.learner;
+fn restored<B: TrainingBackend>(
+    job: &Job,
+    fresh: State<B>,
+    parts: Parts,
+    course: &Course,
+    device: &B::Device,
+) -> State<B> {
+    let network = fresh.learner.network;
+    let stage = stage_after(course, parts.header.rows.len());
+    let mut optimiser = job.settings.train.optimizer_of(stage).build();
     let kept = |part: Vec<u8>| {
         let record = |part| record::<B::InnerBackend, _>(part, device);
         (!part.is_empty()).then(|| network.valid().load_record(record(part)))

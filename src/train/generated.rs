@@ -1,12 +1,14 @@
-//! Images that trained models dream up, as pixels with labels.
+//! Images that trained models dream up, added to the real ones of a training set.
 //!
-//! The images depend on the models, the real images and the seed alone. Knows nothing of where the models
-//! come from.
+//! They depend on the models, the real images and the seed alone, so that a run that goes on from a
+//! checkpoint goes on with the same ones.
 
-use crate::data::{Samples, Scale};
+use super::{EarlierRun, Job};
+use crate::data::{Generated, Samples, Scale, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
 use crate::model::Model;
 use crate::rng::{Purpose, Seed};
+use crate::spec::{GENERATOR, GENERATORS, LABELLER};
 
 /// Images that are drawn at a time.
 const AT_A_TIME: usize = 500;
@@ -14,17 +16,35 @@ const AT_A_TIME: usize = 500;
 /// How many times as many images as are wanted are drawn before a classifier's doubts end the run.
 const PATIENCE: usize = 20;
 
+/// Adds the images that the settings ask for to the training set.
+///
+/// # Errors
+/// An earlier run's weights cannot be read, or a classifier is sure of too few images.
+pub(super) fn add(job: &Job, splits: &mut Splits) -> Result<()> {
+    let Some(generated) = job.settings.data.generated.as_ref() else {
+        return Ok(());
+    };
+    let count = generated.count(splits.train.len());
+    let shares = shares(count, splits.trained.len());
+    let wanted: Vec<(u32, usize)> = splits.trained.iter().copied().zip(shares).collect();
+    let (real, classes) = (&splits.train, &splits.class_names);
+    let dreamt = Dreamers::load(job, generated)?.dream(&wanted, real, classes, Seed(job.seed))?;
+    splits.train.pixels.extend(dreamt.pixels);
+    splits.train.labels.extend(dreamt.labels);
+    Ok(())
+}
+
 /// A trained model, and what black and white are to it.
-pub(super) struct Trained {
-    pub model: Box<dyn Model>,
-    pub scale: Scale,
+struct Trained {
+    model: Box<dyn Model>,
+    scale: Scale,
 }
 
 /// Who dreams, and how the images come by their labels.
-pub(super) enum Dreamers {
+enum Dreamers {
     /// Of the class that it is told, or whatever it will where there is one class only.
     Told(Trained),
-    /// A model for each class, in their order.
+    /// A model for each class that is wanted, in their order.
     OnePerClass(Vec<Trained>),
     /// Of no class in particular; those of which the classifier is that sure are kept.
     Labelled {
@@ -35,12 +55,27 @@ pub(super) enum Dreamers {
 }
 
 impl Dreamers {
+    fn load(job: &Job, generated: &Generated) -> Result<Self> {
+        if generated.runs.is_some() {
+            return Ok(Dreamers::OnePerClass(Trained::all(job, GENERATORS)?));
+        }
+        let generator = Trained::only(job, GENERATOR)?;
+        Ok(match &generated.labels {
+            None => Dreamers::Told(generator),
+            Some(labels) => Dreamers::Labelled {
+                generator,
+                classifier: Trained::only(job, LABELLER)?,
+                confidence: labels.confidence.get(),
+            },
+        })
+    }
+
     /// So many images of each of these labels, label after label; `real` are images of the same shape,
     /// from which chains set out.
     ///
     /// # Errors
     /// The classifier is sure of too few.
-    pub fn dream(
+    fn dream(
         &self,
         wanted: &[(u32, usize)],
         real: &Samples,
@@ -79,6 +114,23 @@ impl Dreamers {
 }
 
 impl Trained {
+    /// The models of all runs that a key names.
+    fn all(job: &Job, key: &str) -> Result<Vec<Self>> {
+        let named = job.earlier.iter().filter(|earlier| earlier.key == key);
+        let load = |earlier: &EarlierRun| {
+            Ok(Trained {
+                model: earlier.model(job.catalogue, job.device)?,
+                scale: earlier.settings.data.scale,
+            })
+        };
+        named.map(load).collect()
+    }
+
+    fn only(job: &Job, key: &str) -> Result<Self> {
+        let model = Trained::all(job, key)?.into_iter().next();
+        model.ok_or_else(|| Error::bug(format!("the run of `{key}` was not handed on")))
+    }
+
     /// Pixels of an image for each label. The real ones that a chain sets out from are taken in turn from
     /// `starts`, beginning at `first`.
     fn sample(

@@ -6,10 +6,13 @@
 
 mod checkpoint;
 mod evaluate;
+mod gan;
 mod generated;
+mod measured;
 mod set;
 mod step;
 mod stopping;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -17,22 +20,25 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Device, TrainingBackend, Work};
+use crate::backend::{Device, Kernels, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
-use crate::error::{Error, Kind, Problem, Result};
-use crate::network::{NamedValues, Network, WeightFile};
-use crate::objective::{Objective, Targets};
-use crate::record::{EpochRow, Event, Extra, Histogram, Measured, Reporter, RunFolder, Score};
+use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::model::Model;
+use crate::network::{NamedValues, Network, Plan, WeightFile};
+use crate::objective::Objective;
+use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
-use crate::spec::{Settings, Start};
+use crate::shape::ImageShape;
+use crate::spec::{Course, ModelSpec, Round, Settings, Start};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::{Tally, evaluate};
-use set::{Batch, EvaluationSet, TrainingSet};
+use set::{EvaluationSet, Order, TrainingSet};
 use step::{Learner, Steps, Taken};
 use stopping::{Kept, best_epoch, epoch_to_restore, is_over};
+use task::Task;
 
 /// Input images that are shown of the first batch.
 const PICTURES: usize = 16;
@@ -61,6 +67,18 @@ pub struct EarlierRun {
     pub settings: Settings,
 }
 
+impl EarlierRun {
+    /// Its model with the final weights.
+    ///
+    /// # Errors
+    /// They cannot be read, or its data is missing.
+    pub fn model(&self, catalogue: &Catalogue, device: &Device) -> Result<Box<dyn Model>> {
+        let (facts, _) = catalogue.check(&self.settings.data)?;
+        let blueprint = self.settings.blueprint(facts.shape, facts.classes.len());
+        blueprint.load(&self.folder.join("weights.safetensors"), device)
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -82,9 +100,11 @@ pub enum Outcome {
 /// [`remove_checkpoint`].
 ///
 /// # Errors
-/// The data is missing or damaged, the folder cannot be written, or the reporter gives an error.
+/// The data or a run that is needed is missing or damaged, the folder cannot be written, or the reporter gives
+/// an error.
 pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
-    let splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
+    let mut splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
+    generated::add(job, &mut splits)?;
     job.device.run(Training {
         job,
         splits,
@@ -107,12 +127,17 @@ impl Work for Training<'_> {
             splits,
             reporter,
         } = self;
-        let fresh = State::<B>::fresh(job, &splits, &device)?;
-        let counts = splits.train.counts(splits.class_names.len());
-        let loss = &job.settings.train.loss;
+        let classes = splits.class_names.len();
+        let whole = sound_plan(job.settings, splits.train.shape, classes)?;
+        let fresh = State::<B>::fresh(job, whole.clone(), classes, &device)?;
+        let counts = splits.train.counts(classes);
+        let settings = job.settings;
+        let (loss, shape) = (&settings.train.loss, splits.train.shape);
+        let objective = Objective::new(loss, &counts, &device);
+        let measure = Objective::new(loss, &counts, &device);
         let mut run = Run {
-            objective: Objective::new(loss, &counts, &device),
-            measure: Objective::new(loss, &counts, &device),
+            task: Task::new(&settings.model, objective, shape),
+            measure: Task::new(&settings.model, measure, shape),
             train: TrainingSet::new(job, splits.train, &device)?,
             validation: splits
                 .validation
@@ -120,13 +145,45 @@ impl Work for Training<'_> {
                 .transpose()?,
             test: EvaluationSet::new(splits.test, job.settings.data.scale, &device)?,
             classes: splits.class_names,
+            whole,
             job,
             reporter,
             device,
         };
-        let state = checkpoint::resume(job, fresh, &run.device);
-        run.start(&state)?;
-        run.epochs(state)
+        let course = settings.train.course(run.train.len());
+        let mut state = checkpoint::resume(job, fresh, &course, &run.device);
+        if let Some(stage) = stage_after(&course, state.rows.len()) {
+            // The optimiser went on where it stood.
+            let (plan, _) = settings.train.stages[stage].plan(&run.whole);
+            let Learner { network, .. } = state.learner;
+            state.learner.network = replanned(network, plan, classes, &run.device);
+        }
+        run.start(&state, &course)?;
+        run.rounds(state, &course)
+    }
+}
+
+/// The plan of a network that nothing is wrong with.
+///
+/// # Errors
+/// Something is; whoever planned the run has seen to that.
+fn sound_plan(settings: &Settings, images: ImageShape, classes: usize) -> Result<Plan> {
+    let (plan, flaws) = settings.network(images, classes);
+    let problem = |flaw: Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
+    match flaws.is_empty() {
+        true => Ok(plan),
+        false => {
+            let problems = flaws.into_iter().map(problem).collect();
+            Err(Error::new(Kind::Usage, problems))
+        }
+    }
+}
+
+/// The stage that the last of so many rounds belonged to, from 0.
+fn stage_after(course: &Course, rounds: usize) -> Option<usize> {
+    match rounds {
+        0 => None,
+        last => course.round(last).leg.stage,
     }
 }
 
@@ -139,15 +196,7 @@ struct State<B: TrainingBackend> {
 
 impl<B: TrainingBackend> State<B> {
     /// Before the first epoch.
-    fn fresh(job: &Job, splits: &Splits, device: &B::Device) -> Result<Self> {
-        let classes = splits.class_names.len();
-        let (plan, flaws) = job.settings.network(splits.train.shape, classes);
-        if !flaws.is_empty() {
-            let problem =
-                |flaw: crate::error::Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
-            let problems = flaws.into_iter().map(problem).collect();
-            return Err(Error::new(Kind::Usage, problems));
-        }
+    fn fresh(job: &Job, plan: Plan, classes: usize, device: &B::Device) -> Result<Self> {
         let network = Network::build(plan, classes, Seed(job.seed), device);
         Ok(State {
             learner: Learner {
@@ -180,12 +229,14 @@ struct Run<'a, B: TrainingBackend> {
     reporter: &'a mut dyn Reporter,
     device: B::Device,
     /// What training makes small, and the same without gradients.
-    objective: Objective<B>,
-    measure: Objective<B::InnerBackend>,
+    task: Task<'a, B>,
+    measure: Task<'a, B::InnerBackend>,
     train: TrainingSet<B>,
     validation: Option<EvaluationSet<B::InnerBackend>>,
     test: EvaluationSet<B::InnerBackend>,
     classes: Vec<String>,
+    /// The network, whatever stages leave out of it.
+    whole: Plan,
 }
 
 /// What the batches of an epoch came to.
@@ -193,44 +244,52 @@ struct Batches<B: TrainingBackend> {
     learner: Learner<B>,
     score: Score,
     taken: Taken,
+    /// How many were trained on.
+    images: usize,
 }
 
 impl<B: TrainingBackend> Run<'_, B> {
-    fn start(&mut self, state: &State<B>) -> Result<()> {
+    fn start(&mut self, state: &State<B>, course: &Course) -> Result<()> {
         self.reporter.hear(&Event::Started {
-            epochs: self.job.settings.train.epochs.get(),
+            epochs: course.rounds(),
             epochs_done: state.rows.len(),
         })?;
         if !state.rows.is_empty() {
             return Ok(());
         }
-        let loss = self.job.settings.train.loss.spec();
-        let graph = state.learner.network.graph(self.train.shape(), loss);
+        let settings = self.job.settings;
+        let (kind, loss) = (settings.model.kind(), settings.train.loss.spec());
+        let graph = state.learner.network.graph(kind, self.train.shape(), loss);
         self.reporter.hear(&Event::Graph(graph))?;
         let pictures = self.train.pictures(PICTURES);
         self.reporter.hear(&Event::Inputs(pictures))
     }
 
-    fn epochs(mut self, mut state: State<B>) -> Result<Outcome> {
+    fn rounds(mut self, mut state: State<B>, course: &Course) -> Result<Outcome> {
         let settings = &self.job.settings.train;
-        while !is_over(settings, &state.rows) {
-            let epoch = state.rows.len() + 1;
+        while !is_over(settings, course, &state.rows) {
+            let round = course.round(state.rows.len() + 1);
+            if let (Some(stage), true) = (round.leg.stage, round.is_first) {
+                state.learner = self.enter(state.learner, stage);
+            }
             let start = Instant::now();
-            let Some(batches) = self.batches(epoch, state.learner)? else {
+            let Some(batches) = self.batches(&round, state.learner)? else {
                 return Ok(Outcome::Interrupted);
             };
             let Batches {
                 learner,
                 score,
                 taken,
+                images,
             } = batches;
             state.learner = learner;
             let training = start.elapsed().as_secs_f64();
             let resting = state.learner.resting();
+            let epoch = round.number;
             let validation = self
                 .validation
                 .as_ref()
-                .map(|set| evaluate(&resting, set, &self.measure).0);
+                .map(|set| self.measure(&resting, set, epoch).0);
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
                     return Ok(outcome);
@@ -238,12 +297,14 @@ impl<B: TrainingBackend> Run<'_, B> {
             }
             let row = EpochRow {
                 epoch,
+                step: round.steps_done,
+                stage: round.leg.stage.map(|stage| settings.stage_name(stage)),
                 train: score,
                 validation,
                 learning_rate: taken.learning_rate,
                 gradient_norm: taken.gradient_norm,
                 seconds: start.elapsed().as_secs_f64(),
-                images_per_second: self.train.len() as f64 / training,
+                images_per_second: images as f64 / training,
             };
             self.histograms(epoch, resting.values(), taken.gradients)?;
             state.rows.push(row.clone());
@@ -253,57 +314,91 @@ impl<B: TrainingBackend> Run<'_, B> {
             self.reporter.hear(&Event::Epoch(row))?;
             checkpoint::write(self.job, &state)?;
         }
-        self.finish(state)
+        self.finish(state, course)
     }
 
-    /// Trains one epoch; `None` if it was interrupted.
-    fn batches(&mut self, epoch: usize, mut learner: Learner<B>) -> Result<Option<Batches<B>>> {
+    /// The learner at the start of a stage, from 0: its own layers, frozen or not, with the weights so far.
+    fn enter(&self, learner: Learner<B>, stage: usize) -> Learner<B> {
         let settings = &self.job.settings.train;
-        let seed = Seed(self.job.seed);
+        let (plan, _) = settings.stages[stage].plan(&self.whole);
+        let classes = self.classes.len();
+        let average = learner.average;
+        Learner {
+            network: replanned(learner.network, plan.clone(), classes, &self.device),
+            optimiser: settings.optimizer_of(Some(stage)).build(),
+            average: average.map(|average| replanned(average, plan, classes, &self.device)),
+        }
+    }
+
+    fn measure(
+        &self,
+        network: &Network<B::InnerBackend>,
+        set: &EvaluationSet<B::InnerBackend>,
+        epoch: usize,
+    ) -> (Score, Vec<usize>) {
+        let seed = Seed(self.job.seed).number(Purpose::Measure, &[epoch as u64]);
+        evaluate(network, set, &self.measure, seed)
+    }
+
+    /// Trains one round; `None` if it was interrupted.
+    fn batches(&mut self, round: &Round, mut learner: Learner<B>) -> Result<Option<Batches<B>>> {
+        let settings = &self.job.settings.train;
+        let (seed, epoch) = (Seed(self.job.seed), round.number);
         B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
-        let order = self.train.order(epoch);
-        let (batches, accumulate) = (order.batches(), settings.accumulate.get());
-        let mut tally = Tally::new();
-        let mut steps = Steps::new(settings, self.train.len(), epoch);
-        for batch in 0..batches {
-            if self.job.stop.load(Ordering::Relaxed) {
-                return Ok(None);
+        let (span, accumulate) = (round.leg.span, settings.accumulate.get());
+        let mut order = self.train.order(pass_of(round, round.steps.start));
+        let batches_of = |step: usize, order: &Order<B>| {
+            let first = step % span.epoch * accumulate;
+            first..(first + accumulate).min(order.batches())
+        };
+        let in_round = round
+            .steps
+            .clone()
+            .map(|step| batches_of(step, &order).len());
+        let (mut done, batches): (usize, usize) = (0, in_round.sum());
+        let (mut tally, mut images) = (Tally::new(), 0);
+        let mut steps = Steps::new(settings, round);
+        for step in round.steps.clone() {
+            if step % span.epoch == 0 && step > round.steps.start {
+                order = self.train.order(pass_of(round, step));
             }
-            let Batch { images, targets } = self.train.batch(&order, batch);
-            let (mean, total, outputs) = self.loss(&learner.network, images, &targets);
-            let weight = self.objective.weight(&targets).inner();
-            let told = mean.clone().inner();
-            tally.add(told, weight, outputs.inner(), &targets.inner());
-            steps.gather(&learner.network, total, order.share(batch, accumulate));
-            if order.ends_step(batch, accumulate) {
-                learner = steps.take(learner);
+            for number in batches_of(step, &order) {
+                if self.job.stop.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+                let batch = self.train.batch(&order, number);
+                images += batch.images.dims()[0];
+                let told = match &self.job.settings.model {
+                    ModelSpec::Gan(gan) => {
+                        let stepped = gan::step(gan, &self.task, learner, batch, &mut steps);
+                        learner = stepped.0;
+                        stepped.1
+                    }
+                    _ => {
+                        let (total, told) = self.task.step(&learner.network, batch);
+                        let share = order.share(number, accumulate);
+                        steps.gather(&learner.network, total, share);
+                        if order.ends_step(number, accumulate) {
+                            learner = steps.take(learner);
+                        }
+                        told
+                    }
+                };
+                tally.add(told.inner());
+                done += 1;
+                self.reporter.hear(&Event::Progress {
+                    epoch,
+                    batch: done,
+                    batches,
+                })?;
             }
-            self.reporter.hear(&Event::Progress {
-                epoch,
-                batch: batch + 1,
-                batches,
-            })?;
         }
         Ok(Some(Batches {
             learner,
             score: tally.read(),
             taken: steps.read(),
+            images,
         }))
-    }
-
-    /// The mean loss of a batch, `[1]`; that with side classifiers and penalties, `[1]`, which is made
-    /// small; and the network's outputs, `[batch, classes]`.
-    fn loss(
-        &self,
-        network: &Network<B>,
-        images: Tensor<B, 4>,
-        targets: &Targets<B>,
-    ) -> (Tensor<B, 1>, Tensor<B, 1>, Tensor<B, 2>) {
-        let passed = network.forward_training(images);
-        let outputs = passed.outputs.clone();
-        let mean = self.objective.mean(outputs.clone(), targets);
-        let total = passed.total_loss(mean.clone(), |scores| self.objective.mean(scores, targets));
-        (mean, total, outputs)
     }
 
     fn histograms(
@@ -326,7 +421,7 @@ impl<B: TrainingBackend> Run<'_, B> {
     }
 
     /// Measures the trained network and leaves its weights.
-    fn finish(self, state: State<B>) -> Result<Outcome> {
+    fn finish(self, state: State<B>, course: &Course) -> Result<Outcome> {
         let (folder, settings) = (self.job.folder, &self.job.settings.train);
         let Kept { best, to_restore } = state.kept;
         let last = state.learner.resting();
@@ -334,7 +429,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             last.save_weights(&folder.file("last.safetensors"))?;
         }
         let network = to_restore.unwrap_or(last);
-        let (test, answers) = evaluate(&network, &self.test, &self.measure);
+        let (test, answers) = self.measure(&network, &self.test, 0);
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
             return Ok(outcome);
         }
@@ -344,19 +439,39 @@ impl<B: TrainingBackend> Run<'_, B> {
         }
         let measured = Measured {
             test,
-            best: best.map(|best| evaluate(&best, &self.test, &self.measure).0),
+            best: best.map(|best| self.measure(&best, &self.test, 0).0),
             best_epoch: best_epoch(settings, &state.rows),
-            stopped_early: state.rows.len() < settings.epochs.get(),
-            confusion: self.test.confusion(&answers, self.classes.len()),
+            stopped_early: state.rows.len() < course.rounds(),
+            confusion: match answers.is_empty() {
+                true => Vec::new(),
+                false => self.test.confusion(&answers, self.classes.len()),
+            },
             classes: self.classes,
             parameters: network.parameters(),
-            extra: Extra::default(),
+            extra: measured::extra(self.job, self.whole, &network, &self.device)?,
         };
-        folder.write_confusion(&measured)?;
+        if !measured.confusion.is_empty() {
+            folder.write_confusion(&measured)?;
+        }
         self.reporter
             .hear(&Event::Finished(Box::new(measured.clone())))?;
         Ok(Outcome::Done(Box::new(measured)))
     }
+}
+
+/// The pass over the training images, from 1, that a step of the round belongs to.
+fn pass_of(round: &Round, step: usize) -> usize {
+    round.leg.passes_before + step / round.leg.span.epoch + 1
+}
+
+/// A network with the weights so far, of which the plan leaves out or freezes other layers.
+fn replanned<B: Kernels>(
+    network: Network<B>,
+    plan: Plan,
+    classes: usize,
+    device: &B::Device,
+) -> Network<B> {
+    Network::build(plan, classes, Seed(0), device).load_record(network.into_record())
 }
 
 /// The outcome of a run with such a loss, if it is no number to go on with.

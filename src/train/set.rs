@@ -236,6 +236,7 @@ pub(super) struct EvaluationSet<B: Backend> {
     images: Tensor<B, 4>,
     labels: Tensor<B, 1, Int>,
     truth: Vec<u32>,
+    device: B::Device,
 }
 
 impl<B: Backend> EvaluationSet<B> {
@@ -246,7 +247,12 @@ impl<B: Backend> EvaluationSet<B> {
             images: image_tensor(samples.pixels, samples.shape, device),
             labels: label_tensor(&samples.labels, device),
             truth: samples.labels,
+            device: device.clone(),
         })
+    }
+
+    pub fn device(&self) -> &B::Device {
+        &self.device
     }
 
     /// `[batch, channels, height, width]` and `[batch]`.

@@ -1,4 +1,4 @@
-//! The steps of one epoch: gradients gathered, measured, clipped and taken.
+//! The steps of one round: gradients gathered, measured, clipped and taken.
 
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -8,7 +8,7 @@ use crate::backend::TrainingBackend;
 use crate::network::{NamedValues, Network};
 use crate::optim::schedule::Rates;
 use crate::optim::{Optimiser, clip};
-use crate::spec::Train;
+use crate::spec::{Round, Train};
 
 /// What training changes.
 pub(super) struct Learner<B: TrainingBackend> {
@@ -36,22 +36,23 @@ impl<B: TrainingBackend> Learner<B> {
     }
 }
 
-/// Takes the steps of one epoch. Looks at nothing on the device before the epoch's end.
+/// Takes the steps of one round. Looks at nothing on the device before its end.
 pub(super) struct Steps<'a, B: TrainingBackend> {
     train: &'a Train,
     rates: Rates,
-    /// Number of the next step, from 0 over all epochs.
+    /// Number of the next step, from 0 over all rounds of the leg.
     next: usize,
-    /// Number of the epoch's last step.
+    /// Number of the round's last step.
     last: usize,
     gathered: GradientsAccumulator<Network<B>>,
-    /// Sum of the gradients' norms, `[1]`.
+    /// Sum of the gradients' norms, `[1]`, and how many they are.
     norms: Option<Tensor<B::InnerBackend, 1>>,
+    taken: usize,
     /// Of the last step, before clipping.
     gradients: Vec<NamedValues>,
 }
 
-/// What the steps of an epoch came to.
+/// What the steps of a round came to.
 pub(super) struct Taken {
     /// Of the last step.
     pub learning_rate: f64,
@@ -62,16 +63,16 @@ pub(super) struct Taken {
 }
 
 impl<'a, B: TrainingBackend> Steps<'a, B> {
-    /// Before the first step of an epoch, from 1; `images` is the number of training images.
-    pub fn new(train: &'a Train, images: usize, epoch: usize) -> Self {
-        let rates = train.rates(images);
+    /// Before the first step of a round.
+    pub fn new(train: &'a Train, round: &Round) -> Self {
         Steps {
             train,
-            rates,
-            next: (epoch - 1) * rates.span.epoch,
-            last: epoch * rates.span.epoch - 1,
+            rates: train.rates(round.leg.stage, round.leg.span),
+            next: round.steps.start,
+            last: round.steps.end - 1,
             gathered: GradientsAccumulator::new(),
             norms: None,
+            taken: 0,
             gradients: Vec::new(),
         }
     }
@@ -88,21 +89,45 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
 
     /// Takes the step that the gathered gradients make.
     pub fn take(&mut self, learner: Learner<B>) -> Learner<B> {
-        let mut gradients = self.gathered.grads();
+        let gradients = self.gathered.grads();
+        let learner = self.change(learner, gradients);
+        self.next();
+        learner
+    }
+
+    /// Takes a step of one part of the model alone, by the gradients of a loss, `[1]`; several such make one
+    /// step, which [`next`](Self::next) ends.
+    pub fn take_part(
+        &mut self,
+        learner: Learner<B>,
+        loss: Tensor<B, 1>,
+        part: usize,
+    ) -> Learner<B> {
+        let gradients = learner.network.gradients_of_part(loss.backward(), part);
+        self.change(learner, gradients)
+    }
+
+    /// The next step begins.
+    pub fn next(&mut self) {
+        self.next += 1;
+    }
+
+    fn change(&mut self, learner: Learner<B>, mut gradients: GradientsParams) -> Learner<B> {
         if self.next == self.last {
-            self.gradients = learner.network.gradient_values(&gradients);
+            let values = learner.network.gradient_values(&gradients);
+            self.gradients.extend(values);
         }
         if let Some(norm) = clip::norm::<B, _>(&learner.network, &gradients) {
             if let Some(clip) = self.train.clip.as_ref() {
                 gradients = clip.apply::<B, _>(&learner.network, gradients, &norm);
             }
+            self.taken += 1;
             self.norms = Some(match self.norms.take() {
                 Some(norms) => norms + norm,
                 None => norm,
             });
         }
         let rate = self.rates.at(self.next);
-        self.next += 1;
         learner.step(self.train, rate, gradients)
     }
 
@@ -111,7 +136,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         let sum = self
             .norms
             .map(|norms| norms.into_data().iter::<f64>().sum::<f64>());
-        let mean = sum.map(|sum| sum / self.rates.span.epoch as f64);
+        let mean = sum.map(|sum| sum / self.taken as f64);
         Taken {
             learning_rate: self.rates.at(self.last),
             gradient_norm: mean.filter(|norm| norm.is_finite()),

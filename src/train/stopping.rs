@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 
 use crate::network::Network;
 use crate::record::EpochRow;
-use crate::spec::{EarlyStopping, Train};
+use crate::spec::{Course, EarlyStopping, Train};
 
 /// The networks of the best epochs so far.
 pub(super) struct Kept<B: Backend> {
@@ -36,9 +36,16 @@ impl<B: Backend> Kept<B> {
     }
 }
 
+/// The rows of the stage of the last one: what other stages trained is not the same network.
+fn of_last_stage(rows: &[EpochRow]) -> &[EpochRow] {
+    let stage = rows.last().and_then(|row| row.stage.as_ref());
+    let before = rows.iter().rposition(|row| row.stage.as_ref() != stage);
+    &rows[before.map_or(0, |before| before + 1)..]
+}
+
 /// The epoch that is best by `train.best`, from 1.
 pub(super) fn best_epoch(train: &Train, rows: &[EpochRow]) -> Option<usize> {
-    train.best_metric().best_epoch(rows, 0.0)
+    train.best_metric().best_epoch(of_last_stage(rows), 0.0)
 }
 
 /// The epoch whose weights early stopping brings back, from 1.
@@ -48,12 +55,12 @@ pub(super) fn epoch_to_restore(train: &Train, rows: &[EpochRow]) -> Option<usize
 }
 
 /// Whether no epoch is to follow these.
-pub(super) fn is_over(train: &Train, rows: &[EpochRow]) -> bool {
+pub(super) fn is_over(train: &Train, course: &Course, rows: &[EpochRow]) -> bool {
     let waited_too_long = |stopping: &EarlyStopping| {
         let best = best_by(stopping, rows);
         best.is_some_and(|best| rows.len() - best >= stopping.patience.get())
     };
-    rows.len() >= train.epochs.get() || train.early_stopping.as_ref().is_some_and(waited_too_long)
+    rows.len() >= course.rounds() || train.early_stopping.as_ref().is_some_and(waited_too_long)
 }
 
 fn best_by(stopping: &EarlyStopping, rows: &[EpochRow]) -> Option<usize> {
@@ -77,10 +84,13 @@ mod tests {
     fn rows(losses: &[f64]) -> Vec<EpochRow> {
         let score = |loss: f64| Score {
             loss,
-            accuracy: 1.0 - loss,
+            accuracy: Some(1.0 - loss),
+            ..Score::default()
         };
         let row = |(index, &loss): (usize, &f64)| EpochRow {
             epoch: index + 1,
+            step: index + 1,
+            stage: None,
             train: score(1.0 / (index + 1) as f64),
             validation: Some(score(loss)),
             learning_rate: 0.1,
@@ -94,7 +104,7 @@ mod tests {
     /// Epochs done when training is over.
     fn done(more: &str, losses: &[f64]) -> usize {
         let (train, rows) = (train(more), rows(losses));
-        let over = (0..=rows.len()).find(|&done| is_over(&train, &rows[..done]));
+        let over = (0..=rows.len()).find(|&done| is_over(&train, &train.course(10), &rows[..done]));
         over.expect("there are as many epochs as planned")
     }
 

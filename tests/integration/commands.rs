@@ -19,10 +19,7 @@ fn explain_names_the_origin_of_every_value() {
     );
     let file = file.to_str().unwrap();
     let mut command = lab.command(&["explain", file, "long", "--set", "train.seeds=[7]"]);
-    let output = command
-        .env("BURNLAB_TRAIN__LOSS", "mean_squared_error")
-        .output()
-        .unwrap();
+    let output = command.env("BURNLAB_TRAIN__LOSS", "mse").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let line = |start: &str| {
         text.lines()
@@ -33,10 +30,7 @@ fn explain_names_the_origin_of_every_value() {
     assert!(line("train.epochs = 9").contains("child.toml, variant `long`, line 4"));
     assert!(line("train.batch_size = 50").contains("base.toml, line 18"));
     assert!(line("data.scale = [-1.0,1.0]").contains("burnlab.toml, line 4"));
-    assert!(
-        line("train.loss = \"mean_squared_error\"")
-            .contains("BURNLAB_TRAIN__LOSS=mean_squared_error")
-    );
+    assert!(line("train.loss = \"mse\"").contains("BURNLAB_TRAIN__LOSS=mse"));
     assert!(line("train.seeds = [7]").contains("--set train.seeds=[7]"));
     assert!(line("data.validation = 0").contains("the defaults"));
 }

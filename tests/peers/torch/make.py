@@ -89,8 +89,13 @@ def chance(case, rng):
 
 
 def loss(case, rng):
-    targets = torch.tensor(case["targets"])
-    outputs = torch.tensor(2 * normal(rng, len(targets), case["classes"]), requires_grad=True)
+    if "images" in case:
+        shape = (case["images"], case["pixels"])
+        targets = torch.tensor(rng.random(shape, dtype="float32"))
+        outputs = torch.tensor(normal(rng, *shape)).sigmoid().requires_grad_()
+    else:
+        targets = torch.tensor(case["targets"])
+        outputs = torch.tensor(2 * normal(rng, len(targets), case["classes"]), requires_grad=True)
     mean = apply_loss(case["loss"], outputs, targets)
     mean.backward()
     return {"outputs": outputs, "targets": targets, "loss": mean.reshape(1), "gradient.outputs": outputs.grad}

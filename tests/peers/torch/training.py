@@ -19,16 +19,37 @@ def cross_entropy(outputs, targets, label_smoothing=0.0, class_weights=None):
     return F.cross_entropy(outputs, targets, weight=weight, label_smoothing=label_smoothing)
 
 
-def mean_squared_error(outputs, targets):
-    return F.mse_loss(outputs, F.one_hot(targets, outputs.shape[1]).float())
+def reduced(losses, over_pixels, over_batch):
+    """One number of the losses of each pixel, `[batch, pixels]`."""
+    losses = losses.sum(1) if over_pixels == "sum" else losses.mean(1)
+    return losses.sum() if over_batch == "sum" else losses.mean()
 
 
-LOSSES = {"cross_entropy": cross_entropy, "mean_squared_error": mean_squared_error}
+def sum_squared(outputs, values, over_batch="sum"):
+    return reduced(F.mse_loss(outputs, values, reduction="none"), "sum", over_batch)
+
+
+def binary_cross_entropy(outputs, values, over_pixels="mean", over_batch="mean"):
+    return reduced(F.binary_cross_entropy(outputs, values, reduction="none"), over_pixels, over_batch)
+
+
+CLASS_LOSSES = {"cross_entropy": cross_entropy}
+VALUE_LOSSES = {
+    "mse": F.mse_loss,
+    "half_mse": lambda outputs, values: F.mse_loss(outputs, values) / 2,
+    "sum_squared": sum_squared,
+    "binary_cross_entropy": binary_cross_entropy,
+    "huber": F.huber_loss,
+}
 
 
 def apply_loss(loss, outputs, targets):
+    """Of classes, or of values; to a loss of values a class is 1 in its own place."""
     key, fields = one(loss)
-    return LOSSES[key](outputs, targets, **fields)
+    if key in CLASS_LOSSES:
+        return CLASS_LOSSES[key](outputs, targets, **fields)
+    values = targets if targets.is_floating_point() else F.one_hot(targets, outputs.shape[1]).float()
+    return VALUE_LOSSES[key](outputs, values, **fields)
 
 
 # Optimisers. What a file leaves out keeps PyTorch's default.

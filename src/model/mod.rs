@@ -4,19 +4,21 @@
 //! through [`Model`] and so knows neither Burn nor files. Images are `[images, channels, height, width]`
 //! flattened, scaled as in training; codes are `[images, code]` flattened; labels are classes from 0.
 
-use crate::layers::ActivationFunction;
-use crate::shape::{ImageShape, Shape};
+mod resting;
+pub mod through;
 
-/// What kind of model it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Images in, one score a class out.
-    Classifier,
-    /// Images in, a code, images out.
-    Autoencoder,
-    /// Numbers drawn from a normal distribution in, images out.
-    Gan,
-}
+pub use crate::network::Kind;
+pub use resting::Resting;
+
+use std::path::Path;
+
+use crate::backend::{Device, TrainingBackend, Work};
+use crate::error::Result;
+use crate::layers::ActivationFunction;
+use crate::network::{Network, Plan};
+use crate::objective::Loss;
+use crate::rng::Seed;
+use crate::shape::{ImageShape, Shape};
 
 /// What one layer gave for some images.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,9 +63,15 @@ pub trait Model {
     fn classes(&self) -> usize;
 
     /// The codes; of gaussian codes their means.
+    ///
+    /// # Panics
+    /// Unless it is an auto-encoder; so does [`reconstruct`](Self::reconstruct).
     fn encode(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
 
-    /// The images of codes.
+    /// The images of codes, or of latent numbers.
+    ///
+    /// # Panics
+    /// If it is a classifier.
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
 
     /// What becomes of images by way of their codes.
@@ -104,4 +112,67 @@ pub trait Model {
     ) -> Option<Vec<f64>>;
 
     fn weights(&self) -> Vec<WeightTensor>;
+}
+
+/// What is known of a model before it has weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blueprint {
+    pub kind: Kind,
+    pub plan: Plan,
+    pub images: ImageShape,
+    pub classes: usize,
+    /// What it is trained with.
+    pub loss: Loss,
+    /// Steps of the Markov chain from an image to a sample, of a model with walk-back training.
+    pub chain: Option<usize>,
+}
+
+impl Blueprint {
+    /// Of the code or the latent numbers; `None` of a classifier.
+    pub fn code(&self) -> Option<Shape> {
+        match self.kind {
+            Kind::Classifier => None,
+            Kind::Autoencoder => Some(self.plan.nodes.first()?.output),
+            Kind::Gan => Some(self.plan.layers.first()?.input),
+        }
+    }
+
+    /// Whether samples can be drawn from it.
+    pub fn is_generative(&self) -> bool {
+        match self.kind {
+            Kind::Classifier => false,
+            Kind::Autoencoder => self.chain.is_some() || self.plan.has_gaussian_code(),
+            Kind::Gan => true,
+        }
+    }
+
+    /// The model with the weights that a run left, on a device.
+    ///
+    /// # Errors
+    /// The weights cannot be read or are not this model's.
+    pub fn load(&self, weights: &Path, device: &Device) -> Result<Box<dyn Model>> {
+        device.run(Loading {
+            blueprint: self,
+            weights,
+        })
+    }
+}
+
+struct Loading<'a> {
+    blueprint: &'a Blueprint,
+    weights: &'a Path,
+}
+
+impl Work for Loading<'_> {
+    type Output = Result<Box<dyn Model>>;
+
+    fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output {
+        let Blueprint { plan, classes, .. } = self.blueprint;
+        let network = Network::build(plan.clone(), *classes, Seed(0), &device);
+        let network = network.load_weights(self.weights)?;
+        let blueprint = self.blueprint.clone();
+        Ok(Box::new(Resting::<B::InnerBackend>::new(
+            blueprint, network, device,
+        )))
+    }
 }

@@ -1,0 +1,87 @@
+//! Batches on their way through the parts of a model, for training and for models at rest alike.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Distribution, Int, Tensor};
+
+use crate::backend::Kernels;
+use crate::layers::{Pass, Signal};
+use crate::network::Network;
+use crate::objective::Loss;
+use crate::shape::{ImageShape, Shape};
+
+/// Number of the part that makes codes of images, or images of chance.
+pub const FIRST: usize = 0;
+/// Number of the part that makes images of codes, or tells real from generated.
+pub const SECOND: usize = 1;
+
+/// A pass of samples of these classes, if they are known.
+pub fn labelled<B: Backend>(pass: Pass<B>, labels: Option<Tensor<B, 1, Int>>) -> Pass<B> {
+    Pass { labels, ..pass }
+}
+
+/// `[batch, values]`, whatever the shape was.
+pub fn flat<B: Backend>(signal: Signal<B>) -> Tensor<B, 2> {
+    match signal {
+        Signal::Features(x) => x,
+        Signal::Sequence(x) => x.flatten(1, 2),
+        Signal::Image(x) => x.flatten(1, 3),
+        Signal::Volume(x) => x.flatten(1, 4),
+    }
+}
+
+/// `[batch, values]` as what a layer of this input shape takes.
+pub fn shaped<B: Backend>(values: Tensor<B, 2>, shape: Shape) -> Signal<B> {
+    let [batch, _] = values.dims();
+    match shape.dims()[..] {
+        [_] => Signal::Features(values),
+        [steps, features] => Signal::Sequence(values.reshape([batch, steps, features])),
+        [channels, height, width] => {
+            Signal::Image(values.reshape([batch, channels, height, width]))
+        }
+        [channels, depth, height, width] => {
+            Signal::Volume(values.reshape([batch, channels, depth, height, width]))
+        }
+        _ => unreachable!("a shape has one to four axes"),
+    }
+}
+
+/// `[batch, values]` as images, `[batch, channels, height, width]`.
+pub fn as_images<B: Backend>(values: Tensor<B, 2>, shape: ImageShape) -> Tensor<B, 4> {
+    shaped(values, Shape::Image(shape)).image()
+}
+
+/// The images, `[batch, pixels]`, that an auto-encoder makes of images.
+pub fn reconstruct<B: Kernels>(
+    network: &Network<B>,
+    images: Tensor<B, 4>,
+    pass: &mut Pass<B>,
+) -> Tensor<B, 2> {
+    let code = network.part(FIRST, Signal::Image(images), pass);
+    flat(network.part(SECOND, code, pass))
+}
+
+/// The images, `[batch, channels, height, width]`, that a generator makes of latent numbers.
+pub fn generate<B: Kernels>(
+    network: &Network<B>,
+    latent: Tensor<B, 2>,
+    pass: &mut Pass<B>,
+) -> Tensor<B, 4> {
+    network.part(FIRST, Signal::Features(latent), pass).image()
+}
+
+/// Normally distributed numbers, `[batch, latent]`.
+pub fn latent<B: Backend>(batch: usize, latent: usize, device: &B::Device) -> Tensor<B, 2> {
+    Tensor::random([batch, latent], Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Images drawn from what came out, `[batch, pixels]`: pixels that are 0 or 1 where outputs are their
+/// probabilities, else the outputs.
+pub fn drawn<B: Backend>(outputs: Tensor<B, 2>, loss: &Loss) -> Tensor<B, 2> {
+    match loss.takes_probabilities() {
+        true => {
+            let chance = outputs.random_like(Distribution::Uniform(0.0, 1.0));
+            chance.lower(outputs).float()
+        }
+        false => outputs,
+    }
+}

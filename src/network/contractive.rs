@@ -1,0 +1,98 @@
+//! How far an encoder moves its code when its input moves: the norm of its Jacobian, exact and
+//! differentiable, for encoders made of dense layers.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use super::plan::{Flow, Plan};
+use super::{Network, Node};
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::layers::{ActivationFunction, LayerSpec, Pass, SharedWeight, Signal};
+
+impl Plan {
+    /// A layer of the first part whose Jacobian is not known here, if there is one; its key is its number.
+    pub fn contractive_flaw(&self) -> Option<Flaw> {
+        let nodes = self.part(0);
+        let known = |node: &Node| match node.flow {
+            Flow::Layer(index) => match &self.layers[index].spec {
+                LayerSpec::Flatten(_) => true,
+                LayerSpec::Dense(_) => has_known_slope(self.layers[index].activation),
+                _ => false,
+            },
+            Flow::Block { .. } => false,
+        };
+        let index = nodes.iter().position(|node| !known(node))?;
+        let message = format!(
+            "`contractive` needs an encoder of `flatten` and `dense` layers with sigmoid, tanh, relu or no \
+             activation, but layer {} is `{}`",
+            index + 1,
+            nodes[index].key
+        );
+        Some(Flaw::new(index.to_string(), message))
+    }
+}
+
+fn has_known_slope(function: Option<ActivationFunction>) -> bool {
+    matches!(
+        function,
+        None | Some(
+            ActivationFunction::Sigmoid {}
+                | ActivationFunction::Tanh {}
+                | ActivationFunction::Relu {}
+        )
+    )
+}
+
+/// The slope of an activation function, from what it gave.
+fn slope<B: Backend>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
+    match function {
+        Some(ActivationFunction::Sigmoid {}) => y.clone() - y.square(),
+        Some(ActivationFunction::Tanh {}) => y.square().neg() + 1.0,
+        Some(ActivationFunction::Relu {}) => y.greater_elem(0.0).float(),
+        _ => y.ones_like(),
+    }
+}
+
+impl<B: Kernels> Network<B> {
+    /// The code of images, and the squared Frobenius norm of the first part's Jacobian, `[1]`, mean over
+    /// the images (Rifai et al. 2011); [`contractive_flaw`](Plan::contractive_flaw) finds none.
+    pub fn contracted(&self, images: Signal<B>, pass: &mut Pass<B>) -> (Signal<B>, Tensor<B, 1>) {
+        let mut signal = images;
+        // Of each dense layer its weight `[features, units]` and the slopes `[batch, units]`.
+        let mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)> = Vec::new();
+        for node in self.plan.part(0) {
+            signal = self.list(std::slice::from_ref(node), signal, pass);
+            if let (Flow::Layer(index), Signal::Features(y)) = (&node.flow, &signal)
+                && let Some(SharedWeight::Matrix(weight)) = self.shared_weight(*index)
+            {
+                let function = self.plan.layers[*index].activation;
+                steps.push((weight, slope(function, y.clone())));
+            }
+        }
+        let norm = squared_norm(steps);
+        (signal, norm)
+    }
+}
+
+/// From the code's end: rows of the Jacobian, `[batch, code, features]`, layer after layer. Of a single
+/// layer only the sums of the squares are needed.
+fn squared_norm<B: Backend>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Tensor<B, 1> {
+    let (weight, slopes) = steps.pop().expect("an encoder has a dense layer");
+    let [batch, _] = slopes.dims();
+    if steps.is_empty() {
+        let of_columns = weight.square().sum_dim(0);
+        return (slopes.square() * of_columns).sum() / batch as f64;
+    }
+    let mut rows: Tensor<B, 3> = slopes.unsqueeze_dim::<3>(2) * weight.transpose().unsqueeze_dim(0);
+    for (weight, slopes) in steps.into_iter().rev() {
+        rows = rows * slopes.unsqueeze_dim(1);
+        let [batch, code, units] = rows.dims();
+        let [features, _] = weight.dims();
+        let flat = rows.reshape([batch * code, units]);
+        rows = flat
+            .matmul(weight.transpose())
+            .reshape([batch, code, features]);
+    }
+    rows.square().sum() / batch as f64
+}

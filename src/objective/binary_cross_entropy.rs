@@ -1,0 +1,61 @@
+//! `binary_cross_entropy`: how surprising pixels are to outputs that are taken as probabilities.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fields, Reduction};
+
+/// Outputs closer to 0 or 1 than this count as if they were this far off, as Keras' `epsilon`: their
+/// logarithms stay finite.
+const LEAST: f64 = 1e-7;
+
+/// Binary cross-entropy in nats of pixels between 0 and 1, with the outputs as probabilities: the last layer
+/// ends with a sigmoid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BinaryCrossEntropy {
+    /// Whether an image's loss is the sum over its pixels or their mean. Default "mean".
+    pub over_pixels: Reduction,
+    /// Whether steps go by the sum over the images of a batch or by their mean. Default "mean".
+    pub over_batch: Reduction,
+}
+
+impl Default for BinaryCrossEntropy {
+    fn default() -> Self {
+        BinaryCrossEntropy {
+            over_pixels: Reduction::Mean,
+            over_batch: Reduction::Mean,
+        }
+    }
+}
+
+impl Fields for BinaryCrossEntropy {
+    fn over_batch(&self) -> Reduction {
+        self.over_batch
+    }
+
+    fn takes_probabilities(&self) -> bool {
+        true
+    }
+
+    fn nats(&self, values: usize) -> Option<f64> {
+        Some(match self.over_pixels {
+            Reduction::Sum => 1.0,
+            Reduction::Mean => values as f64,
+        })
+    }
+
+    fn over_pixels(&self) -> Reduction {
+        self.over_pixels
+    }
+
+    /// `-(values * ln(outputs) + (1 - values) * ln(1 - outputs))`.
+    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let p = outputs.clamp(LEAST, 1.0 - LEAST);
+        let of_ones = p.clone().log() * values.clone();
+        let of_zeros = (p.neg() + 1.0).log() * (values.neg() + 1.0);
+        (of_ones + of_zeros).neg()
+    }
+}

@@ -1,0 +1,20 @@
+//! `half_mse`: half the mean squared error.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Fields;
+
+/// Half of `mse`, whose slope is the distance itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HalfMse {}
+
+impl Fields for HalfMse {
+    /// `(outputs - values)^2 / 2`.
+    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        (outputs - values).square() * 0.5
+    }
+}

@@ -1,0 +1,41 @@
+//! `mse`: the mean squared error.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Fields;
+
+/// Squared distance between outputs and pixels, mean over the pixels; of a classifier to 1 for the true
+/// class and 0 for the others, mean over the classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mse {}
+
+impl Fields for Mse {
+    /// `(outputs - values)^2`.
+    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        (outputs - values).square()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{OUTPUTS, TARGETS, check};
+
+    #[test]
+    fn mse_has_the_value_and_gradient_of_its_formula() {
+        let mut value = 0.0;
+        let mut gradient = [[0.0; 3]; 2];
+        for (row, (outputs, target)) in OUTPUTS.iter().zip(TARGETS).enumerate() {
+            for class in 0..3 {
+                let truth = f64::from(u8::from(class == target as usize));
+                let distance = f64::from(outputs[class]) - truth;
+                value += distance * distance / 6.0;
+                gradient[row][class] = 2.0 * distance / 6.0;
+            }
+        }
+        check("'mse'", &[1, 1, 1], value, gradient);
+    }
+}

@@ -1,0 +1,39 @@
+//! `sum_squared`: the sum of squared errors.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fields, Reduction};
+
+/// Squared distance between outputs and pixels, summed over the pixels; tables tell it for one image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SumSquared {
+    /// Whether steps go by the sum over the images of a batch or by their mean. Default "sum".
+    pub over_batch: Reduction,
+}
+
+impl Default for SumSquared {
+    fn default() -> Self {
+        SumSquared {
+            over_batch: Reduction::Sum,
+        }
+    }
+}
+
+impl Fields for SumSquared {
+    fn over_batch(&self) -> Reduction {
+        self.over_batch
+    }
+
+    fn over_pixels(&self) -> Reduction {
+        Reduction::Sum
+    }
+
+    /// `(outputs - values)^2`.
+    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        (outputs - values).square()
+    }
+}

@@ -1,0 +1,283 @@
+//! How long training takes, and what is trained when: epochs or steps, in one stage or several.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Train;
+use crate::error::Flaw;
+use crate::network::{Patterns, Plan};
+use crate::optim::OptimizerSpec;
+use crate::optim::schedule::Span;
+use crate::value::Positive;
+
+/// A part of the training, which takes up the weights where the one before left them. Optimiser, schedule
+/// and warm-up start anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// What it is called in tables. Default its number, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Passes over the training images; or give `steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<Positive>,
+    /// Steps; or give `epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Positive>,
+    /// Layers and blocks that batches are led past, as patterns of their names: what is left must fit
+    /// together. Default none.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub skip: Patterns,
+    /// Layers that stay as they are, in place of `train.freeze`.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub freeze: Patterns,
+    /// The only layers that do not stay as they are, in place of `train.train_only`.
+    #[serde(default, skip_serializing_if = "Patterns::is_empty")]
+    pub train_only: Patterns,
+    /// In place of `train.optimizer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<OptimizerSpec>,
+}
+
+impl Stage {
+    /// The plan with what the stage leaves out and freezes. Flaws have keys such as `skip.0`.
+    pub fn plan(&self, whole: &Plan) -> (Plan, Vec<Flaw>) {
+        let (mut plan, mut flaws) = whole.without(&self.skip);
+        if flaws.is_empty() {
+            flaws = plan.freeze(&self.freeze, &self.train_only);
+        }
+        (plan, flaws)
+    }
+
+    fn length_flaw(&self) -> Option<Flaw> {
+        let message = match (self.epochs, self.steps) {
+            (Some(_), Some(_)) => "the stage says both `epochs` and `steps`",
+            (None, None) => "the stage does not say how long it takes",
+            _ => return None,
+        };
+        Some(Flaw::new("", message).hint("give it `epochs` or `steps`"))
+    }
+}
+
+/// A stage, or the whole training where there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    /// Number of the stage, from 0.
+    pub stage: Option<usize>,
+    pub span: Span,
+    /// Steps that make a row of `epochs.csv`; the last row of a leg may have fewer.
+    pub row: usize,
+    /// Passes over the training images in the legs before.
+    pub passes_before: usize,
+}
+
+impl Leg {
+    fn rows(&self) -> usize {
+        self.span.all.div_ceil(self.row)
+    }
+}
+
+/// What one row of `epochs.csv` tells of: an epoch, or `log_every` steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// From 1, over all legs.
+    pub number: usize,
+    pub leg: Leg,
+    /// Whether it is the leg's first.
+    pub is_first: bool,
+    /// Steps of the leg, from 0.
+    pub steps: Range<usize>,
+    /// Steps of all rounds until the end of this one.
+    pub steps_done: usize,
+}
+
+/// The whole training, leg after leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course(Vec<Leg>);
+
+impl Course {
+    /// One for each stage, or one for all.
+    pub fn legs(&self) -> &[Leg] {
+        &self.0
+    }
+
+    /// How many rows it makes.
+    pub fn rounds(&self) -> usize {
+        self.0.iter().map(Leg::rows).sum()
+    }
+
+    /// Passes over the training images, the last one perhaps in part.
+    pub fn passes(&self) -> f64 {
+        let passes = |leg: &Leg| leg.span.all as f64 / leg.span.epoch as f64;
+        self.0.iter().map(passes).sum()
+    }
+
+    /// The round with this number, from 1 to [`rounds`](Self::rounds).
+    pub fn round(&self, number: usize) -> Round {
+        let (mut rows_before, mut steps_before) = (0, 0);
+        for leg in &self.0 {
+            let row = number - 1 - rows_before;
+            if row < leg.rows() {
+                let start = row * leg.row;
+                let end = (start + leg.row).min(leg.span.all);
+                return Round {
+                    number,
+                    leg: *leg,
+                    is_first: row == 0,
+                    steps: start..end,
+                    steps_done: steps_before + end,
+                };
+            }
+            rows_before += leg.rows();
+            steps_before += leg.span.all;
+        }
+        unreachable!("the course has fewer than {number} rounds")
+    }
+}
+
+impl Train {
+    /// The course of a training with so many images in an epoch, the augmented copies included.
+    pub fn course(&self, images: usize) -> Course {
+        let batches = images.div_ceil(self.batch_size.get());
+        let epoch = batches.div_ceil(self.accumulate.get()).max(1);
+        let mut passes_before = 0;
+        let mut leg = |stage, epochs: Option<Positive>, steps: Option<Positive>| {
+            let all = match (epochs, steps) {
+                (_, Some(steps)) => steps.get(),
+                (epochs, None) => epoch * epochs.unwrap_or(self.epochs).get(),
+            };
+            let row = match steps {
+                Some(_) => self.log_every.map_or(epoch, Positive::get),
+                None => epoch,
+            };
+            let leg = Leg {
+                stage,
+                span: Span { epoch, all },
+                row,
+                passes_before,
+            };
+            passes_before += all.div_ceil(epoch);
+            leg
+        };
+        if self.stages.is_empty() {
+            return Course(vec![leg(None, Some(self.epochs), self.steps)]);
+        }
+        let stages = self.stages.iter().enumerate();
+        Course(
+            stages
+                .map(|(number, stage)| leg(Some(number), stage.epochs, stage.steps))
+                .collect(),
+        )
+    }
+
+    /// The optimiser of a stage.
+    pub fn optimizer_of(&self, stage: Option<usize>) -> &OptimizerSpec {
+        let own = stage.and_then(|stage| self.stages[stage].optimizer.as_ref());
+        own.unwrap_or(&self.optimizer)
+    }
+
+    /// What a stage is called.
+    pub fn stage_name(&self, stage: usize) -> String {
+        let given = self.stages[stage].name.clone();
+        given.unwrap_or_else(|| (stage + 1).to_string())
+    }
+
+    /// Whether a length is told in steps.
+    pub fn counts_steps(&self) -> bool {
+        match self.stages.is_empty() {
+            true => self.steps.is_some(),
+            false => self.stages.iter().any(|stage| stage.steps.is_some()),
+        }
+    }
+
+    /// What is wrong with its lengths and stages for a network planned like this; keys are below `[train]`.
+    pub fn course_flaws(&self, whole: &Plan) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        if self.log_every.is_some() && !self.counts_steps() {
+            let message = "`log_every` counts steps, but training is told in epochs";
+            flaws.push(Flaw::new("log_every", message).hint("give `steps` too, or leave it out"));
+        }
+        if !self.stages.is_empty() {
+            if self.steps.is_some() {
+                let message = "`steps` is told, and stages which have their own";
+                flaws.push(Flaw::new("steps", message).hint("leave it to the stages"));
+            }
+            let whole_freeze = [("freeze", &self.freeze), ("train_only", &self.train_only)];
+            for (key, patterns) in whole_freeze {
+                if !patterns.is_empty() {
+                    let message = format!("`{key}` is told, and stages which have their own");
+                    flaws.push(Flaw::new(key, message).hint("leave it to the stages"));
+                }
+            }
+        }
+        if let Some(last) = self.stages.last() {
+            if !last.skip.is_empty() {
+                let message = "the last stage skips layers, which the trained model would lack";
+                let key = format!("stages.{}.skip", self.stages.len() - 1);
+                flaws.push(Flaw::new(key, message).hint("add a stage that trains the whole model"));
+            }
+            if self.early_stopping.as_ref().is_some() {
+                let message = "`early_stopping` would end stages that others stand on";
+                flaws.push(Flaw::new("early_stopping", message).hint("give each stage its length"));
+            }
+        }
+        for (number, stage) in self.stages.iter().enumerate() {
+            let below = format!("stages.{number}");
+            let mut own: Vec<Flaw> = stage.length_flaw().into_iter().collect();
+            own.extend(stage.plan(whole).1);
+            let optimizer = stage.optimizer.iter().flat_map(OptimizerSpec::check);
+            own.extend(optimizer.map(|flaw| flaw.under("optimizer")));
+            flaws.extend(own.into_iter().map(|flaw| flaw.under(&below)));
+        }
+        flaws
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(more: &str, images: usize) -> Course {
+        let text = format!(
+            "epochs = 3\nbatch_size = 10\nloss = 'mse'\noptimizer = 'adam'\nseeds = [0]\n{more}"
+        );
+        let train: Train = toml::from_str(&text).expect("the settings parse");
+        train.course(images)
+    }
+
+    fn steps(course: &Course) -> Vec<(Range<usize>, usize)> {
+        let rounds = (1..=course.rounds()).map(|number| course.round(number));
+        rounds
+            .map(|round| (round.steps, round.steps_done))
+            .collect()
+    }
+
+    #[test]
+    fn an_epoch_is_a_row() {
+        assert_eq!(
+            steps(&course("", 45)),
+            [(0..5, 5), (5..10, 10), (10..15, 15)]
+        );
+        let halved = course("accumulate = 2", 45);
+        assert_eq!(steps(&halved), [(0..3, 3), (3..6, 6), (6..9, 9)]);
+    }
+
+    #[test]
+    fn steps_are_told_in_rows_of_their_own() {
+        let every_4 = course("steps = 10\nlog_every = 4", 45);
+        assert_eq!(steps(&every_4), [(0..4, 4), (4..8, 8), (8..10, 10)]);
+        assert_eq!(steps(&course("steps = 7", 45)), [(0..5, 5), (5..7, 7)]);
+        assert_eq!(every_4.passes(), 2.0);
+    }
+
+    #[test]
+    fn stages_follow_each_other() {
+        let two = course("stages = [{ epochs = 2 }, { steps = 4 }]", 30);
+        assert_eq!(steps(&two), [(0..3, 3), (3..6, 6), (0..3, 9), (3..4, 10)]);
+        let third = two.round(3);
+        assert!(third.is_first);
+        assert_eq!((third.leg.stage, third.leg.passes_before), (Some(1), 2));
+    }
+}
