@@ -149,6 +149,11 @@ real!(
     Rate, |x| (0.0..1.0).contains(&x), "a number from 0 to below 1",
     { "type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0 });
 
+real!(
+    /// A number between 0 and 1, neither included: a chance that is neither impossible nor certain.
+    Between, |x| x > 0.0 && x < 1.0, "a number above 0 and below 1",
+    { "type": "number", "exclusiveMinimum": 0.0, "exclusiveMaximum": 1.0 });
+
 /// One or two values of one type: `3` for both, `[3, 5]` for height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair(pub [Positive; 2]);

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActivationFunction, Around, Fields, Forward, Pass, Signal, Weights};
+use super::{ActivationFunction, Activity, Around, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -18,6 +18,9 @@ pub struct Activation {
     pub name: Option<String>,
     /// Which function.
     pub function: ActivationFunction,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 impl Activation {
@@ -41,6 +44,10 @@ impl Fields for Activation {
 
     fn activation(&self) -> Option<ActivationFunction> {
         Some(self.function)
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {

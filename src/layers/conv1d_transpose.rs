@@ -11,7 +11,8 @@ use super::convolution::{Sweep, one, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
+    Weights, needs,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
@@ -54,6 +55,9 @@ pub struct Conv1dTranspose {
     /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 impl Conv1dTranspose {
@@ -96,6 +100,10 @@ impl Fields for Conv1dTranspose {
 
     fn activation(&self) -> Option<ActivationFunction> {
         self.activation
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {

@@ -11,8 +11,8 @@ use super::convolution::{Sweep, indivisible, one, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
-    Weights, needs,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass,
+    SharedWeight, Signal, Weights, needs,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
@@ -63,6 +63,9 @@ pub struct Conv2d {
     /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 pub(super) fn ones() -> Pair {
@@ -158,6 +161,10 @@ impl Fields for Conv2d {
 
     fn activation(&self) -> Option<ActivationFunction> {
         self.activation
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {

@@ -12,8 +12,8 @@ use super::convolution::{Sweep, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, idle,
-    needs, not_alike,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
+    Weights, idle, needs, not_alike,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
@@ -56,6 +56,9 @@ pub struct Conv2dTranspose {
     /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// A `conv2d` layer before it, whose filters it uses the other way instead of its own: a decoder's
     /// layer tied to its encoder's. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +130,10 @@ impl Fields for Conv2dTranspose {
 
     fn activation(&self) -> Option<ActivationFunction> {
         self.activation
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn tied_to(&self) -> Option<&str> {

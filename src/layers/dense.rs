@@ -15,8 +15,8 @@ use super::activation_function::activate;
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, SharedWeight, Signal,
-    Weights, idle, needs, not_alike,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass,
+    SharedWeight, Signal, Weights, idle, needs, not_alike,
 };
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -49,6 +49,9 @@ pub struct Dense {
     /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// A `dense` layer before it, whose weights it uses transposed instead of its own: a decoder's layer
     /// tied to its encoder's. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +158,10 @@ impl Fields for Dense {
         self.activation
     }
 
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
+    }
+
     fn tied_to(&self) -> Option<&str> {
         self.tied_to.as_deref()
     }
@@ -231,7 +238,7 @@ impl<B: Backend> Forward<B> for DenseLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, expect};
+    use super::super::testing::{check_layer, expect, near, outputs};
 
     #[test]
     fn dense_keeps_the_promises_of_every_layer() {
@@ -245,5 +252,20 @@ mod tests {
             &[12],
             expect(&[10], 120),
         );
+    }
+
+    #[test]
+    fn weights_and_biases_start_as_they_are_told() {
+        let cut = "init = { truncated_normal = { standard_deviation = 0.1 } }";
+        let layer = format!(
+            "dense = {{ units = 500, {cut}, bias_init = {{ constant = {{ value = 0.1 }} }} }}"
+        );
+        near(&outputs(&layer, &[1], &[0.0]), &[0.1; 500]);
+        let weights: Vec<f32> = outputs(&layer, &[1], &[1.0])
+            .iter()
+            .map(|y| y - 0.1)
+            .collect();
+        assert!(weights.iter().all(|weight| weight.abs() <= 0.2001));
+        assert!(weights.iter().any(|weight| weight.abs() > 0.15));
     }
 }

@@ -7,9 +7,11 @@
 #![allow(clippy::large_enum_variant)]
 
 mod activation_function;
+mod activity;
 mod axes;
 mod convolution;
 mod init;
+mod largest;
 mod pass;
 mod penalty;
 mod pooling;
@@ -21,6 +23,7 @@ mod testing;
 mod wiring;
 
 pub use activation_function::ActivationFunction;
+pub use activity::Activity;
 pub use init::{Initialisation, Weights};
 pub use pass::{GaussianCode, Pass, Seen, SharedWeight};
 pub use signal::Signal;
@@ -83,6 +86,11 @@ pub trait Fields {
 
     /// The activation function applied last, if any.
     fn activation(&self) -> Option<ActivationFunction> {
+        None
+    }
+
+    /// What its outputs add to the loss, if anything.
+    fn activity(&self) -> Option<&Activity> {
         None
     }
 
@@ -191,8 +199,8 @@ macro_rules! layers {
                 let mut written = serde_json::to_value(self).expect("fields are plain values");
                 if let Some(fields) = written.get_mut(self.key()).and_then(|f| f.as_object_mut()) {
                     fields.shift_remove("activation");
-                    // It is held against the outputs of the function.
-                    fields.shift_remove("activity");
+
+
                 }
                 serde_json::from_value(written).expect("no layer needs an activation function")
             }
@@ -302,6 +310,14 @@ layers! {
         mask_noise: MaskNoise => mask_noise::MaskNoiseLayer;
         /// Values set to the lowest or the highest at random in training.
         salt_and_pepper_noise: SaltAndPepperNoise => salt_and_pepper_noise::SaltAndPepperNoiseLayer;
+        /// A code drawn from a normal distribution that the features say.
+        gaussian_code: GaussianCode => gaussian_code::GaussianCodeLayer<B>;
+        /// Only the largest values of each sample pass.
+        k_sparse: KSparse => k_sparse::KSparseLayer;
+        /// Only winners pass in training, of each channel's places or of the batch.
+        winner_take_all: WinnerTakeAll => winner_take_all::WinnerTakeAllLayer;
+        /// The true class joined to each sample.
+        concat_label: ConcatLabel => concat_label::ConcatLabelLayer;
         /// A rectifier whose slope below 0 is trained.
         prelu: Prelu => prelu::PreluLayer<B>;
         /// A trained factor and offset for each channel.

@@ -135,3 +135,85 @@ impl<B: Backend> Pass<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    /// A code of two samples with noise for them.
+    fn code() -> GaussianCode<Flex> {
+        let tensor = |values: [[f32; 2]; 2]| Tensor::from_floats(values, &Default::default());
+        let mean = tensor([[0.5, -1.0], [0.0, 2.0]]);
+        let log_variance = tensor([[0.0, -2.0], [0.0, 1.0]]);
+        let noise = tensor([[1.0, -0.5], [0.25, 2.0]]);
+        GaussianCode {
+            code: mean.clone() + (log_variance.clone() * 0.5).exp() * noise.clone(),
+            mean,
+            log_variance,
+            noise,
+            beta: 1.0,
+        }
+    }
+
+    fn values<const D: usize>(tensor: Tensor<Flex, D>) -> Vec<f64> {
+        tensor.into_data().iter::<f64>().collect()
+    }
+
+    /// Logarithm of a normal density.
+    fn log_density(z: f64, mean: f64, log_variance: f64) -> f64 {
+        let squares = (z - mean).powi(2) / log_variance.exp();
+        -0.5 * ((2.0 * std::f64::consts::PI).ln() + log_variance + squares)
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_the_two_densities() {
+        let code = code();
+        let received = values(code.log_ratio());
+        let (z, mean, log_variance) = (
+            values(code.code),
+            values(code.mean),
+            values(code.log_variance),
+        );
+        for (sample, received) in received.into_iter().enumerate() {
+            let units = 2 * sample..2 * sample + 2;
+            let expected: f64 = units
+                .map(|at| {
+                    log_density(z[at], 0.0, 0.0) - log_density(z[at], mean[at], log_variance[at])
+                })
+                .sum();
+            assert!(
+                (received - expected).abs() < 1e-5,
+                "{received} against {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_divergence_is_minus_the_mean_ratio() {
+        let code = code();
+        let expected = values(code.divergence());
+        // The integral over the noise, as a sum.
+        let shares = 20_000;
+        for (sample, expected) in expected.into_iter().enumerate() {
+            let mut ratio = 0.0;
+            for unit in 2 * sample..2 * sample + 2 {
+                let (mean, log_variance) = (
+                    values(code.mean.clone())[unit],
+                    values(code.log_variance.clone())[unit],
+                );
+                let step = 16.0 / f64::from(shares);
+                for share in 0..shares {
+                    let noise = -8.0 + step * (f64::from(share) + 0.5);
+                    let z = mean + (0.5 * log_variance).exp() * noise;
+                    let apart = log_density(z, 0.0, 0.0) - log_density(z, mean, log_variance);
+                    ratio += step * log_density(noise, 0.0, 0.0).exp() * apart;
+                }
+            }
+            assert!(
+                (expected + ratio).abs() < 1e-5,
+                "{expected} against {ratio}"
+            );
+        }
+    }
+}

@@ -12,7 +12,8 @@ use super::convolution::{Sweep, one, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights, needs,
+    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
+    Weights, needs,
 };
 use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
@@ -62,6 +63,9 @@ pub struct SeparableConv2d {
     /// `l2 * sum w^2` of both weights is added to the loss. Default 0.
     #[serde(default = "none", skip_serializing_if = "is_none")]
     pub l2: NonNegative,
+    /// What its outputs add to the loss. Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 /// What a 1x1 convolution does at every place of its input.
@@ -119,6 +123,10 @@ impl Fields for SeparableConv2d {
 
     fn activation(&self) -> Option<ActivationFunction> {
         self.activation
+    }
+
+    fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {

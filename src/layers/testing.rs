@@ -111,10 +111,30 @@ fn build(spec: &LayerSpec, input: &[usize]) -> Layer<Training> {
     spec.build(shape(input), AROUND, &mut weights)
 }
 
+/// The same pass for a batch whose samples are of the classes 0, 1, 2, ... in turn.
+fn labelled<B: Backend>(pass: Pass<B>, values: usize, input: &[usize]) -> Pass<B> {
+    let batch = values / input.iter().product::<usize>();
+    let labels: Vec<i32> = (0..batch).map(|i| (i % AROUND.classes) as i32).collect();
+    let data = TensorData::new(labels, [batch]);
+    Pass {
+        labels: Some(Tensor::from_data(data, &B::Device::default())),
+        ..pass
+    }
+}
+
+fn training(values: usize, input: &[usize]) -> Pass<Training> {
+    labelled(Pass::training(), values, input)
+}
+
+fn resting(values: usize, input: &[usize]) -> Pass<Flex> {
+    labelled(Pass::resting(), values, input)
+}
+
 /// The layer's output outside training for a batch of values.
 pub fn outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
     let layer = build(&parse(layer), input).valid();
-    values(layer.forward(signal(batch.to_vec(), input), &mut Pass::resting()))
+    let mut pass = resting(batch.len(), input);
+    values(layer.forward(signal(batch.to_vec(), input), &mut pass))
 }
 
 /// The layer's output in training for a batch of values.
@@ -122,7 +142,8 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
     let _alone = sole_use_of_chance();
     Training::seed(&Default::default(), 1);
     let layer = build(&parse(layer), input);
-    values(layer.forward(signal(batch.to_vec(), input), &mut Pass::training()))
+    let mut pass = training(batch.len(), input);
+    values(layer.forward(signal(batch.to_vec(), input), &mut pass))
 }
 
 /// What the shape rule finds wrong with this input.
@@ -166,22 +187,23 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
     let count = BATCH * input.iter().product::<usize>();
     let batch: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
 
-    let given = module.forward(signal(batch.clone(), input), &mut Pass::training());
+    let given = module.forward(signal(batch.clone(), input), &mut training(count, input));
     let wanted: Vec<usize> = [BATCH].iter().chain(&expected.output).copied().collect();
     assert_eq!(given.dims(), wanted, "forward of {layer}");
 
     check_gradients(layer, &module, batch.clone(), input);
 
-    let resting = module.valid();
-    let once = values(resting.forward(signal(batch.clone(), input), &mut Pass::resting()));
-    let twice = values(resting.forward(signal(batch, input), &mut Pass::resting()));
+    let module = module.valid();
+    let once = values(module.forward(signal(batch.clone(), input), &mut resting(count, input)));
+    let twice = values(module.forward(signal(batch, input), &mut resting(count, input)));
     assert_eq!(once, twice, "two passes outside training of {layer}");
     assert!(once.iter().all(|value| value.is_finite()), "{layer}");
 }
 
 fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input: &[usize]) {
+    let mut pass = training(batch.len(), input);
     let x = watched(signal(batch, input));
-    let y = module.forward(x.clone(), &mut Pass::training());
+    let y = module.forward(x.clone(), &mut pass);
     let gradients = squares(y).backward();
     let of_input = slope(&x, &gradients);
     assert!(
@@ -223,7 +245,7 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
         .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
         .collect();
     let squares = |module: &Layer<Training>, batch: Vec<f32>| -> f64 {
-        let outputs = values(module.forward(signal(batch, input), &mut Pass::training()));
+        let outputs = values(module.forward(signal(batch, input), &mut training(count, input)));
         outputs.iter().map(|&y| f64::from(y).powi(2)).sum()
     };
     let slope = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
@@ -236,7 +258,7 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
     };
 
     let x = watched(signal(batch.clone(), input));
-    let y = module.forward(x.clone(), &mut Pass::training());
+    let y = module.forward(x.clone(), &mut training(count, input));
     let gradients = self::squares(y).backward();
 
     let along = direction(count);

@@ -153,7 +153,9 @@ macro_rules! measures {
 
             /// Whether nothing can be measured of such a model.
             pub fn is_idle(&self, about: &About) -> bool {
-                let asked = [$(self.$asked.as_ref().and_then(|asked| asked.hindrance(about)).is_some() || self.$asked.is_none(),)*];
+                let asked = [$(
+                    self.$asked.as_ref().is_none_or(|asked| asked.hindrance(about).is_some()),
+                )*];
                 let always = [$($Always.hindrance(about).is_some(),)*];
                 asked.into_iter().chain(always).all(|idle| idle)
             }

@@ -48,7 +48,8 @@ pub struct Passed<B: Backend> {
     pub outputs: Tensor<B, 2>,
     /// Of each side classifier: its weight in the loss and its scores, `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
-    /// What the size of the weights adds to the loss, `[1]`, if anything.
+    /// What the size of the weights, the layers' outputs and the divergence of gaussian codes add to the
+    /// loss, `[1]`, if anything.
     pub penalty: Option<Tensor<B, 1>>,
 }
 
@@ -77,12 +78,19 @@ impl<B: Kernels> Network<B> {
 
     /// The same with dropout, noise and batch statistics on, and all that the loss is made of.
     pub fn forward_training(&self, images: Tensor<B, 4>) -> Passed<B> {
-        let mut pass = Pass::training();
+        self.passed(images, Pass::training())
+    }
+
+    fn passed(&self, images: Tensor<B, 4>, mut pass: Pass<B>) -> Passed<B> {
         let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut pass);
+        let codes = pass.gaussian.iter();
+        let divergences = codes.map(|code| code.divergence().mean() * code.beta);
+        let penalties = self.penalty().into_iter();
+        let penalties = penalties.chain(divergences).chain(pass.activity);
         Passed {
             outputs: outputs.features(),
             auxiliary: pass.auxiliary,
-            penalty: self.penalty(),
+            penalty: penalties.reduce(|sum, penalty| sum + penalty),
         }
     }
 
@@ -145,10 +153,15 @@ impl<B: Kernels> Network<B> {
                 let partner = planned.partner.as_ref();
                 pass.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
                 pass.frozen = planned.is_frozen;
-                match pass.watched == Some(*index) {
+                let output = match pass.watched == Some(*index) {
                     true => self.watched(*index, input, pass),
                     false => layer.forward(input, pass),
+                };
+                let fields = planned.spec.fields();
+                if let Some(activity) = fields.and_then(|fields| fields.activity()) {
+                    pass.activity.extend(activity.losses(&output));
                 }
+                output
             }
             Flow::Block { spec, lists } => {
                 let mut batches = Batches {
@@ -411,6 +424,29 @@ mod tests {
         let resting: Vec<f32> = network.forward(images()).into_data().into_vec().unwrap();
         let training: Vec<f32> = passed.outputs.into_data().into_vec().unwrap();
         assert_eq!(resting, training);
+    }
+
+    #[test]
+    fn codes_and_outputs_count_in_the_loss() {
+        let _alone = crate::backend::sole_use_of_chance();
+        let penalty = |list: &str| {
+            let network = network::<Flex>(&format!("'flatten', {list}"), 3);
+            let images = Tensor::ones([2, 1, 28, 28], &Default::default());
+            network
+                .forward_training(images)
+                .penalty
+                .map(|sum| sum.into_scalar())
+        };
+        let zeros = "units = 10, init = 'zeros'";
+        assert_eq!(penalty(&format!("{{ dense = {{ {zeros} }} }}")), None);
+        // Softplus of 0 is ln 2, the standard deviation.
+        let variance = 2f32.ln().powi(2);
+        let divergence = 0.5 * (variance - 1.0 - variance.ln());
+        let code = format!("{{ gaussian_code = {{ {zeros}, form = 'softplus', beta = 2 }} }}");
+        let received = penalty(&code).expect("a code diverges");
+        assert!((received - 20.0 * divergence).abs() < 1e-5, "{received}");
+        let ones = format!("{zeros}, bias_init = 'ones', l2 = 1, activity = {{ l1 = 0.5 }}");
+        assert_eq!(penalty(&format!("{{ dense = {{ {ones} }} }}")), Some(5.0));
     }
 
     #[test]

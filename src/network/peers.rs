@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
 use serde::Deserialize;
 use toml::Value;
 
 use super::{NamedValues, Network, Passed, plan_layers};
 use crate::backend::sole_use_of_chance;
-use crate::layers::{ActivationFunction, Around, LayerSpec};
+use crate::layers::{ActivationFunction, Around, LayerSpec, Pass, Signal};
 use crate::objective::{Loss, Objective, Targets};
 use crate::peers::{
     Answers, assert_none, cases, check_cover, difference, one, without_case, words,
@@ -109,16 +109,29 @@ fn networks_agree_with_pytorch() {
 }
 
 fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
-    let output = network.valid().forward(answers.tensor("input"));
+    let mut pass = Pass::resting();
+    pass.labels = labels(answers);
+    let output = network
+        .valid()
+        .passed(answers.tensor("input"), pass)
+        .outputs;
     let what = "inference.output";
     let found = difference(what, &read(output), &answers.values(what), OUTPUT_TOLERANCE);
     found.into_iter().collect()
 }
 
+/// The true classes, where the case has any.
+fn labels<B: Backend>(answers: &Answers) -> Option<Tensor<B, 1, Int>> {
+    let mut names = answers.names("targets");
+    names.next().map(|_| answers.targets())
+}
+
 /// Output, loss, gradients and running statistics.
 fn training(network: &Network<Training>, loss: Option<&Loss>, answers: &Answers) -> Vec<String> {
     let images = answers.tensor::<Training, 4>("input").require_grad();
-    let passed = network.forward_training(images.clone());
+    let mut pass = Pass::training();
+    pass.labels = labels(answers);
+    let passed = network.passed(images.clone(), pass);
     let output = passed.outputs.clone();
     let mut received = vec![("training.output".to_string(), read(output.clone()))];
     let small = match loss {
@@ -181,6 +194,40 @@ fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().into_vec().expect("32-bit floats")
 }
 
+#[test]
+fn divergences_agree_with_pytorch() {
+    let _alone = sole_use_of_chance();
+    let mut differences = Vec::new();
+    for (name, case) in cases::<Case>("divergence") {
+        let answers = Answers::new("divergence", &name);
+        let network = case.build(&name).load_weights(answers.path());
+        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let images = answers.tensor::<Training, 4>("input").require_grad();
+        let mut pass = Pass::training();
+        network.list(
+            &network.plan.nodes,
+            Signal::Image(images.clone()),
+            &mut pass,
+        );
+        let code = pass.gaussian.remove(0);
+        let apart = code.divergence();
+        let gradients = (apart.clone().mean() * code.beta).backward();
+        let of_images = images.grad(&gradients).expect("a gradient");
+        let mut received = vec![
+            ("mean".to_string(), read(code.mean)),
+            ("log_variance".to_string(), read(code.log_variance)),
+            ("divergence".to_string(), read(apart)),
+            ("gradient.input".to_string(), read(of_images)),
+        ];
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        let named = network.gradient_values(&gradients).into_iter();
+        received.extend(named.map(|tensor| renamed("gradient.", tensor)));
+        let found = compare(received, &answers).into_iter();
+        differences.extend(found.map(|found| format!("{name}, {found}")));
+    }
+    assert_none(differences);
+}
+
 #[derive(Deserialize)]
 struct Chance {
     #[serde(flatten)]
@@ -207,7 +254,8 @@ fn chance_falls_as_it_does_in_pytorch() {
         let answers = Answers::new("chance", &name);
         let images = Tensor::full(case.network.input, case.value, &Default::default());
         let images = images.require_grad();
-        let network = case.network.build(&name);
+        let network = case.network.build(&name).load_weights(answers.path());
+        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
         let output = network.forward_training(images.clone()).outputs;
         let gradients = output.clone().sum().backward();
         let gradient = images.grad(&gradients).expect("a gradient");
@@ -290,6 +338,7 @@ fn every_layer_has_a_case() {
     for case in cases::<Chance>("chance").values() {
         used.extend(case.network.words());
     }
+    used.extend(cases::<Case>("divergence").values().flat_map(Case::words));
     check_cover(LayerSpec::NAMES, &schemars::schema_for!(LayerSpec), &used);
 
     let outside = networks.values().flat_map(Case::words).collect();

@@ -107,27 +107,10 @@ impl Plan {
         }
     }
 
-    /// Whether a layer corrupts what goes through it.
-    pub fn has_noise(&self) -> bool {
-        let noise = |layer: &Planned| {
-            matches!(
-                layer.spec,
-                LayerSpec::GaussianNoise(_)
-                    | LayerSpec::MaskNoise(_)
-                    | LayerSpec::SaltAndPepperNoise(_)
-            )
-        };
-        self.layers.iter().any(noise)
-    }
-
-    /// Whether a layer must be told the class.
-    pub fn is_conditional(&self) -> bool {
-        self.layers.iter().any(|layer| layer.key == "concat_label")
-    }
-
     /// Whether a layer draws a code from a normal distribution.
     pub fn has_gaussian_code(&self) -> bool {
-        self.layers.iter().any(|layer| layer.key == "gaussian_code")
+        let mut specs = self.layers.iter().map(|layer| &layer.spec);
+        specs.any(|spec| matches!(spec, LayerSpec::GaussianCode(_)))
     }
 
     /// The layers and blocks of the part with this number; none where there are no parts.
@@ -201,6 +184,25 @@ impl Plan {
         let mut layers = Vec::new();
         add(&self.nodes, &mut layers);
         layers
+    }
+
+    /// Whether a pass must know the true classes.
+    pub fn is_conditional(&self) -> bool {
+        let mut specs = self.layers.iter().map(|layer| &layer.spec);
+        specs.any(|spec| matches!(spec, LayerSpec::ConcatLabel(_)))
+    }
+
+    /// Whether some layer corrupts its input in training.
+    pub fn has_noise(&self) -> bool {
+        let mut specs = self.layers.iter().map(|layer| &layer.spec);
+        specs.any(|spec| {
+            matches!(
+                spec,
+                LayerSpec::GaussianNoise(_)
+                    | LayerSpec::MaskNoise(_)
+                    | LayerSpec::SaltAndPepperNoise(_)
+            )
+        })
     }
 
     /// Cost of the whole network.
@@ -311,7 +313,25 @@ impl Passing<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::patterns::patterns;
+    use super::super::plan_layers;
     use super::super::testing::*;
+
+    #[test]
+    fn labels_and_noise_are_seen_inside_blocks_too() {
+        let of = |layer: &str| {
+            let list = format!("{{ repeat = {{ times = 1, layers = [{layer}] }} }}");
+            let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
+            assert_eq!(flaws, []);
+            (plan.is_conditional(), plan.has_noise())
+        };
+        assert_eq!(of("'concat_label'"), (true, false));
+        assert_eq!(of("{ mask_noise = { keep = 0.7 } }"), (false, true));
+        let salt = "{ salt_and_pepper_noise = { rate = 0.1 } }";
+        assert_eq!(of(salt), (false, true));
+        let noise = "{ gaussian_noise = { standard_deviation = 1 } }";
+        assert_eq!(of(noise), (false, true));
+        assert_eq!(of("{ dropout = { rate = 0.5 } }"), (false, false));
+    }
 
     #[test]
     fn layers_are_frozen_by_what_is_named_or_by_what_is_not() {

@@ -235,6 +235,10 @@ impl Planner {
                 partner: partner.as_ref().map(|partner| &partner.weight[..]),
             };
             let output = fields.output(input, around)?;
+            let activity = fields.activity();
+            if let Some(flaw) = activity.and_then(|activity| activity.flaw(fields.activation())) {
+                return Err(flaw);
+            }
             let cost = fields.cost(input, around);
             if let Some(flaw) = too_much(output, cost) {
                 return Err(flaw);
@@ -508,12 +512,28 @@ pub fn plan_classifier(
     loss: LossKind,
 ) -> (Plan, Vec<Flaw>) {
     let (plan, mut flaws) = plan_layers(specs, input, around);
+    flaws.extend(label(specs, "").map(|key| {
+        Flaw::new(key, "`concat_label` tells a classifier the answer").hint("remove it")
+    }));
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
         flaws.extend(output_flaw(last, index, around));
         flaws.extend(softmax_flaw(&plan, last, index, loss));
     }
     (plan, flaws)
+}
+
+/// The key of the first layer that is given the true class, inside blocks too.
+fn label(specs: &[LayerSpec], key: &str) -> Option<String> {
+    specs.iter().enumerate().find_map(|(index, spec)| {
+        let key = format!("{key}{index}");
+        let inside =
+            |list: List| label(list.layers, &format!("{key}.{}.{}.", spec.key(), list.key));
+        match spec {
+            LayerSpec::ConcatLabel(_) => Some(key),
+            _ => spec.lists().into_iter().find_map(inside),
+        }
+    })
 }
 
 fn output_flaw(last: &Node, index: usize, around: Around) -> Option<Flaw> {
@@ -726,6 +746,31 @@ mod tests {
         let specs = layers("'flatten', { dense = { units = 10, activation = 'softmax' } }");
         let (_, flaws) = plan_classifier(&specs, DIGIT, AROUND, LossKind::Mse);
         assert_eq!(flaws, []);
+    }
+
+    #[test]
+    fn a_classifier_is_not_told_the_class() {
+        let answer = "`concat_label` tells a classifier the answer";
+        let end = "'flatten', { dense = { units = 10 } }";
+        expect(&format!("'concat_label', {end}"), "0", answer, "remove it");
+        expect(
+            &format!(
+                "{{ repeat = {{ times = 2, layers = ['max_pool2d', 'concat_label'] }} }}, {end}"
+            ),
+            "0.repeat.layers.1",
+            answer,
+            "remove it",
+        );
+    }
+
+    #[test]
+    fn an_activity_penalty_suits_its_layer() {
+        expect(
+            "'flatten', { dense = { units = 10, activation = 'tanh', activity = { kl = { target = 0.1, weight = 1 } } } }",
+            "1.dense.activity.kl",
+            "layer 2 (`dense`) has `kl`, which needs outputs from 0 to 1, but its activation is `tanh`",
+            "give it the activation `sigmoid`",
+        );
     }
 
     #[test]

@@ -80,7 +80,9 @@ impl Counterpart {
 fn pytorch(key: &str, role: &str) -> Counterpart {
     let transposed = matches!(
         (key, role),
-        ("dense", "weight") | ("squeeze_excite", "reduce_weight" | "expand_weight")
+        ("dense", "weight")
+            | ("squeeze_excite", "reduce_weight" | "expand_weight")
+            | ("gaussian_code", "mean_weight" | "spread_weight")
     );
     let named = match (key, role) {
         (_, "gamma") => "weight".to_string(),

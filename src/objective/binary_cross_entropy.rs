@@ -17,8 +17,10 @@ const LEAST: f64 = 1e-7;
 #[serde(deny_unknown_fields, default)]
 pub struct BinaryCrossEntropy {
     /// Whether an image's loss is the sum over its pixels or their mean. Default "mean".
+    #[serde(skip_serializing_if = "Reduction::is_mean")]
     pub over_pixels: Reduction,
     /// Whether steps go by the sum over the images of a batch or by their mean. Default "mean".
+    #[serde(skip_serializing_if = "Reduction::is_mean")]
     pub over_batch: Reduction,
 }
 

@@ -14,7 +14,12 @@ use crate::value::PositiveReal;
 #[serde(deny_unknown_fields, default)]
 pub struct Huber {
     /// The distance from which on it is straight. Default 1.
+    #[serde(skip_serializing_if = "is_one")]
     pub delta: PositiveReal,
+}
+
+fn is_one(delta: &PositiveReal) -> bool {
+    delta.get() == 1.0
 }
 
 impl Default for Huber {

@@ -91,6 +91,16 @@ pub enum Reduction {
     Sum,
 }
 
+impl Reduction {
+    fn is_mean(&self) -> bool {
+        *self == Reduction::Mean
+    }
+
+    fn is_sum(&self) -> bool {
+        *self == Reduction::Sum
+    }
+}
+
 /// Declares every loss once: its file, which is its name in TOML, and its fields.
 macro_rules! losses {
     ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {

@@ -12,6 +12,7 @@ use super::{Fields, Reduction};
 #[serde(deny_unknown_fields, default)]
 pub struct SumSquared {
     /// Whether steps go by the sum over the images of a batch or by their mean. Default "sum".
+    #[serde(skip_serializing_if = "Reduction::is_sum")]
     pub over_batch: Reduction,
 }
 

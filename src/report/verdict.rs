@@ -127,7 +127,8 @@ mod tests {
                 stopped_early: false,
                 test: Score {
                     loss: 0.5,
-                    accuracy,
+                    accuracy: Some(accuracy),
+                    ..Score::default()
                 },
                 best: None,
                 best_epoch: None,

@@ -60,6 +60,9 @@ pub struct Train {
     pub stages: Vec<Stage>,
     /// Images a step. A last, smaller batch is trained on too.
     pub batch_size: Positive,
+    /// Whether every epoch goes through the training images in another order. Default true.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub shuffle: bool,
     /// What training makes small.
     pub loss: Loss,
     /// How the weights are changed.
@@ -101,6 +104,14 @@ pub struct Train {
 
 fn one() -> Positive {
     Positive(1)
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl Train {

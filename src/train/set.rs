@@ -36,6 +36,7 @@ pub(super) struct TrainingSet<B: AutodiffBackend> {
     shape: ImageShape,
     scale: Scale,
     batch_size: usize,
+    shuffle: bool,
     seed: Seed,
     device: B::Device,
 }
@@ -105,6 +106,7 @@ impl<B: AutodiffBackend> TrainingSet<B> {
             shape,
             scale,
             batch_size: job.settings.train.batch_size.get(),
+            shuffle: job.settings.train.shuffle,
             seed,
             device: device.clone(),
         })
@@ -119,11 +121,13 @@ impl<B: AutodiffBackend> TrainingSet<B> {
         self.shape
     }
 
-    /// The shuffled order of an epoch, from 1.
+    /// The order of an epoch, from 1.
     pub fn order(&self, epoch: usize) -> Order<B> {
         let mut host: Vec<i32> = (0..self.count as i32).collect();
-        let mut rng = self.seed.stream(Purpose::Shuffle, &[epoch as u64]);
-        host.shuffle(&mut rng);
+        if self.shuffle {
+            let mut rng = self.seed.stream(Purpose::Shuffle, &[epoch as u64]);
+            host.shuffle(&mut rng);
+        }
         Order {
             epoch,
             batch_size: self.batch_size,

@@ -32,12 +32,15 @@ class Weights:
 class Pass:
     """One pass through the network, and what it leaves besides its output."""
 
-    def __init__(self, weights, training):
+    def __init__(self, weights, training, case):
         self.weights = weights
         self.training = training
+        self.labels = torch.tensor(case.get("targets", []), dtype=torch.int64)
+        self.classes = case.get("classes", 10)
         self.after = {}  # running statistics
         self.penalty = torch.zeros(())
         self.auxiliary = []  # weight and scores of each auxiliary classifier
+        self.gaussian = []  # beta and distribution of each gaussian code
 
 
 class Place:
@@ -76,9 +79,11 @@ def run(layers, x, place):
     for layer in layers:
         [(key, fields)] = [(layer, {})] if isinstance(layer, str) else layer.items()
         counts[key] = counts.get(key, 0) + 1
+        activity = fields.get("activity", {})
         name = fields.get("name", f"{key}_{counts[key]}")
-        fields = {field: value for field, value in fields.items() if field != "name"}
+        fields = {field: value for field, value in fields.items() if field not in ["name", "activity"]}
         x = LAYERS[key](x, place.inside(name), **fields)
+        penalize_activity(place, x, **activity)
     return x
 
 
@@ -138,6 +143,17 @@ FUNCTIONS = {
     "exponential": torch.exp,
     "softmax": lambda x: torch.softmax(x, channel_axis(x)),
 }
+
+
+def penalize_activity(place, y, l1=0.0, l2=0.0, kl=None):
+    """As Keras' activity regularizers, for the mean sample; `kl` as Ng's sparse auto-encoder."""
+    size = l1 * y.abs().sum() + l2 * y.square().sum()
+    place.passing.penalty = place.passing.penalty + size / len(y)
+    if kl is not None:
+        mean = channels_last(y)[0].flatten(0, -2).mean(0)
+        target = torch.distributions.Bernoulli(torch.full_like(mean, kl["target"]))
+        apart = torch.distributions.kl_divergence(target, torch.distributions.Bernoulli(mean))
+        place.passing.penalty = place.passing.penalty + kl["weight"] * apart.sum()
 
 
 @layer
@@ -438,6 +454,61 @@ def salt_and_pepper_noise(x, place, rate, low=0.0, high=1.0):
         return x
     noise = torch.where(torch.rand_like(x) < 0.5, low, high)
     return torch.where(torch.rand_like(x) < rate, noise, x)
+
+
+# Codes.
+
+
+@layer
+def gaussian_code(x, place, units, form="log_variance", beta=1.0):
+    def head(name):
+        bound = math.sqrt(3 / x.shape[-1])
+        weight = place.weight(f"{name}_weight", [x.shape[-1], units], -bound, bound)
+        return x @ weight + place.weight(f"{name}_bias", [units])
+
+    mean, h = head("mean"), head("spread")
+    deviation = F.softplus(h) if form == "softplus" else torch.exp(h / 2)
+    distribution = torch.distributions.Normal(mean, deviation)
+    place.passing.gaussian.append((beta, distribution))
+    return distribution.rsample() if place.training else mean
+
+
+def largest(x, count, axis):
+    """1 for the largest values along an axis."""
+    places = x.detach().topk(count, axis).indices
+    return torch.zeros_like(x).scatter(axis, places, 1.0)
+
+
+@layer
+def k_sparse(x, place, k, alpha=1.0):
+    rows = x.flatten(1)
+    count = k if place.training else min(round(alpha * k), rows.shape[1])
+    return x * largest(rows, count, 1).reshape(x.shape)
+
+
+@layer
+def winner_take_all(x, place, spatial=False, lifetime=None):
+    if not place.training:
+        return x
+    # [places, batch, channels]
+    y, back = channels_last(x)
+    shape = y.movedim(0, -2).shape
+    y = y.movedim(0, -2).reshape(-1, *shape[-2:])
+    marked = largest(y, 1, 0) if spatial else torch.ones_like(y)
+    if lifetime is not None:
+        contest = y.amax(0, keepdim=True) if spatial else y
+        units = contest.flatten(0, 1)
+        winners = largest(units, max(round(lifetime * len(units)), 1), 0)
+        marked = marked * winners.reshape(contest.shape)
+    return back((y * marked).reshape(shape).movedim(-2, 0))
+
+
+@layer
+def concat_label(x, place):
+    label = F.one_hot(place.passing.labels, place.passing.classes).float()
+    y, back = channels_last(x)
+    label = label.reshape(len(y), *[1] * (y.dim() - 2), -1).expand(*y.shape[:-1], -1)
+    return back(torch.cat([y, label], -1))
 
 
 # Normalization. PyTorch normalizes the last axes or axis 1; Keras the features or channels wherever they are.

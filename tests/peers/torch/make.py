@@ -38,21 +38,22 @@ def network(case, rng):
     answers = {"input": x}
 
     # Training first: an auxiliary classifier has no other form, and draws its weights then.
-    training = Pass(weights, training=True)
+    training = Pass(weights, training=True, case=case)
     output = run(case["layers"], x, Place(training))
-    resting = run(case["layers"], x, Place(Pass(weights, training=False)))
+    resting = run(case["layers"], x, Place(Pass(weights, training=False, case=case)))
     answers |= weights.trained | weights.kept | {"inference.output": resting}
+    if "targets" in case:
+        answers["targets"] = training.labels
     if not case.get("training", True):
         return answers
 
     answers |= {f"after.{name}": value for name, value in training.after.items()}
     answers["training.output"] = output
     if "loss" in case:
-        targets = torch.tensor(case["targets"])
-        total = apply_loss(case["loss"], output, targets) + training.penalty
+        total = apply_loss(case["loss"], output, training.labels) + training.penalty
         for weight, scores in training.auxiliary:
-            total = total + weight * apply_loss(case["loss"], scores, targets)
-        answers |= {"targets": targets, "loss": total.reshape(1)}
+            total = total + weight * apply_loss(case["loss"], scores, training.labels)
+        answers["loss"] = total.reshape(1)
         total.backward()
     else:
         sent = torch.tensor(normal(rng, *output.shape))
@@ -82,10 +83,26 @@ def told(prefix, tensor, axis):
 def chance(case, rng):
     torch.manual_seed(0)
     x = torch.full(case["input"], case["value"], requires_grad=True)
-    output = run(case["layers"], x, Place(Pass(Weights(rng), training=True)))
+    weights, axis = Weights(rng), case.get("axis", 1)
+    output = run(case["layers"], x, Place(Pass(weights, training=True, case=case)))
     output.sum().backward()
-    axis = case.get("axis", 1)
-    return told("output", output.reshape(case["view"]), axis) | told("gradient", x.grad.reshape(case["view"]), axis)
+    answers = told("output", output.reshape(case["view"]), axis)
+    return weights.trained | answers | told("gradient", x.grad.reshape(case["view"]), axis)
+
+
+def divergence(case, rng):
+    """Of the one gaussian code, and the gradients of what it adds to the loss."""
+    weights = Weights(rng)
+    x = torch.tensor(normal(rng, *case["input"]), requires_grad=True)
+    training = Pass(weights, training=True, case=case)
+    run(case["layers"], x, Place(training))
+    [(beta, code)] = training.gaussian
+    prior = torch.distributions.Normal(torch.zeros_like(code.mean), torch.ones_like(code.mean))
+    apart = torch.distributions.kl_divergence(code, prior).sum(1)
+    (beta * apart.mean()).backward()
+    gradients = {"input": x} | weights.trained
+    answers = {"input": x, "mean": code.mean, "log_variance": code.variance.log(), "divergence": apart}
+    return answers | weights.trained | {f"gradient.{name}": tensor.grad for name, tensor in gradients.items()}
 
 
 def loss(case, rng):
@@ -117,7 +134,14 @@ def schedule(case, rng):
     return {"rates": torch.tensor(rates(case["schedule"], case["batches"], case.get("warm_up", 0)))}
 
 
-KINDS = {"network": network, "chance": chance, "loss": loss, "optimizer": optimizer, "schedule": schedule}
+KINDS = {
+    "network": network,
+    "chance": chance,
+    "divergence": divergence,
+    "loss": loss,
+    "optimizer": optimizer,
+    "schedule": schedule,
+}
 
 
 def plain(tensor):

@@ -1,0 +1,123 @@
+//! `concat_label`: each sample's class joined to it, as in conditional generative models.
+
+use burn::module::Module;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::error::Flaw;
+use crate::shape::Shape;
+
+/// Joins the true class to each sample, as one more feature a class that is 1 for the sample's and 0 for the
+/// others (Sohn et al. 2015): `[batch, features]` to `[batch, features + classes]`; a sequence at every step
+/// likewise; images and volumes get as many channels more, the class's 1 at every place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConcatLabel {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ConcatLabel {
+    /// A label has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        around: Around,
+        _weights: &mut Weights<B>,
+    ) -> ConcatLabelLayer {
+        ConcatLabelLayer {
+            classes: around.classes,
+        }
+    }
+}
+
+impl Fields for ConcatLabel {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
+        Ok(input.with_channels(input.channels() + around.classes))
+    }
+}
+
+/// Labels, ready to join.
+#[derive(Module, Clone, Debug)]
+pub struct ConcatLabelLayer {
+    classes: usize,
+}
+
+impl ConcatLabelLayer {
+    /// `[batch, classes]`: 1 for the true class.
+    fn marked<B: Backend>(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+        let classes = Tensor::<B, 1, Int>::arange(0..self.classes as i64, &labels.device());
+        let labels = labels.unsqueeze_dim::<2>(1);
+        labels.equal(classes.unsqueeze_dim(0)).float()
+    }
+}
+
+impl<B: Backend> Forward<B> for ConcatLabelLayer {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let labels = pass.labels.clone();
+        let classes = self.marked(labels.expect("a plan that is conditional is given labels"));
+        let [batch, count] = classes.dims();
+        let label = match &input {
+            Signal::Features(_) => Signal::Features(classes),
+            Signal::Sequence(x) => {
+                let [_, steps, _] = x.dims();
+                let classes = classes.reshape([batch, 1, count]);
+                Signal::Sequence(classes.expand([batch, steps, count]))
+            }
+            Signal::Image(x) => {
+                let [_, _, height, width] = x.dims();
+                let classes = classes.reshape([batch, count, 1, 1]);
+                Signal::Image(classes.expand([batch, count, height, width]))
+            }
+            Signal::Volume(x) => {
+                let [_, _, depth, height, width] = x.dims();
+                let classes = classes.reshape([batch, count, 1, 1, 1]);
+                Signal::Volume(classes.expand([batch, count, depth, height, width]))
+            }
+        };
+        Signal::concat(vec![input, label])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check_layer, expect, outputs};
+
+    #[test]
+    fn concat_label_keeps_the_promises_of_every_layer() {
+        check_layer("concat_label = {}", &[6], expect(&[16], 0));
+        check_layer("concat_label = {}", &[5, 3], expect(&[5, 13], 0));
+        check_layer("concat_label = {}", &[2, 3, 4], expect(&[12, 3, 4], 0));
+        check_layer(
+            "concat_label = {}",
+            &[2, 2, 3, 4],
+            expect(&[12, 2, 3, 4], 0),
+        );
+    }
+
+    #[test]
+    fn the_class_stands_behind_the_features_and_at_every_place() {
+        // Samples are of the classes 0, 1, ... in turn.
+        let joined = outputs("concat_label = {}", &[1], &[5.0, 6.0, 7.0]);
+        let third = &joined[22..];
+        assert_eq!(
+            third,
+            [7.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        );
+        let x = [5.0, 6.0, 7.0, 8.0];
+        let second = &outputs("concat_label = {}", &[1, 1, 2], &x)[22..];
+        assert_eq!(second[..2], [7.0, 8.0]);
+        assert_eq!(second[2..8], [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        let second = &outputs("concat_label = {}", &[2, 1], &x)[22..];
+        assert_eq!(second[..4], [7.0, 0.0, 1.0, 0.0]);
+        assert_eq!(second[11..15], [8.0, 0.0, 1.0, 0.0]);
+    }
+}

@@ -1,0 +1,146 @@
+//! `k_sparse`: only the largest values of each sample pass.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::largest::largest;
+use super::signal::EachRank;
+use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::error::{Flaw, count};
+use crate::shape::Shape;
+use crate::value::{Positive, PositiveReal};
+
+/// The `k` largest values of each sample pass, the others become 0, as do their gradients (Makhzani and Frey
+/// 2013); of equal values any. An image's or a sequence's values count together: the paper's hidden units are a
+/// sample's, whatever their places. Keeps the shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KSparse {
+    /// What the layer is called in summaries, logs and grid keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many values pass in training.
+    pub k: Positive,
+    /// Outside training `alpha * k` values pass, rounded, one at least; 1 or more in the paper. Default 1.
+    #[serde(default = "one")]
+    pub alpha: PositiveReal,
+}
+
+fn one() -> PositiveReal {
+    PositiveReal(1.0)
+}
+
+impl KSparse {
+    fn passing(&self, training: bool) -> usize {
+        match training {
+            true => self.k.get(),
+            false => ((self.alpha.get() * self.k.get() as f64).round() as usize).max(1),
+        }
+    }
+
+    /// Choosing has no weights.
+    pub fn build<B: Backend>(
+        &self,
+        _input: Shape,
+        _around: Around,
+        _weights: &mut Weights<B>,
+    ) -> KSparseLayer {
+        KSparseLayer {
+            fields: self.clone(),
+        }
+    }
+}
+
+impl Fields for KSparse {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+        let (k, values) = (self.k.get(), input.len());
+        if k > values {
+            let message = format!("keeps the {k} largest of {}", count(values, "value"));
+            return Err(Flaw::new("k", message).hint("use a smaller `k`"));
+        }
+        Ok(input)
+    }
+}
+
+/// A choice of the largest, ready to apply.
+#[derive(Module, Clone, Debug)]
+pub struct KSparseLayer {
+    #[module(skip)]
+    fields: KSparse,
+}
+
+struct Keep(usize);
+
+impl<B: Backend> EachRank<B> for Keep {
+    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
+        let dims = x.dims();
+        let rows = x.clone().reshape([dims[0] as i64, -1]);
+        x * largest(rows, self.0).reshape(dims)
+    }
+}
+
+impl<B: Backend> Forward<B> for KSparseLayer {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        input.map(Keep(self.fields.passing(pass.training)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{
+        check_layer, check_slopes, expect, flaw, outputs, training_outputs,
+    };
+
+    #[test]
+    fn k_sparse_keeps_the_promises_of_every_layer() {
+        check_layer("k_sparse = { k = 2 }", &[6], expect(&[6], 0));
+        check_layer("k_sparse = { k = 5 }", &[2, 3, 4], expect(&[2, 3, 4], 0));
+        check_layer("k_sparse = { k = 1 }", &[5, 3], expect(&[5, 3], 0));
+        check_layer(
+            "k_sparse = { k = 24, alpha = 2 }",
+            &[2, 3, 2, 2],
+            expect(&[2, 3, 2, 2], 0),
+        );
+    }
+
+    #[test]
+    fn k_sparse_has_the_slopes_of_its_gradients() {
+        check_slopes("k_sparse = { k = 3 }", &[7]);
+        check_slopes("k_sparse = { k = 4 }", &[2, 3, 2]);
+    }
+
+    #[test]
+    fn the_largest_pass_and_alpha_times_as_many_outside_training() {
+        let layer = "k_sparse = { k = 2, alpha = 1.5 }";
+        let x = [3.0, -1.0, 7.0, 2.0, -5.0, -3.0, -2.0, -4.0];
+        assert_eq!(
+            training_outputs(layer, &[4], &x),
+            [3.0, 0.0, 7.0, 0.0, 0.0, -3.0, -2.0, 0.0]
+        );
+        assert_eq!(
+            outputs(layer, &[4], &x),
+            [3.0, 0.0, 7.0, 2.0, 0.0, -3.0, -2.0, -4.0]
+        );
+        // All of an image's values together.
+        assert_eq!(
+            outputs("k_sparse = { k = 1 }", &[2, 2, 2], &x),
+            [0.0, 0.0, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn no_more_pass_than_there_are() {
+        let flaw = flaw("k_sparse = { k = 9 }", &[8]);
+        assert_eq!(
+            (flaw.key.as_str(), flaw.message.as_str()),
+            ("k", "keeps the 9 largest of 8 values")
+        );
+    }
+}
