@@ -137,7 +137,6 @@ impl Format for Fake {
 mod tests {
     use super::super::{Catalogue, DataFields, DatasetSpec, Folders};
     use super::*;
-    use std::time::{Duration, Instant};
 
     fn fields(fake: &str) -> DataFields {
         let spec: DatasetSpec = serde_json::from_str(&format!(r#"{{"fake": {fake}}}"#)).unwrap();
@@ -169,11 +168,9 @@ mod tests {
 
     #[test]
     fn a_check_draws_no_pixels() {
-        // Its 9 thousand million pixels would take seconds to draw.
+        // No machine of ours has room for its 9 thousand million pixels.
         let fields = fields(r#"{"shape": [1, 1, 100000], "classes": 1000, "train": 90000}"#);
-        let start = Instant::now();
         let (facts, flaws) = catalogue().check(&fields).unwrap();
-        assert!(start.elapsed() < Duration::from_secs(3));
         assert_eq!(
             (facts.train, facts.test, facts.classes.len()),
             (90_000, 64, 1000)

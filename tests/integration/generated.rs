@@ -75,8 +75,16 @@ fn dreams_widen_a_training_set() {
             .collect::<Vec<_>>()
     };
     assert!(images("told").contains(&"91".to_string()), "{}", dry.out);
-    assert!(images("labelled").contains(&"90".to_string()), "{}", dry.out);
-    assert!(images("one_per_class").contains(&"120".to_string()), "{}", dry.out);
+    assert!(
+        images("labelled").contains(&"90".to_string()),
+        "{}",
+        dry.out
+    );
+    assert!(
+        images("one_per_class").contains(&"120".to_string()),
+        "{}",
+        dry.out
+    );
     let ended = lab.burnlab(&["run", file, "--jobs", "2"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let at = |name: &str| {
