@@ -59,6 +59,9 @@ pub mod model;
 // Numbers about a trained model beyond its loss.
 pub mod measure;
 
+// The vocabulary of pictures: what a network learns, to be looked at.
+pub mod pictures;
+
 // The TOML as written.
 pub mod spec;
 

@@ -8,6 +8,7 @@ mod export;
 mod files;
 mod neighbours;
 mod picture;
+mod pictures;
 mod predict;
 mod reconstruct;
 mod run;
@@ -106,6 +107,8 @@ enum Command {
     Neighbours(neighbours::NeighboursArguments),
     /// Draw images from a trained generative model
     Sample(sample::SampleArguments),
+    /// Draw the pictures of a trained run anew from its weights
+    Pictures(pictures::PicturesArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -170,6 +173,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Reconstruct(arguments) => reconstruct::reconstruct(arguments)?,
         Command::Neighbours(arguments) => neighbours::neighbours(arguments)?,
         Command::Sample(arguments) => sample::sample(arguments)?,
+        Command::Pictures(arguments) => pictures::pictures(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),

@@ -10,7 +10,7 @@ use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::model::{Kind, Model};
 use crate::plan::{Plan, Run};
-use crate::record::{Measured, Status};
+use crate::record::{Measured, RunFolder, Status};
 use crate::run::{ResultsFolder, is_variant};
 
 /// What tells runs of a variant apart.
@@ -39,6 +39,10 @@ pub struct Trained {
     pub run: Run,
     pub measured: Measured,
     pub weights: PathBuf,
+    /// Whether they are those of the best epoch.
+    pub is_best: bool,
+    pub folder: RunFolder,
+    pub tensorboard: PathBuf,
 }
 
 impl Trained {
@@ -115,7 +119,8 @@ pub fn find(
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
     let run = one_run(&plan, variant, which.seed)?;
     let name = format!("`{}`, seed {} of `{}`", run.variant, run.seed, plan.name);
-    let folder = ResultsFolder::of(&which.results, &plan.name).run(run);
+    let results = ResultsFolder::of(&which.results, &plan.name);
+    let folder = results.run(run);
     let row = folder.row().filter(|row| row.id == run.id);
     let told = |says: String| Problem::new(format!("{name} {says}")).at_file(folder.path());
     let measured = match row.map(|row| (row.status, row.reason, row.measured)) {
@@ -144,6 +149,9 @@ pub fn find(
         run: run.clone(),
         measured,
         weights,
+        is_best: which.best,
+        tensorboard: results.tensorboard(run),
+        folder,
     })
 }
 

@@ -93,7 +93,7 @@ pub trait Model {
     /// One score a class of each image, as the last layer gives them; `None` unless it is a classifier.
     fn scores(&self, images: &[f32]) -> Option<Vec<f32>>;
 
-    /// What the layer of that name gives; `None` if there is no such layer.
+    /// What the layer of that name gives; `None` if there is no such layer, or images are led past it.
     fn activations(
         &self,
         layer: &str,

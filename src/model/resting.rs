@@ -217,6 +217,9 @@ impl<B: Kernels> Model for Resting<B> {
             .layers
             .iter()
             .position(|planned| planned.name == layer)?;
+        if !plan.on_the_way().contains(&index) {
+            return None;
+        }
         let mut before = Vec::new();
         let width = self.input_shape().len();
         let after = self.batches(images, labels, width, |batch, mut pass| {

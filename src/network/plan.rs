@@ -172,7 +172,7 @@ impl Plan {
     }
 
     /// The layers that batches meet: all but those that are left out.
-    pub(super) fn on_the_way(&self) -> Vec<usize> {
+    pub fn on_the_way(&self) -> Vec<usize> {
         fn add(nodes: &[Node], layers: &mut Vec<usize>) {
             for node in nodes {
                 match &node.flow {

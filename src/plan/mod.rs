@@ -397,6 +397,10 @@ fn run_id(settings: &Settings, seed: u64, from: &[(&str, String)]) -> String {
     {
         train.remove("seeds");
     }
+    // No number depends on what is drawn.
+    values
+        .as_object_mut()
+        .map(|tables| tables.remove("pictures"));
     for (key, _) in from {
         // Where it is found is no matter.
         if let Some((table, key)) = table_of(&mut values, key) {

@@ -16,6 +16,15 @@ pub enum Event {
     Graph(Vec<Node>),
     /// Input images of the first batch after augmentation; said once at the start.
     Inputs(Vec<Picture>),
+    /// Pictures of one size of what the network has learnt after an epoch, by the name that the
+    /// experiment knows them by.
+    Pictures {
+        name: String,
+        epoch: usize,
+        pictures: Vec<Picture>,
+    },
+    /// Codes of images, each time all of them anew.
+    Embedding(Box<Embedding>),
     /// Weights or gradients of one tensor after an epoch, by the tensor's name
     /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`), just before that epoch is told.
     Histogram {
@@ -46,6 +55,21 @@ pub struct Picture {
     pub height: usize,
     pub channels: usize,
     pub pixels: Vec<u8>,
+}
+
+/// Codes of images, to be looked at from all sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    pub name: String,
+    /// `[images, features]`
+    pub codes: Vec<f32>,
+    pub features: usize,
+    /// The class of each image.
+    pub classes: Vec<String>,
+    /// The images themselves in a square without gaps, row by row.
+    pub sprite: Picture,
+    /// Width and height of one of them.
+    pub tile: [usize; 2],
 }
 
 /// One node of the network's graph.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Event, Node, Reporter, Score};
@@ -21,6 +22,7 @@ pub struct TensorBoard {
     /// told in steps.
     point: i64,
     writer: Option<EventWriter>,
+    projectors: Vec<Listed>,
 }
 
 impl TensorBoard {
@@ -38,6 +40,7 @@ impl TensorBoard {
                 .then(|| train.course(assignment.images)),
             point: 0,
             writer: None,
+            projectors: Vec::new(),
         })
     }
 
@@ -82,7 +85,9 @@ impl Reporter for TensorBoard {
     fn hear(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Started { epochs_done, .. } => self.start(*epochs_done)?,
-            Event::Histogram { epoch, .. } => self.point = self.point_of(*epoch),
+            Event::Histogram { epoch, .. } | Event::Pictures { epoch, .. } => {
+                self.point = self.point_of(*epoch);
+            }
             Event::Epoch(row) => self.point = self.point_of(row.epoch),
             _ => {}
         }
@@ -104,6 +109,11 @@ impl Reporter for TensorBoard {
                 let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
                 writer.images("inputs", 0, &pictures)
             }
+            Event::Pictures { name, pictures, .. } => {
+                let pictures: Vec<Picture> = pictures.iter().map(picture).collect();
+                writer.images(&format!("pictures/{name}"), here, &pictures)
+            }
+            Event::Embedding(codes) => projector::write(&self.folder, &mut self.projectors, codes),
             Event::Histogram {
                 name, histogram, ..
             } => writer.histogram(name, here, &Histogram::of(&histogram.0)),

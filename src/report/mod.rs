@@ -1,12 +1,14 @@
 //! What people read: tables, the verdict on claims, TensorBoard. Never sees Burn.
 
 mod events;
+mod projector;
 mod statistics;
 mod tables;
 pub mod tensorboard;
 mod verdict;
 
 pub use events::TensorBoard;
+pub use projector::write_embeddings;
 pub use statistics::{Group, Spread, groups, spread};
 pub use tables::{comparison, failures, markdown, plan_table, write_tables};
 pub use verdict::{Judgement, Verdict, judge};

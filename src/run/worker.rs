@@ -191,9 +191,12 @@ impl Reporter for Ears<'_> {
     fn hear(&mut self, event: &Event) -> Result<()> {
         self.own.hear(event)?;
         let light = match event {
-            Event::Graph(_) | Event::Inputs(_) | Event::Histogram { .. } | Event::Finished(_) => {
-                false
-            }
+            Event::Graph(_)
+            | Event::Inputs(_)
+            | Event::Pictures { .. }
+            | Event::Embedding(_)
+            | Event::Histogram { .. }
+            | Event::Finished(_) => false,
             Event::Started { .. } | Event::Epoch(_) => true,
             Event::Progress { .. } => {
                 let due = self

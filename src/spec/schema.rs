@@ -18,7 +18,7 @@ pub fn schema() -> Value {
         generator.take_definitions(true).into_iter().collect();
 
     // A file may leave to defaults or to the file it extends what a run cannot do without.
-    for table in ["Settings", "DataFields", "Augment", "Train"] {
+    for table in ["Settings", "DataFields", "Augment", "Train", "Pictures"] {
         optional(&mut definitions, table);
     }
     // A variant may also change layers by their names.

@@ -16,12 +16,13 @@ use crate::optim::OptimizerSpec;
 use crate::optim::average::AverageSpec;
 use crate::optim::clip::ClipSpec;
 use crate::optim::schedule::{Rates, ScheduleSpec, Span, WarmUp};
+use crate::pictures::Pictures;
 use crate::record::Watched;
 use crate::shape::ImageShape;
 use crate::tagged::OrNone;
 use crate::value::Positive;
 
-/// Everything that a run's numbers depend on, besides its seed.
+/// Everything that a run's numbers depend on, besides its seed; and the pictures, on which they do not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -39,6 +40,9 @@ pub struct Settings {
     /// What is measured when it is trained, besides what is cheap. Default nothing.
     #[serde(default, skip_serializing_if = "Measures::is_empty")]
     pub measure: Measures,
+    /// Pictures of what it learns. Default: none.
+    #[serde(default, skip_serializing_if = "Pictures::is_empty")]
+    pub pictures: Pictures,
 }
 
 /// How a network is trained.

@@ -20,6 +20,7 @@ use super::{Job, State, stage_after};
 use crate::backend::{BURN_VERSION, TrainingBackend};
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::pictures::Pictures;
 use crate::record::{EpochRow, RunFolder, write_atomically};
 use crate::spec::Course;
 
@@ -189,8 +190,9 @@ fn record<B: Backend, R: Record<B>>(bytes: Vec<u8>, device: &B::Device) -> R {
 
 fn fingerprint(job: &Job) -> String {
     let mut settings = job.settings.clone();
-    // Which other seeds are run beside this one changes nothing here.
+    // Which other seeds are run beside this one changes nothing here, nor does what is drawn.
     settings.train.seeds = Vec::new();
+    settings.pictures = Pictures::default();
     let settings = serde_json::to_string(&settings).expect("settings are plain values");
     let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
     let sum = Sha256::digest(text.as_bytes());

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod evaluate;
+mod gallery;
 mod gan;
 mod generated;
 mod measured;
@@ -29,12 +30,15 @@ use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::model::Model;
 use crate::network::{NamedValues, Network, Plan, WeightFile};
 use crate::objective::Objective;
+use crate::pictures::{self, Moment};
 use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 use crate::spec::{Course, ModelSpec, Round, Settings, Start};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::{Tally, evaluate};
+use gallery::moment;
+pub use gallery::{Gallery, last_moment};
 use set::{EvaluationSet, Order, TrainingSet};
 use step::{Learner, Steps, Taken};
 use stopping::{Kept, best_epoch, epoch_to_restore, is_over};
@@ -94,7 +98,7 @@ pub enum Outcome {
 
 /// Trains a run, from its checkpoint if its folder holds a sound one.
 ///
-/// Leaves `epochs.csv`, `confusion.csv`, `weights.safetensors`, `best.safetensors` where the best epoch
+/// Leaves `epochs.csv`, `confusion.csv`, the folder `pictures`, `weights.safetensors`, `best.safetensors` where the best epoch
 /// is known, and `last.safetensors` where early stopping brought back the weights of an epoch before
 /// the last; and the checkpoint: whoever writes the run's result removes it afterwards with
 /// [`remove_checkpoint`].
@@ -131,6 +135,7 @@ impl Work for Training<'_> {
         let whole = sound_plan(job.settings, splits.train.shape, classes)?;
         let fresh = State::<B>::fresh(job, whole.clone(), classes, &device)?;
         let counts = splits.train.counts(classes);
+        let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
         let (loss, shape) = (&settings.train.loss, splits.train.shape);
         let objective = Objective::new(loss, &counts, &device);
@@ -146,6 +151,7 @@ impl Work for Training<'_> {
             test: EvaluationSet::new(splits.test, job.settings.data.scale, &device)?,
             classes: splits.class_names,
             whole,
+            gallery,
             job,
             reporter,
             device,
@@ -237,6 +243,8 @@ struct Run<'a, B: TrainingBackend> {
     classes: Vec<String>,
     /// The network, whatever stages leave out of it.
     whole: Plan,
+    /// What pictures show, if there are any.
+    gallery: Option<Gallery>,
 }
 
 /// What the batches of an epoch came to.
@@ -257,6 +265,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         if !state.rows.is_empty() {
             return Ok(());
         }
+        pictures::clear(self.job.folder)?;
         let settings = self.job.settings;
         let (kind, loss) = (settings.model.kind(), settings.train.loss.spec());
         let graph = state.learner.network.graph(kind, self.train.shape(), loss);
@@ -308,6 +317,11 @@ impl<B: TrainingBackend> Run<'_, B> {
             };
             self.histograms(epoch, resting.values(), taken.gradients)?;
             state.rows.push(row.clone());
+            // The last pictures are of the network that is kept.
+            let is_due = self.job.settings.pictures.is_due(epoch, false);
+            if is_due && !is_over(settings, course, &state.rows) {
+                self.draw(&resting, moment(&self.job.settings, &row, false))?;
+            }
             state.kept.consider(settings, &state.rows, resting);
             // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
@@ -420,8 +434,18 @@ impl<B: TrainingBackend> Run<'_, B> {
         Ok(())
     }
 
-    /// Measures the trained network and leaves its weights.
-    fn finish(self, state: State<B>, course: &Course) -> Result<Outcome> {
+    fn draw(&mut self, network: &Network<B::InnerBackend>, moment: Moment) -> Result<()> {
+        let Some(gallery) = &self.gallery else {
+            return Ok(());
+        };
+        for event in gallery.draw(self.job, network, &self.device, moment)? {
+            self.reporter.hear(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Measures the trained network, draws it and leaves its weights.
+    fn finish(mut self, state: State<B>, course: &Course) -> Result<Outcome> {
         let (folder, settings) = (self.job.folder, &self.job.settings.train);
         let Kept { best, to_restore } = state.kept;
         let last = state.learner.resting();
@@ -436,6 +460,9 @@ impl<B: TrainingBackend> Run<'_, B> {
         network.save_weights(&folder.file("weights.safetensors"))?;
         if let Some(best) = &best {
             best.save_weights(&folder.file("best.safetensors"))?;
+        }
+        if let Some(moment) = last_moment(self.job.settings, &state.rows, None) {
+            self.draw(&network, moment)?;
         }
         let measured = Measured {
             test,

@@ -3,8 +3,10 @@
 mod architectures;
 mod bad_files;
 mod commands;
+mod generated;
 mod interruption;
 mod lab;
+mod measures;
 mod rooms;
 mod runs;
 mod schema;

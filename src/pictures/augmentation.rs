@@ -1,0 +1,122 @@
+//! `augmentation`: training images and what the recipe makes of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::canvas::{Grid, enlargement, short};
+use super::{Drawn, Fields, Known, Subject, above, tiles};
+use crate::augment::{Chain, Image};
+use crate::data::Scale;
+use crate::error::Flaw;
+use crate::value::Positive;
+
+/// The first training images in one row; below, a row for each of the recipe's copies, and one for each of
+/// the first three epochs of its random operations. What `batch` mixes is not shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// What its files and its tag in TensorBoard are called. Default `augmentation`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of images, at most 40. Default 8.
+    pub count: Positive,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Augmentation {
+            name: None,
+            count: Positive(8),
+        }
+    }
+}
+
+/// Epochs whose random operations are shown.
+const EPOCHS: usize = 3;
+
+impl Augmentation {
+    /// How many training images a drawing takes at most.
+    pub const MOST: usize = 40;
+}
+
+impl Fields for Augmentation {
+    fn check(&self, known: &Known) -> Vec<Flaw> {
+        let recipe = known.augment;
+        let nothing = recipe.copies.is_empty() && recipe.random.is_empty();
+        let message =
+            "`augmentation` has nothing to show: the recipe has neither `copies` nor `random`";
+        let nothing = nothing.then(|| Flaw::new("", message));
+        let count = above("count", self.count.get(), Augmentation::MOST);
+        nothing.into_iter().chain(count).collect()
+    }
+
+    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+        let shape = subject.shape();
+        let size = shape.len().max(1);
+        let count = self.count.get().min(subject.train.len() / size);
+        let images = &subject.train[..count * size];
+        let recipe = subject.augment;
+        let mut rows = vec!["originals".to_string()];
+        let mut pixels = images.to_vec();
+        pixels.extend(recipe.copies_of(images, shape, subject.seed));
+        rows.extend(recipe.copies.iter().map(chain_name));
+        if !recipe.random.is_empty() {
+            for epoch in 1..=EPOCHS {
+                for (index, pixel) in images.chunks_exact(size).enumerate() {
+                    let mut image = Image {
+                        shape,
+                        pixels: pixel.to_vec(),
+                    };
+                    recipe.random_into(&mut image, subject.seed, epoch, index);
+                    pixels.extend(image.pixels);
+                }
+                rows.push(format!("random, epoch {epoch}"));
+            }
+        }
+        let times = enlargement([shape.width, shape.height], count, 84);
+        let tiles = tiles::images(&pixels, shape, Scale::default());
+        let tiles = tiles
+            .iter()
+            .map(|tile| super::canvas::enlarged(tile, times));
+        let grid = Grid {
+            rows,
+            ..Grid::new(tiles.collect(), count)
+        };
+        vec![Drawn::Picture(grid.draw())]
+    }
+}
+
+/// `rotate, noise`: the operations of a copy.
+fn chain_name(chain: &Chain) -> String {
+    let names: Vec<&str> = chain.operations().iter().map(|o| o.name()).collect();
+    short(&names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn every_copy_and_some_random_draws_have_a_row() {
+        let looking = Looking::at(CLASSIFIER);
+        let picture = looking.save("augmentation", "augmentation");
+        // Originals, three copies, three epochs.
+        assert!(picture.height() > 7 * 84);
+    }
+
+    #[test]
+    fn an_empty_recipe_has_nothing_to_show() {
+        let plain = Fake {
+            augments: false,
+            ..CLASSIFIER
+        };
+        assert_eq!(
+            told(plain, "augmentation"),
+            [
+                "augmentation: `augmentation` has nothing to show: the recipe has neither `copies` nor \
+              `random`"
+            ]
+        );
+        assert_eq!(told(CLASSIFIER, "augmentation"), [""; 0]);
+    }
+}

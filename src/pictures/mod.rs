@@ -1,0 +1,217 @@
+//! The vocabulary of pictures: one file a kind, one line a kind in the registry below, and the
+//! `[pictures]` table of an experiment made of them.
+//!
+//! A kind's file holds its fields as a TOML file writes them, its check against what is known before
+//! training, and its drawing, which is pure: a model and plain arrays in, pictures out. Only the folder
+//! knows files. Nothing here knows Burn or training.
+
+mod canvas;
+mod colours;
+mod film;
+mod folder;
+mod known;
+mod principal;
+mod subject;
+mod table;
+#[cfg(test)]
+mod testing;
+mod tiles;
+
+pub use canvas::{Grid, enlarged, enlargement, framed, short};
+pub use folder::{clear, draw_all};
+pub use known::Known;
+pub use subject::{Moment, Subject, Unit};
+pub use table::Pictures;
+pub use tiles::images;
+
+use image::RgbImage;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::Flaw;
+use crate::record::Embedding;
+use film::Film;
+
+/// A kind of picture as the file writes it.
+trait Fields {
+    /// What tells it apart from others of its kind: the layer that it shows.
+    fn about(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is wrong with it for a run of which this is known; keys are the fields' names.
+    fn check(&self, known: &Known) -> Vec<Flaw>;
+
+    /// Draws it, the same every time for the same model.
+    fn draw(&self, subject: &Subject) -> Vec<Drawn>;
+}
+
+/// What a drawing gives.
+#[derive(Debug, Clone, PartialEq)]
+enum Drawn {
+    /// For the run's folder and for TensorBoard.
+    Picture(RgbImage),
+    /// One frame of a film over the training; all of them so far become a film at its end.
+    Frame(RgbImage),
+    /// A whole film.
+    Film(Film),
+    /// Numbers behind a picture, as comma-separated values.
+    Numbers(String),
+    /// Codes for TensorBoard to turn about.
+    Embedding(Embedding),
+}
+
+/// Declares every kind of picture once: its file, which is its TOML key, and its fields.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
+        $(mod $file;)*
+        $(pub use $file::$Name;)*
+
+        /// One entry of `draw`: a table with the key of a kind, or only its name.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Drawing {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        enum Tables {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        impl Drawing {
+            /// The keys of all kinds, in the registry's order.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
+
+            /// The kind's key: `reconstructions`.
+            pub fn key(&self) -> &'static str {
+                match self {
+                    $(Drawing::$Name(_) => stringify!($file),)*
+                }
+            }
+
+            /// What files and TensorBoard call it: its `name`, or its key and the layer that it shows.
+            pub fn name(&self) -> String {
+                let (name, about) = match self {
+                    $(Drawing::$Name(fields) => (fields.name.as_deref(), fields.about()),)*
+                };
+                match (name, about) {
+                    (Some(name), _) => name.to_string(),
+                    (None, Some(about)) => format!("{}.{about}", self.key()),
+                    (None, None) => self.key().to_string(),
+                }
+            }
+
+            /// What is wrong with it; keys are such as `filters.layer`.
+            fn check(&self, known: &Known) -> Vec<Flaw> {
+                let flaws = match self {
+                    $(Drawing::$Name(fields) => fields.check(known),)*
+                };
+                flaws.into_iter().map(|flaw| flaw.under(self.key())).collect()
+            }
+
+            fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+                match self {
+                    $(Drawing::$Name(fields) => fields.draw(subject),)*
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for Drawing {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Ok(match crate::tagged::one_key(deserializer, "a picture")? {
+                    $(Tables::$Name(fields) => Drawing::$Name(fields),)*
+                })
+            }
+        }
+
+        impl Serialize for Drawing {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Drawing::$Name(fields) => {
+                        crate::tagged::write_one_key(serializer, self.key(), fields)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Test images above what becomes of them.
+    reconstructions: Reconstructions;
+    /// Images that the model dreams up beside as many real ones.
+    samples: Samples;
+    /// The kernels of a convolution, or the weights of a dense layer that sees or makes images.
+    filters: Filters;
+    /// What a layer makes of a test image, before and after its activation function.
+    activations: Activations;
+    /// Images decoded from an even grid of codes.
+    latent_plane: LatentPlane;
+    /// Codes of test images as points, coloured by class, and as numbers.
+    latent_scatter: LatentScatter;
+    /// Codes of test images for TensorBoard's projector.
+    projector: Projector;
+    /// Test images that a classifier gets wrong.
+    misclassified: Misclassified;
+    /// How often a classifier answers what where what is true.
+    confusion: Confusion;
+    /// Training images and what the recipe makes of them.
+    augmentation: Augmentation;
+    /// A film of test images and what becomes of them over the training.
+    training_film: TrainingFilm;
+    /// A film of the images decoded along a circle of codes.
+    circle_film: CircleFilm;
+    /// A film from one test image to another by way of their codes.
+    morph_film: MorphFilm;
+}
+
+impl JsonSchema for Drawing {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Drawing".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        crate::tagged::one_key_schema::<Tables, Drawing>(Drawing::NAMES, generator)
+    }
+}
+
+/// The flaw of a field that is larger than can be drawn.
+fn above(key: &str, value: usize, most: usize) -> Option<Flaw> {
+    let message = format!("expected a whole number of at most {most}, received {value}");
+    (value > most).then(|| Flaw::new(key, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_writes_and_names_itself() {
+        for name in Drawing::NAMES {
+            let fields = match *name {
+                "filters" | "activations" => r#"{"layer": "conv2d_1"}"#,
+                _ => "{}",
+            };
+            let drawing: Drawing =
+                serde_json::from_str(&format!(r#"{{"{name}": {fields}}}"#)).unwrap();
+            assert_eq!(drawing.key(), *name);
+            assert!(drawing.name().starts_with(name));
+            let written = serde_json::to_string(&drawing).unwrap();
+            assert_eq!(serde_json::from_str::<Drawing>(&written).unwrap(), drawing);
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_kind() {
+        let schema = schemars::schema_for!(Drawing);
+        let alternatives = schema.get("oneOf").unwrap().as_array().unwrap();
+        assert_eq!(alternatives.len(), Drawing::NAMES.len() + 1);
+        for (alternative, name) in alternatives.iter().zip(Drawing::NAMES) {
+            assert_eq!(alternative["required"][0], *name);
+        }
+        let alone = alternatives[Drawing::NAMES.len()]["enum"]
+            .as_array()
+            .unwrap();
+        assert_eq!(alone.len(), Drawing::NAMES.len() - 2);
+    }
+}

@@ -1,0 +1,102 @@
+//! `reconstructions`: test images above what becomes of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::canvas::{Grid, enlargement};
+use super::{Drawn, Fields, Known, Subject, above};
+use crate::error::Flaw;
+use crate::model::Kind;
+use crate::value::Positive;
+
+/// The first test images in one row, what becomes of them in another; between them what the noise
+/// layers make of them, if there are such.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconstructions {
+    /// What its files and its tag in TensorBoard are called. Default `reconstructions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Number of images, at most 40. Default 10.
+    pub count: Positive,
+}
+
+impl Default for Reconstructions {
+    fn default() -> Self {
+        Reconstructions {
+            name: None,
+            count: Positive(10),
+        }
+    }
+}
+
+impl Fields for Reconstructions {
+    fn check(&self, known: &Known) -> Vec<Flaw> {
+        let kind = known.only("reconstructions", &[Kind::Autoencoder]);
+        let flaws = kind.into_iter().chain(above("count", self.count.get(), 40));
+        flaws.collect()
+    }
+
+    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+        vec![Drawn::Picture(rows(subject, self.count.get()).draw())]
+    }
+}
+
+/// Inputs, corrupted inputs if the model corrupts them, and outputs, a row each.
+pub(super) fn rows(subject: &Subject, count: usize) -> Grid {
+    let (inputs, labels) = subject.first(count);
+    let shape = subject.shape();
+    let times = enlargement([shape.width, shape.height], labels.len(), 84);
+    let corrupted = subject.model.corrupt(inputs, subject.chance());
+    let met = corrupted.as_deref().unwrap_or(inputs);
+    let outputs = subject.model.reconstruct(met, Some(labels));
+    let mut tiles = subject.tiles(inputs, times);
+    let mut rows = vec!["inputs".to_string()];
+    if let Some(corrupted) = &corrupted {
+        tiles.extend(subject.tiles(corrupted, times));
+        rows.push("corrupted".to_string());
+    }
+    tiles.extend(subject.tiles(&outputs, times));
+    rows.push("outputs".to_string());
+    Grid {
+        rows,
+        ..Grid::new(tiles, labels.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn the_corrupted_images_stand_between_inputs_and_outputs() {
+        let looking = Looking::at(AUTOENCODER);
+        let grid = rows(&looking.subject(), 4);
+        assert_eq!(grid.rows, ["inputs", "outputs"]);
+        assert_eq!(grid.tiles.len(), 8);
+        let looking = Looking::at(Fake {
+            corrupts: true,
+            ..AUTOENCODER
+        });
+        let grid = rows(&looking.subject(), 4);
+        assert_eq!(grid.rows, ["inputs", "corrupted", "outputs"]);
+        assert_eq!(grid.tiles.len(), 12);
+        assert_ne!(grid.tiles[0], grid.tiles[4]);
+        looking.save("reconstructions", "reconstructions");
+    }
+
+    #[test]
+    fn only_auto_encoders_have_them() {
+        let told = |fake| told(fake, "{ reconstructions = { count = 41 } }");
+        let count = "reconstructions.count: expected a whole number of at most 40, received 41";
+        assert_eq!(told(AUTOENCODER), [count]);
+        assert_eq!(
+            told(CLASSIFIER),
+            [
+                "reconstructions: `reconstructions` needs an auto-encoder but the model is a classifier",
+                count
+            ]
+        );
+    }
+}
