@@ -29,10 +29,10 @@ pub enum Purpose {
     Sample,
     /// What a model draws while it is measured; place: the epoch, 0 for the test set.
     Measure,
-    /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
-    Extra,
     /// Codes and noise of what pictures show, the same at each drawing.
     Pictures,
+    /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
+    Extra,
     /// Images that models dream up; place: the class, the number of the draw.
     Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
@@ -50,8 +50,8 @@ impl Purpose {
             Purpose::Dropout => "dropout",
             Purpose::Sample => "sample",
             Purpose::Measure => "measure",
-            Purpose::Extra => "extra",
             Purpose::Pictures => "pictures",
+            Purpose::Extra => "extra",
             Purpose::Generated => "generated",
             Purpose::Fake => "fake",
         }

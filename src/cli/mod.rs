@@ -99,6 +99,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Print the classes that a trained run finds in images
     Predict(predict::PredictArguments),
+    /// Draw the pictures of a trained run anew from its weights
+    Pictures(pictures::PicturesArguments),
     /// Print the codes that a trained auto-encoder makes of images
     Encode(encode::EncodeArguments),
     /// Print how far a trained auto-encoder's reconstructions are from images, or draw them
@@ -107,8 +109,6 @@ enum Command {
     Neighbours(neighbours::NeighboursArguments),
     /// Draw images from a trained generative model
     Sample(sample::SampleArguments),
-    /// Draw the pictures of a trained run anew from its weights
-    Pictures(pictures::PicturesArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -169,11 +169,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Export(arguments) => export::export(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
+        Command::Pictures(arguments) => pictures::pictures(arguments)?,
         Command::Encode(arguments) => encode::encode(arguments)?,
         Command::Reconstruct(arguments) => reconstruct::reconstruct(arguments)?,
         Command::Neighbours(arguments) => neighbours::neighbours(arguments)?,
         Command::Sample(arguments) => sample::sample(arguments)?,
-        Command::Pictures(arguments) => pictures::pictures(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),

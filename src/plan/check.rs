@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::measure::About;
-use crate::model::Blueprint;
 use crate::network::{self, TensorShape};
 use crate::pictures::Known;
 use crate::spec::{Document, Resolved, Settings, expand, read};
@@ -123,10 +122,16 @@ impl<'a> Checker<'a> {
         if network.is_empty() {
             let measure = settings.measure.flaws(&about).into_iter();
             flaws.extend(measure.map(|flaw| flaw.under("measure")));
-        }
-        if network.is_empty() && !settings.pictures.is_empty() {
-            let pictures = picture_flaws(&settings, &blueprint, &facts).into_iter();
-            flaws.extend(pictures.map(|flaw| flaw.under("pictures")));
+            let pictures = settings.pictures.check(&Known {
+                kind: blueprint.kind,
+                images: facts.shape,
+                code: blueprint.code(),
+                is_generative: blueprint.is_generative(),
+                layers: &blueprint.plan.layers,
+                augment: &settings.augment,
+                test: facts.test,
+            });
+            flaws.extend(pictures.into_iter().map(|flaw| flaw.under("pictures")));
         }
         flaws.extend(network);
         let optimizer = settings.train.optimizer.check();
@@ -161,19 +166,6 @@ fn look_up_weights(settings: &mut Settings, resolved: &Resolved) {
     if let (Some(weights), Some(folder)) = (weights, folder) {
         *weights = folder.join(&weights);
     }
-}
-
-/// What is wrong with the pictures of a model that nothing is wrong with.
-fn picture_flaws(settings: &Settings, blueprint: &Blueprint, facts: &Facts) -> Vec<Flaw> {
-    settings.pictures.check(&Known {
-        kind: blueprint.kind,
-        images: facts.shape,
-        code: blueprint.code(),
-        is_generative: blueprint.is_generative(),
-        layers: &blueprint.plan.layers,
-        augment: &settings.augment,
-        test: facts.test,
-    })
 }
 
 /// A flaw of the settings as a problem of the file.

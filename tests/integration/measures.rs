@@ -57,7 +57,10 @@ static TRAINED: LazyLock<Lab> = LazyLock::new(|| {
     let lab = Lab::new();
     let reader = lab.file("reader.toml", READER);
     let experiment = format!("experiment = '{}', variant", reader.display());
-    lab.file("models.toml", &MODELS.replace("run = { variant", &format!("run = {{ {experiment}")));
+    lab.file(
+        "models.toml",
+        &MODELS.replace("run = { variant", &format!("run = {{ {experiment}")),
+    );
     let ended = lab.burnlab(&["run", path(&lab, "models.toml").as_str()]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     lab
@@ -90,7 +93,9 @@ fn refusal(command: &str, rest: &[&str]) -> String {
 /// A variant's value in `summary.csv`.
 fn value(lab: &Lab, variant: &str, column: &str) -> Option<f64> {
     let table = lab.table("models", "summary.csv");
-    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let mut lines = table
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().unwrap();
     let at = header.iter().position(|name| *name == column).unwrap();
     let row = lines.find(|row| row[0] == variant).unwrap();
@@ -144,11 +149,26 @@ fn codes_stand_beside_their_images() {
     let folder = folder.to_str().unwrap();
     answer("sample", &["vae", "--count", "2", "--output", folder]);
     let files = answer("encode", &["vae", folder]);
-    assert!(files.lines().nth(2).unwrap().starts_with("0002.png,,"), "{files}");
+    assert!(
+        files.lines().nth(2).unwrap().starts_with("0002.png,,"),
+        "{files}"
+    );
     let output = TRAINED.path().join("codes.csv");
-    let said = answer("encode", &["one", "--split", "train", "--output", output.to_str().unwrap()]);
+    let said = answer(
+        "encode",
+        &[
+            "one",
+            "--split",
+            "train",
+            "--output",
+            output.to_str().unwrap(),
+        ],
+    );
     let count = fs::read_to_string(&output).unwrap().lines().count() - 1;
-    assert_eq!(said, format!("wrote {count} codes of 3 numbers to {}\n", output.display()));
+    assert_eq!(
+        said,
+        format!("wrote {count} codes of 3 numbers to {}\n", output.display())
+    );
     // One class of three.
     assert!((5..25).contains(&count), "{count}");
 }
@@ -158,7 +178,10 @@ fn samples_go_into_one_picture_or_into_files_of_their_own() {
     let lab = Lab::new();
     let draw = |name: &str, rest: &[&str]| {
         let output = lab.path().join(name);
-        answer("sample", &[&["told", "--output", output.to_str().unwrap()], rest].concat());
+        answer(
+            "sample",
+            &[&["told", "--output", output.to_str().unwrap()], rest].concat(),
+        );
         output
     };
     let one = draw("one.png", &["--count", "7"]);
@@ -176,22 +199,39 @@ fn samples_go_into_one_picture_or_into_files_of_their_own() {
 
 #[test]
 fn neighbours_are_others_in_the_order_of_their_distance() {
-    let table = answer("neighbours", &["vae", "4", "--split", "test", "--count", "40", "--csv"]);
-    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let table = answer(
+        "neighbours",
+        &["vae", "4", "--split", "test", "--count", "40", "--csv"],
+    );
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect())
+        .collect();
     // All others of 30.
     assert_eq!(rows.len(), 29);
     assert!(rows.iter().all(|row| row[0] != "4"), "{table}");
     let distances: Vec<f64> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
     assert!(distances.is_sorted(), "{table}");
     let output = TRAINED.path().join("near.png");
-    answer("neighbours", &["vae", "4", "--output", output.to_str().unwrap()]);
+    answer(
+        "neighbours",
+        &["vae", "4", "--output", output.to_str().unwrap()],
+    );
     assert!(size(&output).0 > 11 * 6);
 }
 
 #[test]
 fn reconstructions_are_told_and_drawn() {
     let output = TRAINED.path().join("reconstructions.png");
-    let rest = ["vae", "--count", "4", "--csv", "--output", output.to_str().unwrap()];
+    let rest = [
+        "vae",
+        "--count",
+        "4",
+        "--csv",
+        "--output",
+        output.to_str().unwrap(),
+    ];
     let table = answer("reconstruct", &rest);
     let rows: Vec<&str> = table.lines().collect();
     assert_eq!((rows[0], rows.len()), ("image,label,squared_error", 5));
@@ -247,8 +287,14 @@ fn images_at_a_path_need_a_class_where_the_model_is_told_one() {
     let ended = ask("encode", &["told", folder]);
     assert_eq!(
         (ended.code, ended.err.as_str()),
-        (2, "error: `told` must be told the class of an image\n  hint: --label CLASS\n")
+        (
+            2,
+            "error: `told` must be told the class of an image\n  hint: --label CLASS\n"
+        )
     );
     let told = answer("encode", &["told", folder, "--label", "0"]);
-    assert!(told.lines().nth(1).unwrap().starts_with("0001-0.png,0,"), "{told}");
+    assert!(
+        told.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
+        "{told}"
+    );
 }
