@@ -11,7 +11,11 @@ use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, count};
 use crate::measure::{Neighbour, Rows, nearest};
 use crate::model::Model;
+use crate::pictures::{Grid, framed, short};
 use crate::table::draw;
+
+/// Images beside each other.
+const ACROSS: usize = 11;
 
 #[derive(Debug, Args)]
 #[command(allow_missing_positional = true)]
@@ -135,9 +139,19 @@ fn draw_all(
     model: &dyn Model,
 ) -> Result<()> {
     let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let classes = &trained.measured.classes;
     let numbers: Vec<usize> = found.iter().map(|near| near.index).collect();
     let near = Rows::new(&among.pixels, shape.len()).pick(&numbers);
-    let mut images = picture::images(&query.pixels, shape, scale);
-    images.extend(picture::images(&near, shape, scale));
-    picture::write(path, &picture::grid(&images, images.len().min(11)))
+    let across = (1 + found.len()).min(ACROSS);
+    let pixels = [query.pixels.as_slice(), &near].concat();
+    let own = vec![short(query.class(0, classes)), "image".to_string()];
+    let told = found.iter().map(|near| {
+        let class = among.class(near.index, classes);
+        vec![short(class), format!("{:.2}", near.distance)]
+    });
+    let grid = Grid {
+        below: std::iter::once(own).chain(told).collect(),
+        ..Grid::new(picture::tiles(&pixels, shape, scale, across), across)
+    };
+    picture::write(path, framed(&grid.draw()))
 }

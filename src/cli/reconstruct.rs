@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 
 use super::chosen::{Choice, Chosen};
 use super::trained::{self, Which};
 use super::{catalogue, csv, picture, print, say};
 use crate::error::{Result, count};
 use crate::measure::errors;
+use crate::pictures::{Grid, framed};
 use crate::table::draw;
 
 /// Images of the run's data that are taken unless the command line says how many.
@@ -17,6 +18,8 @@ const USUAL: usize = 10;
 
 /// Images beside each other.
 const ACROSS: usize = 20;
+
+const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 #[derive(Debug, Args)]
 pub struct ReconstructArguments {
@@ -63,9 +66,10 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     }
     if let Some(path) = &arguments.output {
         let scale = trained.run.settings.data.scale;
-        let inputs = picture::images(&images.pixels, shape, scale);
-        let outputs = picture::images(&outputs, shape, scale);
-        picture::write(path, &above(inputs, outputs))?;
+        let across = images.names.len().min(ACROSS);
+        let tiles = |pixels: &[f32]| picture::tiles(pixels, shape, scale, across);
+        let picture = above(&tiles(&images.pixels), &tiles(&outputs));
+        picture::write(path, picture)?;
         if !arguments.csv {
             let images = count(images.names.len(), "image");
             say(&format!("drew {images} to {}", path.display()));
@@ -75,20 +79,23 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
 }
 
 /// Rows of images, each above the row of what becomes of them.
-fn above(inputs: Vec<RgbImage>, outputs: Vec<RgbImage>) -> RgbImage {
-    let across = inputs.len().min(ACROSS);
-    let blank = inputs
-        .first()
-        .map(|image| RgbImage::from_pixel(image.width(), image.height(), image::Rgb([255; 3])));
-    let row = |images: &[RgbImage]| {
-        let rest = blank.iter().cycle().take(across - images.len());
-        images.iter().chain(rest).cloned().collect::<Vec<_>>()
-    };
+fn above(inputs: &[RgbImage], outputs: &[RgbImage]) -> RgbImage {
     let pairs = inputs.chunks(ACROSS).zip(outputs.chunks(ACROSS));
-    let rows: Vec<RgbImage> = pairs
-        .flat_map(|(inputs, outputs)| [row(inputs), row(outputs)].concat())
-        .collect();
-    picture::grid(&rows, across)
+    let rows = pairs.flat_map(|(inputs, outputs)| [("image", inputs), ("reconstruction", outputs)]);
+    let (names, rows): (Vec<&str>, Vec<&[RgbImage]>) = rows.unzip();
+    let across = inputs.len().min(ACROSS);
+    let empty = |like: &RgbImage| RgbImage::from_pixel(like.width(), like.height(), WHITE);
+    let full = |row: &[RgbImage]| {
+        let rest = vec![empty(&row[0]); across - row.len()];
+        [row.to_vec(), rest].concat()
+    };
+    framed(
+        &Grid {
+            rows: names.into_iter().map(String::from).collect(),
+            ..Grid::new(rows.into_iter().flat_map(full).collect(), across)
+        }
+        .draw(),
+    )
 }
 
 /// The mean squared error of every image, a pixel.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use image::RgbImage;
 
 use super::chosen::{Chosen, Split};
 use super::trained::{self, Trained, Which};
@@ -11,6 +12,7 @@ use super::{catalogue, picture, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::model::Model;
+use crate::pictures::{Grid, framed, images};
 use crate::plan::file_name;
 
 /// Images beside each other where no classes give another number.
@@ -63,18 +65,23 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
     let starts = starts(&trained, &catalogue, number)?;
     let drawn = model.sample(number, labels.as_deref(), &starts, arguments.draw_seed);
     let pixels = drawn.ok_or_else(not_generative)?;
-    let images = picture::images(&pixels, model.images(), trained.run.settings.data.scale);
+    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
     let output = &arguments.output;
-    match output
+    let is_file = output
         .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
-    {
-        true => {
-            let in_turn = labels.is_some() && arguments.label.is_none();
-            let across = if in_turn { model.classes() } else { ACROSS };
-            picture::write(output, &picture::grid(&images, across))?;
-        }
-        false => write_each(output, &images, labels.as_deref(), &trained)?,
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    if is_file {
+        let in_turn = labels.is_some() && arguments.label.is_none();
+        let across = if in_turn { model.classes() } else { ACROSS };
+        let grid = Grid::new(picture::tiles(&pixels, shape, scale, across), across);
+        picture::write(output, framed(&grid.draw()))?;
+    } else {
+        write_each(
+            output,
+            images(&pixels, shape, scale),
+            labels.as_deref(),
+            &trained,
+        )?;
     }
     let images = count(number, "image");
     say(&format!("wrote {images} to {}", output.display()));
@@ -118,13 +125,13 @@ fn starts(trained: &Trained, catalogue: &Catalogue, count: usize) -> Result<Vec<
 /// `0001.png`, or `0001-CLASS.png` where the model was told the class.
 fn write_each(
     folder: &Path,
-    images: &[image::RgbImage],
+    images: Vec<RgbImage>,
     labels: Option<&[u32]>,
     trained: &Trained,
 ) -> Result<()> {
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(Kind::Data, "make the folder", folder, &error))?;
-    for (index, image) in images.iter().enumerate() {
+    for (index, image) in images.into_iter().enumerate() {
         let class = labels.map(|labels| &trained.measured.classes[labels[index] as usize]);
         let class = class.map(|class| format!("-{}", file_name(class)));
         let name = format!("{:04}{}.png", index + 1, class.unwrap_or_default());

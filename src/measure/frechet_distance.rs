@@ -125,7 +125,9 @@ impl Moments {
             width = activations.shape.len();
             features.extend(activations.after);
         }
-        (width > 0).then(|| Moments::of(Rows::new(&features, width)))
+        // Of NaN no eigenvalues are ever found.
+        let sound = width > 0 && features.iter().all(|value: &f32| value.is_finite());
+        sound.then(|| Moments::of(Rows::new(&features, width)))
     }
 
     /// `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, from 0. The last trace is that of the root of
@@ -192,6 +194,16 @@ mod tests {
             };
             fields.take(&subject).unwrap()
         };
+        let broken = vec![f32::NAN; 400];
+        let blind = Subject {
+            images: &broken,
+            judge: Some(Judge {
+                model: &judge,
+                scale: Scale::default(),
+            }),
+            ..subject([0.0, 1.0])
+        };
+        assert_eq!(fields.take(&blind), None);
         let same = distance([0.0, 1.0], [0.0, 1.0]);
         let tenfold = distance([0.0, 1.0], [0.0, 10.0]);
         assert!(same > 0.1, "{same}");

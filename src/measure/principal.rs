@@ -52,7 +52,7 @@ impl Components {
     }
 }
 
-/// The first `count` principal components of the rows; fewer if rows have fewer numbers.
+/// The first `count` principal components of the rows, which are finite; fewer if rows have fewer numbers.
 ///
 /// A block Krylov search (Musco and Musco, "Randomized Block Krylov Methods for Stronger and Faster
 /// Approximate Singular Value Decomposition", 2015), which never makes the covariance matrix: rows may be as

@@ -17,10 +17,12 @@ mod table;
 mod testing;
 mod tiles;
 
+pub use canvas::{Grid, enlarged, enlargement, framed, short};
 pub use folder::{clear, draw_all};
 pub use known::Known;
 pub use subject::{Moment, Subject, Unit};
 pub use table::Pictures;
+pub use tiles::images;
 
 use image::RgbImage;
 use schemars::{JsonSchema, Schema, SchemaGenerator};

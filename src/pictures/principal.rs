@@ -1,9 +1,6 @@
 //! Principal components: the two directions along which points differ most.
 
-use nalgebra::{DMatrix, SymmetricEigen};
-use rand::Rng as _;
-
-use crate::rng::{Purpose, Seed};
+use crate::measure::{Rows, principal_components};
 
 /// Points seen along their first two principal components.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,66 +10,24 @@ pub struct Plane {
     pub shares: [f64; 2],
 }
 
-/// Directions that are followed at once: more than two, for those near to each other to part sooner.
-const FOLLOWED: usize = 10;
-
-/// Rounds in which the directions turn towards the largest variance.
-const ROUNDS: usize = 12;
-
-/// The plane of the first two principal components of `[points, features]`, by subspace iteration
-/// (Halko et al. 2011), which is exact up to ten features. Values that are no finite numbers count as 0.
+/// The plane of the first two principal components of `[points, features]`. Values that are no finite
+/// numbers count as 0.
 ///
 /// # Panics
 /// If there are fewer than two features.
 pub fn plane(points: &[f32], features: usize) -> Plane {
     assert!(features >= 2, "a plane has two directions");
-    let count = points.len() / features;
-    let finite = |at: usize| match points[at] {
-        value if value.is_finite() => f64::from(value),
-        _ => 0.0,
-    };
-    let mut rows = DMatrix::from_fn(count, features, |row, column| {
-        finite(row * features + column)
-    });
-    let mean = rows.row_mean();
-    for mut row in rows.row_iter_mut() {
-        row -= &mean;
-    }
-    let mut rng = Seed(0).stream(Purpose::Pictures, &[]);
-    let followed = FOLLOWED.min(features);
-    let mut directions = DMatrix::from_fn(features, followed, |_, _| rng.random::<f64>() - 0.5);
-    for _ in 0..ROUNDS {
-        directions = directions.qr().q();
-        directions = rows.tr_mul(&(&rows * &directions));
-    }
-    let directions = directions.qr().q();
-    let seen = &rows * &directions;
-    let SymmetricEigen {
-        eigenvectors,
-        eigenvalues,
-    } = seen.tr_mul(&seen).symmetric_eigen();
-    let mut order: Vec<usize> = (0..followed).collect();
-    order.sort_by(|&one, &other| eigenvalues[other].total_cmp(&eigenvalues[one]));
-    let all = rows.norm_squared();
-    let share = |at: usize| match all > 0.0 {
-        true => eigenvalues[order[at]].max(0.0) / all,
-        false => 0.0,
-    };
-    let along = |at: usize| {
-        // A direction has no sign of its own: its largest part is to be positive.
-        let direction = &directions * eigenvectors.column(order[at]);
-        let largest = direction
-            .iter()
-            .copied()
-            .max_by(|a, b| a.abs().total_cmp(&b.abs()));
-        let sign = largest.map_or(1.0, f64::signum);
-        &rows * (direction * sign)
-    };
-    let (first, second) = (along(0), along(1));
-    let points = first.iter().zip(second.iter());
+    let finite = |&value: &f32| if value.is_finite() { value } else { 0.0 };
+    let finite: Vec<f32> = points.iter().map(finite).collect();
+    let rows = Rows::new(&finite, features);
+    let components = principal_components(rows, 2);
+    let points = components.coordinates(rows);
     Plane {
-        points: points.map(|(&x, &y)| [x as f32, y as f32]).collect(),
-        shares: [share(0), share(1)],
+        points: points
+            .chunks_exact(2)
+            .map(|at| [at[0] as f32, at[1] as f32])
+            .collect(),
+        shares: [components.shares[0], components.shares[1]],
     }
 }
 

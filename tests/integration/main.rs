@@ -6,6 +6,7 @@ mod commands;
 mod generated;
 mod interruption;
 mod lab;
+mod measures;
 mod rooms;
 mod runs;
 mod schema;

@@ -1,0 +1,300 @@
+//! Numbers about trained models beyond their loss, and what the commands make of such models.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use crate::lab::{Ended, Lab};
+
+/// Models of every kind, trained in a moment on images of nothing.
+const MODELS: &str = r#"
+title = "models of every kind"
+
+[data]
+dataset = { fake = { shape = [1, 6, 6], classes = 3, train = 40, test = 30 } }
+
+[model.autoencoder]
+encoder = ["flatten", { gaussian_code = { units = 3 } }]
+decoder = [{ dense = { units = 36, activation = "sigmoid" } }]
+
+[train]
+epochs     = 2
+batch_size = 20
+loss       = { binary_cross_entropy = { over_pixels = "sum" } }
+
+[variants.vae.measure]
+log_likelihood   = { draws = 5, images = 20 }
+precision_at_10  = { queries = 30 }
+frechet_distance = { run = { variant = "reader", seed = 0 }, samples = 50, layer = "dense_1" }
+
+[variants.told.model.autoencoder]
+encoder = ["flatten", "concat_label", { gaussian_code = { units = 3 } }]
+decoder = ["concat_label", { dense = { units = 36, activation = "sigmoid" } }]
+
+[variants.one]
+data.train_classes        = [1]
+model.autoencoder.encoder = ["flatten", { dense = { units = 3 } }]
+"#;
+
+const READER: &str = r#"
+title = "a reader"
+
+[data]
+dataset = { fake = { shape = [1, 6, 6], classes = 3, train = 40, test = 30 } }
+
+[model.classifier]
+layers = ["flatten", { dense = { units = 8, activation = "relu" } }, { dense = { units = "classes" } }]
+
+[train]
+epochs     = 2
+batch_size = 20
+
+[variants.reader]
+"#;
+
+/// All models, trained once for all tests.
+static TRAINED: LazyLock<Lab> = LazyLock::new(|| {
+    let lab = Lab::new();
+    let reader = lab.file("reader.toml", READER);
+    let experiment = format!("experiment = '{}', variant", reader.display());
+    lab.file(
+        "models.toml",
+        &MODELS.replace("run = { variant", &format!("run = {{ {experiment}")),
+    );
+    let ended = lab.burnlab(&["run", path(&lab, "models.toml").as_str()]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    lab
+});
+
+fn path(lab: &Lab, name: &str) -> String {
+    lab.path().join(name).display().to_string()
+}
+
+/// A command about the trained models.
+fn ask(command: &str, rest: &[&str]) -> Ended {
+    let file = path(&TRAINED, "models.toml");
+    TRAINED.burnlab(&[&[command, file.as_str()], rest].concat())
+}
+
+/// The same, which must succeed; what it prints.
+fn answer(command: &str, rest: &[&str]) -> String {
+    let ended = ask(command, rest);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    ended.out
+}
+
+/// The same, which must be refused; its first line.
+fn refusal(command: &str, rest: &[&str]) -> String {
+    let ended = ask(command, rest);
+    assert_eq!(ended.code, 2, "{}{}", ended.out, ended.err);
+    ended.err.lines().next().unwrap_or_default().to_string()
+}
+
+/// A variant's value in `summary.csv`.
+fn value(lab: &Lab, variant: &str, column: &str) -> Option<f64> {
+    let table = lab.table("models", "summary.csv");
+    let mut lines = table
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let at = header.iter().position(|name| *name == column).unwrap();
+    let row = lines.find(|row| row[0] == variant).unwrap();
+    (!row[at].is_empty()).then(|| row[at].parse().unwrap())
+}
+
+fn size(path: &Path) -> (u32, u32) {
+    image::image_dimensions(path).unwrap()
+}
+
+#[test]
+fn runs_measure_what_makes_sense_and_what_their_file_asks_for() {
+    let of = |variant: &str, column: &str| value(&TRAINED, variant, column);
+    let (likelihood, bound) = (of("vae", "test_log_likelihood"), of("vae", "test_elbo"));
+    // The images are not the same, but noise is alike everywhere.
+    let off = (likelihood.unwrap() - bound.unwrap()).abs();
+    assert!(off < 1.0, "{likelihood:?} {bound:?}");
+    let precision = of("vae", "precision_at_10").unwrap();
+    assert!((0.1..0.7).contains(&precision), "{precision}");
+    assert!(of("vae", "frechet_distance").unwrap() > 0.0);
+    assert!(of("vae", "active_units").unwrap() <= 3.0);
+    assert_eq!(of("told", "precision_at_10"), None);
+    assert_eq!(of("told", "anomaly_auc"), None);
+    assert_eq!(of("one", "active_units"), None);
+    let area = of("one", "anomaly_auc").unwrap();
+    assert!((0.2..0.8).contains(&area), "{area}");
+}
+
+#[test]
+fn measures_are_the_same_every_time() {
+    let lab = Lab::new();
+    lab.file("reader.toml", READER);
+    let text = fs::read_to_string(TRAINED.path().join("models.toml")).unwrap();
+    let text = text.replace(&path(&TRAINED, "reader.toml"), &path(&lab, "reader.toml"));
+    let file = lab.file("models.toml", &text);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--jobs", "1"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for column in ["test_log_likelihood", "frechet_distance", "precision_at_10"] {
+        let of = |lab: &Lab| value(lab, "vae", column);
+        assert_eq!(of(&lab), of(&TRAINED), "{column}");
+    }
+}
+
+#[test]
+fn codes_stand_beside_their_images() {
+    let table = answer("encode", &["vae", "--count", "2"]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines[0], "image,label,code_1,code_2,code_3");
+    assert!(lines.len() == 3 && lines[2].starts_with("1,"), "{table}");
+    let folder = TRAINED.path().join("drawn");
+    let folder = folder.to_str().unwrap();
+    answer("sample", &["vae", "--count", "2", "--output", folder]);
+    let files = answer("encode", &["vae", folder]);
+    assert!(
+        files.lines().nth(2).unwrap().starts_with("0002.png,,"),
+        "{files}"
+    );
+    let output = TRAINED.path().join("codes.csv");
+    let said = answer(
+        "encode",
+        &[
+            "one",
+            "--split",
+            "train",
+            "--output",
+            output.to_str().unwrap(),
+        ],
+    );
+    let count = fs::read_to_string(&output).unwrap().lines().count() - 1;
+    assert_eq!(
+        said,
+        format!("wrote {count} codes of 3 numbers to {}\n", output.display())
+    );
+    // One class of three.
+    assert!((5..25).contains(&count), "{count}");
+}
+
+#[test]
+fn samples_go_into_one_picture_or_into_files_of_their_own() {
+    let lab = Lab::new();
+    let draw = |name: &str, rest: &[&str]| {
+        let output = lab.path().join(name);
+        answer(
+            "sample",
+            &[&["told", "--output", output.to_str().unwrap()], rest].concat(),
+        );
+        output
+    };
+    let one = draw("one.png", &["--count", "7"]);
+    let (width, height) = size(&one);
+    // Three classes beside each other make three rows of seven images.
+    assert_eq!(width, height);
+    let same = fs::read(draw("same.png", &["--count", "7"])).unwrap();
+    let other = fs::read(draw("other.png", &["--count", "7", "--draw-seed", "1"])).unwrap();
+    assert_eq!(fs::read(&one).unwrap(), same);
+    assert_ne!(same, other);
+    let each = draw("each", &["--count", "2", "--label", "2"]);
+    assert_eq!(size(&each.join("0001-2.png")), (6, 6));
+    assert!(each.join("0002-2.png").is_file());
+}
+
+#[test]
+fn neighbours_are_others_in_the_order_of_their_distance() {
+    let table = answer(
+        "neighbours",
+        &["vae", "4", "--split", "test", "--count", "40", "--csv"],
+    );
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect())
+        .collect();
+    // All others of 30.
+    assert_eq!(rows.len(), 29);
+    assert!(rows.iter().all(|row| row[0] != "4"), "{table}");
+    let distances: Vec<f64> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
+    assert!(distances.is_sorted(), "{table}");
+    let output = TRAINED.path().join("near.png");
+    answer(
+        "neighbours",
+        &["vae", "4", "--output", output.to_str().unwrap()],
+    );
+    assert!(size(&output).0 > 11 * 6);
+}
+
+#[test]
+fn reconstructions_are_told_and_drawn() {
+    let output = TRAINED.path().join("reconstructions.png");
+    let rest = [
+        "vae",
+        "--count",
+        "4",
+        "--csv",
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    let table = answer("reconstruct", &rest);
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!((rows[0], rows.len()), ("image,label,squared_error", 5));
+    let error: f64 = rows[1].rsplit(',').next().unwrap().parse().unwrap();
+    // Noise between 0 and 1 against its mean.
+    assert!((0.04..0.15).contains(&error), "{error}");
+    assert!(output.is_file());
+}
+
+#[test]
+fn what_a_model_cannot_do_is_told() {
+    let output = path(&TRAINED, "none.png");
+    assert_eq!(
+        refusal("sample", &["one", "--output", &output]),
+        "error: `one` is not generative: no images can be drawn from it"
+    );
+    assert_eq!(
+        refusal("sample", &["vae", "--label", "1", "--output", &output]),
+        "error: `vae` is not told the class of an image"
+    );
+    assert_eq!(
+        refusal("sample", &["told", "--label", "seven", "--output", &output]),
+        "error: there is no class `seven`"
+    );
+    assert_eq!(
+        refusal("neighbours", &["vae", "30"]),
+        "error: there is no test image 30: there are 30 test images, from 0"
+    );
+    assert_eq!(
+        refusal("encode", &["vae", "--split", "validation"]),
+        "error: `vae` has no validation set"
+    );
+    let file = path(&TRAINED, "reader.toml");
+    for (command, what) in [
+        ("encode", "makes no codes of images"),
+        ("reconstruct", "reconstructs no images"),
+    ] {
+        let ended = TRAINED.burnlab(&[command, &file]);
+        assert_eq!(ended.code, 2);
+        let told = format!(
+            "error: `reader` is a classifier, which {what}\n  hint: `burnlab predict` tells the classes of images\n"
+        );
+        assert_eq!(ended.err, told);
+    }
+}
+
+#[test]
+fn images_at_a_path_need_a_class_where_the_model_is_told_one() {
+    let lab = Lab::new();
+    let folder = lab.path().join("drawn");
+    let folder = folder.to_str().unwrap();
+    answer("sample", &["told", "--count", "1", "--output", folder]);
+    let ended = ask("encode", &["told", folder]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (
+            2,
+            "error: `told` must be told the class of an image\n  hint: --label CLASS\n"
+        )
+    );
+    let told = answer("encode", &["told", folder, "--label", "0"]);
+    assert!(
+        told.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
+        "{told}"
+    );
+}
