@@ -5,6 +5,7 @@ mod bad_files;
 mod commands;
 mod interruption;
 mod lab;
+mod pictures;
 mod rooms;
 mod runs;
 mod schema;
