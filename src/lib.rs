@@ -19,6 +19,9 @@ pub mod tagged;
 // numbers that know their range,
 pub mod value;
 
+// how a file names a run,
+pub mod run_name;
+
 // and tables for a terminal.
 pub mod table;
 

@@ -81,6 +81,10 @@ impl<T> Default for OrNone<T> {
 }
 
 impl<T> OrNone<T> {
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub fn as_ref(&self) -> Option<&T> {
         self.0.as_ref()
     }

@@ -31,10 +31,10 @@ pub struct RunArguments {
     /// auto, cpu, cuda, cuda:N or ndarray
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
-    /// Only this variant, and what it starts from; may be repeated
+    /// Only this variant, and what it needs; may be repeated
     #[arg(long, value_name = "VARIANT")]
     only: Vec<String>,
-    /// Train everything anew, whatever was done before; other experiments that runs start from are kept
+    /// Train everything anew, whatever was done before; other experiments that runs need are kept
     #[arg(long)]
     fresh: bool,
     /// Stop at the first run that fails
@@ -61,7 +61,7 @@ pub struct RunArguments {
     set: Set,
 }
 
-/// Runs an experiment, after what is missing of the runs of other experiments that its runs start from.
+/// Runs an experiment, after what is missing of the runs of other experiments that its runs need.
 pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
@@ -121,7 +121,7 @@ struct Part<'a> {
     states: Vec<State>,
 }
 
-/// Adds what is to be done of an experiment, after what its runs start from.
+/// Adds what is to be done of an experiment, after what its runs need.
 fn add_parts<'a>(
     plan: &'a Plan,
     only: Only,
@@ -149,7 +149,8 @@ fn add_parts<'a>(
         let runs = plan.runs.iter().zip(&states);
         let runs: BTreeSet<usize> = runs
             .filter(|(_, state)| state.is_to_do())
-            .filter_map(|(run, _)| run.earlier.filter(|earlier| earlier.plan == Some(number)))
+            .flat_map(|(run, _)| &run.earlier)
+            .filter(|earlier| earlier.plan == Some(number))
             .map(|earlier| earlier.run)
             .collect();
         add_parts(before, Only::Runs(runs), arguments, device, parts);

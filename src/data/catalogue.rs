@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
+use super::generated::shares;
 use super::registry::Dataset;
 use super::source::{Checksum, Labels, Outline, Part, Raw, Source};
 use super::subset::{Pool, class_flaws, sizes, split_flaws};
@@ -24,8 +25,10 @@ pub struct Facts {
     /// Empty where the images come from no files.
     pub folder: PathBuf,
     pub shape: ImageShape,
-    /// Number of training samples.
+    /// Number of training samples, the generated ones included.
     pub train: usize,
+    /// Number of those that models dream up.
+    pub generated: usize,
     /// Number of validation samples.
     pub validation: usize,
     /// Number of test samples.
@@ -76,6 +79,8 @@ pub struct Splits {
     pub validation: Option<Samples>,
     pub test: Samples,
     pub class_names: Vec<String>,
+    /// Labels that training and validation keep, ascending: all, or those of `train_classes`.
+    pub trained: Vec<u32>,
 }
 
 /// Datasets by what the experiment calls them, each read once.
@@ -128,6 +133,7 @@ impl Catalogue {
             folder: outlined.folder.clone(),
             shape: outlined.outline.shape,
             train: outlined.outline.train,
+            generated: 0,
             validation: 0,
             test: outlined.outline.test,
             classes: outlined.classes.clone(),
@@ -152,13 +158,14 @@ impl Catalogue {
                 self.all_labels(&fields.dataset)?,
             ),
         };
-        let flaws = class_flaws(&facts.name, &fields.classes, &facts.classes);
+        let flaws = class_flaws(&facts.name, fields, &facts.classes);
         if !flaws.is_empty() {
             return Ok((facts, flaws));
         }
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
         let flaws = split_flaws(fields, &train, &facts.classes);
+        let train = train.keep(&fields.trained(facts.classes.len()));
         facts.test = match &fields.classes {
             Classes::All => labels.test.len(),
             some => Pool::of(&labels.test, some).len(),
@@ -168,24 +175,34 @@ impl Catalogue {
         if let Subset::Of { count, .. } = fields.train {
             facts.train = facts.train.min(count);
         }
+        let generated = fields.generated.as_ref();
+        facts.generated = generated.map_or(0, |generated| generated.count(facts.train));
+        facts.train += facts.generated;
         Ok((facts, flaws))
     }
 
-    /// Training images of each class of a run; `None` where the table has flaws.
+    /// Training images of each class of a run, the generated ones included; `None` where the table has
+    /// flaws.
     pub fn counts(&self, fields: &DataFields, seed: Seed) -> Result<Option<Vec<usize>>> {
         let (facts, flaws) = self.check(fields)?;
         if !flaws.is_empty() {
             return Ok(None);
         }
         let labels = self.all_labels(&fields.dataset)?;
-        let all = Pool::of(&labels.train, &fields.classes);
+        let trained = fields.trained(facts.classes.len());
+        let all = Pool::of(&labels.train, &fields.classes).keep(&trained);
         let validation = fields.validation.of(all.len());
         let (rest, _) = all.split(validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
-        Ok(Some(train.sizes(facts.classes.len())))
+        let mut counts = train.sizes(facts.classes.len());
+        for (label, more) in trained.iter().zip(shares(facts.generated, trained.len())) {
+            counts[*label as usize] += more;
+        }
+        Ok(Some(counts))
     }
 
-    /// The images of a run. The seed matters only where the subset is picked at random.
+    /// The images of a run without the generated ones. The seed matters only where the subset is picked at
+    /// random.
     pub fn load(&self, fields: &DataFields, seed: Seed) -> Result<Splits> {
         let (facts, flaws) = self.check(fields)?;
         if !flaws.is_empty() {
@@ -196,7 +213,8 @@ impl Catalogue {
             return Err(Error::new(Kind::Usage, problems));
         }
         let raw = self.raw(&fields.dataset)?;
-        let all = Pool::of(&raw.train.labels, &fields.classes);
+        let trained = fields.trained(facts.classes.len());
+        let all = Pool::of(&raw.train.labels, &fields.classes).keep(&trained);
         let validation = fields.validation.of(all.len());
         let (rest, held) = all.split(validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
@@ -206,6 +224,7 @@ impl Catalogue {
             validation: (validation > 0).then(|| samples(raw.shape, &raw.train, held)),
             test: samples(raw.shape, &raw.test, test),
             class_names: facts.classes,
+            trained,
         })
     }
 
@@ -281,6 +300,7 @@ fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
         folder: PathBuf::new(),
         shape: dataset.shape,
         train: train.len(),
+        generated: 0,
         validation: 0,
         test: test.len(),
         classes: dataset
@@ -332,6 +352,7 @@ mod tests {
     use super::*;
     use crate::data::fields::{Pick, Validation};
     use crate::data::registry;
+    use crate::tagged::OrNone;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::fs;
@@ -484,6 +505,58 @@ mod tests {
             "error: `data.train`: classes `2`, `3`, `6`, `7` and `8` have no sample among the first 5\n  \
              hint: take more samples, or { count = 10, pick = \"stratified\" }"
         );
+    }
+
+    #[test]
+    fn classes_to_train_on_are_not_those_to_be_tested_on() {
+        let catalogue = committed();
+        let fields = DataFields {
+            train: Subset::Of {
+                count: 50,
+                pick: Pick::First,
+            },
+            validation: Validation::Count(20),
+            classes: Classes::Only(vec![7, 0, 1]),
+            train_classes: Classes::Only(vec![0]),
+            ..mnist()
+        };
+        let (facts, flaws) = catalogue.check(&fields).unwrap();
+        assert_eq!(flaws, []);
+        assert_eq!((facts.train, facts.validation), (50, 20));
+        assert_eq!(facts.test, 1028 + 980 + 1135);
+        assert_eq!(facts.classes, ["7", "0", "1"]);
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        assert_eq!(splits.train.labels, [1; 50]);
+        assert_eq!(splits.validation.unwrap().labels, [1; 20]);
+        assert_eq!(splits.test.counts(3), [1028, 980, 1135]);
+        assert_eq!(splits.trained, [1]);
+        let counts = catalogue.counts(&fields, Seed(0)).unwrap();
+        assert_eq!(counts, Some(vec![0, 50, 0]));
+    }
+
+    #[test]
+    fn generated_images_count_among_those_to_train_on() {
+        let catalogue = committed();
+        let with = |text: &str| DataFields {
+            train: Subset::Of {
+                count: 50,
+                pick: Pick::First,
+            },
+            classes: Classes::Only(vec![0, 1, 2]),
+            generated: OrNone(Some(toml::from_str(text).unwrap())),
+            ..mnist()
+        };
+        let (facts, _) = catalogue.check(&with("run = {}")).unwrap();
+        assert_eq!((facts.train, facts.generated), (100, 50));
+        let fields = with("run = {}\ncount = 7");
+        let (facts, _) = catalogue.check(&fields).unwrap();
+        assert_eq!((facts.train, facts.generated), (57, 7));
+        let real = catalogue.load(&fields, Seed(0)).unwrap().train.counts(3);
+        let all = [real[0] + 3, real[1] + 2, real[2] + 2];
+        let counts = catalogue.counts(&fields, Seed(0)).unwrap();
+        assert_eq!(counts, Some(all.to_vec()));
+        let (_, flaws) = catalogue.check(&with("run = {}\nruns = {}")).unwrap();
+        assert_eq!(flaws[0].key, "generated.runs");
     }
 
     #[test]

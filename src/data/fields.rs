@@ -9,7 +9,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor}
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::fake::Fake;
+use super::generated::Generated;
 use super::registry::{self, Dataset};
+use crate::tagged::OrNone;
 
 /// Which images are used, and for what.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
@@ -27,9 +29,15 @@ pub struct DataFields {
     /// Class ids to keep, of all parts; they are numbered anew from 0 in this order. Or "all".
     #[serde(default)]
     pub classes: Classes,
+    /// Class ids that training and validation keep of those; the test set keeps all of them. Or "all".
+    #[serde(default, skip_serializing_if = "Classes::is_all")]
+    pub train_classes: Classes,
     /// What black (0) and white (1) become before an image meets the network, as [low, high].
     #[serde(default)]
     pub scale: Scale,
+    /// Images that trained models dream up, beside the real ones. Default "none".
+    #[serde(default, skip_serializing_if = "OrNone::is_none")]
+    pub generated: OrNone<Generated>,
 }
 
 impl DataFields {
@@ -40,8 +48,30 @@ impl DataFields {
             train: Subset::default(),
             validation: Validation::default(),
             classes: Classes::default(),
+            train_classes: Classes::default(),
             scale: Scale::default(),
+            generated: OrNone::default(),
         }
+    }
+
+    /// The dataset's ids of the chosen classes, of which there are so many, in the order of their labels.
+    pub fn ids(&self, classes: usize) -> Vec<usize> {
+        match &self.classes {
+            Classes::All => (0..classes).collect(),
+            Classes::Only(ids) => ids.clone(),
+        }
+    }
+
+    /// Labels that training and validation keep of so many classes, ascending.
+    pub fn trained(&self, classes: usize) -> Vec<u32> {
+        let kept = |id: usize| match &self.train_classes {
+            Classes::All => true,
+            Classes::Only(ids) => ids.contains(&id),
+        };
+        let ids = self.ids(classes).into_iter().zip(0..);
+        ids.filter(|(id, _)| kept(*id))
+            .map(|(_, label)| label)
+            .collect()
     }
 }
 
@@ -371,6 +401,12 @@ pub enum Classes {
     Only(Vec<usize>),
 }
 
+impl Classes {
+    pub fn is_all(&self) -> bool {
+        *self == Classes::All
+    }
+}
+
 impl<'de> Deserialize<'de> for Classes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct AllOrIds;
@@ -451,6 +487,15 @@ impl Scale {
             *pixel = low + *pixel * span;
         }
     }
+
+    /// Maps values back to pixels, in place; what lies outside of black and white becomes one of them.
+    pub fn undo(self, values: &mut [f32]) {
+        let [low, high] = self.0;
+        let (low, span) = (low as f32, (high - low) as f32);
+        for value in values {
+            *value = ((*value - low) / span).clamp(0.0, 1.0);
+        }
+    }
 }
 
 fn whole(number: u64) -> Option<usize> {
@@ -484,6 +529,7 @@ mod tests {
             "dataset = { idx = 'x' }\ntrain = { count = 10, pick = 'stratified' }\nvalidation = 5",
             "dataset = { fake = { shape = [1, 8, 8], classes = 3 } }\nvalidation = 16",
             "dataset = { folder = 'x' }\ntrain = { count = 10, pick = 'random' }\nvalidation = 0.0",
+            "dataset = 'mnist'\ntrain_classes = [0]\ngenerated = { run = { variant = 'a' }, count = 5 }",
         ] {
             let fields = read(text).unwrap();
             let json = serde_json::to_string(&fields).unwrap();
@@ -546,5 +592,20 @@ mod tests {
         let mut pixels = [0.0, 0.5, 1.0];
         Scale([-1.0, 1.0]).apply(&mut pixels);
         assert_eq!(pixels, [-1.0, 0.0, 1.0]);
+        let mut values = [-1.5, -1.0, 0.5, 2.0];
+        Scale([-1.0, 1.0]).undo(&mut values);
+        assert_eq!(values, [0.0, 0.0, 0.75, 1.0]);
+    }
+
+    #[test]
+    fn classes_to_train_on_keep_the_labels_of_all() {
+        let fields =
+            read("dataset = 'mnist'\nclasses = [7, 3, 1]\ntrain_classes = [1, 7]").unwrap();
+        assert_eq!(fields.ids(3), [7, 3, 1]);
+        assert_eq!(fields.trained(3), [0, 2]);
+        let all = read("dataset = 'mnist'").unwrap();
+        assert_eq!(all.trained(3), [0, 1, 2]);
+        let one = read("dataset = 'mnist'\ntrain_classes = [4]").unwrap();
+        assert_eq!(one.trained(10), [4]);
     }
 }

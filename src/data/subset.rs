@@ -30,6 +30,17 @@ impl Pool {
         Pool { places, labels }
     }
 
+    /// The samples with one of these labels.
+    pub fn keep(mut self, labels: &[u32]) -> Self {
+        let kept = self.labels.iter().map(|label| labels.contains(label));
+        let kept: Vec<bool> = kept.collect();
+        let mut of_places = kept.iter();
+        self.places.retain(|_| of_places.next() == Some(&true));
+        let mut of_labels = kept.iter();
+        self.labels.retain(|_| of_labels.next() == Some(&true));
+        self
+    }
+
     /// The last `validation` samples apart from the rest.
     pub fn split(mut self, validation: usize) -> (Pool, Pool) {
         let at = self.places.len().saturating_sub(validation);
@@ -115,14 +126,34 @@ pub(super) fn sizes(labels: &[u32], classes: usize) -> Vec<usize> {
     sizes
 }
 
-/// What is wrong with the ids in `classes`.
-pub(super) fn class_flaws(name: &str, classes: &Classes, names: &[String]) -> Vec<Flaw> {
+/// What is wrong with the ids in `classes` and `train_classes`.
+pub(super) fn class_flaws(name: &str, fields: &DataFields, names: &[String]) -> Vec<Flaw> {
+    let mut flaws = id_flaws("classes", name, &fields.classes, names);
+    flaws.extend(id_flaws(
+        "train_classes",
+        name,
+        &fields.train_classes,
+        names,
+    ));
+    if let (true, Classes::Only(ids)) = (flaws.is_empty(), &fields.train_classes) {
+        let chosen = fields.ids(names.len());
+        let at = ids.iter().position(|id| !chosen.contains(id));
+        flaws.extend(at.map(|at| {
+            let class = &names[ids[at]];
+            let message = format!("class {} (`{class}`) is none of `classes`", ids[at]);
+            Flaw::new(format!("train_classes.{at}"), message)
+        }));
+    }
+    flaws
+}
+
+fn id_flaws(key: &str, name: &str, classes: &Classes, names: &[String]) -> Vec<Flaw> {
     let Classes::Only(ids) = classes else {
         return Vec::new();
     };
     let mut flaws = Vec::new();
     for (index, id) in ids.iter().enumerate() {
-        let key = format!("classes.{index}");
+        let key = format!("{key}.{index}");
         if *id >= names.len() {
             let message = format!(
                 "class {id} does not exist: `{name}` has {}, 0 to {}",
@@ -141,15 +172,25 @@ pub(super) fn class_flaws(name: &str, classes: &Classes, names: &[String]) -> Ve
     flaws
 }
 
-/// What is wrong with `train`, `validation` and `scale`, given the samples of the chosen classes.
+/// What is wrong with `train`, `validation`, `scale` and `generated`, given the samples of the chosen
+/// classes.
 pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) -> Vec<Flaw> {
     let mut flaws: Vec<Flaw> = scale_flaw(fields).into_iter().collect();
-    for (id, size) in pool.sizes(names.len()).into_iter().enumerate() {
-        if size == 0 && matches!(fields.classes, Classes::Only(_)) {
-            flaws.push(Flaw::new(
-                format!("classes.{id}"),
-                format!("class `{}` has no training samples", names[id]),
-            ));
+    let trained = fields.trained(names.len());
+    let generated = fields.generated.as_ref();
+    let generated = generated.and_then(|generated| generated.flaw(trained.len()));
+    flaws.extend(generated.map(|flaw| flaw.under("generated")));
+    let pool = &pool.clone().keep(&trained);
+    let sizes = pool.sizes(names.len());
+    for &label in &trained {
+        let label = label as usize;
+        if sizes[label] == 0 && has_chosen(fields) {
+            let key = match &fields.train_classes {
+                Classes::All => format!("classes.{label}"),
+                Classes::Only(_) => "train_classes".to_string(),
+            };
+            let message = format!("class `{}` has no training samples", names[label]);
+            flaws.push(Flaw::new(key, message));
         }
     }
     let validation = fields.validation.of(pool.len());
@@ -157,10 +198,14 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
         flaws.push(flaw);
         return flaws;
     }
-    let present = pool.sizes(names.len());
     let (rest, held) = pool.clone().split(validation);
-    flaws.extend(train_flaw(fields, &rest, held.len(), &present, names));
+    flaws.extend(train_flaw(fields, &rest, held.len(), &sizes, names));
     flaws
+}
+
+/// Whether the training samples are only those of some of the dataset's classes.
+fn has_chosen(fields: &DataFields) -> bool {
+    !fields.classes.is_all() || !fields.train_classes.is_all()
 }
 
 fn scale_flaw(fields: &DataFields) -> Option<Flaw> {
@@ -217,9 +262,9 @@ fn train_flaw(
         return Some(Flaw::new(key, "nothing to train on: 0 samples"));
     }
     if wanted > rest.len() {
-        let classes = match fields.classes {
-            Classes::All => "",
-            Classes::Only(_) => " of these classes",
+        let classes = match has_chosen(fields) {
+            false => "",
+            true => " of these classes",
         };
         let held = match validation {
             0 => String::new(),
@@ -430,6 +475,25 @@ mod tests {
     }
 
     #[test]
+    fn samples_are_counted_among_the_classes_to_train_on() {
+        let some = |train, validation| DataFields {
+            train_classes: Classes::Only(vec![0]),
+            ..fields(train, validation, Classes::All)
+        };
+        assert_eq!(flaws(&some(of(3, Pick::First), 1)), [""; 0]);
+        assert_eq!(flaws(&some(of(3, Pick::Stratified), 0)), [""; 0]);
+        assert_eq!(
+            flaws(&some(of(4, Pick::First), 1)),
+            [
+                "train: training on 4 samples is asked for, but there are 3 of these classes \
+                 beside the 1 for validation"
+            ]
+        );
+        let pool = all().keep(&[2]);
+        assert_eq!((pool.places, pool.labels), (vec![0, 5, 8, 11], vec![2; 4]));
+    }
+
+    #[test]
     fn flaws_name_the_classes_a_subset_misses() {
         assert_eq!(
             flaws(&fields(of(2, Pick::First), 0, Classes::All)),
@@ -474,7 +538,12 @@ mod tests {
 
     #[test]
     fn classes_that_do_not_exist_or_come_twice_are_flaws() {
-        let found = class_flaws("zoo", &Classes::Only(vec![1, 12, 1]), &names());
+        let of = |classes, train_classes| DataFields {
+            train_classes,
+            ..fields(Subset::All, 0, classes)
+        };
+        let wrong = Classes::Only(vec![1, 12, 1]);
+        let found = class_flaws("zoo", &of(wrong.clone(), Classes::All), &names());
         assert_eq!(
             found,
             [
@@ -484,6 +553,20 @@ mod tests {
                 ),
                 Flaw::new("classes.2", "class 1 (`bee`) is listed twice"),
             ]
+        );
+        let found = class_flaws("zoo", &of(Classes::All, wrong), &names());
+        assert_eq!(found[1].key, "train_classes.2");
+        let only = |ids: &[usize]| Classes::Only(ids.to_vec());
+        assert_eq!(
+            class_flaws("zoo", &of(only(&[2, 0]), only(&[0])), &names()),
+            []
+        );
+        assert_eq!(
+            class_flaws("zoo", &of(only(&[2, 0]), only(&[0, 1])), &names()),
+            [Flaw::new(
+                "train_classes.1",
+                "class 1 (`bee`) is none of `classes`"
+            )]
         );
     }
 

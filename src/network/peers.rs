@@ -10,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 use serde::Deserialize;
 use toml::Value;
 
-use super::{NamedValues, Network, Passed, plan_layers};
+use super::{NamedValues, Network, Part, Passed, plan_layers, plan_parts};
 use crate::backend::sole_use_of_chance;
 use crate::layers::{ActivationFunction, Around, LayerSpec, Pass, Signal};
 use crate::objective::{Loss, Objective, Targets};
@@ -51,16 +51,23 @@ fn yes() -> bool {
 
 impl Case {
     fn build(&self, name: &str) -> Network<Training> {
+        let (specs, input) = (self.specs(name), self.shape());
+        let (plan, flaws) = plan_layers(&specs, input, Around::new(self.classes));
+        assert_eq!(flaws, [], "{name}");
+        Network::build(plan, self.classes, Seed(1), &Default::default())
+    }
+
+    fn specs(&self, name: &str) -> Vec<LayerSpec> {
         let layer = |layer: &Value| match layer.clone().try_into::<LayerSpec>() {
             Ok(layer) => layer,
             Err(error) => panic!("{name}: {layer}: {error}"),
         };
-        let specs: Vec<LayerSpec> = self.layers.iter().map(layer).collect();
+        self.layers.iter().map(layer).collect()
+    }
+
+    fn shape(&self) -> Shape {
         let [_, channels, height, width] = self.input;
-        let input = Shape::Image(ImageShape::new(channels, height, width));
-        let (plan, flaws) = plan_layers(&specs, input, Around::new(self.classes));
-        assert_eq!(flaws, [], "{name}");
-        Network::build(plan, self.classes, Seed(1), &Default::default())
+        Shape::Image(ImageShape::new(channels, height, width))
     }
 
     fn words(&self) -> BTreeSet<String> {
@@ -222,6 +229,48 @@ fn divergences_agree_with_pytorch() {
         let gradients = GradientsParams::from_grads(gradients, &network);
         let named = network.gradient_values(&gradients).into_iter();
         received.extend(named.map(|tensor| renamed("gradient.", tensor)));
+        let found = compare(received, &answers).into_iter();
+        differences.extend(found.map(|found| format!("{name}, {found}")));
+    }
+    assert_none(differences);
+}
+
+#[test]
+fn norms_of_jacobians_agree_with_pytorch() {
+    let mut differences = Vec::new();
+    for (name, case) in cases::<Case>("contractive") {
+        let answers = Answers::new("contractive", &name);
+        let layers = case.specs(&name);
+        let parts = [Part {
+            name: "encoder",
+            layers: &layers,
+        }];
+        let (plan, flaws) = plan_parts(&parts, case.shape(), "", Around::new(case.classes));
+        assert_eq!(
+            (flaws, plan.contractive_flaw()),
+            (Vec::new(), None),
+            "{name}"
+        );
+        let network = Network::<Training>::build(plan, case.classes, Seed(1), &Default::default());
+        let network = network.load_weights(answers.path());
+        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let images = answers.tensor::<Training, 4>("input").require_grad();
+        let (_, norm) = network.contracted(Signal::Image(images.clone()), &mut Pass::training());
+        let gradients = norm.backward();
+        let mut received = vec![("norm".to_string(), read(norm))];
+        // Nothing bends in a straight one: its norm is the same wherever the images are.
+        let of_images = images.grad(&gradients);
+        let still = || vec![0.0; answers.values("input").len()];
+        received.push((
+            "gradient.input".to_string(),
+            of_images.map_or_else(still, read),
+        ));
+        let gradients = GradientsParams::from_grads(gradients, &network);
+        let named = network.gradient_values(&gradients).into_iter();
+        let told: BTreeSet<String> = answers.names("gradient.").map(String::from).collect();
+        let named = named.map(|tensor| renamed("", tensor));
+        let bent = named.filter(|(name, _)| told.contains(name));
+        received.extend(bent.map(|tensor| renamed("gradient.", tensor)));
         let found = compare(received, &answers).into_iter();
         differences.extend(found.map(|found| format!("{name}, {found}")));
     }

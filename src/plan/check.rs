@@ -14,7 +14,9 @@ use super::{note, training};
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub settings: Settings,
-    /// Training images of one epoch, augmented copies included.
+    /// Number of classes.
+    pub classes: usize,
+    /// Training images of one epoch, generated ones and augmented copies included.
     pub images: usize,
     /// Whether the dataset is not on this machine.
     pub absent: bool,
@@ -127,6 +129,7 @@ impl<'a> Checker<'a> {
         let cost = plan.cost();
         let checked = Checked {
             absent: facts.absent,
+            classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,

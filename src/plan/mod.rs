@@ -4,7 +4,9 @@
 
 pub mod check;
 mod claims;
+mod generated;
 mod grid;
+mod needs;
 mod start;
 mod training;
 
@@ -17,8 +19,8 @@ use sha2::{Digest, Sha256};
 use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
-pub use start::Earlier;
-use start::Starter;
+pub use needs::Earlier;
+use needs::Needer;
 
 use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
@@ -43,7 +45,7 @@ pub struct Plan {
     pub claims: Vec<Claim>,
     /// Datasets of its runs that are not on this machine.
     pub absent: Vec<DatasetSpec>,
-    /// Other experiments that runs start from.
+    /// Other experiments that have runs which these ones need.
     pub before: Vec<Plan>,
 }
 
@@ -53,14 +55,14 @@ pub struct Run {
     /// The variant's name, with the grid point's values: `plain,batch_size=50`.
     pub variant: String,
     pub seed: u64,
-    /// Hash of the settings, the seed and what it starts from, 12 hexadecimal digits.
+    /// Hash of the settings, the seed and what it needs, 12 hexadecimal digits.
     pub id: String,
-    /// The run it starts from, if it starts from one.
-    pub earlier: Option<Earlier>,
+    /// The runs that it needs, in the order of [`Settings::needs`].
+    pub earlier: Vec<Earlier>,
     pub settings: Arc<Settings>,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
-    /// Training images of one epoch, augmented copies included.
+    /// Training images of one epoch, generated ones and augmented copies included.
     pub images: usize,
     /// Trained numbers of the network.
     pub parameters: usize,
@@ -117,7 +119,7 @@ impl Plan {
         Plan::make_for(path, overrides, catalogue, &[])
     }
 
-    /// The same for files whose runs start from this one's.
+    /// The same for files whose runs need this one's.
     fn make_for(
         path: &Path,
         overrides: &Overrides,
@@ -130,7 +132,7 @@ impl Plan {
         let source = head(&chain, "source", &mut problems);
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
-        let (mut runs, mut starters) = (Vec::new(), Vec::new());
+        let (mut runs, mut needers) = (Vec::new(), Vec::new());
         let mut absent = Vec::new();
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
@@ -149,21 +151,26 @@ impl Plan {
                     if checked.absent && !absent.contains(dataset) {
                         absent.push(dataset.clone());
                     }
-                    let (first, starts) = (runs.len(), checked.settings.start.is_some());
+                    let (first, needs) = (runs.len(), checked.settings.needs_something());
+                    let classes = checked.classes;
                     runs.extend(runs_of(&label, &point, checked));
                     let runs = first..runs.len();
-                    starters.extend(starts.then_some(Starter { runs, resolved }));
+                    needers.extend(needs.then_some(Needer {
+                        runs,
+                        resolved,
+                        classes,
+                    }));
                 }
             }
         }
-        let around = start::Around {
+        let around = needs::Around {
             path,
             overrides,
             catalogue,
             trail,
             whole: problems.is_empty(),
         };
-        let before = start::connect(&mut runs, &starters, &around, &mut problems)?;
+        let before = needs::connect(&mut runs, &needers, &around, &mut problems)?;
         note_twins(&runs, &mut problems);
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
@@ -187,14 +194,13 @@ impl Plan {
         })
     }
 
-    /// The run that one of this plan's starts from, and the plan that has it.
-    pub fn earlier(&self, run: &Run) -> Option<(&Plan, &Run)> {
-        let earlier = run.earlier?;
+    /// A run that one of this plan's needs, and the plan that has it.
+    pub fn earlier(&self, earlier: &Earlier) -> (&Plan, &Run) {
         let plan = match earlier.plan {
             None => self,
             Some(number) => &self.before[number],
         };
-        Some((plan, &plan.runs[earlier.run]))
+        (plan, &plan.runs[earlier.run])
     }
 
     /// The variants' labels in order, each once.
@@ -365,8 +371,8 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
         seed,
-        id: run_id(&settings, seed, None),
-        earlier: None,
+        id: run_id(&settings, seed, &[]),
+        earlier: Vec::new(),
         settings: Arc::clone(&settings),
         swept: swept.clone(),
         images: checked.images,
@@ -376,8 +382,9 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     settings.train.seeds.iter().map(run).collect()
 }
 
-/// What a run's numbers depend on, hashed: `from` is what tells apart the weights that it starts from.
-fn run_id(settings: &Settings, seed: u64, from: Option<&str>) -> String {
+/// What a run's numbers depend on, hashed. `from` has keys that name what is found elsewhere, each with
+/// what tells that apart.
+fn run_id(settings: &Settings, seed: u64, from: &[(&str, String)]) -> String {
     let mut values = serde_json::to_value(settings).expect("settings are plain values");
     if let Some(train) = values
         .get_mut("train")
@@ -389,14 +396,32 @@ fn run_id(settings: &Settings, seed: u64, from: Option<&str>) -> String {
     values
         .as_object_mut()
         .map(|tables| tables.remove("pictures"));
-    if let (Some(from), Some(start)) = (from, values.get_mut("start")) {
-        // Where they are found is no matter.
-        for key in ["weights", "run", "best"] {
-            start.as_object_mut().and_then(|start| start.remove(key));
+    for (key, _) in from {
+        // Where it is found is no matter.
+        if let Some((table, key)) = table_of(&mut values, key) {
+            table.remove(key);
+            table.insert("from".to_string(), serde_json::Value::Array(Vec::new()));
         }
-        start["from"] = from.into();
+    }
+    for (key, identity) in from {
+        let table = table_of(&mut values, key).and_then(|(table, _)| table.get_mut("from"));
+        if let Some(serde_json::Value::Array(identities)) = table {
+            identities.push(identity.as_str().into());
+        }
     }
     short_hash(format!("{NUMBERS} {seed} {values}").as_bytes())
+}
+
+/// The table that a dotted key stands in, and the key's last part.
+fn table_of<'a, 'k>(
+    values: &'a mut serde_json::Value,
+    key: &'k str,
+) -> Option<(&'a mut serde_json::Map<String, serde_json::Value>, &'k str)> {
+    let (path, last) = key.rsplit_once('.')?;
+    let table = path
+        .split('.')
+        .try_fold(values, |table, part| table.get_mut(part))?;
+    Some((table.as_object_mut()?, last))
 }
 
 /// The path below the last `experiments` folder, without `.toml`; elsewhere the file's name alone.

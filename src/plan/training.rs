@@ -1,7 +1,8 @@
 //! What is wrong with how a network is to be trained, given its data.
 
-use crate::data::{Catalogue, Facts};
+use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
+use crate::network::Kind;
 use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
@@ -36,7 +37,42 @@ pub(super) fn flaws(
     let stopping = stopping.map(|stopping| ("train.early_stopping.metric", stopping.metric));
     let watched = best.into_iter().chain(stopping);
     flaws.extend(watched.filter_map(|(key, metric)| unmeasured(key, metric, facts)));
+    flaws.extend(of_kind(settings));
     Ok(flaws)
+}
+
+/// What does not go with the kind of model.
+fn of_kind(settings: &Settings) -> Vec<Flaw> {
+    let (train, kind) = (&settings.train, settings.model.kind());
+    let mut flaws = Vec::new();
+    let Scale([low, high]) = settings.data.scale;
+    if kind == Kind::Autoencoder && train.loss.takes_probabilities() && (low, high) != (0.0, 1.0) {
+        let name = train.loss.spec().key();
+        let message =
+            format!("`{name}` takes pixels between 0 and 1, but they go from {low} to {high}");
+        flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
+    }
+    if kind == Kind::Gan && train.accumulate.get() > 1 {
+        let message = "`accumulate` is not for a GAN, whose steps are two";
+        flaws.push(Flaw::new("train.accumulate", message).hint("a larger `batch_size`"));
+    }
+    let watched = [
+        train.best.map(|best| ("train.best.metric", best.metric)),
+        train
+            .early_stopping
+            .as_ref()
+            .map(|stopping| ("train.early_stopping.metric", stopping.metric)),
+    ];
+    for (key, metric) in watched.into_iter().flatten() {
+        if metric.name().ends_with("_accuracy") && kind != Kind::Classifier {
+            let message = format!(
+                "`{}` is not measured: the model is no classifier",
+                metric.name()
+            );
+            flaws.push(Flaw::new(key, message).hint("`validation_loss` or `train_loss`"));
+        }
+    }
+    flaws
 }
 
 fn unmeasured(key: &str, metric: Watched, facts: &Facts) -> Option<Flaw> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Event, RunRow};
 use crate::spec::Settings;
+use crate::train::EarlierRun;
 
 /// Supervisor to worker: train this run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Assignment {
     /// The run as it stands: variant, seed, id and swept keys are its own already.
     pub row: RunRow,
     pub settings: Settings,
+    /// The runs that it needs, which are done.
+    pub earlier: Vec<EarlierRun>,
     /// Training images of one epoch, augmented copies included.
     pub images: usize,
     pub experiment: String,

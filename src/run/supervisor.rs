@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,8 +13,9 @@ use super::protocol::{Assignment, Message};
 use super::{ResultsFolder, Share, Show};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Earlier, Plan, Run};
-use crate::record::{RunRow, Status};
-use crate::spec::Settings;
+use crate::record::{RunFolder, RunRow, Status};
+use crate::spec::{START, Settings};
+use crate::train::EarlierRun;
 
 /// What the command line says about running.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ pub struct Options {
     /// As `--device` names it.
     pub device: String,
     pub share: Share,
-    /// Which runs are wanted; what they start from is trained too where it is missing.
+    /// Which runs are wanted; those that they need are trained too where they are missing.
     pub only: Only,
     /// Forget what was done before of the runs that are wanted.
     pub fresh: bool,
@@ -109,15 +110,17 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Sta
     }
 }
 
-/// Adds what a run that is to be done starts from, as far as it is of the same plan and missing.
-fn add_earlier(plan: &Plan, mut index: usize, folder: &ResultsFolder, states: &mut [State]) {
-    while let (State::ToDo { .. }, Some(Earlier { plan: None, run })) =
-        (&states[index], plan.runs[index].earlier)
-    {
+/// Adds what a run that is to be done needs, as far as it is of the same plan and missing.
+fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [State]) {
+    if !states[index].is_to_do() {
+        return;
+    }
+    let earlier = plan.runs[index].earlier.iter();
+    for run in earlier.filter(|e| e.plan.is_none()).map(|e| e.run) {
         if states[run] == State::LeftOut {
             states[run] = state(&plan.runs[run], folder, true, false);
+            add_earlier(plan, run, folder, states);
         }
-        index = run;
     }
 }
 
@@ -184,6 +187,10 @@ pub fn supervise(
     })
 }
 
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// Holds the experiment's folder for this process; the system lets go of it however the process ends.
 fn lock(folder: &ResultsFolder) -> Result<File> {
     let path = folder.path().join(".lock");
@@ -228,9 +235,9 @@ fn rows(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Vec<RunRow> {
 /// How a run stands that is not handed out yet.
 enum Standing {
     Ready,
-    /// What it starts from is not done yet.
+    /// A run that it needs is not done yet.
     Waiting,
-    /// What it starts from will not be done, for this reason.
+    /// A run that it needs will not be done, for this reason.
     Hopeless(String),
 }
 
@@ -346,7 +353,7 @@ impl Supervisor<'_> {
         self.hand_out()
     }
 
-    /// Ends runs that start from one without a result, and those that start from them.
+    /// Ends runs that need one without a result, and those that need them.
     fn drop_hopeless(
         &mut self,
         show: &mut dyn Show,
@@ -369,18 +376,31 @@ impl Supervisor<'_> {
 
     /// Whether a run can start.
     fn standing(&self, index: usize) -> Standing {
-        let run = &self.plan.runs[index];
-        let Some((plan, earlier)) = self.plan.earlier(run) else {
-            return Standing::Ready;
-        };
-        let row = match run.earlier {
-            Some(Earlier { plan: None, run }) => Some(self.rows[run].clone()),
-            _ => {
+        let mut waits = false;
+        for earlier in &self.plan.runs[index].earlier {
+            match self.standing_of(earlier) {
+                Standing::Ready => {}
+                Standing::Waiting => waits = true,
+                hopeless => return hopeless,
+            }
+        }
+        match waits {
+            true => Standing::Waiting,
+            false => Standing::Ready,
+        }
+    }
+
+    /// Whether a run can start as far as this one that it needs goes.
+    fn standing_of(&self, earlier: &Earlier) -> Standing {
+        let (plan, run) = self.plan.earlier(earlier);
+        let is_here = earlier.plan.is_none();
+        let row = match is_here {
+            true => Some(self.rows[earlier.run].clone()),
+            false => {
                 let folder = ResultsFolder::of(&self.options.results, &plan.name);
-                folder.run(earlier).row().filter(|row| row.id == earlier.id)
+                folder.run(run).row().filter(|row| row.id == run.id)
             }
         };
-        let is_here = std::ptr::eq(plan, self.plan);
         let how = match row.map(|row| row.status) {
             Some(Status::Done) => return Standing::Ready,
             Some(Status::Unfinished) if is_here => return Standing::Waiting,
@@ -392,8 +412,8 @@ impl Supervisor<'_> {
             true => String::new(),
             false => format!(" of `{}`", plan.name),
         };
-        let name = format!("`{}`, seed {}{whose}", earlier.variant, earlier.seed);
-        Standing::Hopeless(format!("the run it starts from ({name}) {how}"))
+        let name = format!("`{}`, seed {}{whose}", run.variant, run.seed);
+        Standing::Hopeless(format!("a run it needs ({name}) {how}"))
     }
 
     /// Gives runs that can start to workers without one, starts workers where there is room, and lets those
@@ -441,6 +461,7 @@ impl Supervisor<'_> {
             index,
             row: run.unfinished(),
             settings: self.settings(run),
+            earlier: self.earlier(run),
             images: run.images,
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
@@ -459,20 +480,38 @@ impl Supervisor<'_> {
         }
     }
 
-    /// A run's settings, with the file of the run it starts from.
+    /// A run's settings, with the file of the run it starts from and the whole names of others.
     fn settings(&self, run: &Run) -> Settings {
         let mut settings = run.settings.as_ref().clone();
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        for earlier in &run.earlier {
+            let (plan, found) = self.plan.earlier(earlier);
+            let file = absolute(&plan.path);
+            settings.locate(earlier.key, &file, &found.variant, found.seed);
+        }
         if let Some(start) = &mut settings.start {
-            let earlier = self.plan.earlier(run).map(|(plan, earlier)| {
-                let folder = ResultsFolder::of(&self.options.results, &plan.name);
-                folder.run(earlier).file(start.file_name())
-            });
-            if let Some(path) = earlier.or(start.weights.clone()) {
-                *start = start.from_file(&absolute(path));
+            let mut earlier = run.earlier.iter();
+            let first = earlier.find(|earlier| earlier.key == START);
+            let file = first.map(|earlier| self.folder_of(earlier).file(start.file_name()));
+            if let Some(path) = file.or(start.weights.clone()) {
+                *start = start.from_file(&absolute(&path));
             }
         }
         settings
+    }
+
+    /// The runs that a run needs, as a worker finds them.
+    fn earlier(&self, run: &Run) -> Vec<EarlierRun> {
+        let found = |earlier: &Earlier| EarlierRun {
+            key: earlier.key.to_string(),
+            folder: absolute(self.folder_of(earlier).path()),
+            settings: self.plan.earlier(earlier).1.settings.as_ref().clone(),
+        };
+        run.earlier.iter().map(found).collect()
+    }
+
+    fn folder_of(&self, earlier: &Earlier) -> RunFolder {
+        let (plan, run) = self.plan.earlier(earlier);
+        ResultsFolder::of(&self.options.results, &plan.name).run(run)
     }
 
     fn stop_workers(&mut self) {

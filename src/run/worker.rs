@@ -162,6 +162,7 @@ fn train_run(
     };
     let job = Job {
         settings: &assignment.settings,
+        earlier: &assignment.earlier,
         seed: assignment.row.seed,
         folder,
         device,

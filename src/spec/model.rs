@@ -228,6 +228,8 @@ impl Gan {
         ];
         let latent = Shape::Features(self.latent.get());
         let (plan, mut flaws) = network::plan_parts(&parts, latent, "chance", around);
+        flaws.extend(idle_in_a_gan("generator", &self.generator));
+        flaws.extend(idle_in_a_gan("discriminator", &self.discriminator));
         let generated = plan.nodes.first().map(|part| part.output);
         if generated.is_some_and(|shape| shape != Shape::Image(images)) {
             let flaw = not_images(&plan, 0, "generator", &self.generator, images);
@@ -248,6 +250,22 @@ impl Gan {
         }
         (plan, flaws)
     }
+}
+
+/// A layer that adds to the loss of its outputs, of which a GAN's two losses know nothing.
+fn idle_in_a_gan(part: &str, layers: &[LayerSpec]) -> Option<Flaw> {
+    let adds = |layer: &LayerSpec| match layer {
+        LayerSpec::GaussianCode(_) => true,
+        _ => layer
+            .fields()
+            .is_some_and(|fields| fields.activity().is_some()),
+    };
+    let index = layers.iter().position(adds)?;
+    let (key, number) = (layers[index].key(), index + 1);
+    let message = format!(
+        "layer {number} (`{key}`) of `{part}` adds to the loss, which in a GAN only weights do"
+    );
+    Some(Flaw::new(format!("{part}.{index}"), message))
 }
 
 /// A part whose output is no image of the dataset's shape, nor as many features.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Flaw;
 use crate::network::{Layout, Patterns};
+use crate::run_name::RunName;
 
 /// Trained weights to start from: a file's, or another run's, which is trained first. Layers without a
 /// counterpart must be left out with `include` or `exclude`; they start fresh.
@@ -18,7 +19,7 @@ pub struct Start {
     pub weights: Option<PathBuf>,
     /// A run of this or another experiment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<StartRun>,
+    pub run: Option<RunName>,
     /// Whether the run's weights of the epoch that is best by its `train.best` are taken, not its final ones.
     /// Default false.
     #[serde(default, skip_serializing_if = "is_not")]
@@ -38,27 +39,16 @@ fn is_not(value: &bool) -> bool {
     !value
 }
 
-/// Which run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StartRun {
-    /// Its name under `experiments/`, or a path from this file's folder. Default: this very file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub experiment: Option<String>,
-    /// One of the experiment's variants; in the same file that at the same point of the grid. Default: the
-    /// only one that the other experiment has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-    /// Default: the seed of the run that starts from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-}
-
 impl Start {
     /// Whether the layer of this name takes its weights from there.
     pub fn takes(&self, layer: &str) -> bool {
         let included = self.include.is_empty() || self.include.matches(layer);
         included && !self.exclude.matches(layer)
+    }
+
+    /// The file to start from, where that and no run is named.
+    pub fn file(&self) -> Option<&Path> {
+        self.weights.as_deref().filter(|_| self.run.is_none())
     }
 
     /// The file in a run's folder.

@@ -2,12 +2,13 @@
 //!
 //! What an epoch does depends on the run's settings, its seed and the epoch's number alone, so that a
 //! run that goes on from a checkpoint ends with the same weights as one that never stopped. Knows
-//! nothing of experiments, other runs or tables.
+//! nothing of experiments or tables, and of other runs only what they left.
 
 mod checkpoint;
 mod evaluate;
 mod gallery;
 mod gan;
+mod generated;
 mod set;
 mod step;
 mod stopping;
@@ -15,14 +16,17 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{Device, Kernels, TrainingBackend, Work};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::model::Model;
 use crate::network::{NamedValues, Network, Plan, WeightFile};
 use crate::objective::Objective;
 use crate::pictures::{self, Moment};
@@ -45,6 +49,8 @@ const PICTURES: usize = 16;
 /// What a run needs.
 pub struct Job<'a> {
     pub settings: &'a Settings,
+    /// The runs that it needs, in the order of [`Settings::needs`].
+    pub earlier: &'a [EarlierRun],
     pub seed: u64,
     /// Where the run's files go; it exists.
     pub folder: &'a RunFolder,
@@ -52,6 +58,28 @@ pub struct Job<'a> {
     pub catalogue: &'a Catalogue,
     /// Looked at before every batch: set, it ends the run as interrupted.
     pub stop: &'a AtomicBool,
+}
+
+/// A run that was trained before this one, which needs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EarlierRun {
+    /// Where this run's settings name it: `start.run`.
+    pub key: String,
+    /// What it left.
+    pub folder: PathBuf,
+    pub settings: Settings,
+}
+
+impl EarlierRun {
+    /// Its model with the final weights.
+    ///
+    /// # Errors
+    /// They cannot be read, or its data is missing.
+    pub fn model(&self, catalogue: &Catalogue, device: &Device) -> Result<Box<dyn Model>> {
+        let (facts, _) = catalogue.check(&self.settings.data)?;
+        let blueprint = self.settings.blueprint(facts.shape, facts.classes.len());
+        blueprint.load(&self.folder.join("weights.safetensors"), device)
+    }
 }
 
 /// How a run ended.
@@ -75,9 +103,11 @@ pub enum Outcome {
 /// [`remove_checkpoint`].
 ///
 /// # Errors
-/// The data is missing or damaged, the folder cannot be written, or the reporter gives an error.
+/// The data or a run that is needed is missing or damaged, the folder cannot be written, or the reporter gives
+/// an error.
 pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
-    let splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
+    let mut splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
+    generated::add(job, &mut splits)?;
     job.device.run(Training {
         job,
         splits,

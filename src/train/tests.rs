@@ -59,6 +59,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
     folder.create().unwrap();
     let job = Job {
         settings,
+        earlier: &[],
         seed: 3,
         folder,
         device: &Device::cpu(),
@@ -493,6 +494,7 @@ fn weights_that_are_not_there_fail_the_run() {
     let stop = AtomicBool::new(false);
     let job = Job {
         settings: &settings,
+        earlier: &[],
         seed: 0,
         folder: &folder,
         device: &Device::cpu(),
@@ -519,4 +521,184 @@ fn tensors(path: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>
     tensors
         .map(|(name, tensor)| (name, tensor.data().to_vec()))
         .collect()
+}
+
+/// Settings for an auto-encoder on 60 digits (and 20 for validation) of two classes.
+fn autoencoder(model: &str, train: &str) -> Settings {
+    let text = format!(
+        "[data]\ndataset = 'mnist'\ntrain = 60\nvalidation = 20\nclasses = [0, 1]\n
+         [augment]\n[model.autoencoder]\n{model}\n
+         [train]\nepochs = 3\nbatch_size = 25\noptimizer = {{ adam = {{ learning_rate = 0.01 }} }}\nseeds = [0]\n{train}"
+    );
+    toml::from_str(&text).expect("the settings parse")
+}
+
+/// Trains from start to end.
+fn trained(settings: &Settings) -> (Measured, RunFolder, TempDir) {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(temporary.path());
+    match attempt(settings, &folder, 0).0 {
+        Outcome::Done(measured) => (*measured, folder, temporary),
+        other => panic!("{other:?}"),
+    }
+}
+
+const VARIATIONAL: &str = "
+    encoder = ['flatten', { gaussian_noise = { standard_deviation = 0.1 } }, 'concat_label',
+               { dense = { units = 16, activation = 'relu' } }, { gaussian_code = { units = 3, beta = 0.5 } }]
+    decoder = ['concat_label', { dense = { units = 784, activation = 'sigmoid' } }]";
+
+#[test]
+fn a_resumed_variational_auto_encoder_ends_with_the_same_weights() {
+    let _alone = sole_use_of_chance();
+    let settings = autoencoder(
+        VARIATIONAL,
+        "loss = { binary_cross_entropy = { over_pixels = 'sum' } }",
+    );
+    let (measured, folder, _temporary) = same_when_resumed(&settings, 2);
+    let test = measured.test;
+    let (loss, kl) = (test.reconstruction.unwrap(), test.kl.unwrap());
+    assert!((test.loss - (loss + 0.5 * kl)).abs() < 1e-3, "{test:?}");
+    assert!((test.elbo.unwrap() + loss + kl).abs() < 1e-3, "{test:?}");
+    assert_eq!(test.accuracy, None);
+    let rows = folder.epochs();
+    assert!(rows[2].train.loss < rows[0].train.loss);
+    assert!(rows.iter().all(|row| row.validation.unwrap().kl.is_some()));
+}
+
+const STACKED: &str = "
+    encoder = ['flatten', { dense = { name = 'one', units = 20, activation = 'sigmoid' } },
+               { dense = { name = 'two', units = 5, activation = 'sigmoid' } }]
+    decoder = [{ dense = { name = 'two', units = 20, activation = 'sigmoid' } },
+               { dense = { name = 'one', units = 784, activation = 'sigmoid' } }]";
+
+#[test]
+fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
+    let _alone = sole_use_of_chance();
+    let stages = "loss = 'mse'\nstages = [
+        { name = 'first', epochs = 2, skip = ['*.two'] },
+        { epochs = 2, train_only = ['*.two'], optimizer = { sgd = { learning_rate = 0.5 } } },
+        { steps = 4 },
+    ]\nlog_every = 3";
+    let settings = autoencoder(STACKED, stages);
+    // In the midst of the second stage, and between the first two.
+    for stop_after in [3, 2] {
+        same_when_resumed(&settings, stop_after);
+    }
+    let (_, folder, _temporary) = trained(&settings);
+    let rows = folder.epochs();
+    let told: Vec<(usize, &str)> = rows
+        .iter()
+        .map(|row| (row.step, row.stage.as_deref().unwrap()))
+        .collect();
+    let expected = [
+        (3, "first"),
+        (6, "first"),
+        (9, "2"),
+        (12, "2"),
+        (15, "3"),
+        (16, "3"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_stage_leaves_alone_what_it_skips_and_what_it_freezes() {
+    let _alone = sole_use_of_chance();
+    let settings = |stages: &str| {
+        let more = format!("loss = 'mse'\nstages = [{stages}]");
+        autoencoder(STACKED, &more)
+    };
+    let layer = |settings: &Settings, name: &str| -> Vec<u8> {
+        let (_, folder, _temporary) = trained(settings);
+        let bytes = weights(&folder);
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        tensors.tensor(name).unwrap().data().to_vec()
+    };
+    let still = settings("{ steps = 1, train_only = ['encoder.two'] }");
+    let skipping =
+        settings("{ epochs = 2, skip = ['*.two'] }, { steps = 1, train_only = ['encoder.two'] }");
+    // What was skipped is as it was made; what was not has changed.
+    let (name, other) = ("decoder.two.weight", "encoder.one.weight");
+    assert!(layer(&still, name) == layer(&skipping, name));
+    assert!(layer(&still, other) != layer(&skipping, other));
+}
+
+#[test]
+fn training_told_in_steps_makes_a_row_of_every_so_many() {
+    let _alone = sole_use_of_chance();
+    // 60 images in batches of 25: three steps a pass.
+    let settings = autoencoder(STACKED, "loss = 'mse'\nsteps = 8\nlog_every = 5");
+    let (_, folder, _temporary) = same_when_resumed(&settings, 1);
+    let steps: Vec<usize> = folder.epochs().iter().map(|row| row.step).collect();
+    assert_eq!(steps, [5, 8]);
+    // The same steps as in epochs.
+    let mut in_epochs = settings.clone();
+    in_epochs.train.steps = Some(Positive(9));
+    in_epochs.train.log_every = None;
+    let mut epochs = in_epochs.clone();
+    epochs.train.steps = None;
+    let ends = [in_epochs, epochs].map(|settings| weights(&trained(&settings).1));
+    assert!(ends[0] == ends[1]);
+}
+
+#[test]
+fn an_auto_encoder_with_all_its_penalties_learns_and_resumes() {
+    let _alone = sole_use_of_chance();
+    let model = "contractive = 0.01
+        encoder = ['flatten', { dense = { units = 12, activation = 'sigmoid', l2 = 1e-4,
+                   activity = { kl = { target = 0.1, weight = 0.1 } } } }]
+        decoder = [{ dense = { units = 784 } }]";
+    let (measured, _, _temporary) = same_when_resumed(&autoencoder(model, "loss = 'huber'"), 1);
+    let test = measured.test;
+    assert!(test.loss > test.reconstruction.unwrap());
+    assert_eq!((test.kl, test.elbo), (None, None));
+}
+
+#[test]
+fn a_walk_back_is_led_through_as_often_as_it_says() {
+    let _alone = sole_use_of_chance();
+    let trained_with = |walk_back: &str| {
+        let model = format!(
+            "{walk_back}
+             encoder = ['flatten', {{ salt_and_pepper_noise = {{ rate = 0.2 }} }}, {{ dense = {{ units = 12, activation = 'tanh' }} }}]
+             decoder = [{{ dense = {{ units = 784, activation = 'sigmoid' }} }}]"
+        );
+        let settings = autoencoder(&model, "loss = 'binary_cross_entropy'");
+        let (measured, folder, temporary) = same_when_resumed(&settings, 2);
+        drop(temporary);
+        (measured.test.loss, folder)
+    };
+    let (once, _) = trained_with("walk_back = { steps = 1 }");
+    let (plain, _) = trained_with("");
+    let (often, _) = trained_with("walk_back = { steps = 3 }");
+    assert_eq!(once.to_bits(), plain.to_bits());
+    assert_ne!(once.to_bits(), often.to_bits());
+}
+
+#[test]
+fn both_parts_of_a_gan_learn_and_a_resumed_one_ends_the_same() {
+    let _alone = sole_use_of_chance();
+    let text = "[data]\ndataset = 'mnist'\ntrain = 60\nclasses = [0, 1]\n[augment]\n
+        [model.gan]\nlatent = 4
+        generator = [{ dense = { units = 784, activation = 'sigmoid' } }, { reshape = { shape = [1, 28, 28] } }]
+        discriminator = ['flatten', { dense = { units = 8, activation = 'leaky_relu' } }, { dense = { units = 1, activation = 'sigmoid' } }]
+        [train]\nepochs = 3\nbatch_size = 25\nloss = 'binary_cross_entropy'\nseeds = [0]
+        optimizer = { adam = { learning_rate = 0.01 } }";
+    let settings: Settings = toml::from_str(text).expect("the settings parse");
+    let (measured, folder, _temporary) = same_when_resumed(&settings, 2);
+    assert!(measured.test.discriminator_loss.unwrap() > 0.0);
+    let mut short = settings.clone();
+    short.train.epochs = Positive(1);
+    let (_, first, _other) = trained(&short);
+    let read = |folder: &RunFolder, name: &str| {
+        let bytes = weights(folder);
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        tensors.tensor(name).unwrap().data().to_vec()
+    };
+    for name in ["generator.dense_1.weight", "discriminator.dense_1.weight"] {
+        assert!(read(&first, name) != read(&folder, name), "{name}");
+    }
+    let rows = folder.epochs();
+    assert!(rows[2].train.discriminator_loss.unwrap() < rows[0].train.discriminator_loss.unwrap());
 }

@@ -3,6 +3,7 @@
 mod architectures;
 mod bad_files;
 mod commands;
+mod generated;
 mod interruption;
 mod lab;
 mod pictures;

@@ -107,8 +107,8 @@ fn a_run_that_diverges_takes_those_that_start_from_it_along() {
     let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--set", "train.seeds=[0]"]);
     assert_eq!(ended.code, 4, "{}", ended.err);
     let has = |text: &str| assert!(ended.err.contains(text), "no {text} in {}", ended.err);
-    has("failed    head, seed 0: the run it starts from (`plain`, seed 0) diverged");
-    has("failed    all, seed 0: the run it starts from (`head`, seed 0) failed");
+    has("failed    head, seed 0: a run it needs (`plain`, seed 0) diverged");
+    has("failed    all, seed 0: a run it needs (`head`, seed 0) failed");
     assert!(row(&lab, "chain", "other,0").contains(",done,"));
 }
 
@@ -146,7 +146,7 @@ fn another_experiment_is_trained_first_as_far_as_it_is_needed() {
 }
 
 #[test]
-fn experiments_that_start_from_each_other_are_refused() {
+fn experiments_that_need_each_other_are_refused() {
     let lab = Lab::new();
     let plain = SMALL.split("[variants.plain]").next().unwrap();
     let start = |other: &str| format!("{plain}[start]\nrun = {{ experiment = \"{other}\" }}\n");
@@ -157,7 +157,7 @@ fn experiments_that_start_from_each_other_are_refused() {
     assert!(
         ended
             .err
-            .starts_with("error: experiments start from each other: `one` -> `two` -> `one`\n"),
+            .starts_with("error: experiments need each other: `one` -> `two` -> `one`\n"),
         "{}",
         ended.err
     );

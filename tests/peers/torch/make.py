@@ -105,6 +105,24 @@ def divergence(case, rng):
     return answers | weights.trained | {f"gradient.{name}": tensor.grad for name, tensor in gradients.items()}
 
 
+def contractive(case, rng):
+    """The squared Frobenius norm of an encoder's Jacobian, mean over the images, and its gradients."""
+    weights = Weights(rng)
+    x = torch.tensor(normal(rng, *case["input"]), requires_grad=True)
+
+    def encode(image):
+        return run(case["layers"], image[None], Place(Pass(weights, training=True, case=case), "encoder"))
+
+    jacobians = [torch.autograd.functional.jacobian(encode, image, create_graph=True) for image in x]
+    norm = torch.stack([jacobian.square().sum() for jacobian in jacobians]).mean()
+    norm.backward()
+    # Where nothing bends the norm is the same for all images and biases.
+    still = torch.zeros_like(x) if x.grad is None else x.grad
+    answers = {"input": x, "norm": norm.reshape(1), "gradient.input": still} | weights.trained
+    bent = {name: tensor for name, tensor in weights.trained.items() if tensor.grad is not None}
+    return answers | {f"gradient.{name}": tensor.grad for name, tensor in bent.items()}
+
+
 def loss(case, rng):
     if "images" in case:
         shape = (case["images"], case["pixels"])
@@ -138,6 +156,7 @@ KINDS = {
     "network": network,
     "chance": chance,
     "divergence": divergence,
+    "contractive": contractive,
     "loss": loss,
     "optimizer": optimizer,
     "schedule": schedule,
