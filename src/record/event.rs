@@ -39,7 +39,7 @@ pub enum Event {
         batches: usize,
     },
     /// An epoch is over.
-    Epoch(EpochRow),
+    Epoch(Box<EpochRow>),
     /// Training is over and the results are measured.
     Finished(Box<Measured>),
 }

@@ -9,6 +9,7 @@ mod evaluate;
 mod gallery;
 mod gan;
 mod generated;
+mod measured;
 mod set;
 mod step;
 mod stopping;
@@ -319,12 +320,12 @@ impl<B: TrainingBackend> Run<'_, B> {
             // The last pictures are of the network that is kept.
             let is_due = self.job.settings.pictures.is_due(epoch, false);
             if is_due && !is_over(settings, course, &state.rows) {
-                self.draw(&resting, moment(&self.job.settings, &row, false))?;
+                self.draw(&resting, moment(self.job.settings, &row, false))?;
             }
             state.kept.consider(settings, &state.rows, resting);
             // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
-            self.reporter.hear(&Event::Epoch(row))?;
+            self.reporter.hear(&Event::Epoch(Box::new(row)))?;
             checkpoint::write(self.job, &state)?;
         }
         self.finish(state, course)
@@ -474,6 +475,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             },
             classes: self.classes,
             parameters: network.parameters(),
+            extra: measured::extra(self.job, self.whole, &network, &self.device)?,
         };
         if !measured.confusion.is_empty() {
             folder.write_confusion(&measured)?;
