@@ -48,7 +48,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     let Some(moment) = last_moment(settings, &rows, best) else {
         let problem = Problem::new("the run's table of epochs is not there");
         return Err(Error::data(
-            problem.at_file(&found.folder.file("epochs.json")),
+            problem.at_file(found.folder.file("epochs.json")),
         ));
     };
     let folder = arguments.into.map_or(found.folder, RunFolder::new);

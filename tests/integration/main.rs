@@ -7,6 +7,7 @@ mod generated;
 mod interruption;
 mod lab;
 mod measures;
+mod pictures;
 mod rooms;
 mod runs;
 mod schema;

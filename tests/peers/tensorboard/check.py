@@ -266,12 +266,15 @@ def ask(server, failures, path, **options):
         return None
 
 
-def check_pages(server, runs):
+def check_pages(server, runs, logdir):
     """The failures of the last try; tries again while the server may still be reading."""
     stop = time.monotonic() + SETTLE_SECONDS
     while True:
         failures = Failures()
         check_pages_once(server, runs, failures)
+        for name in runs:
+            if os.path.exists(os.path.join(logdir, name, "projector_config.pbtxt")):
+                check_served_projector(server, name, failures)
         if not failures.texts or time.monotonic() > stop:
             return failures.texts
         time.sleep(1)
@@ -328,6 +331,33 @@ def check_served_graph(server, name, failures):
             failures.expect(False, f"{name}: graph: {error}")
 
 
+def check_served_projector(server, name, failures):
+    """Every set of codes with a row, a class and a place in the sprite for each image."""
+    path = "/data/plugin/projector/"
+    listed = ask(server, failures, path + "runs") or []
+    if not failures.expect(name in listed, f"{name}: the projector does not list the run"):
+        return
+    info = ask(server, failures, path + "info", run=name) or {}
+    sets = info.get("embeddings", [])
+    failures.expect(sets, f"{name}: the projector has no codes")
+    for codes in sets:
+        what, tensor = f"{name}: codes `{codes['tensorName']}`", codes["tensorName"]
+        rows, features = codes["tensorShape"]
+        try:
+            values = server.get(path + "tensor", run=name, name=tensor)
+            classes = server.get(path + "metadata", run=name, name=tensor).decode().splitlines()
+            sprite = server.get(path + "sprite_image", run=name, name=tensor)
+        except OSError as error:
+            failures.expect(False, f"{what}: {error}")
+            continue
+        failures.expect(len(values) == 4 * rows * features, f"{what}: {len(values)} bytes")
+        failures.expect(len(classes) == rows, f"{what}: {len(classes)} classes for {rows} codes")
+        tile, side = codes["sprite"]["singleImageDim"], math.ceil(math.sqrt(rows))
+        wanted = (tile[0] * side, tile[1] * side)
+        size = decode(what, sprite, failures)
+        failures.expect(size == wanted, f"{what}: the sprite is {size}, not {wanted}")
+
+
 def check_served_hparams(server, runs, failures):
     """One row a run, its parameters and its metrics among the columns."""
     path = "/data/plugin/hparams/"
@@ -381,7 +411,7 @@ def main(arguments):
         with Server(logdir) as server:
             why = server.wait_for(runs)
             if failures.expect(why is None, why):
-                failures.texts += check_pages(server, runs)
+                failures.texts += check_pages(server, runs, logdir)
     for text in failures.texts:
         print(f"FAILED {text}")
     if failures.texts:
