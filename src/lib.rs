@@ -56,6 +56,9 @@ pub mod network;
 // A trained model on whatever backend, asked in plain numbers.
 pub mod model;
 
+// Numbers about a trained model beyond its loss.
+pub mod measure;
+
 // The vocabulary of pictures: what a network learns, to be looked at.
 pub mod pictures;
 

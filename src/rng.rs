@@ -31,6 +31,8 @@ pub enum Purpose {
     Measure,
     /// Codes and noise of what pictures show, the same at each drawing.
     Pictures,
+    /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
+    Extra,
     /// Images that models dream up; place: the class, the number of the draw.
     Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
@@ -49,6 +51,7 @@ impl Purpose {
             Purpose::Sample => "sample",
             Purpose::Measure => "measure",
             Purpose::Pictures => "pictures",
+            Purpose::Extra => "extra",
             Purpose::Generated => "generated",
             Purpose::Fake => "fake",
         }

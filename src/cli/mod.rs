@@ -1,12 +1,18 @@
 //! The commands: what each takes, what it calls, what it prints.
 
+mod chosen;
 mod data;
 mod doctor;
+mod encode;
 mod export;
 mod files;
 mod pictures;
+mod neighbours;
+mod picture;
 mod predict;
+mod reconstruct;
 mod run;
+mod sample;
 mod show;
 mod trained;
 
@@ -18,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::data::{Catalogue, Folders};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::Reporter;
 use crate::report::TensorBoard;
 use crate::run::{Assignment, work};
@@ -95,6 +101,14 @@ enum Command {
     Predict(predict::PredictArguments),
     /// Draw the pictures of a trained run anew from its weights
     Pictures(pictures::PicturesArguments),
+    /// Print the codes that a trained auto-encoder makes of images
+    Encode(encode::EncodeArguments),
+    /// Print how far a trained auto-encoder's reconstructions are from images, or draw them
+    Reconstruct(reconstruct::ReconstructArguments),
+    /// Find the images that a trained auto-encoder holds for most alike
+    Neighbours(neighbours::NeighboursArguments),
+    /// Draw images from a trained generative model
+    Sample(sample::SampleArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -156,6 +170,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Export(arguments) => export::export(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
         Command::Pictures(arguments) => pictures::pictures(arguments)?,
+        Command::Encode(arguments) => encode::encode(arguments)?,
+        Command::Reconstruct(arguments) => reconstruct::reconstruct(arguments)?,
+        Command::Neighbours(arguments) => neighbours::neighbours(arguments)?,
+        Command::Sample(arguments) => sample::sample(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
         Command::Schema => say(&format!("{:#}", crate::spec::schema())),
@@ -187,4 +205,22 @@ fn catalogue() -> Catalogue {
 /// Prints a line; a reader that has gone away (`| head`) is no error.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints what is a text or table already; a reader that has gone away is no error.
+fn print(bytes: &[u8]) {
+    let _ = std::io::stdout().write_all(bytes);
+}
+
+/// Comma-separated values, the header first.
+fn csv(records: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+    let broken = |error: String| Error::bug(format!("cannot make the table: {error}"));
+    let mut table = ::csv::Writer::from_writer(Vec::new());
+    for record in records {
+        let written = table.write_record(record);
+        written.map_err(|error| broken(error.to_string()))?;
+    }
+    table
+        .into_inner()
+        .map_err(|error| broken(error.to_string()))
 }

@@ -1,15 +1,15 @@
 //! `burnlab predict`: what a trained run says of images.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::chosen::note_changes;
 use super::trained::{self, Which};
-use super::{catalogue, say};
+use super::{catalogue, csv, print, say};
 use crate::backend::Device;
 use crate::data::{Unlabelled, read_unlabelled};
-use crate::error::{Error, Result, count};
+use crate::error::Result;
 use crate::plan::check::planned;
 use crate::predict::{Measure, Trained};
 use crate::table::draw;
@@ -67,12 +67,10 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         .collect();
     note_changes(&images);
     match arguments.csv {
-        true => print_csv(&header, &rows),
-        false => {
-            say(&draw(&header, &rows, 1));
-            Ok(())
-        }
+        true => print(&csv(std::iter::once(header).chain(rows))?),
+        false => say(&draw(&header, &rows, 1)),
     }
+    Ok(())
 }
 
 /// `image`, then class and number in turn, the likeliest first.
@@ -94,34 +92,4 @@ fn row(image: &Unlabelled, answer: &[f32], classes: &[String], top: usize) -> Ve
     let pair = |&class: &usize| [classes[class].clone(), format!("{:.4}", answer[class])];
     let pairs = order[..top].iter().flat_map(pair);
     std::iter::once(image.name.clone()).chain(pairs).collect()
-}
-
-/// Says what was done to images that had another shape, a line for each kind of change.
-fn note_changes(images: &[Unlabelled]) {
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for image in images.iter().filter(|image| !image.changes.is_empty()) {
-        match kinds.iter_mut().find(|(known, _)| *known == image.changes) {
-            Some((_, number)) => *number += 1,
-            None => kinds.push((&image.changes, 1)),
-        }
-    }
-    for (changes, number) in kinds {
-        eprintln!("note: {} changed: {changes}", count(number, "image"));
-    }
-}
-
-fn print_csv(header: &[String], rows: &[Vec<String>]) -> Result<()> {
-    let broken = |error: String| Error::bug(format!("cannot make the table: {error}"));
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for record in std::iter::once(header).chain(rows.iter().map(Vec::as_slice)) {
-        table
-            .write_record(record)
-            .map_err(|error| broken(error.to_string()))?;
-    }
-    let bytes = table
-        .into_inner()
-        .map_err(|error| broken(error.to_string()))?;
-    // A reader that has gone away is no error.
-    let _ = std::io::stdout().write_all(&bytes);
-    Ok(())
 }

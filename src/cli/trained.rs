@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Set, files};
+use crate::backend::Device;
 use crate::data::Catalogue;
-use crate::error::{Error, Problem, Result, did_you_mean, list};
+use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
+use crate::model::{Kind, Model};
 use crate::plan::{Plan, Run};
 use crate::record::{Measured, RunFolder, Status};
 use crate::run::{ResultsFolder, is_variant};
@@ -41,6 +43,66 @@ pub struct Trained {
     pub is_best: bool,
     pub folder: RunFolder,
     pub tensorboard: PathBuf,
+}
+
+impl Trained {
+    /// The class of that name.
+    ///
+    /// # Errors
+    /// There is no such class.
+    pub fn class(&self, name: &str) -> Result<u32> {
+        let classes = &self.measured.classes;
+        let found = classes.iter().position(|class| class == name);
+        found.map(|class| class as u32).ok_or_else(|| {
+            let problem = Problem::new(format!("there is no class `{name}`"));
+            let place = Place::Setting(format!("--label {name}"));
+            Error::usage(problem.at(place).maybe_hint(did_you_mean(name, classes)))
+        })
+    }
+
+    /// The trained model, at rest on a device.
+    ///
+    /// # Errors
+    /// There is no such device, or the weights cannot be read.
+    pub fn open(&self, device: &str, catalogue: &Catalogue) -> Result<Box<dyn Model>> {
+        let settings = &self.run.settings;
+        let (facts, _) = catalogue.check(&settings.data)?;
+        let blueprint = settings.blueprint(facts.shape, facts.classes.len());
+        blueprint.load(&self.weights, &Device::parse(device)?)
+    }
+
+    /// The same of an auto-encoder; `lacks` says what no other kind of model does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or it is of another kind.
+    pub fn autoencoder(
+        &self,
+        lacks: &str,
+        device: &str,
+        catalogue: &Catalogue,
+    ) -> Result<Box<dyn Model>> {
+        let (kind, hint) = match self.run.about.kind {
+            Kind::Autoencoder => return self.open(device, catalogue),
+            Kind::Classifier => (
+                "a classifier",
+                "`burnlab predict` tells the classes of images",
+            ),
+            Kind::Gan => ("a GAN", "`burnlab sample` draws images from it"),
+        };
+        let message = format!("`{}` is {kind}, which {lacks}", self.run.variant);
+        Err(Error::usage(Problem::new(message).hint(hint)))
+    }
+}
+
+/// A variant and a path as two arguments that may be left out: one alone that is there is the path.
+pub fn variant_and_path(
+    variant: Option<String>,
+    path: Option<PathBuf>,
+) -> (Option<String>, Option<PathBuf>) {
+    match (variant, path) {
+        (Some(only), None) if Path::new(&only).exists() => (None, Some(PathBuf::from(only))),
+        both => both,
+    }
 }
 
 /// The run of an experiment that is meant, with what it left.

@@ -1,9 +1,11 @@
 //! Everything about one point of the grid that can be known before training.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
+use crate::measure::About;
 use crate::network::{self, TensorShape};
 use crate::pictures::Known;
 use crate::spec::{Document, Resolved, Settings, expand, read};
@@ -14,6 +16,7 @@ use super::{note, training};
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub settings: Settings,
+    pub about: Arc<About>,
     /// Number of classes.
     pub classes: usize,
     /// Training images of one epoch, generated ones and augmented copies included.
@@ -109,13 +112,26 @@ impl<'a> Checker<'a> {
         let augment = settings.augment.check(facts.shape);
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
         let (plan, network) = settings.network(facts.shape, facts.classes.len());
+        let cost = plan.cost();
         if let (Some(start), true) = (&settings.start, network.is_empty()) {
             let start = start.flaws(&plan.names()).into_iter();
             flaws.extend(start.map(|flaw| flaw.under("start")));
         }
-        if network.is_empty() && !settings.pictures.is_empty() {
-            let pictures = picture_flaws(&settings, &facts).into_iter();
-            flaws.extend(pictures.map(|flaw| flaw.under("pictures")));
+        let blueprint = settings.blueprint_of(plan, facts.shape, facts.classes.len());
+        let about = settings.about(&blueprint, facts.test);
+        if network.is_empty() {
+            let measure = settings.measure.flaws(&about).into_iter();
+            flaws.extend(measure.map(|flaw| flaw.under("measure")));
+            let pictures = settings.pictures.check(&Known {
+                kind: blueprint.kind,
+                images: facts.shape,
+                code: blueprint.code(),
+                is_generative: blueprint.is_generative(),
+                layers: &blueprint.plan.layers,
+                augment: &settings.augment,
+                test: facts.test,
+            });
+            flaws.extend(pictures.into_iter().map(|flaw| flaw.under("pictures")));
         }
         flaws.extend(network);
         let optimizer = settings.train.optimizer.check();
@@ -126,8 +142,8 @@ impl<'a> Checker<'a> {
         );
         flaws.extend(training::flaws(&settings, &facts, self.catalogue)?);
         flaws.extend(seed_flaws(&settings.train.seeds));
-        let cost = plan.cost();
         let checked = Checked {
+            about: Arc::new(about),
             absent: facts.absent,
             classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),
@@ -150,20 +166,6 @@ fn look_up_weights(settings: &mut Settings, resolved: &Resolved) {
     if let (Some(weights), Some(folder)) = (weights, folder) {
         *weights = folder.join(&weights);
     }
-}
-
-/// What is wrong with the pictures of a model that nothing is wrong with.
-fn picture_flaws(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
-    let blueprint = settings.blueprint(facts.shape, facts.classes.len());
-    settings.pictures.check(&Known {
-        kind: blueprint.kind,
-        images: facts.shape,
-        code: blueprint.code(),
-        is_generative: blueprint.is_generative(),
-        layers: &blueprint.plan.layers,
-        augment: &settings.augment,
-        test: facts.test,
-    })
 }
 
 /// A flaw of the settings as a problem of the file.

@@ -109,14 +109,22 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
         let flaw = Flaw::new("metric", format!("unknown metric `{}`", expect.metric));
         flaws.push(flaw.maybe_hint(did_you_mean(&expect.metric, &metrics)));
     } else {
-        let without = runs.iter().find(|run| {
-            let named =
-                run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant);
+        let is_named = |run: &&Run| {
+            run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant)
+        };
+        let unmeasured = runs.iter().filter(is_named).find_map(|run| {
+            let reason = (run.settings.measure).unmeasured(&expect.metric, &run.about)?;
+            let (metric, variant) = (&expect.metric, &run.variant);
+            let message = format!("`{metric}` of `{variant}` is not measured: {reason}");
+            Some(Flaw::new("metric", message))
+        });
+        flaws.extend(unmeasured);
+        let without = runs.iter().filter(is_named).find(|run| {
             let needed = match expect.metric.starts_with("best_") {
                 true => run.settings.train.best_metric().needs_validation(),
                 false => expect.metric.starts_with("validation_"),
             };
-            named && needed && run.settings.data.validation == Validation::Count(0)
+            needed && run.settings.data.validation == Validation::Count(0)
         });
         if let Some(run) = without {
             flaws.push(

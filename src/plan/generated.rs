@@ -58,7 +58,7 @@ impl Connector<'_> {
         Ok(())
     }
 
-    fn facts(&self, settings: &Settings) -> Result<Facts> {
+    pub fn facts(&self, settings: &Settings) -> Result<Facts> {
         Ok(self.around.catalogue.check(&settings.data)?.0)
     }
 }
@@ -76,7 +76,7 @@ fn blueprint(settings: &Settings, facts: &Facts) -> Blueprint {
     settings.blueprint(facts.shape, facts.classes.len())
 }
 
-fn other_images(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
+pub(super) fn other_images(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
     let (ours, theirs) = (here.shape, there.shape);
     let message = format!("{name} knows images of {theirs}, but these are of {ours}");
     (ours != theirs).then(|| Flaw::new(key, message))

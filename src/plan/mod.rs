@@ -6,6 +6,7 @@ pub mod check;
 mod claims;
 mod generated;
 mod grid;
+mod judge;
 mod needs;
 mod start;
 mod training;
@@ -24,6 +25,7 @@ use needs::Needer;
 
 use crate::data::{Catalogue, DatasetSpec};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::measure::About;
 use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
@@ -60,6 +62,8 @@ pub struct Run {
     /// The runs that it needs, in the order of [`Settings::needs`].
     pub earlier: Vec<Earlier>,
     pub settings: Arc<Settings>,
+    /// What measures know of the model beforehand.
+    pub about: Arc<About>,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
     /// Training images of one epoch, generated ones and augmented copies included.
@@ -374,6 +378,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         id: run_id(&settings, seed, &[]),
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
+        about: Arc::clone(&checked.about),
         swept: swept.clone(),
         images: checked.images,
         parameters: checked.parameters,

@@ -13,7 +13,9 @@ use crate::data::Catalogue;
 use crate::error::{Error, Flaw, Kind, Problem, Result, did_you_mean, list};
 use crate::network::{TensorShape, WeightFile};
 use crate::run_name::RunName;
-use crate::spec::{GENERATOR, GENERATORS, LABELLER, Need, Overrides, Resolved, START, Settings};
+use crate::spec::{
+    GENERATOR, GENERATORS, JUDGE, LABELLER, Need, Overrides, Resolved, START, Settings,
+};
 
 /// A run that is trained before another one, which needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +161,7 @@ impl Connector<'_> {
             START => self.compare_with_run(needer, settings, found.0),
             GENERATOR | GENERATORS => self.examine_generator(needer, need.key, settings, found),
             LABELLER => self.examine_labeller(needer, settings, found),
+            JUDGE => self.examine_judge(needer, settings, found),
             _ => Ok(()),
         }
     }

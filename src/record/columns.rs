@@ -1,6 +1,6 @@
 //! Every column of the tables, declared once: its name, what it says, where it comes from.
 
-use super::row::{EpochRow, RunRow, Score};
+use super::row::{EpochRow, Extra, RunRow, Score};
 
 /// What stands in one place of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,14 @@ fn real(value: Option<f64>) -> Cell {
 
 fn whole(value: Option<usize>) -> Cell {
     value.map_or(Cell::Missing, |value| Cell::Whole(value as u64))
+}
+
+fn extra(run: &RunRow, value: fn(&Extra) -> Option<f64>) -> Cell {
+    real(
+        run.measured
+            .as_ref()
+            .and_then(|measured| value(&measured.extra)),
+    )
 }
 
 fn text(value: Option<&str>) -> Cell {
@@ -214,6 +222,31 @@ pub const RUN_COLUMNS: &[Column<RunRow>] = &[
                     .and_then(|score| score.accuracy),
             )
         },
+    ),
+    measure(
+        "test_log_likelihood",
+        "importance-weighted estimate of the test images' log-likelihood, nats per image",
+        |run| extra(run, |extra| extra.log_likelihood),
+    ),
+    measure(
+        "precision_at_10",
+        "share of a test image's 10 nearest ones in code space that are of its class",
+        |run| extra(run, |extra| extra.precision_at_10),
+    ),
+    measure(
+        "frechet_distance",
+        "of samples to test images, in a classifier's features",
+        |run| extra(run, |extra| extra.frechet_distance),
+    ),
+    measure(
+        "active_units",
+        "units of a gaussian code whose means vary over the test set",
+        |run| extra(run, |extra| extra.active_units),
+    ),
+    measure(
+        "anomaly_auc",
+        "area under the ROC curve of the reconstruction error, which tells classes not trained on",
+        |run| extra(run, |extra| extra.anomaly_auc),
     ),
     label(
         "best_epoch",

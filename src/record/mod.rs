@@ -11,5 +11,5 @@ mod watched;
 pub use columns::{Better, Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, write_atomically};
-pub use row::{EpochRow, Measured, Provenance, RunRow, Score, Status};
+pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Score, Status};
 pub use watched::Watched;

@@ -92,6 +92,24 @@ pub struct Measured {
     pub classes: Vec<String>,
     /// Trained numbers of the network.
     pub parameters: usize,
+    #[serde(default)]
+    pub extra: Extra,
+}
+
+/// What is measured of a trained model beyond its loss, each where it makes sense or the file asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extra {
+    /// In nats per test image.
+    pub log_likelihood: Option<f64>,
+    /// From 0 to 1.
+    pub precision_at_10: Option<f64>,
+    /// From 0.
+    pub frechet_distance: Option<f64>,
+    /// A count.
+    pub active_units: Option<f64>,
+    /// From 0 to 1.
+    pub anomaly_auc: Option<f64>,
 }
 
 /// Where a run's numbers come from.

@@ -95,6 +95,11 @@ const SHOWN: &[(&str, usize)] = &[
     ("best_test_accuracy", 4),
     ("validation_accuracy", 4),
     ("train_accuracy", 4),
+    ("test_log_likelihood", 2),
+    ("precision_at_10", 4),
+    ("frechet_distance", 3),
+    ("active_units", 1),
+    ("anomaly_auc", 4),
     ("seconds", 1),
     ("parameters", 0),
 ];

@@ -116,7 +116,7 @@ fn words(condition: &Condition) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Measured, Score};
+    use crate::record::{Extra, Measured, Score};
     use crate::spec::Expect;
 
     fn row(variant: &str, seed: u64, accuracy: Option<f64>) -> RunRow {
@@ -134,6 +134,7 @@ mod tests {
                 best_epoch: None,
                 confusion: Vec::new(),
                 classes: Vec::new(),
+                extra: Extra::default(),
                 parameters: 10,
             });
         }

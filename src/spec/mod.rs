@@ -22,7 +22,7 @@ pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, Overrides, SETTINGS, nested};
 pub use model::{Autoencoder, Classifier, Gan, ModelSpec, WalkBack};
-pub use needs::{GENERATOR, GENERATORS, LABELLER, Need, START};
+pub use needs::{GENERATOR, GENERATORS, JUDGE, LABELLER, Need, START};
 pub use read::{Unreadable, read};
 pub use schema::schema;
 pub use settings::{Settings, Train};

@@ -18,6 +18,9 @@ pub const GENERATORS: &str = "data.generated.runs";
 /// The key of the run that tells the classes of dreamt images.
 pub const LABELLER: &str = "data.generated.labels.classifier";
 
+/// The key of the classifier in whose features samples are compared with images.
+pub const JUDGE: &str = "measure.frechet_distance.run";
+
 /// A run that must be done before another one can begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Need {
@@ -29,7 +32,8 @@ pub struct Need {
 impl Settings {
     /// Whether anything must be there before a run can begin: other runs, or a file of weights.
     pub fn needs_something(&self) -> bool {
-        self.start.is_some() || self.data.generated.as_ref().is_some()
+        let asked = !self.data.generated.is_none() || !self.measure.frechet_distance.is_none();
+        asked || self.start.is_some()
     }
 
     /// The runs that a run with these settings needs where the data has so many classes; those of one key
@@ -38,6 +42,12 @@ impl Settings {
         let need = |key| move |run: RunName| Need { key, run };
         let start = self.start.as_ref().and_then(|start| start.run.clone());
         let mut needs: Vec<Need> = start.map(need(START)).into_iter().collect();
+        let distance = self.measure.frechet_distance.as_ref();
+        needs.extend(
+            distance
+                .map(|distance| distance.run.clone())
+                .map(need(JUDGE)),
+        );
         let Some(generated) = self.data.generated.as_ref() else {
             return needs;
         };
@@ -66,6 +76,10 @@ impl Settings {
             LABELLER => generated
                 .and_then(|generated| generated.labels.as_mut())
                 .map(|labels| &mut labels.classifier),
+            JUDGE => {
+                let distance = self.measure.frechet_distance.0.as_mut();
+                distance.map(|distance| &mut distance.run)
+            }
             // `runs` is one name for several; a start becomes one from a file.
             _ => None,
         };
@@ -110,6 +124,13 @@ mod tests {
                 "data.generated.run a",
                 "data.generated.labels.classifier b"
             ]
+        );
+        assert_eq!(
+            needs(
+                "",
+                "measure = { frechet_distance = { run = { variant = 'd' } } }"
+            ),
+            ["measure.frechet_distance.run d"]
         );
         assert_eq!(
             needs(

@@ -8,7 +8,8 @@ use super::{ModelSpec, Stage, Start};
 use crate::augment::Augment;
 use crate::data::DataFields;
 use crate::error::Flaw;
-use crate::model::Blueprint;
+use crate::measure::{About, Measures};
+use crate::model::{Blueprint, Kind};
 use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
@@ -36,6 +37,9 @@ pub struct Settings {
     pub start: Option<Start>,
     /// How it is trained.
     pub train: Train,
+    /// What is measured when it is trained, besides what is cheap. Default nothing.
+    #[serde(default, skip_serializing_if = "Measures::is_empty")]
+    pub measure: Measures,
     /// Pictures of what it learns. Default: none.
     #[serde(default, skip_serializing_if = "Pictures::is_empty")]
     pub pictures: Pictures,
@@ -154,6 +158,16 @@ impl Settings {
     /// What is known of the trained model before it has weights; the settings have no flaws.
     pub fn blueprint(&self, images: ImageShape, classes: usize) -> Blueprint {
         let (plan, _) = self.network(images, classes);
+        self.blueprint_of(plan, images, classes)
+    }
+
+    /// The same of a network that is planned already.
+    pub fn blueprint_of(
+        &self,
+        plan: network::Plan,
+        images: ImageShape,
+        classes: usize,
+    ) -> Blueprint {
         let walk_back = match &self.model {
             ModelSpec::Autoencoder(autoencoder) => autoencoder.walk_back,
             _ => None,
@@ -165,6 +179,22 @@ impl Settings {
             classes,
             loss: self.train.loss.clone(),
             chain: walk_back.map(|walk_back| walk_back.chain.get()),
+        }
+    }
+
+    /// What is measured of the trained model goes by this; `test` is the number of test images.
+    pub fn about(&self, blueprint: &Blueprint, test: usize) -> About {
+        let classes = blueprint.classes;
+        let trained = self.data.trained(classes);
+        About {
+            kind: blueprint.kind,
+            gaussian: blueprint.kind == Kind::Autoencoder && blueprint.plan.has_gaussian_code(),
+            likelihood: blueprint.loss.nats(blueprint.images.len()).is_some(),
+            generative: blueprint.is_generative(),
+            test,
+            trained_on: (0..classes as u32)
+                .map(|class| trained.contains(&class))
+                .collect(),
         }
     }
 }

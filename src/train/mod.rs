@@ -9,6 +9,7 @@ mod evaluate;
 mod gallery;
 mod gan;
 mod generated;
+mod measured;
 mod set;
 mod step;
 mod stopping;
@@ -474,6 +475,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             },
             classes: self.classes,
             parameters: network.parameters(),
+            extra: measured::extra(self.job, self.whole, &network, &self.device)?,
         };
         if !measured.confusion.is_empty() {
             folder.write_confusion(&measured)?;

@@ -1,0 +1,190 @@
+//! Which images a command takes: those at a path, or a part of the run's own data.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::trained::Trained;
+use crate::data::{Catalogue, Samples, Unlabelled, read_unlabelled};
+use crate::error::{Error, Place, Problem, Result, count};
+use crate::model::Model;
+use crate::rng::Seed;
+
+/// What is taken where no path is given, and of what class files are.
+#[derive(Debug, Clone, Args)]
+pub struct Choice {
+    /// Take images of this part of the run's data, if there is no PATH [default: test]
+    #[arg(long, value_enum)]
+    split: Option<Split>,
+    /// Take the first N images only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    /// The class of the images at PATH, for models that must be told it
+    #[arg(long, value_name = "CLASS")]
+    label: Option<String>,
+}
+
+/// A part of a run's data, as it is before augmentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    Train,
+    Validation,
+    Test,
+}
+
+/// Images as a model takes them.
+pub struct Chosen {
+    /// The files' names; of the run's data the images' numbers from 0.
+    pub names: Vec<String>,
+    /// `[images]`; of files only where the command line says it.
+    pub labels: Option<Vec<u32>>,
+    /// `[images, channels, height, width]`, scaled as in training.
+    pub pixels: Vec<f32>,
+}
+
+impl Choice {
+    /// The images; `usual` is how many of the run's data where the command line does not say it.
+    ///
+    /// # Errors
+    /// There is no such image or class, or the model must be told a class that is not.
+    pub fn take(
+        &self,
+        path: Option<&Path>,
+        usual: Option<usize>,
+        trained: &Trained,
+        model: &dyn Model,
+        catalogue: &Catalogue,
+    ) -> Result<Chosen> {
+        let asked = self.count.map(|count| count as usize);
+        match (path, self.split, &self.label) {
+            (Some(_), Some(_), _) => Err(not_both("--split", "which images are taken")),
+            (None, _, Some(_)) => Err(not_both("--label", "the run's data has classes")),
+            (Some(path), None, label) => {
+                let mut images = Chosen::files(path, trained, catalogue)?;
+                images.tell(label.as_deref(), trained, model)?;
+                Ok(images.first(asked))
+            }
+            (None, split, None) => {
+                let split = split.unwrap_or(Split::Test);
+                let images = Chosen::part(split, trained, catalogue)?;
+                Ok(images.first(asked.or(usual)))
+            }
+        }
+    }
+}
+
+fn not_both(option: &str, why: &str) -> Error {
+    let message = match option {
+        "--split" => "both PATH and `--split` say which images are taken".to_string(),
+        _ => format!("`{option}` is for images at PATH: {why}"),
+    };
+    Error::usage(Problem::new(message).at(Place::Setting(option.to_string())))
+}
+
+impl Chosen {
+    /// A part of the run's data.
+    pub fn part(split: Split, trained: &Trained, catalogue: &Catalogue) -> Result<Self> {
+        let (run, settings) = (&trained.run, &trained.run.settings);
+        let splits = catalogue.load(&settings.data, Seed(run.seed))?;
+        let samples = match split {
+            Split::Train => splits.train,
+            Split::Test => splits.test,
+            Split::Validation => splits.validation.ok_or_else(|| {
+                let message = format!("`{}` has no validation set", run.variant);
+                let place = Place::Setting("--split validation".to_string());
+                Error::usage(Problem::new(message).at(place))
+            })?,
+        };
+        let Samples {
+            mut pixels, labels, ..
+        } = samples;
+        settings.data.scale.apply(&mut pixels);
+        Ok(Chosen {
+            names: (0..labels.len()).map(|number| number.to_string()).collect(),
+            labels: Some(labels),
+            pixels,
+        })
+    }
+
+    /// The images at a path, brought to the shape of the run's; a line on the terminal says how.
+    pub fn files(path: &Path, trained: &Trained, catalogue: &Catalogue) -> Result<Self> {
+        let settings = &trained.run.settings;
+        let (facts, _) = catalogue.check(&settings.data)?;
+        let images = read_unlabelled(path, facts.shape)?;
+        note_changes(&images);
+        let pixels = images.iter().flat_map(|image| &image.pixels);
+        let mut pixels: Vec<f32> = pixels.copied().collect();
+        settings.data.scale.apply(&mut pixels);
+        Ok(Chosen {
+            names: images.into_iter().map(|image| image.name).collect(),
+            labels: None,
+            pixels,
+        })
+    }
+
+    /// Gives all images the class that the command line names.
+    pub fn tell(
+        &mut self,
+        label: Option<&str>,
+        trained: &Trained,
+        model: &dyn Model,
+    ) -> Result<()> {
+        let label = label.map(|name| trained.class(name)).transpose()?;
+        if label.is_none() && model.is_conditional() {
+            let message = format!(
+                "`{}` must be told the class of an image",
+                trained.run.variant
+            );
+            return Err(Error::usage(Problem::new(message).hint("--label CLASS")));
+        }
+        self.labels = label.map(|label| vec![label; self.names.len()]);
+        Ok(())
+    }
+
+    /// The first so many images.
+    pub fn first(mut self, count: Option<usize>) -> Self {
+        if let Some(count) = count.filter(|&count| count < self.names.len()) {
+            self.pixels
+                .truncate(self.pixels.len() / self.names.len() * count);
+            self.names.truncate(count);
+            self.labels = self.labels.map(|mut labels| {
+                labels.truncate(count);
+                labels
+            });
+        }
+        self
+    }
+
+    /// One of the images, by its number from 0.
+    pub fn one(&self, index: usize) -> Option<Self> {
+        let size = self.pixels.len() / self.names.len().max(1);
+        let name = self.names.get(index)?.clone();
+        Some(Chosen {
+            names: vec![name],
+            labels: self.labels.as_ref().map(|labels| vec![labels[index]]),
+            pixels: self.pixels[index * size..(index + 1) * size].to_vec(),
+        })
+    }
+
+    /// What an image's class is called; nothing where it is not known.
+    pub fn class<'a>(&self, index: usize, classes: &'a [String]) -> &'a str {
+        let label = self.labels.as_ref().map(|labels| labels[index] as usize);
+        label
+            .and_then(|label| classes.get(label))
+            .map_or("", String::as_str)
+    }
+}
+
+/// Says what was done to images that had another shape, a line for each kind of change.
+pub fn note_changes(images: &[Unlabelled]) {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for image in images.iter().filter(|image| !image.changes.is_empty()) {
+        match kinds.iter_mut().find(|(known, _)| *known == image.changes) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((&image.changes, 1)),
+        }
+    }
+    for (changes, number) in kinds {
+        eprintln!("note: {} changed: {changes}", count(number, "image"));
+    }
+}

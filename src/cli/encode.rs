@@ -1,0 +1,65 @@
+//! `burnlab encode`: the codes that a trained auto-encoder makes of images.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::chosen::Choice;
+use super::trained::{self, Which};
+use super::{catalogue, csv, print, say};
+use crate::error::{Result, count};
+use crate::record::write_atomically;
+
+#[derive(Debug, Args)]
+pub struct EncodeArguments {
+    /// The experiment, as a path or its name under experiments/
+    file: PathBuf,
+    /// One of its variants [default: the only one]
+    variant: Option<String>,
+    /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the test images]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    /// Write the table to a file instead of printing it
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or ndarray
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Prints or writes the code of every image, as comma-separated values.
+pub fn encode(arguments: EncodeArguments) -> Result<()> {
+    let catalogue = catalogue();
+    let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
+    let variant = variant.as_deref();
+    let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let model = trained.autoencoder("makes no codes of images", &arguments.device, &catalogue)?;
+    let path = path.as_deref();
+    let images = (arguments.choice).take(path, None, &trained, &*model, &catalogue)?;
+    let codes = model.encode(&images.pixels, images.labels.as_deref());
+    let size = codes.len() / images.names.len().max(1);
+    let header = ["image", "label"].map(String::from).into_iter();
+    let header = header.chain((1..=size).map(|unit| format!("code_{unit}")));
+    let classes = &trained.measured.classes;
+    let row = |(index, code): (usize, &[f32])| -> Vec<String> {
+        let name = images.names[index].clone();
+        let label = images.class(index, classes).to_string();
+        let code = code.iter().map(f32::to_string);
+        [name, label].into_iter().chain(code).collect()
+    };
+    let rows = codes.chunks_exact(size.max(1)).enumerate().map(row);
+    let table = csv(std::iter::once(header.collect()).chain(rows))?;
+    match arguments.output {
+        None => print(&table),
+        Some(path) => {
+            write_atomically(&path, &table)?;
+            let codes = count(images.names.len(), "code");
+            let numbers = count(size, "number");
+            say(&format!("wrote {codes} of {numbers} to {}", path.display()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `burnlab neighbours`: the images that a trained auto-encoder holds for most alike.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::chosen::{Chosen, Split};
+use super::trained::{self, Trained, Which};
+use super::{catalogue, csv, picture, print, say};
+use crate::data::Catalogue;
+use crate::error::{Error, Place, Problem, Result, count};
+use crate::measure::{Neighbour, Rows, nearest};
+use crate::model::Model;
+use crate::table::draw;
+
+#[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
+pub struct NeighboursArguments {
+    /// The experiment, as a path or its name under experiments/
+    file: PathBuf,
+    /// One of its variants [default: the only one]
+    variant: Option<String>,
+    /// A PNG or JPEG file, or the number of a test image from 0
+    image: PathBuf,
+    /// Number of neighbours
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..))]
+    count: u16,
+    /// Look among the images of this part of the run's data
+    #[arg(long, value_enum, default_value = "train")]
+    split: Split,
+    /// The class of the image, for models that must be told it
+    #[arg(long, value_name = "CLASS")]
+    label: Option<String>,
+    /// Print comma-separated values instead of a table
+    #[arg(long)]
+    csv: bool,
+    /// Draw the image and its neighbours as a PNG file too
+    #[arg(long, short, value_name = "FILE.png")]
+    output: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or ndarray
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Prints the images whose codes are nearest to that of one image.
+pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
+    let catalogue = catalogue();
+    let variant = arguments.variant.as_deref();
+    let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let model = trained.autoencoder("makes no codes of images", &arguments.device, &catalogue)?;
+    let label = arguments.label.as_deref();
+    let (query, number) = query(&arguments.image, label, &trained, &*model, &catalogue)?;
+    let among = Chosen::part(arguments.split, &trained, &catalogue)?;
+    let own = number
+        .filter(|_| arguments.split == Split::Test)
+        .map(|number| [number]);
+    let code = |images: &Chosen| model.encode(&images.pixels, images.labels.as_deref());
+    let (wanted, codes) = (code(&query), code(&among));
+    let (wanted, codes) = (
+        Rows::new(&wanted, wanted.len()),
+        Rows::new(&codes, wanted.len()),
+    );
+    let count_asked = usize::from(arguments.count);
+    let own = own.as_ref().map(|own| own.as_slice());
+    let found = nearest(wanted, codes, count_asked, own).remove(0);
+    let classes = &trained.measured.classes;
+    let header = ["image", "label", "distance"].map(String::from).to_vec();
+    let row = |near: &Neighbour| {
+        let label = among.class(near.index, classes).to_string();
+        vec![
+            near.index.to_string(),
+            label,
+            format!("{:.4}", near.distance),
+        ]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    match arguments.csv {
+        true => print(&csv(std::iter::once(header).chain(rows.iter().cloned()))?),
+        false => say(&draw(&header, &rows, 2)),
+    }
+    if let Some(path) = &arguments.output {
+        draw_all(path, &query, &among, &found, &trained, &*model)?;
+        if !arguments.csv {
+            let neighbours = count(found.len(), "neighbour");
+            say(&format!(
+                "drew the image and its {neighbours} to {}",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The image that is asked about, and its number if it is a test image.
+fn query(
+    image: &Path,
+    label: Option<&str>,
+    trained: &Trained,
+    model: &dyn Model,
+    catalogue: &Catalogue,
+) -> Result<(Chosen, Option<usize>)> {
+    let number = image.to_str().and_then(|text| text.parse::<usize>().ok());
+    let Some(number) = number.filter(|_| !image.exists()) else {
+        let mut images = Chosen::files(image, trained, catalogue)?;
+        if images.names.len() != 1 {
+            let message = format!("expected one image, found {}", images.names.len());
+            return Err(Error::usage(Problem::new(message).at_file(image)));
+        }
+        images.tell(label, trained, model)?;
+        return Ok((images, None));
+    };
+    if label.is_some() {
+        let message = "`--label` is for a file: test images have classes";
+        let place = Place::Setting("--label".to_string());
+        return Err(Error::usage(Problem::new(message).at(place)));
+    }
+    let test = Chosen::part(Split::Test, trained, catalogue)?;
+    let one = test.one(number).ok_or_else(|| {
+        let images = count(test.names.len(), "test image");
+        let message = format!("there is no test image {number}: there are {images}, from 0");
+        Error::usage(Problem::new(message))
+    })?;
+    Ok((one, Some(number)))
+}
+
+/// The image first, then its neighbours with their classes and distances.
+fn draw_all(
+    path: &Path,
+    query: &Chosen,
+    among: &Chosen,
+    found: &[Neighbour],
+    trained: &Trained,
+    model: &dyn Model,
+) -> Result<()> {
+    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let numbers: Vec<usize> = found.iter().map(|near| near.index).collect();
+    let near = Rows::new(&among.pixels, shape.len()).pick(&numbers);
+    let mut images = picture::images(&query.pixels, shape, scale);
+    images.extend(picture::images(&near, shape, scale));
+    picture::write(path, &picture::grid(&images, images.len().min(11)))
+}

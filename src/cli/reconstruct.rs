@@ -1,0 +1,101 @@
+//! `burnlab reconstruct`: what becomes of images by way of their codes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use image::RgbImage;
+
+use super::chosen::{Choice, Chosen};
+use super::trained::{self, Which};
+use super::{catalogue, csv, picture, print, say};
+use crate::error::{Result, count};
+use crate::measure::errors;
+use crate::table::draw;
+
+/// Images of the run's data that are taken unless the command line says how many.
+const USUAL: usize = 10;
+
+/// Images beside each other.
+const ACROSS: usize = 20;
+
+#[derive(Debug, Args)]
+pub struct ReconstructArguments {
+    /// The experiment, as a path or its name under experiments/
+    file: PathBuf,
+    /// One of its variants [default: the only one]
+    variant: Option<String>,
+    /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the first 10 test images]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    /// Print comma-separated values instead of a table
+    #[arg(long)]
+    csv: bool,
+    /// Draw the images above what becomes of them as a PNG file too
+    #[arg(long, short, value_name = "FILE.png")]
+    output: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or ndarray
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Prints how far each image's reconstruction is from it.
+pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
+    let catalogue = catalogue();
+    let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
+    let variant = variant.as_deref();
+    let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let model = trained.autoencoder("reconstructs no images", &arguments.device, &catalogue)?;
+    let path = path.as_deref();
+    let images = (arguments.choice).take(path, Some(USUAL), &trained, &*model, &catalogue)?;
+    let outputs = model.reconstruct(&images.pixels, images.labels.as_deref());
+    let shape = model.images();
+    let errors = errors(&images.pixels, &outputs, shape.len());
+    let header = ["image", "label", "squared_error"]
+        .map(String::from)
+        .to_vec();
+    let rows = rows(&images, &errors, &trained.measured.classes);
+    match arguments.csv {
+        true => print(&csv(std::iter::once(header).chain(rows))?),
+        false => say(&draw(&header, &rows, 2)),
+    }
+    if let Some(path) = &arguments.output {
+        let scale = trained.run.settings.data.scale;
+        let inputs = picture::images(&images.pixels, shape, scale);
+        let outputs = picture::images(&outputs, shape, scale);
+        picture::write(path, &above(inputs, outputs))?;
+        if !arguments.csv {
+            let images = count(images.names.len(), "image");
+            say(&format!("drew {images} to {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Rows of images, each above the row of what becomes of them.
+fn above(inputs: Vec<RgbImage>, outputs: Vec<RgbImage>) -> RgbImage {
+    let across = inputs.len().min(ACROSS);
+    let blank = inputs
+        .first()
+        .map(|image| RgbImage::from_pixel(image.width(), image.height(), image::Rgb([255; 3])));
+    let row = |images: &[RgbImage]| {
+        let rest = blank.iter().cycle().take(across - images.len());
+        images.iter().chain(rest).cloned().collect::<Vec<_>>()
+    };
+    let pairs = inputs.chunks(ACROSS).zip(outputs.chunks(ACROSS));
+    let rows: Vec<RgbImage> = pairs
+        .flat_map(|(inputs, outputs)| [row(inputs), row(outputs)].concat())
+        .collect();
+    picture::grid(&rows, across)
+}
+
+/// The mean squared error of every image, a pixel.
+fn rows(images: &Chosen, errors: &[f64], classes: &[String]) -> Vec<Vec<String>> {
+    let row = |(index, error): (usize, &f64)| {
+        let label = images.class(index, classes).to_string();
+        vec![images.names[index].clone(), label, format!("{error:.6}")]
+    };
+    errors.iter().enumerate().map(row).collect()
+}

@@ -1,0 +1,205 @@
+//! How far a generative model's samples are from real images, seen with a trained classifier's eyes.
+
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Rows, Subject, Take};
+use crate::data::Scale;
+use crate::model::Model;
+use crate::rng::Purpose;
+use crate::run_name::RunName;
+use crate::tagged::Choice;
+use crate::value::Positive;
+
+/// Images that the classifier looks at at a time.
+const AT_A_TIME: usize = 500;
+
+/// Features at most: the distance takes matrices of this size apart.
+pub const WIDEST: usize = 2048;
+
+/// The distance of normal distributions fitted to the features of as many samples and of all test images:
+/// Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017,
+/// equation 6, with a classifier of one's own in place of Inception.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FrechetDistance {
+    /// Samples drawn. Default 10,000.
+    #[serde(default = "ten_thousand")]
+    pub samples: Positive,
+    /// The classifier in whose features they are compared, which is trained first.
+    pub run: RunName,
+    /// The layer of the classifier that gives the features, 2048 at most. Default: of the layers with
+    /// weights the one before the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+}
+
+fn ten_thousand() -> Positive {
+    Positive(10_000)
+}
+
+/// The classifier that looks.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    pub model: &'a dyn Model,
+    /// What it was trained with.
+    pub scale: Scale,
+}
+
+impl Choice for FrechetDistance {
+    const WHAT: &'static str = "a measure";
+}
+
+impl Take for FrechetDistance {
+    const COLUMN: &'static str = "frechet_distance";
+
+    fn hindrance(&self, about: &About) -> Option<String> {
+        (!about.generative).then(|| "no samples can be drawn from the model".to_string())
+    }
+
+    fn take(&self, subject: &Subject) -> Option<f64> {
+        let judge = subject.judge?;
+        let layer = match &self.layer {
+            Some(layer) => layer.clone(),
+            None => default_layer(judge.model)?,
+        };
+        let real = Moments::of_images(subject, judge, &layer, subject.images)?;
+        let samples = samples(subject, self.samples.get())?;
+        let drawn = Moments::of_images(subject, judge, &layer, &samples)?;
+        Some(real.distance(&drawn))
+    }
+}
+
+/// Samples of all classes in turn, where the model is told the class.
+fn samples(subject: &Subject, count: usize) -> Option<Vec<f32>> {
+    let model = subject.model;
+    let classes = model.classes() as u32;
+    let labels: Vec<u32> = (0..count as u32).map(|number| number % classes).collect();
+    let size = model.images().len();
+    let starts = subject.starts.chunks_exact(size).cycle().take(count);
+    let starts: Vec<f32> = starts.flatten().copied().collect();
+    let seed = subject.seed.number(Purpose::Extra, &[1]);
+    let labels = model.is_conditional().then_some(labels.as_slice());
+    model.sample(count, labels, &starts, seed)
+}
+
+/// The layer before the last one, if there are two, of those that tensors belong to.
+pub fn last_hidden<'a>(layers: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut layers: Vec<&str> = layers.into_iter().collect();
+    layers.dedup();
+    layers.len().checked_sub(2).map(|before| layers[before])
+}
+
+/// The last hidden layer of a model.
+fn default_layer(model: &dyn Model) -> Option<String> {
+    let weights = model.weights();
+    let names = weights.iter().map(|tensor| tensor.name.as_str());
+    let layers = names.filter_map(|name| Some(name.rsplit_once('/')?.0));
+    last_hidden(layers).map(String::from)
+}
+
+/// The normal distribution nearest to many features.
+pub(super) struct Moments {
+    mean: DVector<f64>,
+    covariance: DMatrix<f64>,
+}
+
+impl Moments {
+    pub fn of(features: Rows) -> Self {
+        Moments {
+            mean: features.mean(),
+            covariance: features.covariance(),
+        }
+    }
+
+    /// Of what the classifier's layer makes of images that are scaled as the model measured takes them.
+    fn of_images(subject: &Subject, judge: Judge, layer: &str, images: &[f32]) -> Option<Self> {
+        let size = subject.model.images().len();
+        let (mut features, mut width) = (Vec::new(), 0);
+        for some in images.chunks(AT_A_TIME * size) {
+            let mut seen = some.to_vec();
+            subject.scale.undo(&mut seen);
+            judge.scale.apply(&mut seen);
+            let activations = judge.model.activations(layer, &seen, None)?;
+            width = activations.shape.len();
+            features.extend(activations.after);
+        }
+        (width > 0).then(|| Moments::of(Rows::new(&features, width)))
+    }
+
+    /// `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, from 0. The last trace is that of the root of
+    /// `S1^(1/2) S2 S1^(1/2)`, which is symmetric.
+    pub fn distance(&self, other: &Moments) -> f64 {
+        let root = root(&self.covariance);
+        let product = &root * &other.covariance * &root;
+        let product = (&product + product.transpose()) * 0.5;
+        let values = product.symmetric_eigenvalues();
+        let common: f64 = values.iter().map(|value| value.max(0.0).sqrt()).sum();
+        let traces = self.covariance.trace() + other.covariance.trace();
+        let means = (&self.mean - &other.mean).norm_squared();
+        // Of equal distributions rounding may leave less than nothing.
+        (means + traces - 2.0 * common).max(0.0)
+    }
+}
+
+/// The symmetric root of a covariance.
+fn root(covariance: &DMatrix<f64>) -> DMatrix<f64> {
+    let SymmetricEigen {
+        eigenvectors,
+        eigenvalues,
+    } = SymmetricEigen::new(covariance.clone());
+    let roots = eigenvalues.map(|value| value.max(0.0).sqrt());
+    &eigenvectors * DMatrix::from_diagonal(&roots) * eigenvectors.transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, about};
+    use super::*;
+
+    #[test]
+    fn one_dimension_is_worked_out_by_hand() {
+        let of = |values: &[f32]| Moments::of(Rows::new(values, 1));
+        // Means 0 and 3, standard deviations 1 and 3: 9 + (1 - 3)^2.
+        let (narrow, wide) = (of(&[-1.0, 0.0, 1.0]), of(&[0.0, 3.0, 6.0]));
+        assert!((narrow.distance(&wide) - 13.0).abs() < 1e-12);
+        assert!((wide.distance(&narrow) - 13.0).abs() < 1e-12);
+        assert!(wide.distance(&wide) < 1e-12);
+    }
+
+    #[test]
+    fn samples_are_seen_on_the_classifier_s_scale() {
+        // The fake's features are the images themselves and its samples are drawn from 0 to 1.
+        let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
+        let (model, judge) = (Fake, Fake);
+        let about = about();
+        let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();
+        let subject = |scale: [f64; 2]| Subject {
+            scale: Scale(scale),
+            ..model.subject(&about, &images, &[0; 100])
+        };
+        assert_eq!(fields.take(&subject([0.0, 1.0])), None);
+        let distance = |from: [f64; 2], to: [f64; 2]| {
+            let judge = Judge {
+                model: &judge,
+                scale: Scale(to),
+            };
+            let judge = Some(judge);
+            let subject = Subject {
+                judge,
+                ..subject(from)
+            };
+            fields.take(&subject).unwrap()
+        };
+        let same = distance([0.0, 1.0], [0.0, 1.0]);
+        let tenfold = distance([0.0, 1.0], [0.0, 10.0]);
+        assert!(same > 0.1, "{same}");
+        assert!((tenfold / same - 100.0).abs() < 1e-3, "{same} {tenfold}");
+    }
+
+    #[test]
+    fn features_are_those_of_the_last_hidden_layer() {
+        assert_eq!(default_layer(&Fake).as_deref(), Some("dense_1"));
+    }
+}

@@ -1,0 +1,195 @@
+//! The vocabulary of measures: numbers about a trained model beyond its loss.
+//!
+//! One file a measure, one line in the registry below; and the mathematics that they share with pictures
+//! and commands. Asks a model in plain numbers only, and knows nothing of training, files or tables.
+
+mod nearest;
+#[cfg(test)]
+mod peers;
+mod principal;
+mod rows;
+#[cfg(test)]
+mod testing;
+
+pub use anomaly_auc::{area_under_curve, errors};
+pub use frechet_distance::{Judge, WIDEST, last_hidden};
+pub use nearest::{Neighbour, nearest};
+pub use principal::{Components, principal_components};
+pub use rows::Rows;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Scale;
+use crate::error::Flaw;
+use crate::model::{Kind, Model};
+use crate::record::Extra;
+use crate::rng::Seed;
+use crate::tagged::OrNone;
+
+/// What is known of a model and its data before it is trained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    pub kind: Kind,
+    /// Whether its code is drawn from a normal distribution of each image's own.
+    pub gaussian: bool,
+    /// Whether its loss is minus the log of a likelihood, in nats.
+    pub likelihood: bool,
+    pub generative: bool,
+    /// Number of test images.
+    pub test: usize,
+    /// Whether the model is trained on a class, by the class's number.
+    pub trained_on: Vec<bool>,
+}
+
+/// A trained model and what it is measured with. Images are scaled as in training.
+pub struct Subject<'a> {
+    pub model: &'a dyn Model,
+    pub about: &'a About,
+    /// All test images, `[images, channels, height, width]`.
+    pub images: &'a [f32],
+    /// Their classes.
+    pub labels: &'a [u32],
+    /// Training images, from which a chain of samples sets out.
+    pub starts: &'a [f32],
+    pub scale: Scale,
+    /// In whose features samples and images are compared, where that is asked.
+    pub judge: Option<Judge<'a>>,
+    pub seed: Seed,
+}
+
+impl Subject<'_> {
+    /// The codes of all test images.
+    fn codes(&self) -> Vec<f32> {
+        self.model.encode(self.images, Some(self.labels))
+    }
+
+    /// Some of the test images, spread evenly over all, with their classes.
+    fn some(&self, count: usize) -> (Vec<f32>, Vec<u32>) {
+        let images = Rows::new(self.images, self.model.images().len());
+        let chosen = spread(count, self.labels.len());
+        let labels = chosen.iter().map(|&index| self.labels[index]).collect();
+        (images.pick(&chosen), labels)
+    }
+}
+
+/// So many numbers below `all`, spread evenly; all of them where there are no more.
+fn spread(count: usize, all: usize) -> Vec<usize> {
+    let count = count.min(all);
+    (0..count).map(|number| number * all / count).collect()
+}
+
+/// A measure with what a file says of it.
+trait Take {
+    /// The column of `summary.csv`.
+    const COLUMN: &'static str;
+
+    /// Why such a model has no such number, in a sentence; `None` if it has.
+    fn hindrance(&self, about: &About) -> Option<String>;
+
+    /// The number, of a model that nothing hinders it of; `None` if it is no finite one.
+    fn take(&self, subject: &Subject) -> Option<f64>;
+}
+
+/// Declares every measure once: its file, which is its name, and its fields.
+macro_rules! measures {
+    (
+        asked { $($(#[doc = $doc:literal])* $asked:ident: $Asked:ident;)* }
+        always { $($always:ident: $Always:ident;)* }
+    ) => {
+        $(mod $asked; pub use $asked::$Asked;)*
+        $(mod $always; use $always::$Always;)*
+
+        /// What is measured besides what is always measured; each may also be "none". Default none.
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Measures {
+            $(
+                $(#[doc = $doc])*
+                #[serde(skip_serializing_if = "OrNone::is_none")]
+                pub $asked: OrNone<$Asked>,
+            )*
+        }
+
+        impl Measures {
+            /// Whether nothing is asked for.
+            pub fn is_empty(&self) -> bool {
+                true $(&& self.$asked.is_none())*
+            }
+
+            /// What cannot be measured of such a model; keys are such as `log_likelihood`.
+            pub fn flaws(&self, about: &About) -> Vec<Flaw> {
+                let mut flaws = Vec::new();
+                $(
+                    let hindrance = self.$asked.as_ref().and_then(|asked| asked.hindrance(about));
+                    flaws.extend(hindrance.map(|reason| {
+                        let name = stringify!($asked);
+                        Flaw::new(name, format!("`{name}` cannot be measured: {reason}"))
+                    }));
+                )*
+                flaws
+            }
+
+            /// Why a column of `summary.csv` stays empty for such a model, in a sentence; `None` if it
+            /// does not, or another room fills it.
+            pub fn unmeasured(&self, column: &str, about: &About) -> Option<String> {
+                $(
+                    if column == $Asked::COLUMN {
+                        let asked = self.$asked.as_ref();
+                        let unasked = || {
+                            let key = concat!("measure.", stringify!($asked));
+                            Some(format!("there is no `{key}`"))
+                        };
+                        return asked.map_or_else(unasked, |asked| asked.hindrance(about));
+                    }
+                )*
+                $(
+                    if column == $Always::COLUMN {
+                        return $Always.hindrance(about);
+                    }
+                )*
+                None
+            }
+
+            /// Whether nothing can be measured of such a model.
+            pub fn is_idle(&self, about: &About) -> bool {
+                let asked = [$(
+                    self.$asked.as_ref().is_none_or(|asked| asked.hindrance(about).is_some()),
+                )*];
+                let always = [$($Always.hindrance(about).is_some(),)*];
+                asked.into_iter().chain(always).all(|idle| idle)
+            }
+
+            /// Measures a trained model.
+            pub fn take(&self, subject: &Subject) -> Extra {
+                Extra {
+                    $($asked: self.$asked.as_ref().and_then(|asked| number(asked, subject)),)*
+                    $($always: number(&$Always, subject),)*
+                }
+            }
+        }
+    };
+}
+
+measures! {
+    asked {
+        /// The importance-weighted estimate of the test images' log-likelihood (Burda et al. 2015), of
+        /// models with a gaussian code.
+        log_likelihood: LogLikelihood;
+        /// How many of an image's 10 nearest neighbours in code space are of its class.
+        precision_at_10: PrecisionAt10;
+        /// The distance of a generative model's samples to the test images in the features of a trained
+        /// classifier (Heusel et al. 2017).
+        frechet_distance: FrechetDistance;
+    }
+    always {
+        active_units: ActiveUnits;
+        anomaly_auc: AnomalyAuc;
+    }
+}
+
+fn number(measure: &impl Take, subject: &Subject) -> Option<f64> {
+    let sound = measure.hindrance(subject.about).is_none();
+    let taken = sound.then(|| measure.take(subject)).flatten();
+    taken.filter(|number| number.is_finite())
+}

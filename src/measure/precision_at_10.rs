@@ -1,0 +1,89 @@
+//! Whether images that are near in code space are of one class: what an image search by codes is worth.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Rows, Subject, Take, nearest, spread};
+use crate::model::Kind;
+use crate::tagged::Choice;
+use crate::value::Positive;
+
+/// Neighbours that are looked at.
+const NEAREST: usize = 10;
+
+/// The share of the 10 test images nearest to a test image, itself left out, that are of its class; the
+/// mean over all that are asked about. Distances are Euclidean, between codes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrecisionAt10 {
+    /// Test images that are asked about, spread evenly over all of them; all where there are fewer. Default
+    /// 1000.
+    pub queries: Positive,
+}
+
+impl Default for PrecisionAt10 {
+    fn default() -> Self {
+        PrecisionAt10 {
+            queries: Positive(1000),
+        }
+    }
+}
+
+impl Choice for PrecisionAt10 {
+    const WHAT: &'static str = "a measure";
+}
+
+impl Take for PrecisionAt10 {
+    const COLUMN: &'static str = "precision_at_10";
+
+    fn hindrance(&self, about: &About) -> Option<String> {
+        if about.kind != Kind::Autoencoder {
+            return Some("the model makes no codes of images".to_string());
+        }
+        let few = about.test <= NEAREST;
+        few.then(|| format!("there are only {} test images", about.test))
+    }
+
+    fn take(&self, subject: &Subject) -> Option<f64> {
+        let codes = subject.codes();
+        let codes = Rows::new(&codes, subject.model.code()?.len());
+        Some(precision(codes, subject.labels, self.queries.get()))
+    }
+}
+
+/// The mean precision over some rows, spread evenly.
+pub(super) fn precision(codes: Rows, labels: &[u32], queries: usize) -> f64 {
+    let queries = spread(queries, codes.len());
+    let values = codes.pick(&queries);
+    let wanted = Rows::new(&values, codes.width());
+    let found = nearest(wanted, codes, NEAREST, Some(&queries));
+    let of_class = |(&query, neighbours): (&usize, &Vec<super::Neighbour>)| {
+        let same = |near: &&super::Neighbour| labels[near.index] == labels[query];
+        neighbours.iter().filter(same).count()
+    };
+    let right: usize = queries.iter().zip(&found).map(of_class).sum();
+    right as f64 / (NEAREST * queries.len()) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fake, about};
+    use super::*;
+
+    #[test]
+    fn classes_that_lie_apart_are_found_and_mixed_ones_by_chance() {
+        // Codes are the first two pixels: class 0 lies left, class 1 right.
+        let images: Vec<f32> = (0..60)
+            .flat_map(|at| [(at % 2) as f32 * 100.0, at as f32, 0.0, 0.0])
+            .collect();
+        let (model, about) = (Fake, about());
+        let fields = PrecisionAt10::default();
+        let apart: Vec<u32> = (0..60).map(|at| at % 2).collect();
+        let subject = model.subject(&about, &images, &apart);
+        assert_eq!(fields.take(&subject), Some(1.0));
+        let wrong: Vec<u32> = (0..60).map(|at| u32::from(at >= 30)).collect();
+        let subject = model.subject(&about, &images, &wrong);
+        let precision = fields.take(&subject).unwrap();
+        assert!(precision > 0.7 && precision < 1.0, "{precision}");
+    }
+}

@@ -1,0 +1,144 @@
+//! A model that tests can see through.
+
+use rand::Rng as _;
+
+use super::{About, Subject};
+use crate::data::Scale;
+use crate::model::{Activations, Kind, Model, WeightTensor};
+use crate::rng::{Purpose, Seed};
+use crate::shape::{ImageShape, Shape};
+
+/// An auto-encoder of images of 2 by 2: the code is their first two pixels, the others are lost. Its
+/// samples are drawn evenly from 0 to 1; its layer `dense_1` gives back the image.
+pub struct Fake;
+
+/// Nothing hinders any measure but that of anomalies.
+pub fn about() -> About {
+    About {
+        kind: Kind::Autoencoder,
+        gaussian: true,
+        likelihood: true,
+        generative: true,
+        test: 100,
+        trained_on: vec![true, true],
+    }
+}
+
+impl Fake {
+    pub fn subject<'a>(
+        &'a self,
+        about: &'a About,
+        images: &'a [f32],
+        labels: &'a [u32],
+    ) -> Subject<'a> {
+        Subject {
+            model: self,
+            about,
+            images,
+            labels,
+            starts: images,
+            scale: Scale::default(),
+            judge: None,
+            seed: Seed(0),
+        }
+    }
+}
+
+impl Model for Fake {
+    fn kind(&self) -> Kind {
+        Kind::Autoencoder
+    }
+
+    fn images(&self) -> ImageShape {
+        ImageShape::new(1, 2, 2)
+    }
+
+    fn code(&self) -> Option<Shape> {
+        Some(Shape::Features(2))
+    }
+
+    fn is_generative(&self) -> bool {
+        true
+    }
+
+    fn is_conditional(&self) -> bool {
+        false
+    }
+
+    fn classes(&self) -> usize {
+        2
+    }
+
+    fn encode(&self, images: &[f32], _: Option<&[u32]>) -> Vec<f32> {
+        images
+            .chunks(4)
+            .flat_map(|image| &image[..2])
+            .copied()
+            .collect()
+    }
+
+    fn decode(&self, codes: &[f32], _: Option<&[u32]>) -> Vec<f32> {
+        codes
+            .chunks(2)
+            .flat_map(|code| [code[0], code[1], 0.0, 0.0])
+            .collect()
+    }
+
+    fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
+        self.decode(&self.encode(images, labels), labels)
+    }
+
+    fn corrupt(&self, _: &[f32], _: u64) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn sample(
+        &self,
+        count: usize,
+        _: Option<&[u32]>,
+        starts: &[f32],
+        seed: u64,
+    ) -> Option<Vec<f32>> {
+        assert_eq!(starts.len(), count * 4);
+        let mut rng = Seed(seed).stream(Purpose::Extra, &[]);
+        Some((0..count * 4).map(|_| rng.random()).collect())
+    }
+
+    fn scores(&self, _: &[f32]) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn activations(&self, layer: &str, images: &[f32], _: Option<&[u32]>) -> Option<Activations> {
+        (layer == "dense_1").then(|| Activations {
+            shape: Shape::Features(4),
+            before: images.to_vec(),
+            after: images.to_vec(),
+            function: None,
+        })
+    }
+
+    /// The number of the draw and the image's first pixel together.
+    fn log_weights(
+        &self,
+        images: &[f32],
+        _: Option<&[u32]>,
+        draws: usize,
+        _: u64,
+    ) -> Option<Vec<f64>> {
+        let weights = |image: &[f32]| {
+            let first = f64::from(image[0]);
+            (0..draws).map(move |draw| draw as f64 + first)
+        };
+        Some(images.chunks(4).flat_map(weights).collect())
+    }
+
+    fn weights(&self) -> Vec<WeightTensor> {
+        let names = ["dense_1/weight", "dense_1/bias", "dense_2/weight"];
+        let tensor = |name: &str| WeightTensor {
+            name: name.to_string(),
+            shape: vec![1],
+            values: vec![0.0],
+        };
+        names.map(tensor).to_vec()
+    }
+}
