@@ -2,6 +2,8 @@
 
 use crate::data::Validation;
 use crate::error::{Flaw, Place, Problem, did_you_mean};
+use crate::measure::About;
+use crate::network::Kind;
 use crate::record::metric_names;
 use crate::spec::{Chain, Condition, Expect, read};
 
@@ -113,7 +115,8 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant)
         };
         let unmeasured = runs.iter().filter(is_named).find_map(|run| {
-            let reason = (run.settings.measure).unmeasured(&expect.metric, &run.about)?;
+            let asked = || (run.settings.measure).unmeasured(&expect.metric, &run.about);
+            let reason = not_of_kind(&expect.metric, &run.about).or_else(asked)?;
             let (metric, variant) = (&expect.metric, &run.variant);
             let message = format!("`{metric}` of `{variant}` is not measured: {reason}");
             Some(Flaw::new("metric", message))
@@ -146,4 +149,22 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             (None, flaws)
         }
     }
+}
+
+/// Why a score is none of such a model, in a sentence.
+fn not_of_kind(metric: &str, about: &About) -> Option<String> {
+    let is_of = |score: &str| metric.ends_with(score);
+    let reason = match about.kind {
+        kind if is_of("_accuracy") && kind != Kind::Classifier => "the model is no classifier",
+        kind if is_of("_reconstruction") && kind != Kind::Autoencoder => {
+            "the model is no auto-encoder"
+        }
+        kind if is_of("_discriminator_loss") && kind != Kind::Gan => "the model is no GAN",
+        _ if (is_of("_kl") || is_of("_elbo")) && !about.gaussian => "it has no `gaussian_code`",
+        _ if is_of("_elbo") && !about.likelihood => {
+            "its loss is no likelihood, as `binary_cross_entropy` is"
+        }
+        _ => return None,
+    };
+    Some(reason.to_string())
 }

@@ -90,6 +90,7 @@ const SHOWN: &[(&str, usize)] = &[
     ("test_accuracy", 4),
     ("test_loss", 4),
     ("test_reconstruction", 4),
+    ("test_discriminator_loss", 4),
     ("test_kl", 2),
     ("test_elbo", 2),
     ("best_test_accuracy", 4),

@@ -137,6 +137,9 @@ impl Course {
     }
 }
 
+/// Rows of a training told in steps, unless `log_every` asks for more.
+const MOST_ROWS: usize = 100;
+
 impl Train {
     /// The course of a training with so many images in an epoch, the augmented copies included.
     pub fn course(&self, images: usize) -> Course {
@@ -149,7 +152,9 @@ impl Train {
                 (epochs, None) => epoch * epochs.unwrap_or(self.epochs).get(),
             };
             let row = match steps {
-                Some(_) => self.log_every.map_or(epoch, Positive::get),
+                Some(_) => self
+                    .log_every
+                    .map_or(epoch.max(all.div_ceil(MOST_ROWS)), Positive::get),
                 None => epoch,
             };
             let leg = Leg {

@@ -54,11 +54,11 @@ pub struct Train {
     /// Steps of the training, in place of `epochs`. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Positive>,
-    /// Steps that make a row of `epochs.csv`, where training is told in steps. Default as many as a pass over
-    /// the training images has.
+    /// Steps that make a row of `epochs.csv`, where training is told in steps. Default a hundredth of all, a
+    /// pass over the training images at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_every: Option<Positive>,
-    /// Parts of the training one after another, each with its own length in place of `epochs`. Default
+    /// Parts of the training one after another, each with its own length: `epochs` says nothing then. Default
     /// none: all in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,

@@ -301,6 +301,11 @@ fn change_layers(
                         let at: Vec<String> = path.iter().chain([name, key]).cloned().collect();
                         change_layers(below, inner, &at, origin)?
                     }
+                    (Some(Value::Dict(tag, below)), Value::Dict(_, inner))
+                        if *key == "activity" =>
+                    {
+                        Value::Dict(*tag, over(below, inner))
+                    }
                     _ => value.clone(),
                 };
                 fields.insert(key.clone(), value);
@@ -308,6 +313,21 @@ fn change_layers(
         }
     }
     Ok(Value::from(layers))
+}
+
+/// Tables within a field, merged key by key; other fields that are tables are choices of one.
+fn over(below: &Dict, dict: &Dict) -> Dict {
+    let mut merged = below.clone();
+    for (key, value) in dict {
+        let value = match (merged.get(key), value) {
+            (Some(Value::Dict(tag, below)), Value::Dict(_, dict)) => {
+                Value::Dict(*tag, over(below, dict))
+            }
+            _ => value.clone(),
+        };
+        merged.insert(key.clone(), value);
+    }
+    merged
 }
 
 fn layer_name(layer: &Value) -> Option<String> {
@@ -401,6 +421,14 @@ mod tests {
         assert_eq!(
             resolved.json["layers"][0]["repeat"]["layers"][0]["dense"]["units"],
             9
+        );
+        let sparse = "layers = [{ dense = { name = 'deep', activity = { l1 = 0.5, kl = { target = 0.1, weight = 2 } } } }]";
+        let resolved = stack(&[sparse, "layers.deep.activity.kl.weight = 9"]).unwrap();
+        let activity = &resolved.json["layers"][0]["dense"]["activity"];
+        assert_eq!(activity["kl"]["weight"], 9);
+        assert_eq!(
+            (&activity["kl"]["target"], &activity["l1"]),
+            (&0.1.into(), &0.5.into())
         );
         let problem = stack(&[list, "layers.depe.units = 9"]).unwrap_err();
         assert_eq!(problem.message, "no layer of `layers` is called `depe`");

@@ -152,7 +152,7 @@ impl<'a, B: Kernels> Task<'a, B> {
         };
         let weight = Tensor::full([1], size as f64, &clean.device());
         Told {
-            reconstruction: parts.more.as_ref().map(|_| parts.reconstruction.clone()),
+            reconstruction: Some(parts.reconstruction.clone()),
             kl: parts.kl.clone(),
             elbo: nats.zip(parts.kl.as_ref()).map(bound),
             ..Told::new(parts.sum(), weight, size)
