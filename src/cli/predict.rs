@@ -9,7 +9,8 @@ use super::trained::{self, Which};
 use super::{catalogue, csv, print, say};
 use crate::backend::Device;
 use crate::data::{Unlabelled, read_unlabelled};
-use crate::error::Result;
+use crate::error::{Error, Problem, Result};
+use crate::network::Kind;
 use crate::plan::check::planned;
 use crate::predict::{Measure, Trained};
 use crate::table::draw;
@@ -42,6 +43,14 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     let variant = arguments.variant.as_deref();
     let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let settings = &found.run.settings;
+    if found.run.about.kind != Kind::Classifier {
+        let message = format!(
+            "`{}` is no classifier: it finds no classes",
+            found.run.variant
+        );
+        let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
+        return Err(Error::usage(Problem::new(message).hint(hint)));
+    }
     let (facts, _) = catalogue.check(&settings.data)?;
     let images = read_unlabelled(&arguments.path, facts.shape)?;
     let mut pixels: Vec<f32> = images

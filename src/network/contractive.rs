@@ -1,6 +1,7 @@
 //! How far an encoder moves its code when its input moves: the norm of its Jacobian, exact and
 //! differentiable, for encoders made of dense layers.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -22,6 +23,11 @@ impl Plan {
             },
             Flow::Block { .. } => false,
         };
+        let is_dense = |node: &Node| node.key == "dense";
+        if nodes.iter().all(known) && !nodes.iter().any(is_dense) {
+            let message = "`contractive` needs a `dense` layer in the encoder";
+            return Some(Flaw::new("", message));
+        }
         let index = nodes.iter().position(|node| !known(node))?;
         let message = format!(
             "`contractive` needs an encoder of `flatten` and `dense` layers with sigmoid, tanh, relu or no \
@@ -70,7 +76,11 @@ impl<B: Kernels> Network<B> {
                 steps.push((weight, slope(function, y.clone())));
             }
         }
-        let norm = squared_norm(steps);
+        // A stage may lead past all of them.
+        let norm = match steps.is_empty() {
+            true => Tensor::zeros([1], &self.devices()[0]),
+            false => squared_norm(steps),
+        };
         (signal, norm)
     }
 }

@@ -130,7 +130,7 @@ impl Plan {
         if skip.is_empty() {
             return (plan, Vec::new());
         }
-        let names = self.names_of_all();
+        let names = self.names_in_rows();
         let flaws = skip.flaws("skip", &names);
         if !flaws.is_empty() {
             return (
@@ -156,13 +156,15 @@ impl Plan {
         (plan, flaw.into_iter().collect())
     }
 
-    /// The names of all layers and blocks.
-    fn names_of_all(&self) -> Vec<&str> {
+    /// The names of the layers and blocks that stand in a row, where one may be left out.
+    fn names_in_rows(&self) -> Vec<&str> {
         fn add<'a>(nodes: &'a [Node], names: &mut Vec<&'a str>) {
             for node in nodes {
                 names.push(&node.name);
-                if let Flow::Block { lists, .. } = &node.flow {
-                    lists.iter().for_each(|list| add(list, names));
+                if let Flow::Block { spec, lists } = &node.flow
+                    && let LayerSpec::Sequential(_) = **spec
+                {
+                    add(&lists[0], names);
                 }
             }
         }
@@ -192,17 +194,42 @@ impl Plan {
         specs.any(|spec| matches!(spec, LayerSpec::ConcatLabel(_)))
     }
 
-    /// Whether some layer corrupts its input in training.
-    pub fn has_noise(&self) -> bool {
-        let mut specs = self.layers.iter().map(|layer| &layer.spec);
-        specs.any(|spec| {
-            matches!(
-                spec,
+    /// Whether some layer whose name starts so, such as `encoder.`, corrupts its input in training.
+    pub fn has_noise(&self, scope: &str) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| {
+            let is_noise = matches!(
+                layer.spec,
                 LayerSpec::GaussianNoise(_)
                     | LayerSpec::MaskNoise(_)
                     | LayerSpec::SaltAndPepperNoise(_)
-            )
+            );
+            is_noise && layer.name.starts_with(scope)
         })
+    }
+
+    /// Whether a block of this key stands anywhere.
+    pub fn has_block(&self, key: &str) -> bool {
+        fn stands(nodes: &[Node], key: &str) -> bool {
+            nodes.iter().any(|node| match &node.flow {
+                Flow::Layer(_) => false,
+                Flow::Block { lists, .. } => {
+                    node.key == key || lists.iter().any(|list| stands(list, key))
+                }
+            })
+        }
+        stands(&self.nodes, key)
+    }
+
+    /// The last layer of the part with this number, also inside lists in a row.
+    pub fn last_layer(&self, part: usize) -> Option<&Planned> {
+        let mut nodes = self.part(part);
+        loop {
+            match &nodes.last()?.flow {
+                Flow::Layer(layer) => return Some(&self.layers[*layer]),
+                Flow::Block { lists, .. } => nodes = lists.last()?,
+            }
+        }
     }
 
     /// Cost of the whole network.
@@ -322,7 +349,7 @@ mod tests {
             let list = format!("{{ repeat = {{ times = 1, layers = [{layer}] }} }}");
             let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
             assert_eq!(flaws, []);
-            (plan.is_conditional(), plan.has_noise())
+            (plan.is_conditional(), plan.has_noise(""))
         };
         assert_eq!(of("'concat_label'"), (true, false));
         assert_eq!(of("{ mask_noise = { keep = 0.7 } }"), (false, true));

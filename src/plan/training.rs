@@ -56,6 +56,12 @@ fn of_kind(settings: &Settings) -> Vec<Flaw> {
         let message = "`accumulate` is not for a GAN, whose steps are two";
         flaws.push(Flaw::new("train.accumulate", message).hint("a larger `batch_size`"));
     }
+    if train.accumulate.get() > 1 && train.loss.step_factor(2) != 1.0 {
+        let name = train.loss.spec().key();
+        let message =
+            format!("`accumulate` takes means of batches, but `{name}` sums over a batch");
+        flaws.push(Flaw::new("train.accumulate", message).hint("over_batch = \"mean\""));
+    }
     let watched = [
         train.best.map(|best| ("train.best.metric", best.metric)),
         train

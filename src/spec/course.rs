@@ -228,6 +228,14 @@ impl Train {
                 flaws.push(Flaw::new("early_stopping", message).hint("give each stage its length"));
             }
         }
+        let names: Vec<String> = (0..self.stages.len())
+            .map(|stage| self.stage_name(stage))
+            .collect();
+        let twice = (1..names.len()).find(|&number| names[..number].contains(&names[number]));
+        if let Some(number) = twice {
+            let message = format!("two stages are called `{}`", names[number]);
+            flaws.push(Flaw::new(format!("stages.{number}.name"), message));
+        }
         for (number, stage) in self.stages.iter().enumerate() {
             let below = format!("stages.{number}");
             let mut own: Vec<Flaw> = stage.length_flaw().into_iter().collect();

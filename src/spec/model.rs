@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Flaw;
 use crate::layers::{ActivationFunction, Around, LayerSpec};
 use crate::model::Kind;
-use crate::network::{self, Part, Plan};
+use crate::network::{self, Part, Plan, Planned};
 use crate::objective::Loss;
 use crate::shape::{ImageShape, Shape};
 use crate::value::{NonNegative, Positive};
@@ -143,10 +143,8 @@ impl ModelSpec {
     /// A loss that is none for what this model gives.
     fn loss_flaw(&self, plan: &Plan, loss: &Loss) -> Option<Flaw> {
         let name = loss.spec().key();
-        if self.kind() == Kind::Classifier {
-            return None;
-        }
-        if loss.is_of_classes() {
+        let is_classifier = self.kind() == Kind::Classifier;
+        if loss.is_of_classes() && !is_classifier {
             let message = format!("`{name}` compares classes, which this model does not give");
             let hint = match self.kind() {
                 Kind::Gan => "loss = \"binary_cross_entropy\", or \"mse\"",
@@ -158,7 +156,9 @@ impl ModelSpec {
         }
         let ends = plan.last_activation();
         if loss.takes_probabilities() && ends.is_some_and(|function| !gives_probabilities(function))
-            || loss.takes_probabilities() && ends.is_none() && plan.nodes.len() == 2
+            || loss.takes_probabilities()
+                && ends.is_none()
+                && (plan.nodes.len() == 2 || is_classifier)
         {
             let message = format!(
                 "`{name}` takes outputs between 0 and 1, which the last layer does not give"
@@ -197,16 +197,18 @@ impl Autoencoder {
             return (plan, flaws);
         }
         flaws.extend(not_images(&plan, 1, "decoder", &self.decoder, images));
+        flaws.extend(drawn_elsewhere(&plan));
+        flaws.extend(looks_aside(&plan));
         if self.contractive.get() > 0.0 {
             flaws.extend(plan.contractive_flaw().map(|flaw| flaw.under("encoder")));
         }
-        if self.walk_back.is_some() && !plan.has_noise() {
+        if self.walk_back.is_some() && !plan.has_noise("encoder.") {
             let message = "`walk_back` needs an encoder that corrupts its input";
             let hint =
                 "begin it with { salt_and_pepper_noise = { ... } } or { gaussian_noise = { ... } }";
             flaws.push(Flaw::new("walk_back", message).hint(hint));
         }
-        if self.test_corruption && !plan.has_noise() {
+        if self.test_corruption && !plan.has_noise("encoder.") {
             let message = "`test_corruption` needs an encoder that corrupts its input";
             flaws.push(Flaw::new("test_corruption", message));
         }
@@ -228,8 +230,8 @@ impl Gan {
         ];
         let latent = Shape::Features(self.latent.get());
         let (plan, mut flaws) = network::plan_parts(&parts, latent, "chance", around);
-        flaws.extend(idle_in_a_gan("generator", &self.generator));
-        flaws.extend(idle_in_a_gan("discriminator", &self.discriminator));
+        flaws.extend(idle_in_a_gan(&plan));
+        flaws.extend(looks_aside(&plan));
         let generated = plan.nodes.first().map(|part| part.output);
         if generated.is_some_and(|shape| shape != Shape::Image(images)) {
             let flaw = not_images(&plan, 0, "generator", &self.generator, images);
@@ -252,20 +254,39 @@ impl Gan {
     }
 }
 
+/// A gaussian code that is not what passes to the decoder: samples are drawn there.
+fn drawn_elsewhere(plan: &Plan) -> Option<Flaw> {
+    let is_code = |layer: &&Planned| layer.key == "gaussian_code";
+    let last = plan.last_layer(0).filter(is_code);
+    let other = plan.layers.iter().filter(is_code);
+    let mut other = other.filter(|layer| last.is_none_or(|last| last.name != layer.name));
+    let name = &other.next()?.name;
+    let message = format!(
+        "`{name}` (`gaussian_code`) is not the encoder's last layer, where samples are drawn"
+    );
+    Some(Flaw::new("encoder", message).hint("end the encoder with one `gaussian_code`"))
+}
+
+/// A side classifier, whose classes this model knows nothing of.
+fn looks_aside(plan: &Plan) -> Option<Flaw> {
+    let message = "`auxiliary` helps classifiers only";
+    plan.has_block("auxiliary").then(|| Flaw::new("", message))
+}
+
 /// A layer that adds to the loss of its outputs, of which a GAN's two losses know nothing.
-fn idle_in_a_gan(part: &str, layers: &[LayerSpec]) -> Option<Flaw> {
-    let adds = |layer: &LayerSpec| match layer {
+fn idle_in_a_gan(plan: &Plan) -> Option<Flaw> {
+    let adds = |layer: &&Planned| match layer.spec {
         LayerSpec::GaussianCode(_) => true,
         _ => layer
+            .spec
             .fields()
             .is_some_and(|fields| fields.activity().is_some()),
     };
-    let index = layers.iter().position(adds)?;
-    let (key, number) = (layers[index].key(), index + 1);
-    let message = format!(
-        "layer {number} (`{key}`) of `{part}` adds to the loss, which in a GAN only weights do"
-    );
-    Some(Flaw::new(format!("{part}.{index}"), message))
+    let layer = plan.layers.iter().find(adds)?;
+    let (name, key) = (&layer.name, layer.key);
+    let message = format!("`{name}` (`{key}`) adds to the loss, which in a GAN only weights do");
+    let part = name.split('.').next().unwrap_or_default();
+    Some(Flaw::new(part, message))
 }
 
 /// A part whose output is no image of the dataset's shape, nor as many features.

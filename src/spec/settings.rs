@@ -151,8 +151,13 @@ impl Settings {
         if train.stages.is_empty() {
             flaws.extend(plan.freeze(&train.freeze, &train.train_only));
         }
-        let below = flaws.into_iter().map(|flaw| flaw.under("train"));
-        (plan, below.collect())
+        let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under("train")).collect();
+        if plan.is_conditional() && !self.augment.batch.is_empty() {
+            let message =
+                "`batch` mixes images of two classes, but `concat_label` tells the model one";
+            flaws.push(Flaw::new("augment.batch", message));
+        }
+        (plan, flaws)
     }
 
     /// What is known of the trained model before it has weights; the settings have no flaws.

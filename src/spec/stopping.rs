@@ -12,7 +12,8 @@ use crate::value::{NonNegative, Positive};
 #[serde(deny_unknown_fields)]
 pub struct Best {
     /// A score in `epochs.csv`: less of a loss, more of an accuracy is better, the earlier of two equal
-    /// epochs. Default `validation_loss`, with which nothing is kept where there is no validation set.
+    /// epochs. Default `validation_loss`, with which nothing is kept where there is no validation set; of a GAN
+    /// that is its generator's and tells little of its samples.
     pub metric: Watched,
 }
 

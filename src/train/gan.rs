@@ -24,18 +24,19 @@ pub(super) fn step<B: TrainingBackend>(
     let latent = || through::latent(size, model.latent.get(), &images.device());
     let pass = || labelled(Pass::training(), Some(targets.classes.clone()));
 
+    let factor = task.step_factor(&targets);
     let generated = through::generate(&learner.network, latent(), &mut pass());
     let of_real = task.verdict(&learner.network, images.clone(), 1.0, pass());
     let of_generated = task.verdict(&learner.network, generated.detach(), 0.0, pass());
     let discriminator: Tensor<B, 1> = of_real + of_generated;
-    let penalized = with_penalty(&learner, discriminator.clone());
+    let penalized = with_penalty(&learner, discriminator.clone() * factor);
     let learner = steps.take_part(learner, penalized, SECOND);
 
     let generated = through::generate(&learner.network, latent(), &mut pass());
     let generator = task.verdict(&learner.network, generated, 1.0, pass());
-    let penalized = with_penalty(&learner, generator.clone());
+    let penalized = with_penalty(&learner, generator.clone() * factor);
     let learner = steps.take_part(learner, penalized, FIRST);
-    steps.next();
+    let learner = steps.next(learner);
     (learner, task.told_of_gan(generator, discriminator, size))
 }
 

@@ -161,8 +161,18 @@ impl Work for Training<'_> {
         if let Some(stage) = stage_after(&course, state.rows.len()) {
             // The optimiser went on where it stood.
             let (plan, _) = settings.train.stages[stage].plan(&run.whole);
-            let Learner { network, .. } = state.learner;
-            state.learner.network = replanned(network, plan, classes, &run.device);
+            let Learner {
+                network,
+                optimiser,
+                average,
+            } = state.learner;
+            let average =
+                average.map(|average| replanned(average, plan.clone(), classes, &run.device));
+            state.learner = Learner {
+                network: replanned(network, plan, classes, &run.device),
+                optimiser,
+                average,
+            };
         }
         run.start(&state, &course)?;
         run.rounds(state, &course)

@@ -27,8 +27,13 @@ impl<B: TrainingBackend> Learner<B> {
         }
     }
 
-    fn step(mut self, train: &Train, rate: f64, gradients: GradientsParams) -> Self {
+    fn step(mut self, rate: f64, gradients: GradientsParams) -> Self {
         self.network = self.optimiser.step(rate, self.network, gradients);
+        self
+    }
+
+    /// With the step in its average, if one is taken.
+    fn averaged(mut self, train: &Train) -> Self {
         if let Some(average) = train.average.as_ref() {
             self.average = Some(average.after_step(self.average, &self.network));
         }
@@ -91,8 +96,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
     pub fn take(&mut self, learner: Learner<B>) -> Learner<B> {
         let gradients = self.gathered.grads();
         let learner = self.change(learner, gradients);
-        self.next();
-        learner
+        self.next(learner)
     }
 
     /// Takes a step of one part of the model alone, by the gradients of a loss, `[1]`; several such make one
@@ -107,9 +111,10 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         self.change(learner, gradients)
     }
 
-    /// The next step begins.
-    pub fn next(&mut self) {
+    /// Ends the step.
+    pub fn next(&mut self, learner: Learner<B>) -> Learner<B> {
         self.next += 1;
+        learner.averaged(self.train)
     }
 
     fn change(&mut self, learner: Learner<B>, mut gradients: GradientsParams) -> Learner<B> {
@@ -128,7 +133,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
             });
         }
         let rate = self.rates.at(self.next);
-        learner.step(self.train, rate, gradients)
+        learner.step(rate, gradients)
     }
 
     /// After the last step. Waits for the device.

@@ -45,9 +45,9 @@ impl<'a, B: Kernels> Task<'a, B> {
         match self.model {
             ModelSpec::Classifier(_) => self.classify(network, images, targets),
             ModelSpec::Autoencoder(model) => {
-                let [size, ..] = images.dims();
+                let factor = self.step_factor(&targets);
                 let (parts, told) = self.walk(model, network, images, targets);
-                let sum = parts.sum() * self.objective.loss().step_factor(size);
+                let sum = parts.sum() * factor;
                 let total = network
                     .penalty()
                     .into_iter()
@@ -56,6 +56,12 @@ impl<'a, B: Kernels> Task<'a, B> {
             }
             ModelSpec::Gan(_) => unreachable!("a GAN's steps are two"),
         }
+    }
+
+    /// What steps multiply the mean loss of a batch by.
+    pub fn step_factor(&self, targets: &Targets<B>) -> f64 {
+        let [size] = targets.classes.dims();
+        self.objective.loss().step_factor(size)
     }
 
     fn classify(
@@ -67,8 +73,9 @@ impl<'a, B: Kernels> Task<'a, B> {
         let passed = network.forward_training(images);
         let outputs = passed.outputs.clone();
         let mean = self.objective.mean(outputs.clone(), &targets);
-        let of_scores = |scores| self.objective.mean(scores, &targets);
-        let total = passed.total_loss(mean.clone(), of_scores);
+        let factor = self.step_factor(&targets);
+        let of_scores = |scores| self.objective.mean(scores, &targets) * factor;
+        let total = passed.total_loss(mean.clone() * factor, of_scores);
         (total, self.told_of_scores(mean, outputs, &targets))
     }
 
