@@ -1,6 +1,8 @@
 //! The commands that only look.
 
-use std::fs;
+use burnlab::data::{Catalogue, Folders};
+use burnlab::plan::Plan;
+use burnlab::spec::Overrides;
 
 use crate::lab::{Lab, SMALL};
 
@@ -123,26 +125,44 @@ fn summary_counts_what_the_article_s_network_has() {
 }
 
 #[test]
-fn missing_data_is_told_with_what_to_put_where() {
+fn data_of_a_known_name_is_missed_when_it_is_read_and_told_with_what_to_put_where() {
     let lab = Lab::new();
-    let file = lab.file(
-        "small.toml",
-        &SMALL.replace("\"mnist\"", "\"fashion-mnist\""),
+    let text = SMALL.replace("\"mnist\"", "\"fashion-mnist\"");
+    let file = lab.file("small.toml", &text);
+    let catalogue = Catalogue::new(Folders::only(lab.path()));
+    let plan = Plan::make(&file, &Overrides::default(), &catalogue).expect("its shape is known");
+    let [absent] = plan.absent.as_slice() else {
+        panic!("{:?}", plan.absent);
+    };
+    let error = catalogue.describe(absent).unwrap_err();
+    let folder = lab.path().join("fashion-mnist");
+    let folder = folder.display();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "error: dataset `fashion-mnist` is not on this machine; looked in `{folder}`\n  \
+             hint: `burnlab data fetch fashion-mnist`, or put `train-images-idx3-ubyte.gz`, \
+             `train-labels-idx1-ubyte.gz`, `t10k-images-idx3-ubyte.gz` and \
+             `t10k-labels-idx1-ubyte.gz` in `{folder}`"
+        )
     );
-    let mut command = lab.command(&["run", file.to_str().unwrap()]);
-    let output = command
-        .env("XDG_CACHE_HOME", lab.path())
-        .env("BURNLAB_DATA", lab.path().join("nothing"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    if fs::exists("/usr/share/datasets/fashion-mnist").unwrap_or(false) {
-        return;
-    }
-    assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(
-        text.contains("fashion-mnist") && text.contains("hint: "),
-        "{text}"
+    assert_eq!(error.kind.exit_code(), 3);
+}
+
+#[test]
+fn a_folder_of_data_that_is_not_there_is_named() {
+    let lab = Lab::new();
+    let nowhere = lab.path().join("nowhere");
+    let dataset = format!("{{ idx = '{}' }}", nowhere.display());
+    let file = lab.file("small.toml", &SMALL.replace("\"mnist\"", &dataset));
+    let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert_eq!(
+        ended.err,
+        format!(
+            "error: cannot read the dataset's folder: no such file or directory\n  {}\n",
+            nowhere.display()
+        )
     );
 }
 

@@ -1,9 +1,11 @@
-//! Killed workers, killed supervisors, Ctrl-C: nothing is lost but the epoch at hand.
+//! Killed workers, killed supervisors, Ctrl-C: nothing is lost but the epoch at hand. Linux tells what is alive.
+#![cfg(target_os = "linux")]
 
 use std::fs;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
-use crate::lab::{Lab, wait_until};
+use crate::lab::{Lab, Table, wait_until};
 
 /// Long enough to be interrupted, short enough to be waited for.
 const LONGER: &str = r#"
@@ -33,11 +35,12 @@ seeds      = [0, 1]
 random = [{ rotate = { degrees = [-10, 10] } }]
 "#;
 
+/// Sends a signal to a process, unless it is gone by now.
 fn signal(name: &str, process: u32) {
-    let status = Command::new("kill")
-        .args([name, &process.to_string()])
-        .status();
-    assert!(status.expect("kill is there").success());
+    let mut kill = Command::new("kill");
+    kill.args([name, &process.to_string()])
+        .stderr(Stdio::null());
+    kill.status().expect("kill is there");
 }
 
 /// The processes that a process started.
@@ -54,167 +57,228 @@ fn is_alive(process: u32) -> bool {
     !state.is_empty() && !state.contains(") Z ")
 }
 
-impl Lab {
-    /// Epochs that the first run with this start has behind it.
-    fn epochs(&self, start: &str) -> usize {
-        let runs = self.results("longer").join("runs");
-        let Ok(entries) = fs::read_dir(runs) else {
-            return 0;
+/// The experiment with this number of epochs, and how to interrupt it.
+struct Scene {
+    lab: Lab,
+    epochs: usize,
+}
+
+impl Scene {
+    fn new(epochs: usize) -> Self {
+        let scene = Scene {
+            lab: Lab::new(),
+            epochs,
         };
-        entries
-            .filter_map(Result::ok)
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
-            .filter_map(|entry| fs::read_to_string(entry.path().join("epochs.csv")).ok())
-            .map(|text| text.lines().count().saturating_sub(1))
-            .next()
-            .unwrap_or(0)
+        scene.write("[0, 1]");
+        scene
+    }
+
+    /// Writes the file with these seeds.
+    fn write(&self, seeds: &str) {
+        let epochs = format!("epochs     = {}", self.epochs);
+        let text = LONGER
+            .replace("epochs     = 16", &epochs)
+            .replace("[0, 1]", seeds);
+        self.lab.file("longer.toml", &text);
+    }
+
+    fn arguments(&self) -> [String; 2] {
+        let file = self.lab.path().join("longer.toml");
+        ["run".to_string(), file.display().to_string()]
+    }
+
+    /// Starts it with so many workers and waits until each of these seeds has two epochs behind it.
+    fn start(&self, jobs: &str, seeds: &[u64]) -> Child {
+        let [run, file] = self.arguments();
+        let supervisor = self.lab.start(&[&run, &file, "--jobs", jobs]);
+        wait_until("two epochs are done", || {
+            seeds.iter().all(|&seed| self.done(seed) >= 2)
+        });
+        supervisor
+    }
+
+    /// Epochs that the run with this seed has behind it.
+    fn done(&self, seed: u64) -> usize {
+        let start = format!("default-seed-{seed}-");
+        let runs = fs::read_dir(self.lab.results("longer").join("runs"));
+        let mut folders = runs.into_iter().flatten().filter_map(Result::ok);
+        let folder = folders.find(|entry| entry.file_name().to_string_lossy().starts_with(&start));
+        let table =
+            folder.and_then(|entry| fs::read_to_string(entry.path().join("epochs.csv")).ok());
+        table.map_or(0, |text| text.lines().count().saturating_sub(1))
+    }
+
+    /// Whether none of these runs was done before it was interrupted.
+    fn was_in_time(&self, seeds: &[u64]) -> bool {
+        seeds.iter().all(|&seed| self.done(seed) < self.epochs)
+    }
+
+    /// Runs what is left; what was printed.
+    fn finish(&self) -> String {
+        let [run, file] = self.arguments();
+        let ended = self.lab.burnlab(&[&run, &file]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.err
+    }
+
+    fn tables(&self) -> [Table; 2] {
+        ["summary.csv", "epochs.csv"].map(|name| self.lab.table("longer", name))
     }
 }
 
-/// The tables of an experiment that nothing interrupted.
-fn undisturbed() -> (String, String) {
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", LONGER);
-    let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    (
-        lab.table("longer", "summary.csv"),
-        lab.table("longer", "epochs.csv"),
-    )
+/// Interrupts an experiment and finishes it; gives `None` if a run was done before it was interrupted.
+type Interruption = fn(&Scene) -> Option<()>;
+
+/// After an interruption the tables must be those of an experiment that nothing interrupted. One that came
+/// too late says nothing: it is tried again with more epochs, so that no machine is too fast.
+fn comes_to_the_same(interruption: Interruption) {
+    for epochs in [16, 128, 1024] {
+        let scene = Scene::new(epochs);
+        if interruption(&scene).is_some() {
+            assert_eq!(scene.tables(), undisturbed(epochs));
+            return;
+        }
+    }
+    panic!("every interruption came too late");
 }
 
-#[cfg(target_os = "linux")]
+/// The tables of an experiment that nothing interrupted.
+fn undisturbed(epochs: usize) -> [Table; 2] {
+    static SHORT: LazyLock<[Table; 2]> = LazyLock::new(|| run_undisturbed(16));
+    match epochs {
+        16 => SHORT.clone(),
+        more => run_undisturbed(more),
+    }
+}
+
+fn run_undisturbed(epochs: usize) -> [Table; 2] {
+    let scene = Scene::new(epochs);
+    scene.finish();
+    let tables = scene.tables();
+    assert_eq!(tables[0].column("status"), ["done", "done"]);
+    tables
+}
+
 #[test]
-fn whatever_is_killed_the_tables_end_up_the_same() {
-    let expected = undisturbed();
-
-    // A worker is killed: its run fails, the other goes on, and the next call resumes it.
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", LONGER);
-    let file = file.to_str().unwrap();
-    let mut supervisor = lab.start(&["run", file, "--jobs", "1"]);
-    wait_until("two epochs are done", || lab.epochs("default-seed-0") >= 2);
-    signal("-9", children(supervisor.id())[0]);
-    let status = supervisor.wait().unwrap();
-    assert_eq!(status.code(), Some(4));
-    let summary = lab.table("longer", "summary.csv");
-    assert!(
-        summary.contains("failed") && summary.contains("was killed (signal 9)"),
-        "{summary}"
-    );
-    assert!(
-        summary.contains(",1,done,"),
-        "the other run goes on: {summary}"
-    );
-    let ended = lab.burnlab(&["run", file]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(
-        ended
-            .err
-            .contains("1 run to train (1 of them resumed), 1 done before"),
-        "{}",
-        ended.err
-    );
-    assert!(
-        ended.err.contains("resumed   default, seed 0 after epoch"),
-        "{}",
-        ended.err
-    );
-    assert_eq!(
-        (
-            lab.table("longer", "summary.csv"),
-            lab.table("longer", "epochs.csv")
-        ),
-        expected
-    );
-
-    // Another seed beside it changes nothing for a run that was interrupted.
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", &LONGER.replace("[0, 1]", "[0]"));
-    let file = file.to_str().unwrap();
-    let mut supervisor = lab.start(&["run", file]);
-    wait_until("two epochs are done", || lab.epochs("default-seed-0") >= 2);
-    signal("-INT", supervisor.id());
-    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
-    lab.file("longer.toml", LONGER);
-    let ended = lab.burnlab(&["run", file]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(
-        ended.err.contains("resumed   default, seed 0"),
-        "{}",
-        ended.err
-    );
-    let log = fs::read_to_string(lab.results("longer").join("workers.log")).unwrap();
-    assert!(!log.contains("starting over"), "{log}");
-    assert_eq!(lab.table("longer", "summary.csv"), expected.0);
-
-    // The supervisor is killed: its workers end by themselves, and the next call goes on.
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", LONGER);
-    let file = file.to_str().unwrap();
-    let mut supervisor = lab.start(&["run", file, "--jobs", "2"]);
-    wait_until("two epochs are done", || {
-        lab.epochs("default-seed-0") >= 2 && lab.epochs("default-seed-1") >= 2
+fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
+    comes_to_the_same(|scene| {
+        let mut supervisor = scene.start("1", &[0]);
+        let worker = children(supervisor.id());
+        // None if it was freed already and ended.
+        signal("-9", *worker.first()?);
+        let code = supervisor.wait().unwrap().code();
+        let [summary, _] = scene.tables();
+        let statuses = summary.column("status");
+        if statuses[0] == "done" {
+            return None;
+        }
+        assert_eq!(statuses, ["failed", "done"], "the other run goes on");
+        assert_eq!(code, Some(4));
+        assert_eq!(
+            summary.column("reason")[0],
+            "its process was killed (signal 9); the system does so when memory runs out"
+        );
+        let told = scene.finish();
+        let opening = "1 run to train (1 of them resumed), 1 done before";
+        assert!(told.contains(opening), "{told}");
+        assert!(
+            told.contains("resumed   default, seed 0 after epoch"),
+            "{told}"
+        );
+        Some(())
     });
-    let workers = children(supervisor.id());
-    signal("-9", supervisor.id());
-    supervisor.wait().unwrap();
-    wait_until("the workers ended", || {
-        !workers.iter().any(|&worker| is_alive(worker))
-    });
-    assert!(
-        lab.epochs("default-seed-0") < 16,
-        "it was killed in the middle"
-    );
-    let ended = lab.burnlab(&["run", file]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(
-        ended.err.contains("2 runs to train (2 of them resumed)"),
-        "{}",
-        ended.err
-    );
-    assert_eq!(
-        (
-            lab.table("longer", "summary.csv"),
-            lab.table("longer", "epochs.csv")
-        ),
-        expected
-    );
+}
 
-    // Ctrl-C, and a checkpoint that is damaged afterwards: that run starts over.
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", LONGER);
-    let file = file.to_str().unwrap();
-    let mut supervisor = lab.start(&["run", file, "--jobs", "2"]);
-    wait_until("two epochs are done", || lab.epochs("default-seed-0") >= 2);
-    signal("-INT", supervisor.id());
-    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
-    let checkpoint = lab
-        .run_folder("longer", "default-seed-0")
-        .join("checkpoint.bin");
-    let bytes = fs::read(&checkpoint).unwrap();
-    fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
-    let ended = lab.burnlab(&["run", file]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    assert_eq!(
-        (
-            lab.table("longer", "summary.csv"),
-            lab.table("longer", "epochs.csv")
-        ),
-        expected
-    );
+#[test]
+fn workers_end_with_their_supervisor_and_the_next_call_goes_on() {
+    comes_to_the_same(|scene| {
+        let mut supervisor = scene.start("2", &[0, 1]);
+        let workers = children(supervisor.id());
+        signal("-9", supervisor.id());
+        supervisor.wait().unwrap();
+        wait_until("the workers ended", || {
+            !workers.iter().any(|&worker| is_alive(worker))
+        });
+        scene.was_in_time(&[0, 1]).then_some(())?;
+        let told = scene.finish();
+        assert!(
+            told.contains("2 runs to train (2 of them resumed)"),
+            "{told}"
+        );
+        Some(())
+    });
+}
+
+#[test]
+fn supervisor_and_workers_killed_at_once_lose_the_epoch_at_hand_alone() {
+    comes_to_the_same(|scene| {
+        let mut supervisor = scene.start("2", &[0, 1]);
+        let workers = children(supervisor.id());
+        signal("-9", supervisor.id());
+        for worker in &workers {
+            signal("-9", *worker);
+        }
+        supervisor.wait().unwrap();
+        wait_until("the workers ended", || {
+            !workers.iter().any(|&worker| is_alive(worker))
+        });
+        scene.was_in_time(&[0, 1]).then_some(())?;
+        let told = scene.finish();
+        assert!(
+            told.contains("2 runs to train (2 of them resumed)"),
+            "{told}"
+        );
+        Some(())
+    });
+}
+
+#[test]
+fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
+    comes_to_the_same(|scene| {
+        scene.write("[0]");
+        let mut supervisor = scene.start("1", &[0]);
+        signal("-INT", supervisor.id());
+        let code = supervisor.wait().unwrap().code();
+        scene.was_in_time(&[0]).then_some(())?;
+        assert_eq!(code, Some(130));
+        scene.write("[0, 1]");
+        let told = scene.finish();
+        assert!(told.contains("resumed   default, seed 0"), "{told}");
+        let log = fs::read_to_string(scene.lab.results("longer").join("workers.log")).unwrap();
+        assert!(!log.contains("starting over"), "{log}");
+        Some(())
+    });
+}
+
+#[test]
+fn a_run_whose_checkpoint_is_damaged_starts_over() {
+    comes_to_the_same(|scene| {
+        let mut supervisor = scene.start("2", &[0]);
+        signal("-INT", supervisor.id());
+        let code = supervisor.wait().unwrap().code();
+        scene.was_in_time(&[0]).then_some(())?;
+        assert_eq!(code, Some(130));
+        let folder = scene.lab.run_folder("longer", "default-seed-0");
+        let checkpoint = folder.join("checkpoint.bin");
+        let bytes = fs::read(&checkpoint).unwrap();
+        fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
+        scene.finish();
+        let log = fs::read_to_string(scene.lab.results("longer").join("workers.log")).unwrap();
+        assert!(
+            log.contains("starting over: the checkpoint is damaged"),
+            "{log}"
+        );
+        Some(())
+    });
 }
 
 #[test]
 fn two_supervisors_do_not_share_a_folder() {
-    let lab = Lab::new();
-    let file = lab.file("longer.toml", LONGER);
-    let file = file.to_str().unwrap();
-    let mut first = lab.start(&["run", file]);
-    wait_until("the first has begun", || {
-        lab.results("longer").join("summary.csv").is_file()
-    });
-    let second = lab.burnlab(&["run", file]);
+    // Longer than any test takes.
+    let scene = Scene::new(1_000_000);
+    let mut first = scene.start("1", &[0]);
+    let [run, file] = scene.arguments();
+    let second = scene.lab.burnlab(&[&run, &file]);
     assert_eq!(second.code, 2);
     assert!(
         second
@@ -224,5 +288,5 @@ fn two_supervisors_do_not_share_a_folder() {
         second.err
     );
     signal("-INT", first.id());
-    first.wait().unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(130));
 }

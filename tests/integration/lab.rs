@@ -104,26 +104,10 @@ impl Lab {
     }
 
     /// A table without what differs from one time to the next.
-    pub fn table(&self, experiment: &str, table: &str) -> String {
-        let text =
-            fs::read_to_string(self.results(experiment).join(table)).expect("the table is there");
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines
-            .next()
-            .expect("a table has a header")
-            .split(',')
-            .collect();
-        let keep: Vec<usize> = (0..header.len())
-            .filter(|&i| !["seconds", "images_per_second"].contains(&header[i]))
-            .collect();
-        let pick = |line: &str| {
-            let cells: Vec<&str> = line.split(',').collect();
-            keep.iter().map(|&i| cells[i]).collect::<Vec<_>>().join(",")
-        };
-        std::iter::once(pick(&header.join(",")))
-            .chain(lines.map(pick))
-            .collect::<Vec<_>>()
-            .join("\n")
+    pub fn table(&self, experiment: &str, table: &str) -> Table {
+        let path = self.results(experiment).join(table);
+        let text = fs::read_to_string(path).expect("the table is there");
+        Table::read(&text).without(&["seconds", "images_per_second"])
     }
 
     /// The only run folder whose name begins so.
@@ -142,12 +126,59 @@ impl Lab {
     }
 }
 
-/// Waits until something is so, for a minute at most.
+/// A table of comma-separated values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn read(text: &str) -> Self {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let cells = |record: &csv::StringRecord| record.iter().map(String::from).collect();
+        Table {
+            header: cells(reader.headers().expect("a table has a header")),
+            rows: reader
+                .records()
+                .map(|record| cells(&record.expect("a row has a cell for each column")))
+                .collect(),
+        }
+    }
+
+    fn without(mut self, columns: &[&str]) -> Self {
+        let keep: Vec<bool> = self
+            .header
+            .iter()
+            .map(|name| !columns.contains(&name.as_str()))
+            .collect();
+        for row in std::iter::once(&mut self.header).chain(&mut self.rows) {
+            let mut keep = keep.iter();
+            row.retain(|_| *keep.next().expect("rows are as long as the header"));
+        }
+        self
+    }
+
+    /// The cells below a name, from the first row on.
+    pub fn column(&self, name: &str) -> Vec<&str> {
+        let at = self.header.iter().position(|column| column == name);
+        let at = at.unwrap_or_else(|| panic!("no column {name} in {:?}", self.header));
+        self.rows.iter().map(|row| row[at].as_str()).collect()
+    }
+
+    /// Rows whose cell below a name is this.
+    pub fn count(&self, column: &str, cell: &str) -> usize {
+        let cells = self.column(column);
+        cells.iter().filter(|found| **found == cell).count()
+    }
+}
+
+/// Waits until something is so. The limit only ends what hangs.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(
-            start.elapsed() < Duration::from_secs(60),
+            start.elapsed() < Duration::from_secs(1800),
             "waited too long until {what}"
         );
         std::thread::sleep(Duration::from_millis(20));

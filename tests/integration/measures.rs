@@ -93,13 +93,10 @@ fn refusal(command: &str, rest: &[&str]) -> String {
 /// A variant's value in `summary.csv`.
 fn value(lab: &Lab, variant: &str, column: &str) -> Option<f64> {
     let table = lab.table("models", "summary.csv");
-    let mut lines = table
-        .lines()
-        .map(|line| line.split(',').collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let at = header.iter().position(|name| *name == column).unwrap();
-    let row = lines.find(|row| row[0] == variant).unwrap();
-    (!row[at].is_empty()).then(|| row[at].parse().unwrap())
+    let variants = table.column("variant");
+    let at = variants.iter().position(|name| *name == variant);
+    let cell = table.column(column)[at.expect("the variant has a row")];
+    (!cell.is_empty()).then(|| cell.parse().expect("a number"))
 }
 
 fn size(path: &Path) -> (u32, u32) {

@@ -22,12 +22,17 @@ fn chain() -> String {
     format!("{head}{CHAIN}\n[variants.plain]\n")
 }
 
-/// The row of a variant and seed in `summary.csv`.
-fn row(lab: &Lab, experiment: &str, start: &str) -> String {
+/// A cell of `summary.csv`, by variant and seed.
+fn cell(lab: &Lab, experiment: &str, variant: &str, seed: &str, column: &str) -> String {
     let summary = lab.table(experiment, "summary.csv");
-    let row = summary.lines().find(|line| line.starts_with(start));
-    row.unwrap_or_else(|| panic!("no {start} in {summary}"))
-        .to_string()
+    let runs: Vec<(&str, &str)> = summary
+        .column("variant")
+        .into_iter()
+        .zip(summary.column("seed"))
+        .collect();
+    let at = runs.iter().position(|run| *run == (variant, seed));
+    let at = at.unwrap_or_else(|| panic!("no {variant}, seed {seed} in {runs:?}"));
+    summary.column(column)[at].to_string()
 }
 
 #[test]
@@ -68,12 +73,16 @@ fn runs_wait_for_those_they_start_from() {
     let again = lab.file("again.toml", &config);
     let again_ended = lab.burnlab(&["run", again.to_str().unwrap()]);
     assert_eq!(again_ended.code, 0, "{}", again_ended.err);
-    let measured = |line: String| line.split(",done,").nth(1).unwrap().to_string();
-    let without_id = |line: String| measured(line).split(',').next().unwrap().to_string();
-    assert_eq!(
-        without_id(row(&lab, "again", "default,1")),
-        without_id(row(&lab, "chain", "head,1"))
-    );
+    for column in [
+        "status",
+        "train_loss",
+        "test_loss",
+        "test_accuracy",
+        "epochs",
+    ] {
+        let again = cell(&lab, "again", "default", "1", column);
+        assert_eq!(again, cell(&lab, "chain", "head", "1", column), "{column}");
+    }
 }
 
 #[test]
@@ -88,7 +97,7 @@ fn only_one_variant_brings_what_it_starts_from_along() {
         "{}",
         ended.err
     );
-    assert!(row(&lab, "chain", "all,0").contains(",unfinished,"));
+    assert_eq!(cell(&lab, "chain", "all", "0", "status"), "unfinished");
 
     // Another way of training the first makes runs of all that follow from it anew.
     lab.file(
@@ -109,7 +118,7 @@ fn a_run_that_diverges_takes_those_that_start_from_it_along() {
     let has = |text: &str| assert!(ended.err.contains(text), "no {text} in {}", ended.err);
     has("failed    head, seed 0: a run it needs (`plain`, seed 0) diverged");
     has("failed    all, seed 0: a run it needs (`head`, seed 0) failed");
-    assert!(row(&lab, "chain", "other,0").contains(",done,"));
+    assert_eq!(cell(&lab, "chain", "other", "0", "status"), "done");
 }
 
 #[test]
@@ -136,7 +145,7 @@ fn another_experiment_is_trained_first_as_far_as_it_is_needed() {
         ended.err.find("tuned: 2 runs to train"),
     );
     assert!(base.is_some() && base < tuned, "{}", ended.err);
-    assert!(row(&lab, "base", "plain,0").contains(",unfinished,"));
+    assert_eq!(cell(&lab, "base", "plain", "0", "status"), "unfinished");
     let again = lab.burnlab(&["run", file]);
     assert!(
         !again.err.contains("base:") && again.err.contains("2 done before"),
