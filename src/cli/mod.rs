@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::data::{Catalogue, Folders};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::Reporter;
 use crate::report::TensorBoard;
 use crate::run::{Assignment, work};
@@ -214,13 +214,5 @@ fn print(bytes: &[u8]) {
 
 /// Comma-separated values, the header first.
 fn csv(records: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>> {
-    let broken = |error: String| Error::bug(format!("cannot make the table: {error}"));
-    let mut table = ::csv::Writer::from_writer(Vec::new());
-    for record in records {
-        let written = table.write_record(record);
-        written.map_err(|error| broken(error.to_string()))?;
-    }
-    table
-        .into_inner()
-        .map_err(|error| broken(error.to_string()))
+    crate::record::csv("the table", records)
 }

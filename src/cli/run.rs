@@ -1,11 +1,11 @@
 //! `burnlab run`.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -17,9 +17,12 @@ use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
 use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
 use crate::run::{
-    Bars, Ended, Lines, Only, Options, Quiet, ResultsFolder, Share, Show, State, is_variant, share,
-    states, supervise,
+    Bars, Ended, Lines, Only, Options, Output, Part, Processes, Progress, Quiet, ResultsFolder,
+    Share, State, is_variant, parts, supervise,
 };
+
+/// How far tables may lag behind the runs.
+const TABLES_LAG: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
@@ -81,31 +84,29 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         true => Only::All,
         false => Only::Variants(arguments.only.clone()),
     };
-    let mut parts = Vec::new();
-    add_parts(&plan, only, &arguments, &device, &mut parts);
+    let options = Options {
+        results: arguments.results.clone(),
+        jobs: arguments.jobs.map(usize::from),
+        on_gpu: !device.is_cpu(),
+        fresh: arguments.fresh,
+        fail_fast: arguments.fail_fast,
+    };
+    let parts = parts(&plan, only, &options);
     if arguments.dry_run {
-        for (index, part) in parts.iter().enumerate() {
-            let is_last = index + 1 == parts.len();
-            if parts.len() > 1 {
-                say(&format!("{}:", part.plan.name));
-            }
-            say(&plan_table(part.plan, &part.states));
-            if !is_last {
-                say("");
-            }
-        }
+        print_plans(&parts);
         return Ok(ExitCode::SUCCESS);
     }
     let stop = stop_on_ctrl_c()?;
     let mut code = ExitCode::SUCCESS;
     for part in &parts {
-        part.note_other_devices(&device);
-        let ended = part.carry_out(&arguments, &stop)?;
-        let judgements = judged(part.plan, &ended.rows, &part.states);
+        note_other_devices(part, &device);
+        let ended = carry_out(part, &options, &arguments, &device, &stop)?;
+        let rows = &ended.results.rows;
+        let judgements = judged(part.plan, rows, &part.states);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
-            let folder = ResultsFolder::of(&part.options.results, &part.plan.name);
-            tell(&arguments, part.plan, &folder, &ended.rows, &judgements);
-            code = exit_code(&ended.rows, ended.stopped, &judgements);
+            let folder = ResultsFolder::of(&options.results, &part.plan.name);
+            tell(&arguments, part.plan, &folder, rows, &judgements);
+            code = exit_code(rows, ended.stopped, &judgements);
         }
         if ended.stopped {
             break;
@@ -114,80 +115,56 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// What is to be done of one experiment.
-struct Part<'a> {
-    plan: &'a Plan,
-    options: Options,
-    states: Vec<State>,
+fn print_plans(parts: &[Part]) {
+    for (index, part) in parts.iter().enumerate() {
+        let is_last = index + 1 == parts.len();
+        if parts.len() > 1 {
+            say(&format!("{}:", part.plan.name));
+        }
+        say(&plan_table(part.plan, &part.states));
+        if !is_last {
+            say("");
+        }
+    }
 }
 
-/// Adds what is to be done of an experiment, after what its runs need.
-fn add_parts<'a>(
-    plan: &'a Plan,
-    only: Only,
+fn carry_out(
+    part: &Part,
+    options: &Options,
     arguments: &RunArguments,
     device: &Device,
-    parts: &mut Vec<Part<'a>>,
-) {
-    let mut options = Options {
-        results: arguments.results.clone(),
+    stop: &AtomicBool,
+) -> Result<Ended> {
+    let folder = ResultsFolder::of(&options.results, &part.plan.name);
+    let mut processes = Processes {
+        log: folder.path().join("workers.log"),
         device: device.name(),
-        share: Share {
-            jobs: 1,
-            threads: 1,
-        },
-        // Other experiments' runs are kept: only what is missing of them is trained.
-        fresh: arguments.fresh && !matches!(only, Only::Runs(_)),
-        only,
-        fail_fast: arguments.fail_fast,
+        threads: part.share.threads,
     };
-    let states = states(plan, &options);
-    let to_do = |state: &&State| state.is_to_do();
-    let number = states.iter().filter(to_do).count();
-    options.share = share(arguments.jobs.map(usize::from), number, !device.is_cpu());
-    for (number, before) in plan.before.iter().enumerate() {
-        let runs = plan.runs.iter().zip(&states);
-        let runs: BTreeSet<usize> = runs
-            .filter(|(_, state)| state.is_to_do())
-            .flat_map(|(run, _)| &run.earlier)
-            .filter(|earlier| earlier.plan == Some(number))
-            .map(|earlier| earlier.run)
-            .collect();
-        add_parts(before, Only::Runs(runs), arguments, device, parts);
-    }
-    let is_asked_for = !matches!(options.only, Only::Runs(_));
-    if is_asked_for || number > 0 {
-        parts.push(Part {
-            plan,
-            options,
-            states,
-        });
-    }
+    let mut progress = progress(arguments);
+    let output = Output {
+        progress: progress.as_mut(),
+        tables: &mut |results| {
+            let judgements = judged(part.plan, &results.rows, &part.states);
+            write_tables(&folder, part.plan, results, &judgements)
+        },
+        lag: TABLES_LAG,
+    };
+    supervise(part, options, &mut processes, stop, output)
 }
 
-impl Part<'_> {
-    fn carry_out(&self, arguments: &RunArguments, stop: &AtomicBool) -> Result<Ended> {
-        let folder = ResultsFolder::of(&self.options.results, &self.plan.name);
-        let mut show = shown(arguments);
-        supervise(self.plan, &self.options, stop, show.as_mut(), &mut |rows| {
-            let judgements = judged(self.plan, rows, &self.states);
-            write_tables(&folder, self.plan, rows, &judgements)
-        })
-    }
-
-    fn note_other_devices(&self, device: &Device) {
-        let elsewhere = self.states.iter().find_map(|state| match state {
-            State::Finished(row) => row
-                .device
-                .clone()
-                .filter(|known| *known != device.to_string()),
-            _ => None,
-        });
-        if let Some(known) = elsewhere {
-            eprintln!(
-                "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
-            );
-        }
+fn note_other_devices(part: &Part, device: &Device) {
+    let elsewhere = part.states.iter().find_map(|state| match state {
+        State::Finished(row) => row
+            .device
+            .clone()
+            .filter(|known| *known != device.to_string()),
+        _ => None,
+    });
+    if let Some(known) = elsewhere {
+        eprintln!(
+            "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
+        );
     }
 }
 
@@ -231,7 +208,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn shown(arguments: &RunArguments) -> Box<dyn Show> {
+fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
     if arguments.quiet {
         Box::new(Quiet)
     } else if arguments.json {
@@ -309,7 +286,7 @@ fn exit_code(rows: &[RunRow], stopped: bool, judgements: &[Judgement]) -> ExitCo
 /// Progress for programs: a JSON object a line on standard output.
 struct Json;
 
-impl Show for Json {
+impl Progress for Json {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         let to_do = states.iter().filter(|state| state.is_to_do()).count();
         say(&json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }).to_string());

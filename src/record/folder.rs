@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
 use super::columns::EPOCH_COLUMNS;
+use super::csv::csv;
 use super::row::{EpochRow, Measured, Provenance, RunRow};
 use crate::error::{Error, Kind, Problem, Result};
 
@@ -85,32 +86,27 @@ impl RunFolder {
 
     /// Writes `epochs.csv` and what resuming reads.
     pub fn write_epochs(&self, rows: &[EpochRow]) -> Result<()> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        let broken = |error: csv::Error| Error::bug(format!("cannot make `epochs.csv`: {error}"));
-        table
-            .write_record(EPOCH_COLUMNS.iter().map(|column| column.name))
-            .map_err(broken)?;
-        for row in rows {
-            table
-                .write_record(EPOCH_COLUMNS.iter().map(|column| (column.cell)(row).text()))
-                .map_err(broken)?;
-        }
-        let bytes = table
-            .into_inner()
-            .map_err(|error| Error::bug(format!("cannot make `epochs.csv`: {error}")))?;
+        let header = EPOCH_COLUMNS.iter().map(|column| column.name.to_string());
+        let cells = |row| {
+            EPOCH_COLUMNS
+                .iter()
+                .map(move |column| (column.cell)(row).text())
+        };
+        let records = rows.iter().map(|row| cells(row).collect::<Vec<_>>());
+        let bytes = csv(
+            "`epochs.csv`",
+            std::iter::once(header.collect()).chain(records),
+        )?;
         write_atomically(&self.file("epochs.csv"), &bytes)?;
         self.write("epochs.json", &rows)
     }
 
     /// Writes `confusion.csv`: a row a true class, its test samples by answer, and its accuracy.
     pub fn write_confusion(&self, measured: &Measured) -> Result<()> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        let broken =
-            |error: csv::Error| Error::bug(format!("cannot make `confusion.csv`: {error}"));
         let header = std::iter::once("truth")
             .chain(measured.classes.iter().map(String::as_str))
             .chain(["accuracy"]);
-        table.write_record(header).map_err(broken)?;
+        let mut records = vec![header.map(String::from).collect::<Vec<_>>()];
         for (truth, (class, answers)) in
             measured.classes.iter().zip(&measured.confusion).enumerate()
         {
@@ -124,11 +120,9 @@ impl RunFolder {
             let record = std::iter::once(class.clone())
                 .chain(counts)
                 .chain([accuracy]);
-            table.write_record(record).map_err(broken)?;
+            records.push(record.collect());
         }
-        let bytes = table
-            .into_inner()
-            .map_err(|error| Error::bug(format!("cannot make `confusion.csv`: {error}")))?;
+        let bytes = csv("`confusion.csv`", records)?;
         write_atomically(&self.file("confusion.csv"), &bytes)
     }
 

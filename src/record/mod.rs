@@ -3,12 +3,14 @@
 //! Training speaks it, the supervisor passes it on, reports read it. Knows neither Burn nor TOML.
 
 mod columns;
+mod csv;
 mod event;
 mod folder;
 mod row;
 mod watched;
 
 pub use columns::{Better, Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
+pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, write_atomically};
 pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Score, Status};

@@ -5,6 +5,8 @@ mod projector;
 mod statistics;
 mod tables;
 pub mod tensorboard;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use events::TensorBoard;

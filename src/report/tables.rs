@@ -1,49 +1,34 @@
 //! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
 
-use std::path::Path;
-
 use super::statistics::{Group, groups};
 use super::verdict::{Judgement, Verdict};
-use crate::error::{Error, Result, thousands};
+use crate::error::{Result, thousands};
 use crate::plan::Plan;
-use crate::record::{EPOCH_COLUMNS, RUN_COLUMNS, RunRow, Status, write_atomically};
-use crate::run::{ResultsFolder, State};
+use crate::record::{EPOCH_COLUMNS, EpochRow, RUN_COLUMNS, RunRow, Status, csv, write_atomically};
+use crate::run::{Results, ResultsFolder, State};
 use crate::table::draw;
 
 /// Writes all tables of an experiment.
 pub fn write_tables(
     folder: &ResultsFolder,
     plan: &Plan,
-    rows: &[RunRow],
+    results: &Results,
     judgements: &[Judgement],
 ) -> Result<()> {
-    write_csv(&folder.path().join("summary.csv"), summary(plan, rows))?;
-    write_csv(
-        &folder.path().join("epochs.csv"),
-        epochs(folder, plan, rows),
-    )?;
-    let page = markdown(plan, rows, judgements);
-    write_atomically(&folder.path().join("table.md"), page.as_bytes())
+    let file = |name: &str| folder.path().join(name);
+    let summary = csv("`summary.csv`", summary(plan, &results.rows))?;
+    write_atomically(&file("summary.csv"), &summary)?;
+    let epochs = csv("`epochs.csv`", epochs(results))?;
+    write_atomically(&file("epochs.csv"), &epochs)?;
+    let page = markdown(plan, &results.rows, judgements);
+    write_atomically(&file("table.md"), page.as_bytes())
 }
 
-type Records = Vec<Vec<String>>;
-
-fn write_csv(path: &Path, records: Records) -> Result<()> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let broken = |error: String| Error::bug(format!("cannot make `{}`: {error}", path.display()));
-    for record in records {
-        table
-            .write_record(record)
-            .map_err(|error| broken(error.to_string()))?;
-    }
-    let bytes = table
-        .into_inner()
-        .map_err(|error| broken(error.to_string()))?;
-    write_atomically(path, &bytes)
-}
+type Record = Vec<String>;
+type Records = Vec<Record>;
 
 /// A row a run. The swept keys stand after the seed.
-fn summary(plan: &Plan, rows: &[RunRow]) -> Records {
+fn summary(plan: &Plan, rows: &[RunRow]) -> impl Iterator<Item = Record> {
     let (first, rest) = RUN_COLUMNS.split_at(2);
     let header = first
         .iter()
@@ -51,7 +36,7 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> Records {
         .chain(plan.swept.iter().cloned())
         .chain(rest.iter().map(|column| column.name.to_string()))
         .collect();
-    let record = |row: &RunRow| {
+    let record = move |row: &RunRow| {
         let swept = plan.swept.iter().map(|key| {
             let found = row.swept.iter().find(|(name, _)| name == key);
             found.map(|(_, value)| value.clone()).unwrap_or_default()
@@ -60,29 +45,27 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> Records {
         let rest = rest.iter().map(|column| (column.cell)(row).text());
         first.chain(swept).chain(rest).collect()
     };
-    std::iter::once(header)
-        .chain(rows.iter().map(record))
-        .collect()
+    std::iter::once(header).chain(rows.iter().map(record))
 }
 
 /// A row an epoch of every run.
-fn epochs(folder: &ResultsFolder, plan: &Plan, rows: &[RunRow]) -> Records {
+fn epochs(results: &Results) -> impl Iterator<Item = Record> {
     let header = ["variant", "seed"]
         .into_iter()
         .chain(EPOCH_COLUMNS.iter().map(|column| column.name))
         .map(String::from)
         .collect();
-    let mut records = vec![header];
-    for (run, row) in plan.runs.iter().zip(rows) {
-        for epoch in folder.run(run).epochs() {
-            let label = [row.variant.clone(), row.seed.to_string()];
-            let cells = EPOCH_COLUMNS
-                .iter()
-                .map(|column| (column.cell)(&epoch).text());
-            records.push(label.into_iter().chain(cells).collect());
-        }
-    }
-    records
+    let record = |run: &RunRow, epoch: &EpochRow| {
+        let label = [run.variant.clone(), run.seed.to_string()];
+        let cells = EPOCH_COLUMNS
+            .iter()
+            .map(|column| (column.cell)(epoch).text());
+        label.into_iter().chain(cells).collect()
+    };
+    let runs = results.rows.iter().zip(&results.epochs);
+    let records =
+        runs.flat_map(move |(run, epochs)| epochs.iter().map(move |epoch| record(run, epoch)));
+    std::iter::once(header).chain(records)
 }
 
 /// Metrics of the table by variant, with their decimals; left out where no variant has them.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::{closing, names, opening};
-use super::{Share, Show, State};
+use super::{Progress, Share, State};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Score};
 
@@ -113,7 +113,7 @@ impl Bars {
     }
 }
 
-impl Show for Bars {
+impl Progress for Bars {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         self.names = names(plan);
         self.epochs = plan

@@ -1,6 +1,8 @@
 //! Progress as plain lines, for files and pipes.
 
-use super::{Share, Show, State};
+use std::io::{self, Write};
+
+use super::{Progress, Share, State};
 use crate::error::count;
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
@@ -8,7 +10,7 @@ use crate::record::{Event, RunRow, Status};
 /// Shows nothing.
 pub struct Quiet;
 
-impl Show for Quiet {
+impl Progress for Quiet {
     fn begin(&mut self, _: &Plan, _: &[State], _: &Share) {}
     fn event(&mut self, _: usize, _: &Event) {}
     fn ended(&mut self, _: usize, _: &RunRow) {}
@@ -17,11 +19,34 @@ impl Show for Quiet {
 }
 
 /// A line when something ends.
-#[derive(Default)]
-pub struct Lines {
+pub struct Lines<W = io::Stderr> {
+    out: W,
     names: Vec<String>,
     to_do: usize,
     ended: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Lines::to(io::stderr())
+    }
+}
+
+impl<W: Write> Lines<W> {
+    /// Nothing is written yet.
+    pub fn to(out: W) -> Self {
+        Lines {
+            out,
+            names: Vec::new(),
+            to_do: 0,
+            ended: 0,
+        }
+    }
+
+    /// A reader that has gone away is no error.
+    fn say(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}");
+    }
 }
 
 /// What stands before the first run starts: `12 runs to train, 3 done before; 2 workers with 1 thread each`.
@@ -81,33 +106,32 @@ pub(super) fn names(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-impl Show for Lines {
+impl<W: Write> Progress for Lines<W> {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         self.names = names(plan);
         self.to_do = states.iter().filter(|state| state.is_to_do()).count();
-        eprintln!("{}: {}", plan.name, opening(states, share));
+        self.say(&format!("{}: {}", plan.name, opening(states, share)));
     }
 
     fn event(&mut self, run: usize, event: &Event) {
         if let Event::Started { epochs_done, .. } = event
             && *epochs_done > 0
         {
-            eprintln!("resumed   {} after epoch {epochs_done}", self.names[run]);
+            self.say(&format!(
+                "resumed   {} after epoch {epochs_done}",
+                self.names[run]
+            ));
         }
     }
 
     fn ended(&mut self, run: usize, row: &RunRow) {
         self.ended += 1;
-        eprintln!(
-            "[{}/{}] {}",
-            self.ended,
-            self.to_do,
-            closing(&self.names[run], row)
-        );
+        let closing = closing(&self.names[run], row);
+        self.say(&format!("[{}/{}] {closing}", self.ended, self.to_do));
     }
 
     fn note(&mut self, text: &str) {
-        eprintln!("{text}");
+        self.say(text);
     }
 
     fn end(&mut self) {}

@@ -1,27 +1,40 @@
 //! Running a plan: a supervisor, worker processes, and what they leave under `results/`.
 //!
 //! A worker trains runs one after another and writes their folders itself; the supervisor hands
-//! runs out, notices what died, and tells whoever listens. Knows nothing of tables or charts.
+//! runs out, notices what died, and tells whoever listens. What starts a worker is a trait. Knows nothing of tables or charts.
 
+mod bars;
+mod launcher;
 mod lines;
 mod machine;
+mod order;
+mod process;
 mod protocol;
+#[cfg(test)]
+pub mod script;
+mod state;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+pub use bars::Bars;
+pub use launcher::{Launcher, Report, Worker};
 pub use lines::{Lines, Quiet};
 pub use machine::{Share, cores, share};
+pub use order::{Options, Part, parts};
+pub use process::Processes;
 pub use protocol::{Assignment, Message};
-pub use supervisor::{Ended, Only, Options, State, is_variant, states, supervise};
+pub use state::{Only, State, is_variant, states};
+pub use supervisor::{Ended, supervise};
 pub use worker::{MakeReporter, work};
 
-mod bars;
-pub use bars::Bars;
-
+use crate::error::Result;
 use crate::plan::{Plan, Run, file_name};
-use crate::record::{Event, RunFolder, RunRow};
+use crate::record::{EpochRow, Event, RunFolder, RunRow};
 
 /// `results/EXPERIMENT/` and what is where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +67,25 @@ impl ResultsFolder {
     }
 }
 
-/// Whoever shows how a plan is getting on.
-pub trait Show {
+/// What is known of the runs of a plan, in the plan's order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Results {
+    pub rows: Vec<RunRow>,
+    /// The epochs of each.
+    pub epochs: Vec<Vec<EpochRow>>,
+}
+
+/// Where what is known of a plan goes while it is carried out.
+pub struct Output<'a> {
+    pub progress: &'a mut dyn Progress,
+    /// Writes the tables: before the first run, as runs end, and after the last.
+    pub tables: &'a mut dyn FnMut(&Results) -> Result<()>,
+    /// How far tables may lag behind the runs.
+    pub lag: Duration,
+}
+
+/// Shows how a plan is getting on.
+pub trait Progress {
     /// Before the first run: which runs are to be done and which were done before.
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share);
     /// A run says something.

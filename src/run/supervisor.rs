@@ -1,189 +1,83 @@
-//! Hands runs to worker processes, hears them, and survives their deaths.
+//! Hands runs to workers, listens to them, and survives their deaths.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::launcher::{Launcher, Report, Worker};
+use super::order::{Options, Part};
 use super::protocol::{Assignment, Message};
-use super::{ResultsFolder, Share, Show};
+use super::state::{State, states};
+use super::{Output, Results, ResultsFolder};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Earlier, Plan, Run};
-use crate::record::{RunFolder, RunRow, Status};
+use crate::record::{Event, RunFolder, RunRow, Status};
 use crate::spec::{START, Settings};
 use crate::train::EarlierRun;
-
-/// What the command line says about running.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where `EXPERIMENT/` is made.
-    pub results: PathBuf,
-    /// As `--device` names it.
-    pub device: String,
-    pub share: Share,
-    /// Which runs are wanted; those that they need are trained too where they are missing.
-    pub only: Only,
-    /// Forget what was done before of the runs that are wanted.
-    pub fresh: bool,
-    /// Stop at the first run that fails.
-    pub fail_fast: bool,
-}
-
-/// Which runs of a plan are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Only {
-    All,
-    /// Those of these variants.
-    Variants(Vec<String>),
-    /// Those with these numbers in the plan.
-    Runs(BTreeSet<usize>),
-}
-
-impl Only {
-    fn wants(&self, index: usize, run: &Run) -> bool {
-        match self {
-            Only::All => true,
-            Only::Variants(names) => names.iter().any(|name| is_variant(run, name)),
-            Only::Runs(runs) => runs.contains(&index),
-        }
-    }
-}
-
-/// How a planned run stands before anything starts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum State {
-    /// Done or diverged before: its numbers are there.
-    Finished(Box<RunRow>),
-    /// To be trained, with the epochs that a checkpoint spares.
-    ToDo { epochs_done: usize },
-    /// `--only` leaves it out, and there are no numbers of it.
-    LeftOut,
-}
-
-impl State {
-    pub fn is_to_do(&self) -> bool {
-        matches!(self, State::ToDo { .. })
-    }
-}
 
 /// How it ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// In the plan's order; runs left out as they stand on disk.
-    pub rows: Vec<RunRow>,
+    /// Runs left out as they stand on disk.
+    pub results: Results,
     /// Ctrl-C came, or `--fail-fast` struck.
     pub stopped: bool,
 }
 
-/// How every run of a plan stands on disk.
-pub fn states(plan: &Plan, options: &Options) -> Vec<State> {
-    let folder = ResultsFolder::of(&options.results, &plan.name);
-    let mut states: Vec<State> = plan
-        .runs
-        .iter()
-        .enumerate()
-        .map(|(index, run)| state(run, &folder, options.only.wants(index, run), options.fresh))
-        .collect();
-    for index in 0..states.len() {
-        add_earlier(plan, index, &folder, &mut states);
-    }
-    states
-}
-
-fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> State {
-    let before = folder.run(run);
-    let row = before.row().filter(|row| row.id == run.id);
-    let fresh = fresh && is_wanted;
-    match row {
-        Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
-            State::Finished(Box::new(row))
-        }
-        _ if !is_wanted => State::LeftOut,
-        _ if fresh => State::ToDo { epochs_done: 0 },
-        _ => State::ToDo {
-            epochs_done: before.epochs().len(),
-        },
-    }
-}
-
-/// Adds what a run that is to be done needs, as far as it is of the same plan and missing.
-fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [State]) {
-    if !states[index].is_to_do() {
-        return;
-    }
-    let earlier = plan.runs[index].earlier.iter();
-    for run in earlier.filter(|e| e.plan.is_none()).map(|e| e.run) {
-        if states[run] == State::LeftOut {
-            states[run] = state(&plan.runs[run], folder, true, false);
-            add_earlier(plan, run, folder, states);
-        }
-    }
-}
-
-/// Whether a run belongs to a variant, by the variant's name with or without its grid point.
-pub fn is_variant(run: &Run, name: &str) -> bool {
-    run.variant == name || run.variant.split(',').next() == Some(name)
-}
-
-struct Worker {
-    process: Child,
-    stdin: Option<ChildStdin>,
-    busy: Option<usize>,
-}
-
-enum Heard {
-    Message(Message),
-    /// The worker's output ended: it is gone.
-    Gone,
-}
-
-/// Runs what is to be done. `changed` is told all rows whenever a run ends.
+/// Runs what is to be done of an experiment.
 ///
 /// # Errors
 /// The results cannot be written, another burnlab runs this experiment, workers cannot be started.
 /// A run that fails is no error here: its row says so.
 pub fn supervise(
-    plan: &Plan,
+    part: &Part,
     options: &Options,
+    launcher: &mut dyn Launcher,
     stop: &AtomicBool,
-    show: &mut dyn Show,
-    changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
+    output: Output,
 ) -> Result<Ended> {
+    let plan = part.plan;
     let folder = ResultsFolder::of(&options.results, &plan.name);
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
     let _lock = lock(&folder)?;
-    let states = states(plan, options);
-    if options.fresh {
+    let states = states(plan, &options.results, &part.only, part.fresh);
+    if part.fresh {
         forget(plan, &folder, &states)?;
     }
-    show.begin(plan, &states, &options.share);
+    output.progress.begin(plan, &states, &part.share);
     let (send, receive) = channel();
     let mut supervisor = Supervisor {
         plan,
         options,
-        rows: rows(plan, &states, &folder),
+        jobs: part.share.jobs,
+        threads: part.share.threads,
+        results: results(plan, &states, &folder),
+        elsewhere: elsewhere(plan, &states, options),
         folder,
         queue: (0..plan.runs.len())
             .filter(|&i| states[i].is_to_do())
             .collect(),
-        workers: Vec::new(),
+        launcher,
+        slots: Vec::new(),
         send,
+        output,
+        has_news: true,
+        tables_due: Instant::now(),
         stopping: None,
-        failed: false,
     };
-    changed(&supervisor.rows)?;
-    let ended = supervisor.run(&receive, stop, show, changed);
-    supervisor.kill();
-    show.end();
-    ended?;
+    supervisor.write_tables()?;
+    let ended = supervisor.run(&receive, stop);
+    supervisor.end_workers();
+    let written = supervisor.write_tables();
+    supervisor.output.progress.end();
+    ended.and(written)?;
     Ok(Ended {
         stopped: supervisor.stopping.is_some(),
-        rows: supervisor.rows,
+        results: supervisor.results,
     })
 }
 
@@ -220,100 +114,149 @@ fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
     Ok(())
 }
 
-fn rows(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Vec<RunRow> {
-    plan.runs
-        .iter()
-        .zip(states)
-        .map(|(run, state)| match state {
-            State::Finished(row) => row.as_ref().clone(),
-            State::ToDo { .. } => run.unfinished(),
-            State::LeftOut => folder.row(run),
-        })
-        .collect()
+/// What is known of the runs before any of them starts.
+fn results(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Results {
+    let row = |(run, state): (&Run, &State)| match state {
+        State::Finished(row) => row.as_ref().clone(),
+        State::ToDo { .. } => run.unfinished(),
+        State::LeftOut => folder.row(run),
+    };
+    let epochs = |(run, state): (&Run, &State)| match state {
+        State::ToDo { epochs_done: 0 } => Vec::new(),
+        _ => folder.run(run).epochs(),
+    };
+    Results {
+        rows: plan.runs.iter().zip(states).map(row).collect(),
+        epochs: plan.runs.iter().zip(states).map(epochs).collect(),
+    }
 }
 
-/// How a run stands that is not handed out yet.
+/// A run of another experiment: the number of its plan, and its number there.
+type Elsewhere = (usize, usize);
+
+/// How the runs of other experiments ended that these ones need. They were done before, if at all.
+fn elsewhere(
+    plan: &Plan,
+    states: &[State],
+    options: &Options,
+) -> HashMap<Elsewhere, Option<Status>> {
+    let mut found = HashMap::new();
+    let runs = plan.runs.iter().zip(states);
+    let needed = runs.filter(|(_, state)| state.is_to_do());
+    for earlier in needed.flat_map(|(run, _)| &run.earlier) {
+        if let Some(number) = earlier.plan {
+            found.entry((number, earlier.run)).or_insert_with(|| {
+                let (plan, run) = plan.earlier(earlier);
+                let folder = ResultsFolder::of(&options.results, &plan.name);
+                let row = folder.run(run).row().filter(|row| row.id == run.id);
+                row.map(|row| row.status)
+            });
+        }
+    }
+    found
+}
+
+/// Whether a run can be handed out.
 enum Standing {
     Ready,
     /// A run that it needs is not done yet.
     Waiting,
     /// A run that it needs will not be done, for this reason.
-    Hopeless(String),
+    Blocked(String),
 }
 
-/// How long workers may take to stop before they are killed.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A worker and what it is doing.
+struct Slot {
+    worker: Box<dyn Worker>,
+    /// Whether it takes runs.
+    is_open: bool,
+    busy: Option<usize>,
+}
 
-struct Supervisor<'a> {
+impl Slot {
+    fn is_idle(&self) -> bool {
+        self.is_open && self.busy.is_none()
+    }
+
+    fn close(&mut self) {
+        self.worker.close();
+        self.is_open = false;
+    }
+}
+
+struct Supervisor<'a, 'o> {
     plan: &'a Plan,
     options: &'a Options,
+    /// Workers at a time.
+    jobs: usize,
+    /// Threads of each.
+    threads: usize,
     folder: ResultsFolder,
-    rows: Vec<RunRow>,
+    results: Results,
+    elsewhere: HashMap<Elsewhere, Option<Status>>,
     queue: VecDeque<usize>,
-    workers: Vec<Worker>,
-    send: Sender<(usize, Heard)>,
+    launcher: &'a mut dyn Launcher,
+    slots: Vec<Slot>,
+    send: Sender<(usize, Report)>,
+    output: Output<'o>,
+    /// Whether a run ended or stopped since the tables were written.
+    has_news: bool,
+    /// When they may be written again.
+    tables_due: Instant,
     /// Since when workers are asked to stop.
     stopping: Option<Instant>,
-    failed: bool,
 }
 
-impl Supervisor<'_> {
-    fn run(
-        &mut self,
-        receive: &Receiver<(usize, Heard)>,
-        stop: &AtomicBool,
-        show: &mut dyn Show,
-        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
-    ) -> Result<()> {
-        self.drop_hopeless(show, changed)?;
+impl Supervisor<'_, '_> {
+    fn run(&mut self, receive: &Receiver<(usize, Report)>, stop: &AtomicBool) -> Result<()> {
+        self.end_blocked()?;
         self.hand_out()?;
-        while self.workers.iter().any(|worker| worker.busy.is_some()) {
-            let heard = match receive.recv_timeout(Duration::from_millis(100)) {
-                Ok(heard) => Some(heard),
-                Err(RecvTimeoutError::Timeout) => None,
+        while self.slots.iter().any(|slot| slot.busy.is_some()) {
+            match receive.recv_timeout(Duration::from_millis(100)) {
+                Ok((worker, report)) => self.on_report(worker, report)?,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
-            };
-            if let Some((worker, heard)) = heard {
-                self.hear(worker, heard, show, changed)?;
             }
-            if self.stopping.is_none() && stop.load(Ordering::Relaxed) {
-                show.note("stopping: every run keeps its last whole epoch; press Ctrl-C again to stop at once");
+            if self.stopping.is_none() && stop.swap(false, Ordering::Relaxed) {
+                self.output.progress.note(
+                    "stopping: every run keeps its last whole epoch; press Ctrl-C again to stop at once",
+                );
                 self.stop_workers();
-                stop.store(false, Ordering::Relaxed);
             }
-            let impatient = stop.load(Ordering::Relaxed);
-            if self
-                .stopping
-                .is_some_and(|since| impatient || since.elapsed() > PATIENCE)
-            {
+            let is_urgent = stop.load(Ordering::Relaxed);
+            let patience = self.launcher.patience();
+            let is_late = |since: Instant| is_urgent || since.elapsed() > patience;
+            if self.stopping.is_some_and(is_late) {
                 break;
+            }
+            if Instant::now() >= self.tables_due {
+                self.write_tables()?;
             }
         }
         Ok(())
     }
 
-    fn hear(
-        &mut self,
-        worker: usize,
-        heard: Heard,
-        show: &mut dyn Show,
-        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
-    ) -> Result<()> {
-        match heard {
-            Heard::Message(Message::Event { index, event }) => show.event(index, &event),
-            Heard::Message(Message::Stopped { .. }) => self.workers[worker].busy = None,
-            Heard::Message(Message::Ended { index, row }) => {
-                self.workers[worker].busy = None;
-                self.end_run(index, *row, show, changed)?;
-                self.go_on(index, show, changed)?;
+    fn on_report(&mut self, worker: usize, report: Report) -> Result<()> {
+        match report {
+            Report::Message(Message::Event { index, event }) => self.on_event(index, &event),
+            Report::Message(Message::Stopped { .. }) => {
+                self.slots[worker].busy = None;
+                self.has_news = true;
             }
-            Heard::Gone => {
-                let reason = self.bury(worker);
-                if let Some(index) = self.workers[worker].busy.take() {
+            Report::Message(Message::Ended { index, row }) => {
+                self.slots[worker].busy = None;
+                self.end_run(index, *row)?;
+                self.hand_out()?;
+            }
+            Report::Gone => {
+                let slot = &mut self.slots[worker];
+                slot.close();
+                let reason = slot.worker.wait();
+                if let Some(index) = slot.busy.take() {
                     let row = self.mark_dead(index, &reason)?;
                     if self.stopping.is_none() {
-                        self.end_run(index, row, show, changed)?;
-                        self.go_on(index, show, changed)?;
+                        self.end_run(index, row)?;
+                        self.hand_out()?;
                     }
                 }
             }
@@ -321,56 +264,58 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn end_run(
-        &mut self,
-        index: usize,
-        row: RunRow,
-        show: &mut dyn Show,
-        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
-    ) -> Result<()> {
-        show.ended(index, &row);
-        let bad = row.status != Status::Done;
-        self.rows[index] = row;
-        changed(&self.rows)?;
-        if bad && self.options.fail_fast && !self.failed {
-            self.failed = true;
-            show.note("stopping at the first failure, as `--fail-fast` asks");
-            self.stop_workers();
+    fn on_event(&mut self, index: usize, event: &Event) {
+        let epochs = &mut self.results.epochs[index];
+        match event {
+            // A checkpoint may be an epoch behind the table, or lost.
+            Event::Started { epochs_done, .. } => epochs.truncate(*epochs_done),
+            Event::Epoch(row) => epochs.push(row.as_ref().clone()),
+            _ => {}
         }
-        Ok(())
+        self.output.progress.event(index, event);
     }
 
-    /// Goes on after a run ended.
-    fn go_on(
-        &mut self,
-        index: usize,
-        show: &mut dyn Show,
-        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
-    ) -> Result<()> {
-        if self.rows[index].status != Status::Done {
-            self.drop_hopeless(show, changed)?;
+    /// Notes how a run ended, and ends those that can no longer start.
+    fn end_run(&mut self, index: usize, row: RunRow) -> Result<()> {
+        let is_done = row.status == Status::Done;
+        self.note_end(index, row);
+        match is_done {
+            true => Ok(()),
+            false => self.end_blocked(),
         }
-        self.hand_out()
+    }
+
+    fn note_end(&mut self, index: usize, row: RunRow) {
+        let epochs = row.last.as_ref().map_or(0, |last| last.epoch);
+        if self.results.epochs[index].len() != epochs {
+            // Of a worker that died, the folder alone knows.
+            self.results.epochs[index] = self.folder.run(&self.plan.runs[index]).epochs();
+        }
+        self.has_news = true;
+        self.output.progress.ended(index, &row);
+        let is_done = row.status == Status::Done;
+        self.results.rows[index] = row;
+        if !is_done && self.options.fail_fast && self.stopping.is_none() {
+            let note = "stopping at the first failure, as `--fail-fast` asks";
+            self.output.progress.note(note);
+            self.stop_workers();
+        }
     }
 
     /// Ends runs that need one without a result, and those that need them.
-    fn drop_hopeless(
-        &mut self,
-        show: &mut dyn Show,
-        changed: &mut dyn FnMut(&[RunRow]) -> Result<()>,
-    ) -> Result<()> {
-        let hopeless = |supervisor: &Self, index: usize| match supervisor.standing(index) {
-            Standing::Hopeless(reason) => Some((index, reason)),
+    fn end_blocked(&mut self) -> Result<()> {
+        let blocked = |supervisor: &Self, index: usize| match supervisor.standing(index) {
+            Standing::Blocked(reason) => Some((index, reason)),
             Standing::Ready | Standing::Waiting => None,
         };
         loop {
             let mut queued = self.queue.iter();
-            let Some((index, reason)) = queued.find_map(|&index| hopeless(self, index)) else {
+            let Some((index, reason)) = queued.find_map(|&index| blocked(self, index)) else {
                 return Ok(());
             };
             self.queue.retain(|&queued| queued != index);
             let row = self.mark_failed(index, &reason)?;
-            self.end_run(index, row, show, changed)?;
+            self.note_end(index, row);
         }
     }
 
@@ -381,7 +326,7 @@ impl Supervisor<'_> {
             match self.standing_of(earlier) {
                 Standing::Ready => {}
                 Standing::Waiting => waits = true,
-                hopeless => return hopeless,
+                blocked => return blocked,
             }
         }
         match waits {
@@ -392,72 +337,68 @@ impl Supervisor<'_> {
 
     /// Whether a run can start as far as this one that it needs goes.
     fn standing_of(&self, earlier: &Earlier) -> Standing {
-        let (plan, run) = self.plan.earlier(earlier);
-        let is_here = earlier.plan.is_none();
-        let row = match is_here {
-            true => Some(self.rows[earlier.run].clone()),
-            false => {
-                let folder = ResultsFolder::of(&self.options.results, &plan.name);
-                folder.run(run).row().filter(|row| row.id == run.id)
-            }
+        let status = match earlier.plan {
+            None => Some(self.results.rows[earlier.run].status),
+            Some(plan) => self.elsewhere.get(&(plan, earlier.run)).copied().flatten(),
         };
-        let how = match row.map(|row| row.status) {
+        let is_here = earlier.plan.is_none();
+        let how = match status {
             Some(Status::Done) => return Standing::Ready,
             Some(Status::Unfinished) if is_here => return Standing::Waiting,
             Some(Status::Failed) => "failed",
             Some(Status::Diverged) => "diverged",
             Some(Status::Unfinished) | None => "is not done",
         };
+        let (plan, run) = self.plan.earlier(earlier);
         let whose = match is_here {
             true => String::new(),
             false => format!(" of `{}`", plan.name),
         };
         let name = format!("`{}`, seed {}{whose}", run.variant, run.seed);
-        Standing::Hopeless(format!("a run it needs ({name}) {how}"))
+        Standing::Blocked(format!("a run it needs ({name}) {how}"))
     }
 
     /// Gives runs that can start to workers without one, starts workers where there is room, and lets those
     /// go that nothing is left for.
     fn hand_out(&mut self) -> Result<()> {
-        let is_idle = |worker: &Worker| worker.stdin.is_some() && worker.busy.is_none();
         while self.stopping.is_none() {
             let can_start = |&index: &usize| matches!(self.standing(index), Standing::Ready);
             let Some(at) = self.queue.iter().position(can_start) else {
                 break;
             };
-            let there = self
-                .workers
-                .iter()
-                .filter(|worker| worker.stdin.is_some())
-                .count();
-            let worker = match self.workers.iter().position(is_idle) {
+            let open = self.slots.iter().filter(|slot| slot.is_open).count();
+            let worker = match self.slots.iter().position(Slot::is_idle) {
                 Some(worker) => worker,
-                None if there < self.options.share.jobs => self.start_worker()?,
+                None if open < self.jobs => self.start_worker()?,
                 None => break,
             };
             if let Some(index) = self.queue.remove(at) {
-                self.assign(worker, index);
+                let assignment = self.assignment(index);
+                self.slots[worker].busy = Some(index);
+                self.slots[worker].worker.assign(&assignment);
             }
         }
         if self.queue.is_empty() {
-            // A worker ends with its input.
-            let idle = self.workers.iter_mut().filter(|worker| is_idle(worker));
-            idle.for_each(|worker| worker.stdin = None);
+            let idle = self.slots.iter_mut().filter(|slot| slot.is_idle());
+            idle.for_each(Slot::close);
         }
         Ok(())
     }
 
     fn start_worker(&mut self) -> Result<usize> {
-        let number = self.workers.len();
-        let worker = spawn(&self.folder, self.options, number, &self.send)?;
-        self.workers.push(worker);
+        let number = self.slots.len();
+        let worker = self.launcher.launch(number, &self.send)?;
+        self.slots.push(Slot {
+            worker,
+            is_open: true,
+            busy: None,
+        });
         Ok(number)
     }
 
-    /// Gives a worker a run.
-    fn assign(&mut self, worker: usize, index: usize) {
+    fn assignment(&self, index: usize) -> Assignment {
         let run = &self.plan.runs[index];
-        let assignment = Assignment {
+        Assignment {
             index,
             row: run.unfinished(),
             settings: self.settings(run),
@@ -466,17 +407,7 @@ impl Supervisor<'_> {
             experiment: self.plan.name.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
             tensorboard: self.folder.tensorboard(run),
-            threads: self.options.share.threads,
-        };
-        let mut line = serde_json::to_string(&assignment).expect("an assignment is plain values");
-        line.push('\n');
-        let worker = &mut self.workers[worker];
-        worker.busy = Some(index);
-        // If it is gone already, its end is heard next and the run is marked then.
-        if let Some(stdin) = &mut worker.stdin {
-            let _ = stdin
-                .write_all(line.as_bytes())
-                .and_then(|()| stdin.flush());
+            threads: self.threads,
         }
     }
 
@@ -517,26 +448,12 @@ impl Supervisor<'_> {
     fn stop_workers(&mut self) {
         self.stopping = Some(Instant::now());
         self.queue.clear();
-        for worker in &mut self.workers {
-            worker.stdin = None;
-        }
+        self.slots.iter_mut().for_each(Slot::close);
     }
 
-    /// Waits for a worker that is gone and says how it went.
-    fn bury(&mut self, worker: usize) -> String {
-        let worker = &mut self.workers[worker];
-        worker.stdin = None;
-        match worker.process.wait() {
-            Err(error) => format!("its process was lost: {}", crate::error::io_reason(&error)),
-            Ok(status) => how_it_ended(status),
-        }
-    }
-
-    /// The row of a run whose process died, also written to its folder.
+    /// The row of a run whose worker died, also written to its folder.
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
-        let run = &self.plan.runs[index];
-        let folder = self.folder.run(run);
-        let row = folder.row().unwrap_or_else(|| run.unfinished());
+        let row = self.folder.row(&self.plan.runs[index]);
         // It may have died after its last word was written and before it was told.
         let is_over = matches!(row.status, Status::Done | Status::Diverged);
         match self.stopping.is_none() && !is_over {
@@ -548,94 +465,34 @@ impl Supervisor<'_> {
     /// The row of a run that failed outside of a worker, also written to its folder.
     fn mark_failed(&self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
-        let folder = self.folder.run(run);
-        let mut row = folder.row().unwrap_or_else(|| run.unfinished());
+        let mut row = self.folder.row(run);
         row.status = Status::Failed;
         row.reason = Some(reason.to_string());
+        let folder = self.folder.run(run);
         folder.create()?;
         folder.write_row(&row)?;
         Ok(row)
     }
 
-    fn kill(&mut self) {
-        for worker in &mut self.workers {
-            worker.stdin = None;
-            if worker.busy.is_some() {
-                let _ = worker.process.kill();
+    /// Writes the tables if there is news for them, and says when that may be done again.
+    fn write_tables(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.has_news) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        (self.output.tables)(&self.results)?;
+        // Of many runs they take long: nine tenths of the time are for the runs.
+        self.tables_due = Instant::now() + self.output.lag.max(start.elapsed() * 9);
+        Ok(())
+    }
+
+    fn end_workers(&mut self) {
+        for slot in &mut self.slots {
+            slot.close();
+            if slot.busy.is_some() {
+                slot.worker.kill();
             }
-            let _ = worker.process.wait();
+            slot.worker.wait();
         }
     }
-}
-
-#[cfg(unix)]
-fn how_it_ended(status: std::process::ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.signal(), status.code()) {
-        (Some(9), _) => {
-            "its process was killed (signal 9); the system does so when memory runs out".to_string()
-        }
-        (Some(signal), _) => format!("its process was ended by signal {signal}"),
-        (None, code) => format!(
-            "its process ended early with code {}; `workers.log` holds its last words",
-            code.unwrap_or(-1)
-        ),
-    }
-}
-
-#[cfg(not(unix))]
-fn how_it_ended(status: std::process::ExitStatus) -> String {
-    format!("its process ended early: {status}")
-}
-
-fn spawn(
-    folder: &ResultsFolder,
-    options: &Options,
-    number: usize,
-    send: &Sender<(usize, Heard)>,
-) -> Result<Worker> {
-    let log_path = folder.path().join("workers.log");
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(&log_path)
-        .map_err(|error| Error::io(Kind::Data, "open the workers' log", &log_path, &error))?;
-    let refused = |error: std::io::Error| {
-        Error::bug(format!(
-            "cannot start a worker: {}",
-            crate::error::io_reason(&error)
-        ))
-    };
-    let mut command = Command::new(std::env::current_exe().map_err(refused)?);
-    command
-        .args(["worker", "--device", &options.device])
-        .env("RAYON_NUM_THREADS", options.share.threads.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(log);
-    // Out of the terminal's reach: Ctrl-C is the supervisor's to handle.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut process = command.spawn().map_err(refused)?;
-    let stdout = process.stdout.take().expect("its output is piped");
-    let send = send.clone();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout)
-            .lines()
-            .map_while(std::io::Result::ok)
-        {
-            // Anything else on its output is not for us.
-            if let Ok(message) = serde_json::from_str(&line)
-                && send.send((number, Heard::Message(message))).is_err()
-            {
-                return;
-            }
-        }
-        let _ = send.send((number, Heard::Gone));
-    });
-    Ok(Worker {
-        stdin: process.stdin.take(),
-        process,
-        busy: None,
-    })
 }

@@ -1,0 +1,123 @@
+//! Tables and verdicts of runs that follow a script.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Judgement, Verdict, judge, write_tables};
+use crate::plan::Plan;
+use crate::run::script::{Ending, Rehearsal, Script, Scripts};
+use crate::run::{Ended, Only, Output, Quiet, ResultsFolder};
+
+const CURVE: [f64; 2] = [0.5, 0.25];
+
+/// Carries out a plan and writes its tables as `burnlab run` does.
+fn run(rehearsal: &Rehearsal, plan: &Plan, scripts: &mut Scripts) -> (Ended, Vec<Judgement>) {
+    let folder = ResultsFolder::of(&rehearsal.options.results, &plan.name);
+    let output = Output {
+        progress: &mut Quiet,
+        tables: &mut |results| {
+            write_tables(&folder, plan, results, &judge(&plan.claims, &results.rows))
+        },
+        lag: Duration::from_secs(1),
+    };
+    let ended = rehearsal.carry_out(plan, Only::All, scripts, output);
+    let ended = ended.unwrap_or_else(|error| panic!("{error}"));
+    let judgements = judge(&plan.claims, &ended.results.rows);
+    (ended, judgements)
+}
+
+/// A table of a plan; ids, which hash the settings, are left out.
+fn table(rehearsal: &Rehearsal, plan: &Plan, name: &str) -> String {
+    let folder = rehearsal.options.results.join(&plan.name);
+    let text = fs::read_to_string(folder.join(name)).expect("the table is there");
+    plan.runs
+        .iter()
+        .fold(text, |text, run| text.replace(&run.id, "ID"))
+}
+
+const CLAIMS: &str = "seeds = [0, 1]\n\
+    [variants.plain]\n[variants.'wild.one']\n\
+    [grid]\n'train.batch_size' = [50]\n\
+    [[expect]]\nclaim = 'it learns'\nvariant = 'plain,batch_size=50'\nat_least = 0.7\n\
+    [[expect]]\nclaim = 'it is perfect'\nvariant = 'plain,batch_size=50'\nat_least = 0.9\n\
+    [[expect]]\nclaim = 'wild'\nvariant = 'wild.one,batch_size=50'\nat_least = 0.0\n";
+
+#[test]
+fn tables_and_the_verdict_tell_what_came_of_the_runs() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("claims", CLAIMS);
+    let mut scripts =
+        Scripts::new(
+            |assignment| match (&*assignment.row.variant, assignment.row.seed) {
+                ("wild.one,batch_size=50", 1) => Script::ending(&CURVE[..1], Ending::Diverges),
+                (_, 0) => Script::done(&CURVE),
+                _ => Script::done(&[0.5, 0.125]),
+            },
+        );
+    let (_, judgements) = run(&rehearsal, &plan, &mut scripts);
+    let verdicts: Vec<&Verdict> = judgements.iter().map(|j| &j.verdict).collect();
+    let why = "1 of 2 runs of `wild.one,batch_size=50` diverged".to_string();
+    let expected = [&Verdict::Holds, &Verdict::Fails, &Verdict::NotMeasured(why)];
+    assert_eq!(verdicts, expected);
+    for name in ["summary.csv", "epochs.csv", "table.md"] {
+        let path = Path::new("tests/fixtures/tables").join(name);
+        let text = table(&rehearsal, &plan, name);
+        if std::env::var_os("BURNLAB_BLESS").is_some() {
+            fs::write(&path, &text).expect("the snapshot is written");
+        }
+        let expected = fs::read_to_string(&path).expect("there is a snapshot");
+        assert_eq!(text, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn tables_are_the_same_whatever_happened_on_the_way() {
+    let whole = Rehearsal::default();
+    let plan = whole.plan("claims", CLAIMS);
+    run(&whole, &plan, &mut Scripts::new(|_| Script::done(&CURVE)));
+    for ending in [Ending::Dies, Ending::Fails("no memory")] {
+        let broken = Rehearsal::default();
+        let again = broken.plan("claims", CLAIMS);
+        let mut scripts = Scripts::new(move |assignment| match assignment.row.seed {
+            0 => Script::done(&CURVE),
+            _ => Script::ending(&CURVE[..1], ending),
+        });
+        run(&broken, &again, &mut scripts);
+        let failed = table(&broken, &again, "summary.csv");
+        assert_eq!(failed.matches(",failed,").count(), 2, "{failed}");
+        run(&broken, &again, &mut Scripts::new(|_| Script::done(&CURVE)));
+        for name in ["summary.csv", "epochs.csv", "table.md"] {
+            let (expected, found) = (table(&whole, &plan, name), table(&broken, &again, name));
+            assert_eq!(found, expected, "{name} after {ending:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_runs_are_supervised_and_tabled() {
+    let rehearsal = Rehearsal::default();
+    let rates: Vec<String> = (1..=5000).map(|rate| format!("{rate}e-6")).collect();
+    let grid = format!(
+        "seeds = [0, 1]\n[grid]\n'train.optimizer.adam.learning_rate' = [{}]\n",
+        rates.join(", ")
+    );
+    let plan = rehearsal.plan("many", &grid);
+    let curve = [0.5, 0.4, 0.3, 0.2, 0.1];
+    let (ended, _) = run(
+        &rehearsal,
+        &plan,
+        &mut Scripts::new(move |_| Script::done(&curve)),
+    );
+    assert_eq!(ended.results.rows.len(), 10_000);
+    let lines = |name: &str| table_lines(&rehearsal, name);
+    assert_eq!(lines("summary.csv"), 1 + 10_000);
+    assert_eq!(lines("epochs.csv"), 1 + 50_000);
+    assert_eq!(lines("table.md"), 6 + 5000);
+}
+
+fn table_lines(rehearsal: &Rehearsal, name: &str) -> usize {
+    let path = rehearsal.options.results.join("many").join(name);
+    let text = fs::read_to_string(path).expect("the table is there");
+    text.lines().count()
+}

@@ -1,0 +1,49 @@
+//! What starts workers: processes, and in tests a script.
+//!
+//! A worker is given one run after another and reports what comes of them. Where and how it trains,
+//! the supervisor need not know.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::protocol::{Assignment, Message};
+use crate::error::Result;
+
+/// Starts workers.
+pub trait Launcher {
+    /// Starts a worker that reports under this number.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    fn launch(
+        &mut self,
+        number: usize,
+        reports: &Sender<(usize, Report)>,
+    ) -> Result<Box<dyn Worker>>;
+
+    /// How long workers may take to stop before they are killed.
+    fn patience(&self) -> Duration;
+}
+
+/// Trains runs, one after another.
+pub trait Worker {
+    /// Gives it a run. A worker that is gone reports its end instead.
+    fn assign(&mut self, assignment: &Assignment);
+
+    /// Says that no more runs follow, and that the one at hand is to stop after its last whole epoch.
+    fn close(&mut self);
+
+    /// Waits for its end and says how it went, in a sentence.
+    fn wait(&mut self) -> String;
+
+    /// Ends it at once.
+    fn kill(&mut self);
+}
+
+/// What a worker reports.
+#[derive(Debug)]
+pub enum Report {
+    Message(Message),
+    /// Nothing more follows: it is gone.
+    Gone,
+}

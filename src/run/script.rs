@@ -1,0 +1,323 @@
+//! Workers that train nothing: for every run a written-down curve and an end.
+//!
+//! They speak as processes do, in lines of JSON, and leave the same rows in a run's folder, so that all
+//! that listens to runs and reads their folders can be tested in milliseconds.
+
+use std::fs;
+use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::launcher::{Launcher, Report, Worker};
+use super::protocol::{Assignment, Message};
+use super::{Ended, Only, Options, Output, Quiet, parts, supervise};
+use crate::data::{Catalogue, Folders};
+use crate::error::Result;
+use crate::plan::Plan;
+use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, Status};
+use crate::spec::Overrides;
+
+/// What comes of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    /// The loss of each epoch; the accuracy is what is missing to 1.
+    pub losses: Vec<f64>,
+    pub ending: Ending,
+}
+
+/// What follows the last epoch of a script.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ending {
+    /// The run is measured and done.
+    Done,
+    Diverges,
+    Fails(&'static str),
+    /// The worker dies.
+    Dies,
+    /// The next epoch takes so long that only being told to stop ends it.
+    Lasts,
+    /// Nothing ends it but being killed.
+    Hangs,
+}
+
+impl Script {
+    /// A run that is done after these losses.
+    pub fn done(losses: &[f64]) -> Self {
+        Script::ending(losses, Ending::Done)
+    }
+
+    pub fn ending(losses: &[f64], ending: Ending) -> Self {
+        Script {
+            losses: losses.to_vec(),
+            ending,
+        }
+    }
+}
+
+/// Starts workers that follow scripts.
+pub struct Scripts {
+    script: Rc<dyn Fn(&Assignment) -> Script>,
+    pub patience: Duration,
+}
+
+impl Scripts {
+    /// Each run follows the script that it is given here; workers may take any time to stop.
+    pub fn new(script: impl Fn(&Assignment) -> Script + 'static) -> Self {
+        Scripts {
+            script: Rc::new(script),
+            patience: Duration::MAX,
+        }
+    }
+}
+
+impl Launcher for Scripts {
+    fn launch(
+        &mut self,
+        number: usize,
+        reports: &Sender<(usize, Report)>,
+    ) -> Result<Box<dyn Worker>> {
+        Ok(Box::new(Actor {
+            number,
+            reports: reports.clone(),
+            script: Rc::clone(&self.script),
+            at: None,
+            is_dead: false,
+        }))
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+struct Actor {
+    number: usize,
+    reports: Sender<(usize, Report)>,
+    script: Rc<dyn Fn(&Assignment) -> Script>,
+    /// The run at hand and how it ends once it is told to stop.
+    at: Option<(usize, Ending)>,
+    is_dead: bool,
+}
+
+impl Worker for Actor {
+    fn assign(&mut self, assignment: &Assignment) {
+        if self.is_dead {
+            return;
+        }
+        let script = (self.script)(assignment);
+        let folder = RunFolder::new(&assignment.folder);
+        folder.create().expect("the folder can be made");
+        let epochs = self.train(assignment.index, &script, &folder);
+        let mut row = assignment.row.clone();
+        row.device = Some("script".to_string());
+        let is_over = end(&mut row, &script, &epochs);
+        leave(&folder, "run.json", &row);
+        match script.ending {
+            _ if is_over => self.say(&Message::Ended {
+                index: assignment.index,
+                row: Box::new(row),
+            }),
+            Ending::Dies => self.end(),
+            ending => self.at = Some((assignment.index, ending)),
+        }
+    }
+
+    fn close(&mut self) {
+        match self.at {
+            Some((_, Ending::Hangs)) => {}
+            at => {
+                if let Some((index, _)) = at {
+                    self.say(&Message::Stopped { index });
+                }
+                self.end();
+            }
+        }
+    }
+
+    fn wait(&mut self) -> String {
+        assert!(self.is_dead, "waits for a worker that never ends");
+        "its process was killed (signal 9)".to_string()
+    }
+
+    fn kill(&mut self) {
+        self.end();
+    }
+}
+
+impl Actor {
+    /// The epochs of the script after those that the folder has.
+    fn train(&self, index: usize, script: &Script, folder: &RunFolder) -> Vec<EpochRow> {
+        let mut epochs = folder.epochs();
+        let event = |event| self.say(&Message::Event { index, event });
+        event(Event::Started {
+            epochs: script.losses.len(),
+            epochs_done: epochs.len(),
+        });
+        for epoch in epochs.len()..script.losses.len() {
+            let row = row(epoch + 1, script.losses[epoch]);
+            epochs.push(row.clone());
+            event(Event::Epoch(Box::new(row)));
+        }
+        leave(folder, "epochs.json", &epochs);
+        epochs
+    }
+
+    fn say(&self, message: &Message) {
+        let line = serde_json::to_string(message).expect("a message is plain values");
+        let message = serde_json::from_str(&line).expect("a message can be read again");
+        let _ = self.reports.send((self.number, Report::Message(message)));
+    }
+
+    fn end(&mut self) {
+        if !self.is_dead {
+            self.is_dead = true;
+            let _ = self.reports.send((self.number, Report::Gone));
+        }
+    }
+}
+
+/// Fills in the row of a run; whether it is over.
+fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
+    let reason = match script.ending {
+        Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
+        Ending::Done => None,
+        Ending::Diverges => {
+            let epoch = epochs.len() + 1;
+            Some(format!("the training loss became NaN in epoch {epoch}"))
+        }
+        Ending::Fails(reason) => Some(reason.to_string()),
+    };
+    row.status = match script.ending {
+        Ending::Diverges => Status::Diverged,
+        Ending::Fails(_) => Status::Failed,
+        _ => Status::Done,
+    };
+    row.reason = reason;
+    row.last = epochs.last().cloned();
+    row.seconds = (!epochs.is_empty()).then(|| epochs.iter().map(|row| row.seconds).sum());
+    row.images_per_second = row.last.as_ref().map(|last| last.images_per_second);
+    let is_done = row.status == Status::Done;
+    row.measured = row
+        .last
+        .as_ref()
+        .filter(|_| is_done)
+        .map(|last| measured(last.train));
+    true
+}
+
+/// Writes a file of a run's folder, without waiting for the disk as real workers do.
+fn leave(folder: &RunFolder, name: &str, value: &impl serde::Serialize) {
+    let bytes = serde_json::to_vec(value).expect("a row is plain values");
+    fs::write(folder.file(name), bytes).expect("the file can be written");
+}
+
+fn score(loss: f64) -> Score {
+    Score {
+        loss,
+        accuracy: Some(1.0 - loss),
+        ..Score::default()
+    }
+}
+
+fn row(epoch: usize, loss: f64) -> EpochRow {
+    EpochRow {
+        epoch,
+        step: epoch,
+        stage: None,
+        train: score(loss),
+        validation: Some(score(loss)),
+        learning_rate: 0.1,
+        gradient_norm: None,
+        seconds: 0.5,
+        images_per_second: 100.0,
+    }
+}
+
+fn measured(test: Score) -> Measured {
+    Measured {
+        test,
+        best: None,
+        best_epoch: None,
+        stopped_early: false,
+        confusion: Vec::new(),
+        classes: Vec::new(),
+        parameters: 10,
+        extra: Extra::default(),
+    }
+}
+
+/// Experiments in a folder of their own, carried out by scripts.
+pub struct Rehearsal {
+    folder: tempfile::TempDir,
+    pub options: Options,
+    /// Set, it stops what is carried out.
+    pub stop: AtomicBool,
+}
+
+impl Default for Rehearsal {
+    fn default() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        Rehearsal {
+            options: Options {
+                results: folder.path().join("results"),
+                jobs: Some(2),
+                on_gpu: false,
+                fresh: false,
+                fail_fast: false,
+            },
+            folder,
+            stop: AtomicBool::new(false),
+        }
+    }
+}
+
+/// What every rehearsed experiment has.
+const HEAD: &str = r#"
+title = "a rehearsal"
+
+[data]
+dataset    = { fake = { shape = [1, 2, 2], classes = 2 } }
+validation = 10
+
+[model.classifier]
+layers = ["flatten", { dense = { units = "classes" } }]
+
+[train]
+epochs = 3
+"#;
+
+impl Rehearsal {
+    /// The plan of an experiment of this name; `text` follows keys of `[train]`.
+    pub fn plan(&self, name: &str, text: &str) -> Plan {
+        let path = self.folder.path().join(format!("{name}.toml"));
+        fs::write(&path, format!("{HEAD}{text}")).expect("the experiment is written");
+        let catalogue = Catalogue::new(Folders::only(self.folder.path()));
+        let plan = Plan::make(&path, &Overrides::default(), &catalogue);
+        plan.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Carries out the runs of a plan that are wanted and are not done yet.
+    pub fn carry_out(
+        &self,
+        plan: &Plan,
+        only: Only,
+        scripts: &mut Scripts,
+        output: Output,
+    ) -> Result<Ended> {
+        let parts = parts(plan, only, &self.options);
+        let part = parts.last().expect("what is asked for is a part");
+        supervise(part, &self.options, scripts, &self.stop, output)
+    }
+
+    /// The same for all of them, when nobody listens.
+    pub fn run(&self, plan: &Plan, script: impl Fn(&Assignment) -> Script + 'static) -> Ended {
+        let output = Output {
+            progress: &mut Quiet,
+            tables: &mut |_| Ok(()),
+            lag: Duration::ZERO,
+        };
+        let ended = self.carry_out(plan, Only::All, &mut Scripts::new(script), output);
+        ended.unwrap_or_else(|error| panic!("{error}"))
+    }
+}

@@ -1,0 +1,99 @@
+//! How the runs of a plan stand on disk before anything starts, and which of them are wanted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::ResultsFolder;
+use crate::plan::{Plan, Run};
+use crate::record::{RunRow, Status};
+
+/// Which runs of a plan are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    All,
+    /// Those of these variants.
+    Variants(Vec<String>),
+    /// Those with these numbers in the plan.
+    Runs(BTreeSet<usize>),
+}
+
+impl Only {
+    fn wants(&self, index: usize, run: &Run) -> bool {
+        match self {
+            Only::All => true,
+            Only::Variants(names) => names.iter().any(|name| is_variant(run, name)),
+            Only::Runs(runs) => runs.contains(&index),
+        }
+    }
+}
+
+/// How a planned run stands before anything starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Done or diverged before: its numbers are there.
+    Finished(Box<RunRow>),
+    /// To be trained, with the epochs that a checkpoint spares.
+    ToDo { epochs_done: usize },
+    /// `--only` leaves it out, and there are no numbers of it.
+    LeftOut,
+}
+
+impl State {
+    pub fn is_to_do(&self) -> bool {
+        matches!(self, State::ToDo { .. })
+    }
+}
+
+/// How every run of a plan stands on disk.
+///
+/// `fresh` forgets what was done before of those that are wanted.
+pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<State> {
+    let folder = ResultsFolder::of(results, &plan.name);
+    let mut states: Vec<State> = plan
+        .runs
+        .iter()
+        .enumerate()
+        .map(|(index, run)| state(run, &folder, only.wants(index, run), fresh))
+        .collect();
+    for index in 0..states.len() {
+        add_earlier(plan, index, &folder, &mut states);
+    }
+    states
+}
+
+fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> State {
+    let before = folder.run(run);
+    let row = before.row().filter(|row| row.id == run.id);
+    let fresh = fresh && is_wanted;
+    match row {
+        Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
+            State::Finished(Box::new(row))
+        }
+        _ if !is_wanted => State::LeftOut,
+        _ if fresh => State::ToDo { epochs_done: 0 },
+        // A worker writes the row first.
+        None => State::ToDo { epochs_done: 0 },
+        Some(_) => State::ToDo {
+            epochs_done: before.epochs().len(),
+        },
+    }
+}
+
+/// Adds what a run that is to be done needs, as far as it is of the same plan and missing.
+fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [State]) {
+    if !states[index].is_to_do() {
+        return;
+    }
+    let earlier = plan.runs[index].earlier.iter();
+    for run in earlier.filter(|e| e.plan.is_none()).map(|e| e.run) {
+        if states[run] == State::LeftOut {
+            states[run] = state(&plan.runs[run], folder, true, false);
+            add_earlier(plan, run, folder, states);
+        }
+    }
+}
+
+/// Whether a run belongs to a variant, by the variant's name with or without its grid point.
+pub fn is_variant(run: &Run, name: &str) -> bool {
+    run.variant == name || run.variant.split(',').next() == Some(name)
+}

@@ -1,0 +1,399 @@
+//! The supervisor, with workers that follow a script.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::script::{Ending, Rehearsal, Script, Scripts};
+use super::{Assignment, Lines, Only, Output, Progress, Results, Share, State, parts, states};
+use crate::plan::Plan;
+use crate::record::{Event, RunRow, Status};
+
+const TWO: &str = "seeds = [0, 1]\n[variants.a]\n[variants.b]\n";
+const CURVE: [f64; 3] = [0.5, 0.25, 0.125];
+
+/// Follows one of two scripts, by variant and seed.
+fn unless(
+    variant: &'static str,
+    seed: u64,
+    other: Script,
+) -> impl Fn(&Assignment) -> Script + 'static {
+    move |assignment| match (&assignment.row.variant, assignment.row.seed) {
+        (name, number) if name == variant && number == seed => other.clone(),
+        _ => Script::done(&CURVE),
+    }
+}
+
+fn statuses(results: &Results) -> Vec<Status> {
+    results.rows.iter().map(|row| row.status).collect()
+}
+
+/// What is printed while a plan is carried out, without the line that tells the machine's cores.
+fn printed(rehearsal: &Rehearsal, plan: &Plan, scripts: &mut Scripts) -> Vec<String> {
+    let mut out = Vec::new();
+    let output = Output {
+        progress: &mut Lines::to(&mut out),
+        tables: &mut |_| Ok(()),
+        lag: Duration::ZERO,
+    };
+    let ended = rehearsal.carry_out(plan, Only::All, scripts, output);
+    ended.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    text.lines().skip(1).map(String::from).collect()
+}
+
+/// Asks to stop as soon as a run has an epoch behind it.
+struct StopAfter<'a> {
+    epoch: usize,
+    stop: &'a AtomicBool,
+    notes: Vec<String>,
+}
+
+impl Progress for StopAfter<'_> {
+    fn begin(&mut self, _: &Plan, _: &[State], _: &Share) {}
+    fn event(&mut self, _: usize, event: &Event) {
+        if matches!(event, Event::Epoch(row) if row.epoch == self.epoch) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    fn ended(&mut self, _: usize, _: &RunRow) {}
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_string());
+    }
+    fn end(&mut self) {}
+}
+
+#[test]
+fn every_run_is_trained_and_told_of() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("all", TWO);
+    let lines = printed(
+        &rehearsal,
+        &plan,
+        &mut Scripts::new(|_| Script::done(&CURVE)),
+    );
+    assert_eq!(
+        lines,
+        [
+            "[1/4] done      a, seed 0: test accuracy 0.8750, 2 s",
+            "[2/4] done      a, seed 1: test accuracy 0.8750, 2 s",
+            "[3/4] done      b, seed 0: test accuracy 0.8750, 2 s",
+            "[4/4] done      b, seed 1: test accuracy 0.8750, 2 s",
+        ]
+    );
+    let again = printed(
+        &rehearsal,
+        &plan,
+        &mut Scripts::new(|_| panic!("all are done")),
+    );
+    assert!(again.is_empty(), "{again:?}");
+}
+
+#[test]
+fn a_freed_worker_has_its_next_run_before_tables_are_written() {
+    let mut rehearsal = Rehearsal::default();
+    rehearsal.options.jobs = Some(1);
+    let plan = rehearsal.plan("order", TWO);
+    let handed_out = Rc::new(RefCell::new(0));
+    let counter = Rc::clone(&handed_out);
+    let mut scripts = Scripts::new(move |_| {
+        *counter.borrow_mut() += 1;
+        Script::done(&CURVE)
+    });
+    let mut seen = Vec::new();
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |results| {
+            let ended = results.rows.iter().filter(|row| row.status == Status::Done);
+            seen.push((ended.count(), *handed_out.borrow()));
+            Ok(())
+        },
+        lag: Duration::ZERO,
+    };
+    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    assert!(!ended.unwrap().stopped);
+    assert_eq!(seen, [(0, 0), (1, 2), (2, 3), (3, 4), (4, 4)]);
+}
+
+#[test]
+fn tables_lag_behind_but_are_whole_at_the_end() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("lag", TWO);
+    let mut written = Vec::new();
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |results| {
+            written.push(results.clone());
+            Ok(())
+        },
+        lag: Duration::from_secs(3600),
+    };
+    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let ended = ended.unwrap();
+    assert_eq!(written.len(), 2, "before the first run and after the last");
+    assert_eq!(statuses(&written[0]), [Status::Unfinished; 4]);
+    assert_eq!(written[1], ended.results);
+    assert_eq!(statuses(&ended.results), [Status::Done; 4]);
+    let losses = |run: usize| -> Vec<f64> {
+        let epochs = ended.results.epochs[run].iter();
+        epochs.map(|row| row.train.loss).collect()
+    };
+    assert!((0..4).all(|run| losses(run) == CURVE));
+}
+
+#[test]
+fn a_run_that_fails_diverges_or_dies_sinks_no_other_and_goes_on_later() {
+    let endings = [
+        (
+            Ending::Fails("the disk is full"),
+            Status::Failed,
+            "the disk is full",
+        ),
+        (
+            Ending::Dies,
+            Status::Failed,
+            "its process was killed (signal 9)",
+        ),
+        (
+            Ending::Diverges,
+            Status::Diverged,
+            "the training loss became NaN in epoch 3",
+        ),
+    ];
+    for (ending, status, reason) in endings {
+        let rehearsal = Rehearsal::default();
+        let plan = rehearsal.plan("bad", TWO);
+        let bad = Script::ending(&CURVE[..2], ending);
+        let ended = rehearsal.run(&plan, unless("a", 1, bad));
+        assert!(!ended.stopped);
+        let done = Status::Done;
+        assert_eq!(
+            statuses(&ended.results),
+            [done, status, done, done],
+            "{ending:?}"
+        );
+        assert_eq!(ended.results.rows[1].reason.as_deref(), Some(reason));
+        assert_eq!(ended.results.epochs[1].len(), 2);
+
+        // What diverged would do so again; the others go on after their last epoch.
+        let lines = printed(
+            &rehearsal,
+            &plan,
+            &mut Scripts::new(|_| Script::done(&CURVE)),
+        );
+        let expected: &[&str] = match status {
+            Status::Diverged => &[],
+            _ => &[
+                "resumed   a, seed 1 after epoch 2",
+                "[1/1] done      a, seed 1: test accuracy 0.8750, 2 s",
+            ],
+        };
+        assert_eq!(lines, expected, "{ending:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
+    for ending in [Ending::Lasts, Ending::Hangs] {
+        let mut rehearsal = Rehearsal::default();
+        rehearsal.options.jobs = Some(1);
+        let plan = rehearsal.plan("stopped", TWO);
+        let mut scripts = Scripts::new(unless("a", 1, Script::ending(&CURVE[..2], ending)));
+        if ending == Ending::Hangs {
+            scripts.patience = Duration::ZERO;
+        }
+        // The first run was done before, so that it is the second that is stopped.
+        let first = rehearsal.plan("stopped", "seeds = [0]\n[variants.a]\n");
+        rehearsal.run(&first, |_| Script::done(&CURVE));
+        let mut last = Results::default();
+        let mut progress = StopAfter {
+            epoch: 2,
+            stop: &rehearsal.stop,
+            notes: Vec::new(),
+        };
+        let output = Output {
+            progress: &mut progress,
+            tables: &mut |results| {
+                last = results.clone();
+                Ok(())
+            },
+            lag: Duration::ZERO,
+        };
+        let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+        let ended = ended.unwrap();
+        assert!(ended.stopped);
+        let notes = progress.notes;
+        assert!(
+            notes.len() == 1 && notes[0].starts_with("stopping: "),
+            "{notes:?}"
+        );
+        let unfinished = Status::Unfinished;
+        let expected = [Status::Done, unfinished, unfinished, unfinished];
+        assert_eq!(statuses(&ended.results), expected, "{ending:?}");
+        assert_eq!(ended.results.epochs[1].len(), 2);
+        if ending == Ending::Lasts {
+            assert_eq!(
+                last, ended.results,
+                "the tables have the epochs of the run that stopped"
+            );
+        }
+
+        let ended = rehearsal.run(&plan, |_| Script::done(&CURVE));
+        assert_eq!(statuses(&ended.results), [Status::Done; 4]);
+        assert_eq!(ended.results.epochs[1].len(), 3);
+    }
+}
+
+#[test]
+fn the_first_failure_stops_everything_if_asked_to() {
+    let mut rehearsal = Rehearsal::default();
+    rehearsal.options.jobs = Some(1);
+    rehearsal.options.fail_fast = true;
+    let plan = rehearsal.plan("fast", TWO);
+    let bad = Script::ending(&[], Ending::Diverges);
+    let ended = rehearsal.run(&plan, unless("a", 1, bad));
+    assert!(ended.stopped);
+    let unfinished = Status::Unfinished;
+    let expected = [Status::Done, Status::Diverged, unfinished, unfinished];
+    assert_eq!(statuses(&ended.results), expected);
+}
+
+/// `c` starts from `b`, which starts from `a`; the file names them the other way round.
+const CHAIN: &str = "seeds = [0]\n\
+    [variants.c]\nstart = { run = { variant = 'b' } }\n\
+    [variants.b]\nstart = { run = { variant = 'a' } }\n\
+    [variants.a]\n[variants.other]\n";
+
+#[test]
+fn runs_wait_for_those_that_they_need() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("chain", CHAIN);
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&order);
+    rehearsal.run(&plan, move |assignment| {
+        let earlier = assignment.earlier.iter();
+        let folders = earlier.map(|run| run.folder.join("run.json").is_file());
+        let start = assignment.settings.start.as_ref();
+        let takes = start.and_then(|start| start.weights.clone());
+        let is_from_run = takes.is_some_and(|path| path.ends_with("weights.safetensors"));
+        seen.borrow_mut().push((
+            assignment.row.variant.clone(),
+            folders.collect::<Vec<bool>>(),
+            is_from_run,
+        ));
+        Script::done(&CURVE)
+    });
+    let run = |name: &str, earlier: &[bool], starts| (name.to_string(), earlier.to_vec(), starts);
+    let expected = [
+        run("a", &[], false),
+        run("other", &[], false),
+        run("b", &[true], true),
+        run("c", &[true], true),
+    ];
+    assert_eq!(*order.borrow(), expected);
+}
+
+#[test]
+fn runs_whose_needs_failed_fail_too_and_say_why() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("chain", CHAIN);
+    let bad = Script::ending(&[], Ending::Diverges);
+    let ended = rehearsal.run(&plan, unless("a", 0, bad));
+    let ended: Vec<(Status, Option<&str>)> = ended
+        .results
+        .rows
+        .iter()
+        .map(|row| (row.status, row.reason.as_deref()))
+        .collect();
+    let needs = |reason| (Status::Failed, Some(reason));
+    assert_eq!(
+        ended,
+        [
+            needs("a run it needs (`b`, seed 0) failed"),
+            needs("a run it needs (`a`, seed 0) diverged"),
+            (
+                Status::Diverged,
+                Some("the training loss became NaN in epoch 1")
+            ),
+            (Status::Done, None),
+        ]
+    );
+}
+
+#[test]
+fn what_is_asked_for_brings_what_it_needs() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("chain", CHAIN);
+    let only = Only::Variants(vec!["b".to_string()]);
+    let states = states(&plan, &rehearsal.options.results, &only, false);
+    let to_do = State::ToDo { epochs_done: 0 };
+    assert_eq!(
+        states,
+        [State::LeftOut, to_do.clone(), to_do, State::LeftOut]
+    );
+}
+
+#[test]
+fn other_experiments_come_first_and_only_as_far_as_they_are_needed() {
+    let mut rehearsal = Rehearsal::default();
+    let first = rehearsal.plan("first", TWO);
+    let start = "{ run = { experiment = 'first.toml', variant = 'b' } }";
+    let second = format!("seeds = [0]\n[variants.x]\nstart = {start}\n");
+    let second = rehearsal.plan("second", &second);
+    let order = |rehearsal: &Rehearsal| -> Vec<(String, usize)> {
+        let parts = parts(&second, Only::All, &rehearsal.options);
+        let part = |part: &super::Part| {
+            let to_do = part.states.iter().filter(|state| state.is_to_do());
+            (part.plan.name.clone(), to_do.count())
+        };
+        parts.iter().map(part).collect()
+    };
+    let named = |parts: &[(&str, usize)]| -> Vec<(String, usize)> {
+        let owned = |&(name, number): &(&str, usize)| (name.to_string(), number);
+        parts.iter().map(owned).collect()
+    };
+    assert_eq!(order(&rehearsal), named(&[("first", 1), ("second", 1)]));
+
+    // Without the other one's run this one cannot start.
+    let ended = rehearsal.run(&second, |_| Script::done(&CURVE));
+    let reason = ended.results.rows[0].reason.as_deref();
+    let expected = "a run it needs (`b`, seed 0 of `first`) is not done";
+    assert_eq!(reason, Some(expected));
+
+    rehearsal.run(&first, |_| Script::done(&CURVE));
+    assert_eq!(order(&rehearsal), named(&[("second", 1)]));
+    rehearsal.options.fresh = true;
+    assert_eq!(
+        order(&rehearsal),
+        named(&[("second", 1)]),
+        "others' runs are kept"
+    );
+    let ended = rehearsal.run(&second, |_| Script::done(&CURVE));
+    assert_eq!(statuses(&ended.results), [Status::Done]);
+}
+
+#[test]
+fn a_folder_is_one_supervisors_at_a_time() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("locked", TWO);
+    let folder = rehearsal.options.results.join("locked");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = File::create(folder.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |_| panic!("nothing is to be written"),
+        lag: Duration::ZERO,
+    };
+    let mut scripts = Scripts::new(|_| panic!("nothing is to be trained"));
+    let refused = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let expected = format!(
+        "error: another burnlab is running this experiment\n  {}\n  \
+         hint: wait for it, or write elsewhere with `--results DIR`",
+        folder.display()
+    );
+    assert_eq!(refused.unwrap_err().to_string(), expected);
+}
