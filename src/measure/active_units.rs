@@ -1,6 +1,7 @@
 //! How many units of a gaussian code say anything of the image.
 
 use super::{About, Rows, Subject, Take};
+use crate::record::Metric;
 
 /// A unit's mean varies by more than this over the test set if it is active (Burda et al. 2015).
 const ACTIVE: f64 = 0.01;
@@ -10,7 +11,14 @@ const ACTIVE: f64 = 0.01;
 pub(super) struct ActiveUnits;
 
 impl Take for ActiveUnits {
-    const COLUMN: &'static str = "active_units";
+    const METRIC: Metric = Metric {
+        decimals: 1,
+        shown: true,
+        ..Metric::new(
+            "active_units",
+            "units of a gaussian code whose means vary over the test set",
+        )
+    };
 
     fn hindrance(&self, about: &About) -> Option<String> {
         (!about.gaussian).then(|| "the model's code is not a `gaussian_code`".to_string())

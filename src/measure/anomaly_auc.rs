@@ -2,13 +2,21 @@
 
 use super::{About, Subject, Take};
 use crate::model::Kind;
+use crate::record::{Better, Metric};
 
 /// The area under the ROC curve of the reconstruction error over the test set; images of classes without
 /// training images are the positive ones.
 pub(super) struct AnomalyAuc;
 
 impl Take for AnomalyAuc {
-    const COLUMN: &'static str = "anomaly_auc";
+    const METRIC: Metric = Metric {
+        better: Some(Better::More),
+        shown: true,
+        ..Metric::new(
+            "anomaly_auc",
+            "area under the ROC curve of the reconstruction error, which tells classes not trained on",
+        )
+    };
 
     fn hindrance(&self, about: &About) -> Option<String> {
         if about.kind != Kind::Autoencoder {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{About, Rows, Subject, Take};
 use crate::data::Scale;
 use crate::model::Model;
+use crate::record::{Better, Metric};
 use crate::rng::Purpose;
 use crate::run_name::RunName;
 use crate::tagged::Choice;
@@ -52,7 +53,15 @@ impl Choice for FrechetDistance {
 }
 
 impl Take for FrechetDistance {
-    const COLUMN: &'static str = "frechet_distance";
+    const METRIC: Metric = Metric {
+        better: Some(Better::Less),
+        decimals: 3,
+        shown: true,
+        ..Metric::new(
+            "frechet_distance",
+            "of samples to test images, in a classifier's features",
+        )
+    };
 
     fn hindrance(&self, about: &About) -> Option<String> {
         (!about.generative).then(|| "no samples can be drawn from the model".to_string())

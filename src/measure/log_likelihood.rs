@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Subject, Take};
+use crate::record::{Better, Metric};
 use crate::rng::Purpose;
 use crate::tagged::Choice;
 use crate::value::Positive;
@@ -37,7 +38,16 @@ impl Choice for LogLikelihood {
 }
 
 impl Take for LogLikelihood {
-    const COLUMN: &'static str = "test_log_likelihood";
+    const METRIC: Metric = Metric {
+        unit: Some("nats"),
+        better: Some(Better::More),
+        decimals: 2,
+        shown: true,
+        ..Metric::new(
+            "test_log_likelihood",
+            "importance-weighted estimate of the test images' log-likelihood, mean per image",
+        )
+    };
 
     fn hindrance(&self, about: &About) -> Option<String> {
         match (about.gaussian, about.likelihood) {

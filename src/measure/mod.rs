@@ -17,13 +17,15 @@ pub use nearest::{Neighbour, nearest};
 pub use principal::{Components, principal_components};
 pub use rows::Rows;
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Scale;
 use crate::error::Flaw;
 use crate::model::{Kind, Model};
-use crate::record::Extra;
+use crate::record::{Column, Extra, Measure, Metric, RunRow, run_columns};
 use crate::rng::Seed;
 use crate::tagged::OrNone;
 
@@ -81,8 +83,8 @@ fn spread(count: usize, all: usize) -> Vec<usize> {
 
 /// A measure with what a file says of it.
 trait Take {
-    /// The column of `summary.csv`.
-    const COLUMN: &'static str;
+    /// Its column of `summary.csv`. What it needs of a model, [`hindrance`](Self::hindrance) says.
+    const METRIC: Metric;
 
     /// Why such a model has no such number, in a sentence; `None` if it has.
     fn hindrance(&self, about: &About) -> Option<String>;
@@ -134,7 +136,7 @@ macro_rules! measures {
             /// does not, or another room fills it.
             pub fn unmeasured(&self, column: &str, about: &About) -> Option<String> {
                 $(
-                    if column == $Asked::COLUMN {
+                    if column == $Asked::METRIC.name {
                         let asked = self.$asked.as_ref();
                         let unasked = || {
                             let key = concat!("measure.", stringify!($asked));
@@ -144,7 +146,7 @@ macro_rules! measures {
                     }
                 )*
                 $(
-                    if column == $Always::COLUMN {
+                    if column == $Always::METRIC.name {
                         return $Always.hindrance(about);
                     }
                 )*
@@ -162,12 +164,21 @@ macro_rules! measures {
 
             /// Measures a trained model.
             pub fn take(&self, subject: &Subject) -> Extra {
-                Extra {
-                    $($asked: self.$asked.as_ref().and_then(|asked| number(asked, subject)),)*
-                    $($always: number(&$Always, subject),)*
-                }
+                Extra::from_iter([
+                    $((
+                        stringify!($asked),
+                        self.$asked.as_ref().and_then(|asked| number(asked, subject)),
+                    ),)*
+                    $((stringify!($always), number(&$Always, subject)),)*
+                ])
             }
         }
+
+        /// Every measure.
+        static MEASURES: &[Measure] = &[
+            $(Measure { key: stringify!($asked), metric: &<$Asked as Take>::METRIC },)*
+            $(Measure { key: stringify!($always), metric: &<$Always as Take>::METRIC },)*
+        ];
     };
 }
 
@@ -188,8 +199,53 @@ measures! {
     }
 }
 
+/// The columns of `summary.csv`; the swept keys follow `seed`.
+pub static RUN_COLUMNS: LazyLock<Vec<Column<RunRow>>> = LazyLock::new(|| run_columns(MEASURES));
+
+/// The columns that claims may speak of.
+pub fn metric_columns() -> impl Iterator<Item = &'static Column<RunRow>> {
+    RUN_COLUMNS.iter().filter(|column| column.metric.is_some())
+}
+
+/// A run's value of a metric, if it was measured.
+pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
+    let column = metric_columns().find(|column| column.name == name)?;
+    column.cell(run).number()
+}
+
 fn number(measure: &impl Take, subject: &Subject) -> Option<f64> {
     let sound = measure.hindrance(subject.about).is_none();
     let taken = sound.then(|| measure.take(subject)).flatten();
     taken.filter(|number| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_a_name_of_its_own_and_says_what_it_is() {
+        let mut names: Vec<&str> = RUN_COLUMNS.iter().map(|column| &*column.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "{names:?}");
+        assert!(RUN_COLUMNS.iter().all(|column| !column.doc.is_empty()));
+        let doc = |name: &str| {
+            let column = metric_columns().find(|column| column.name == name);
+            column.map(|column| column.doc.as_str())
+        };
+        let elbo = "evidence lower bound of the log-likelihood (nats), \
+                    on the test set with the best epoch's weights";
+        assert_eq!(doc("best_test_elbo"), Some(elbo));
+        assert_eq!(doc("device"), None, "claims speak of metrics only");
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_keeps_its_measures() {
+        let written = r#"{"log_likelihood": -90.5, "active_units": null}"#;
+        let extra: Extra = serde_json::from_str(written).unwrap();
+        assert_eq!(extra.get("log_likelihood"), Some(-90.5));
+        assert_eq!(extra.get("active_units"), None);
+    }
 }

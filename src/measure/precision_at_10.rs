@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Rows, Subject, Take, nearest, spread};
 use crate::model::Kind;
+use crate::record::{Better, Metric};
 use crate::tagged::Choice;
 use crate::value::Positive;
 
@@ -34,7 +35,15 @@ impl Choice for PrecisionAt10 {
 }
 
 impl Take for PrecisionAt10 {
-    const COLUMN: &'static str = "precision_at_10";
+    const METRIC: Metric = Metric {
+        unit: Some("share, from 0 to 1"),
+        better: Some(Better::More),
+        shown: true,
+        ..Metric::new(
+            "precision_at_10",
+            "those of a test image's 10 nearest in code space that are of its class",
+        )
+    };
 
     fn hindrance(&self, about: &About) -> Option<String> {
         if about.kind != Kind::Autoencoder {

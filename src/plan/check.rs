@@ -17,6 +17,7 @@ use super::{note, training};
 pub struct Checked {
     pub settings: Settings,
     pub about: Arc<About>,
+    pub has_validation: bool,
     /// Number of classes.
     pub classes: usize,
     /// Training images of one epoch, generated ones and augmented copies included.
@@ -119,7 +120,8 @@ impl<'a> Checker<'a> {
         }
         let blueprint = settings.blueprint_of(plan, facts.shape, facts.classes.len());
         let about = settings.about(&blueprint, facts.test);
-        if network.is_empty() {
+        let is_sound = network.is_empty();
+        if is_sound {
             let measure = settings.measure.flaws(&about).into_iter();
             flaws.extend(measure.map(|flaw| flaw.under("measure")));
             let pictures = settings.pictures.check(&Known {
@@ -140,10 +142,12 @@ impl<'a> Checker<'a> {
                 .into_iter()
                 .map(|flaw| flaw.under("train.optimizer")),
         );
-        flaws.extend(training::flaws(&settings, &facts, self.catalogue)?);
+        let training = training::flaws(&settings, &facts, &about, is_sound, self.catalogue)?;
+        flaws.extend(training);
         flaws.extend(seed_flaws(&settings.train.seeds));
         let checked = Checked {
             about: Arc::new(about),
+            has_validation: facts.validation > 0,
             absent: facts.absent,
             classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),

@@ -1,13 +1,11 @@
 //! The claims of a file, each about runs that the plan has and a metric that they measure.
 
-use crate::data::Validation;
 use crate::error::{Flaw, Place, Problem, did_you_mean};
-use crate::measure::About;
-use crate::network::Kind;
-use crate::record::metric_names;
+use crate::measure::metric_columns;
 use crate::spec::{Chain, Condition, Expect, read};
 
 use super::Run;
+use super::metrics::{Unmeasured, unmeasured};
 
 /// One claim of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,41 +104,14 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             "the claim holds a variant against itself",
         ));
     }
-    let metrics = metric_names();
+    let metrics: Vec<&str> = metric_columns()
+        .map(|column| column.name.as_str())
+        .collect();
     if !metrics.contains(&expect.metric.as_str()) {
         let flaw = Flaw::new("metric", format!("unknown metric `{}`", expect.metric));
         flaws.push(flaw.maybe_hint(did_you_mean(&expect.metric, &metrics)));
     } else {
-        let is_named = |run: &&Run| {
-            run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant)
-        };
-        let unmeasured = runs.iter().filter(is_named).find_map(|run| {
-            let asked = || (run.settings.measure).unmeasured(&expect.metric, &run.about);
-            let reason = not_of_kind(&expect.metric, &run.about).or_else(asked)?;
-            let (metric, variant) = (&expect.metric, &run.variant);
-            let message = format!("`{metric}` of `{variant}` is not measured: {reason}");
-            Some(Flaw::new("metric", message))
-        });
-        flaws.extend(unmeasured);
-        let without = runs.iter().filter(is_named).find(|run| {
-            let needed = match expect.metric.starts_with("best_") {
-                true => run.settings.train.best_metric().needs_validation(),
-                false => expect.metric.starts_with("validation_"),
-            };
-            needed && run.settings.data.validation == Validation::Count(0)
-        });
-        if let Some(run) = without {
-            flaws.push(
-                Flaw::new(
-                    "metric",
-                    format!(
-                        "`{}` is not measured: `{}` has no validation set",
-                        expect.metric, run.variant
-                    ),
-                )
-                .hint("set `data.validation`"),
-            );
-        }
+        flaws.extend(unmeasured_flaws(expect, runs));
     }
     match expect.condition() {
         Ok(condition) => (Some(condition), flaws),
@@ -151,20 +122,31 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     }
 }
 
-/// Why a score is none of such a model, in a sentence.
-fn not_of_kind(metric: &str, about: &About) -> Option<String> {
-    let is_of = |score: &str| metric.ends_with(score);
-    let reason = match about.kind {
-        kind if is_of("_accuracy") && kind != Kind::Classifier => "the model is no classifier",
-        kind if is_of("_reconstruction") && kind != Kind::Autoencoder => {
-            "the model is no auto-encoder"
-        }
-        kind if is_of("_discriminator_loss") && kind != Kind::Gan => "the model is no GAN",
-        _ if (is_of("_kl") || is_of("_elbo")) && !about.gaussian => "it has no `gaussian_code`",
-        _ if is_of("_elbo") && !about.likelihood => {
-            "its loss is no likelihood, as `binary_cross_entropy` is"
-        }
-        _ => return None,
+/// What the claim speaks of and its runs do not measure: at most one flaw of each kind.
+fn unmeasured_flaws(expect: &Expect, runs: &[Run]) -> Vec<Flaw> {
+    let metric = &expect.metric;
+    let is_named = |run: &&Run| {
+        run.variant == expect.variant || expect.greater_than.as_ref() == Some(&run.variant)
     };
-    Some(reason.to_string())
+    let unmeasured: Vec<(&str, Unmeasured)> = runs
+        .iter()
+        .filter(is_named)
+        .filter_map(|run| Some((run.variant.as_str(), unmeasured(metric, run)?)))
+        .collect();
+    let of_model = unmeasured.iter().find_map(|(variant, why)| match why {
+        Unmeasured::Model(reason) => Some((variant, reason)),
+        Unmeasured::NoValidation => None,
+    });
+    let of_model = of_model.map(|(variant, reason)| {
+        let message = format!("`{metric}` of `{variant}` is not measured: {reason}");
+        Flaw::new("metric", message)
+    });
+    let without = unmeasured
+        .iter()
+        .find(|(_, why)| *why == Unmeasured::NoValidation);
+    let without = without.map(|(variant, _)| {
+        let message = format!("`{metric}` is not measured: `{variant}` has no validation set");
+        Flaw::new("metric", message).hint("set `data.validation`")
+    });
+    of_model.into_iter().chain(without).collect()
 }

@@ -7,6 +7,7 @@ mod claims;
 mod generated;
 mod grid;
 mod judge;
+mod metrics;
 mod needs;
 mod start;
 mod training;
@@ -64,6 +65,8 @@ pub struct Run {
     pub settings: Arc<Settings>,
     /// What measures know of the model beforehand.
     pub about: Arc<About>,
+    /// Whether its epochs are measured on images that are not trained on.
+    pub has_validation: bool,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
     /// Training images of one epoch, generated ones and augmented copies included.
@@ -379,6 +382,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
         about: Arc::clone(&checked.about),
+        has_validation: checked.has_validation,
         swept: swept.clone(),
         images: checked.images,
         parameters: checked.parameters,

@@ -2,19 +2,25 @@
 
 use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
+use crate::measure::About;
 use crate::network::Kind;
 use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
 use crate::spec::Settings;
 
-/// The flaws of `[train]` besides the optimiser's and the seeds'.
+use super::metrics::lacking;
+
+/// The flaws of `[train]` besides the optimiser's and the seeds'; `is_sound` says that nothing is wrong with
+/// the network.
 ///
 /// # Errors
 /// Data is missing or damaged.
 pub(super) fn flaws(
     settings: &Settings,
     facts: &Facts,
+    about: &About,
+    is_sound: bool,
     catalogue: &Catalogue,
 ) -> Result<Vec<Flaw>> {
     let train = &settings.train;
@@ -36,7 +42,10 @@ pub(super) fn flaws(
     let stopping = train.early_stopping.as_ref();
     let stopping = stopping.map(|stopping| ("train.early_stopping.metric", stopping.metric));
     let watched = best.into_iter().chain(stopping);
-    flaws.extend(watched.filter_map(|(key, metric)| unmeasured(key, metric, facts)));
+    flaws.extend(watched.filter_map(|(key, watched)| {
+        let lack = lacking(watched.metric(), about, is_sound);
+        unmeasured(key, watched, lack, facts)
+    }));
     flaws.extend(of_kind(settings));
     Ok(flaws)
 }
@@ -62,34 +71,22 @@ fn of_kind(settings: &Settings) -> Vec<Flaw> {
             format!("`accumulate` takes means of batches, but `{name}` sums over a batch");
         flaws.push(Flaw::new("train.accumulate", message).hint("over_batch = \"mean\""));
     }
-    let watched = [
-        train.best.map(|best| ("train.best.metric", best.metric)),
-        train
-            .early_stopping
-            .as_ref()
-            .map(|stopping| ("train.early_stopping.metric", stopping.metric)),
-    ];
-    for (key, metric) in watched.into_iter().flatten() {
-        if metric.name().ends_with("_accuracy") && kind != Kind::Classifier {
-            let message = format!(
-                "`{}` is not measured: the model is no classifier",
-                metric.name()
-            );
-            flaws.push(Flaw::new(key, message).hint("`validation_loss` or `train_loss`"));
-        }
-    }
     flaws
 }
 
-fn unmeasured(key: &str, metric: Watched, facts: &Facts) -> Option<Flaw> {
-    if facts.validation > 0 || !metric.needs_validation() {
+/// Why epochs cannot be told apart by a metric: it has no values. `lack` is what is so of the model, then.
+fn unmeasured(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) -> Option<Flaw> {
+    let name = watched.name();
+    let message = |why: &str| format!("`{name}` is not measured: {why}");
+    if let Some(lack) = lack {
+        let flaw = Flaw::new(key, message(lack));
+        return Some(flaw.hint("`validation_loss` or `train_loss`"));
+    }
+    if facts.validation > 0 || !watched.needs_validation() {
         return None;
     }
-    let message = format!(
-        "`{}` is not measured: there is no validation set",
-        metric.name()
-    );
-    Some(Flaw::new(key, message).hint("set `data.validation`, or watch `train_loss`"))
+    let flaw = Flaw::new(key, message("there is no validation set"));
+    Some(flaw.hint("set `data.validation`, or watch `train_loss`"))
 }
 
 /// A class that has no weight since it has no training images.

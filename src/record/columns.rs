@@ -1,6 +1,12 @@
-//! Every column of the tables, declared once: its name, what it says, where it comes from.
+//! The columns of the tables: which row it is, and every metric that may be measured of it.
 
-use super::row::{EpochRow, Extra, RunRow, Score};
+use std::sync::LazyLock;
+
+use super::metrics::{
+    BATCH_METRICS, GRADIENT_NORM, IMAGES_PER_SECOND, LEARNING_RATE, Measure, Metric, PARAMETERS,
+    SECONDS, Score, Split,
+};
+use super::row::{EpochRow, RunRow};
 
 /// What stands in one place of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,346 +50,176 @@ impl Cell {
     }
 }
 
-fn real(value: Option<f64>) -> Cell {
-    value.map_or(Cell::Missing, Cell::Real)
+/// One column of a table whose rows are `T`.
+pub struct Column<T> {
+    pub name: String,
+    /// What it says, with its unit.
+    pub doc: String,
+    /// The metric in it; of other columns none.
+    pub metric: Option<&'static Metric>,
+    /// What a batch metric is measured on.
+    pub split: Option<Split>,
+    /// Whether tables that people read show it where it is measured.
+    pub shown: bool,
+    cell: Box<dyn Fn(&T) -> Cell + Send + Sync>,
 }
 
-fn whole(value: Option<usize>) -> Cell {
-    value.map_or(Cell::Missing, |value| Cell::Whole(value as u64))
-}
+impl<T: 'static> Column<T> {
+    /// What stands in a row.
+    pub fn cell(&self, row: &T) -> Cell {
+        (self.cell)(row)
+    }
 
-fn extra(run: &RunRow, value: fn(&Extra) -> Option<f64>) -> Cell {
-    real(
-        run.measured
-            .as_ref()
-            .and_then(|measured| value(&measured.extra)),
-    )
+    /// One that says which row it is.
+    fn label(name: &str, doc: &str, cell: fn(&T) -> Cell) -> Self {
+        Column {
+            name: name.to_string(),
+            doc: doc.to_string(),
+            metric: None,
+            split: None,
+            shown: false,
+            cell: Box::new(cell),
+        }
+    }
+
+    fn of(
+        metric: &'static Metric,
+        value: impl Fn(&T) -> Option<f64> + Send + Sync + 'static,
+    ) -> Self {
+        let unit = metric.unit.map(|unit| format!(" ({unit})"));
+        Column {
+            name: metric.name.to_string(),
+            doc: format!("{}{}", metric.doc, unit.unwrap_or_default()),
+            metric: Some(metric),
+            split: None,
+            shown: metric.shown,
+            cell: Box::new(move |row| value(row).map_or(Cell::Missing, Cell::Real)),
+        }
+    }
+
+    /// The columns of all batch metrics on a set of samples; `place` says which in a row of `T`.
+    fn on(
+        split: Split,
+        place: &'static str,
+        score: fn(&T, Split) -> Option<&Score>,
+    ) -> impl Iterator<Item = Self> {
+        BATCH_METRICS.iter().map(move |batch| {
+            let metric = &batch.metric;
+            let value = batch.of;
+            let column = Column::of(metric, move |row| value(score(row, split)?));
+            Column {
+                name: format!("{}_{}", split.name(), metric.name),
+                doc: format!("{}, {place}", column.doc),
+                split: Some(split),
+                shown: metric.shown && split == Split::Test || batch.also_shown.contains(&split),
+                ..column
+            }
+        })
+    }
 }
 
 fn text(value: Option<&str>) -> Cell {
     value.map_or(Cell::Missing, |value| Cell::Text(value.to_string()))
 }
 
-/// Which values of a measurement are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    Less,
-    More,
+fn whole(value: Option<usize>) -> Cell {
+    value.map_or(Cell::Missing, |value| Cell::Whole(value as u64))
 }
 
-/// One column of a table whose rows are `T`.
-pub struct Column<T> {
-    pub name: &'static str,
-    /// What it says, with its unit.
-    pub doc: &'static str,
-    /// Whether claims may speak of it.
-    pub is_metric: bool,
-    /// Of a measure of how well the network does; `None` of all others.
-    pub better: Option<Better>,
-    pub cell: fn(&T) -> Cell,
-}
-
-/// A column that says which row it is.
-const fn label<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
-    Column {
-        name,
-        doc,
-        is_metric: false,
-        better: None,
-        cell,
+/// The columns of `summary.csv`, with those of these measures; the swept keys follow `seed`.
+pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
+    let label = Column::<RunRow>::label;
+    let mut columns = vec![
+        label("variant", "name of the variant", |run| {
+            text(Some(&run.variant))
+        }),
+        label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
+        label("status", "done, diverged, failed or unfinished", |run| {
+            text(Some(run.status.name()))
+        }),
+    ];
+    for (split, place) in [
+        (Split::Train, "in the last epoch's training batches"),
+        (
+            Split::Validation,
+            "on the validation set after the last epoch",
+        ),
+        (Split::Test, "on the test set with the final weights"),
+        (
+            Split::BestTest,
+            "on the test set with the best epoch's weights",
+        ),
+    ] {
+        columns.extend(Column::on(split, place, RunRow::score));
     }
+    let measured = |measure: &'static Measure| {
+        Column::of(measure.metric, |run: &RunRow| {
+            run.measured.as_ref()?.extra.get(measure.key)
+        })
+    };
+    columns.extend(measures.iter().map(measured));
+    columns.extend([
+        label(
+            "best_epoch",
+            "epoch that is best by `train.best`, from 1",
+            |run| {
+                let measured = run.measured.as_ref();
+                whole(measured.and_then(|measured| measured.best_epoch))
+            },
+        ),
+        label(
+            "epochs",
+            "epochs trained, fewer than planned where training stopped early",
+            |run| whole(run.last.as_ref().map(|row| row.epoch)),
+        ),
+        Column::of(&SECONDS, |run: &RunRow| run.seconds),
+        Column::of(&IMAGES_PER_SECOND, |run: &RunRow| run.images_per_second),
+        Column::of(&PARAMETERS, |run: &RunRow| {
+            Some(run.measured.as_ref()?.parameters as f64)
+        }),
+        label("device", "what the run was trained on", |run| {
+            text(run.device.as_deref())
+        }),
+        label("id", "hash of the run's resolved settings", |run| {
+            text(Some(&run.id))
+        }),
+        label("reason", "why the run failed or diverged", |run| {
+            text(run.reason.as_deref())
+        }),
+    ]);
+    columns
 }
-
-/// A column that holds a measurement.
-const fn measure<T>(name: &'static str, doc: &'static str, cell: fn(&T) -> Cell) -> Column<T> {
-    Column {
-        name,
-        doc,
-        is_metric: true,
-        better: None,
-        cell,
-    }
-}
-
-/// A column that holds a measure of how well the network does.
-const fn score<T>(
-    name: &'static str,
-    doc: &'static str,
-    better: Better,
-    cell: fn(&T) -> Cell,
-) -> Column<T> {
-    Column {
-        better: Some(better),
-        ..measure(name, doc, cell)
-    }
-}
-
-fn test(run: &RunRow, of: fn(&Score) -> Option<f64>) -> Option<f64> {
-    of(&run.measured.as_ref()?.test)
-}
-
-fn validation(row: &EpochRow, of: fn(&Score) -> Option<f64>) -> Option<f64> {
-    of(row.validation.as_ref()?)
-}
-
-/// The columns of `summary.csv`; the swept keys follow `seed`.
-pub const RUN_COLUMNS: &[Column<RunRow>] = &[
-    label("variant", "name of the variant", |run| {
-        text(Some(&run.variant))
-    }),
-    label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
-    label("status", "done, diverged, failed or unfinished", |run| {
-        text(Some(run.status.name()))
-    }),
-    measure(
-        "train_loss",
-        "mean loss of the last epoch's training batches",
-        |run| real(run.last.as_ref().map(|row| row.train.loss)),
-    ),
-    measure(
-        "train_accuracy",
-        "share of right answers in the last epoch's training batches",
-        |run| real(run.last.as_ref().and_then(|row| row.train.accuracy)),
-    ),
-    measure(
-        "validation_loss",
-        "mean loss on the validation set after the last epoch",
-        |run| {
-            real(
-                run.last
-                    .as_ref()
-                    .and_then(|row| row.validation)
-                    .map(|score| score.loss),
-            )
-        },
-    ),
-    measure(
-        "validation_accuracy",
-        "share of right answers on the validation set after the last epoch",
-        |run| {
-            real(
-                run.last
-                    .as_ref()
-                    .and_then(|row| row.validation)
-                    .and_then(|score| score.accuracy),
-            )
-        },
-    ),
-    measure(
-        "test_loss",
-        "mean loss on the test set with the final weights",
-        |run| real(run.measured.as_ref().map(|measured| measured.test.loss)),
-    ),
-    measure(
-        "test_accuracy",
-        "share of right answers on the test set with the final weights",
-        |run| real(test(run, |score| score.accuracy)),
-    ),
-    measure(
-        "test_reconstruction",
-        "test_loss without what codes and activities add",
-        |run| real(test(run, |score| score.reconstruction)),
-    ),
-    measure(
-        "test_kl",
-        "nats by which codes diverge from the prior, mean over the test set",
-        |run| real(test(run, |score| score.kl)),
-    ),
-    measure(
-        "test_elbo",
-        "evidence lower bound in nats, mean over the test set",
-        |run| real(test(run, |score| score.elbo)),
-    ),
-    measure(
-        "test_discriminator_loss",
-        "mean loss of the discriminator on the test set and as many samples",
-        |run| real(test(run, |score| score.discriminator_loss)),
-    ),
-    measure(
-        "best_test_loss",
-        "test_loss with the best epoch's weights",
-        |run| {
-            real(
-                run.measured
-                    .as_ref()
-                    .and_then(|measured| measured.best)
-                    .map(|score| score.loss),
-            )
-        },
-    ),
-    measure(
-        "best_test_accuracy",
-        "test_accuracy with the best epoch's weights",
-        |run| {
-            real(
-                run.measured
-                    .as_ref()
-                    .and_then(|measured| measured.best)
-                    .and_then(|score| score.accuracy),
-            )
-        },
-    ),
-    measure(
-        "test_log_likelihood",
-        "importance-weighted estimate of the test images' log-likelihood, nats per image",
-        |run| extra(run, |extra| extra.log_likelihood),
-    ),
-    measure(
-        "precision_at_10",
-        "share of a test image's 10 nearest ones in code space that are of its class",
-        |run| extra(run, |extra| extra.precision_at_10),
-    ),
-    measure(
-        "frechet_distance",
-        "of samples to test images, in a classifier's features",
-        |run| extra(run, |extra| extra.frechet_distance),
-    ),
-    measure(
-        "active_units",
-        "units of a gaussian code whose means vary over the test set",
-        |run| extra(run, |extra| extra.active_units),
-    ),
-    measure(
-        "anomaly_auc",
-        "area under the ROC curve of the reconstruction error, which tells classes not trained on",
-        |run| extra(run, |extra| extra.anomaly_auc),
-    ),
-    label(
-        "best_epoch",
-        "epoch that is best by `train.best`, from 1",
-        |run| {
-            whole(
-                run.measured
-                    .as_ref()
-                    .and_then(|measured| measured.best_epoch),
-            )
-        },
-    ),
-    label(
-        "epochs",
-        "epochs trained, fewer than planned where training stopped early",
-        |run| whole(run.last.as_ref().map(|row| row.epoch)),
-    ),
-    measure("seconds", "time of all epochs", |run| real(run.seconds)),
-    measure("images_per_second", "training images a second", |run| {
-        real(run.images_per_second)
-    }),
-    measure("parameters", "trained numbers of the network", |run| {
-        whole(run.measured.as_ref().map(|measured| measured.parameters))
-    }),
-    label("device", "what the run was trained on", |run| {
-        text(run.device.as_deref())
-    }),
-    label("id", "hash of the run's resolved settings", |run| {
-        text(Some(&run.id))
-    }),
-    label("reason", "why the run failed or diverged", |run| {
-        text(run.reason.as_deref())
-    }),
-];
 
 /// The columns of `epochs.csv`; in the experiment's table `variant` and `seed` come first.
-pub const EPOCH_COLUMNS: &[Column<EpochRow>] = &[
-    label(
-        "epoch",
-        "from 1; where training is told in steps, the number of the row",
-        |row| Cell::Whole(row.epoch as u64),
-    ),
-    label("step", "steps so far", |row| Cell::Whole(row.step as u64)),
-    label("stage", "of a training in stages", |row| {
-        text(row.stage.as_deref())
-    }),
-    score(
-        "train_loss",
-        "mean loss of the epoch's training batches",
-        Better::Less,
-        |row| Cell::Real(row.train.loss),
-    ),
-    score(
-        "train_accuracy",
-        "share of right answers in the epoch's training batches",
-        Better::More,
-        |row| real(row.train.accuracy),
-    ),
-    score(
-        "validation_loss",
-        "mean loss on the validation set",
-        Better::Less,
-        |row| real(row.validation.map(|score| score.loss)),
-    ),
-    score(
-        "validation_accuracy",
-        "share of right answers on the validation set",
-        Better::More,
-        |row| real(validation(row, |score| score.accuracy)),
-    ),
-    score(
-        "train_reconstruction",
-        "train_loss without what codes and activities add",
-        Better::Less,
-        |row| real(row.train.reconstruction),
-    ),
-    score(
-        "validation_reconstruction",
-        "validation_loss without what codes and activities add",
-        Better::Less,
-        |row| real(validation(row, |score| score.reconstruction)),
-    ),
-    measure(
-        "train_kl",
-        "nats by which codes diverge from the prior, mean over the epoch's training batches",
-        |row| real(row.train.kl),
-    ),
-    measure(
-        "validation_kl",
-        "nats by which codes diverge from the prior, mean over the validation set",
-        |row| real(validation(row, |score| score.kl)),
-    ),
-    measure(
-        "train_elbo",
-        "evidence lower bound in nats, mean over the epoch's training batches",
-        |row| real(row.train.elbo),
-    ),
-    score(
-        "validation_elbo",
-        "evidence lower bound in nats, mean over the validation set",
-        Better::More,
-        |row| real(validation(row, |score| score.elbo)),
-    ),
-    measure(
-        "train_discriminator_loss",
-        "mean loss of the discriminator in the epoch's training batches",
-        |row| real(row.train.discriminator_loss),
-    ),
-    measure("learning_rate", "of the epoch's last step", |row| {
-        Cell::Real(row.learning_rate)
-    }),
-    measure(
-        "gradient_norm",
-        "length of all gradients together before clipping, mean over the epoch's steps",
-        |row| real(row.gradient_norm),
-    ),
-    measure("seconds", "time of training and validation", |row| {
-        Cell::Real(row.seconds)
-    }),
-    measure("images_per_second", "training images a second", |row| {
-        Cell::Real(row.images_per_second)
-    }),
-];
-
-/// The names that a claim's `metric` may take.
-pub fn metric_names() -> Vec<&'static str> {
-    let metrics = RUN_COLUMNS.iter().filter(|column| column.is_metric);
-    metrics.map(|column| column.name).collect()
-}
-
-/// A run's value of a metric, if it was measured.
-pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
-    let column = RUN_COLUMNS
-        .iter()
-        .find(|column| column.is_metric && column.name == name)?;
-    (column.cell)(run).number()
-}
+pub static EPOCH_COLUMNS: LazyLock<Vec<Column<EpochRow>>> = LazyLock::new(|| {
+    let label = Column::<EpochRow>::label;
+    let mut columns = vec![
+        label(
+            "epoch",
+            "from 1; where training is told in steps, the number of the row",
+            |row| Cell::Whole(row.epoch as u64),
+        ),
+        label("step", "steps so far", |row| Cell::Whole(row.step as u64)),
+        label("stage", "of a training in stages", |row| {
+            text(row.stage.as_deref())
+        }),
+    ];
+    for (split, place) in [
+        (Split::Train, "in the epoch's training batches"),
+        (Split::Validation, "on the validation set"),
+    ] {
+        columns.extend(Column::on(split, place, EpochRow::score));
+    }
+    columns.extend([
+        Column::of(&LEARNING_RATE, |row: &EpochRow| Some(row.learning_rate)),
+        Column::of(&GRADIENT_NORM, |row: &EpochRow| row.gradient_norm),
+        Column::of(&SECONDS, |row: &EpochRow| Some(row.seconds)),
+        Column::of(&IMAGES_PER_SECOND, |row: &EpochRow| {
+            Some(row.images_per_second)
+        }),
+    ]);
+    columns
+});
 
 #[cfg(test)]
 mod tests {

@@ -90,7 +90,7 @@ impl RunFolder {
         let cells = |row| {
             EPOCH_COLUMNS
                 .iter()
-                .map(move |column| (column.cell)(row).text())
+                .map(move |column| column.cell(row).text())
         };
         let records = rows.iter().map(|row| cells(row).collect::<Vec<_>>());
         let bytes = csv(

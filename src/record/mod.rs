@@ -6,12 +6,14 @@ mod columns;
 mod csv;
 mod event;
 mod folder;
+mod metrics;
 mod row;
 mod watched;
 
-pub use columns::{Better, Cell, Column, EPOCH_COLUMNS, RUN_COLUMNS, metric, metric_names};
+pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, write_atomically};
-pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Score, Status};
+pub use metrics::{BATCH_METRICS, BatchMetric, Better, Measure, Metric, Need, Score, Split};
+pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status};
 pub use watched::Watched;

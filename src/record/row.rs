@@ -1,28 +1,10 @@
 //! The rows a run leaves.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-/// What a model is on one set of samples: means over the samples. What does not apply to its kind is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Score {
-    /// With what codes and activities add; of a GAN the generator's.
-    pub loss: f64,
-    /// Share of right answers, from 0 to 1.
-    #[serde(default)]
-    pub accuracy: Option<f64>,
-    /// The loss between images and what came out alone.
-    #[serde(default)]
-    pub reconstruction: Option<f64>,
-    /// Divergence of gaussian codes from the prior, in nats.
-    #[serde(default)]
-    pub kl: Option<f64>,
-    /// Evidence lower bound of the likelihood, in nats.
-    #[serde(default)]
-    pub elbo: Option<f64>,
-    /// Of a GAN.
-    #[serde(default)]
-    pub discriminator_loss: Option<f64>,
-}
+use super::metrics::{Score, Split};
 
 /// What one epoch came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +29,17 @@ pub struct EpochRow {
     pub seconds: f64,
     /// Training images a second, validation left out.
     pub images_per_second: f64,
+}
+
+impl EpochRow {
+    /// The scores on a set of samples; `None` if it was not measured, or only after training.
+    pub fn score(&self, split: Split) -> Option<&Score> {
+        match split {
+            Split::Train => Some(&self.train),
+            Split::Validation => self.validation.as_ref(),
+            Split::Test | Split::BestTest => None,
+        }
+    }
 }
 
 /// How a run stands.
@@ -96,20 +89,27 @@ pub struct Measured {
     pub extra: Extra,
 }
 
-/// What is measured of a trained model beyond its loss, each where it makes sense or the file asks for it.
+/// What is measured of a trained model beyond its loss, each by its key where it makes sense or the file asks
+/// for it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Extra {
-    /// In nats per test image.
-    pub log_likelihood: Option<f64>,
-    /// From 0 to 1.
-    pub precision_at_10: Option<f64>,
-    /// From 0.
-    pub frechet_distance: Option<f64>,
-    /// A count.
-    pub active_units: Option<f64>,
-    /// From 0 to 1.
-    pub anomaly_auc: Option<f64>,
+pub struct Extra(BTreeMap<String, Option<f64>>);
+
+impl Extra {
+    /// The number of a measure, if it was taken.
+    pub fn get(&self, key: &str) -> Option<f64> {
+        self.0.get(key).copied().flatten()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, Option<f64>)> for Extra {
+    fn from_iter<I: IntoIterator<Item = (&'a str, Option<f64>)>>(measured: I) -> Self {
+        let measured = measured.into_iter();
+        Extra(
+            measured
+                .map(|(key, number)| (key.to_string(), number))
+                .collect(),
+        )
+    }
 }
 
 /// Where a run's numbers come from.
@@ -153,6 +153,15 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// The scores on a set of samples, of training those of the last epoch.
+    pub fn score(&self, split: Split) -> Option<&Score> {
+        match split {
+            Split::Train | Split::Validation => self.last.as_ref()?.score(split),
+            Split::Test => Some(&self.measured.as_ref()?.test),
+            Split::BestTest => self.measured.as_ref()?.best.as_ref(),
+        }
+    }
+
     /// The row of a run that has not begun.
     pub fn unfinished(variant: &str, seed: u64, id: &str, swept: Vec<(String, String)>) -> Self {
         RunRow {

@@ -7,40 +7,55 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
+use serde_json::json;
 
-use super::columns::{Better, Column, EPOCH_COLUMNS};
+use super::columns::{Column, EPOCH_COLUMNS};
+use super::metrics::{Better, Metric, Split};
 use super::row::EpochRow;
 
 /// A column of `epochs.csv` that says how well the network does, by its name.
 #[derive(Clone, Copy)]
 pub struct Watched {
     column: &'static Column<EpochRow>,
+    metric: &'static Metric,
     better: Better,
+    split: Split,
 }
 
-static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let scores = EPOCH_COLUMNS
-        .iter()
-        .filter(|column| column.better.is_some());
-    scores.map(|column| column.name).collect()
+/// All of them, in the order of columns.
+static ALL: LazyLock<Vec<Watched>> = LazyLock::new(|| {
+    let watched = |column: &'static Column<EpochRow>| {
+        let metric = column.metric?;
+        Some(Watched {
+            column,
+            metric,
+            better: metric.better?,
+            split: column.split?,
+        })
+    };
+    EPOCH_COLUMNS.iter().filter_map(watched).collect()
 });
+
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| ALL.iter().map(Watched::name).collect());
 
 impl Watched {
     /// The column of that name; `None` if there is none, or it tells nothing of how well the network
     /// does.
     pub fn find(name: &str) -> Option<Self> {
-        let column = EPOCH_COLUMNS.iter().find(|column| column.name == name)?;
-        let better = column.better?;
-        Some(Watched { column, better })
+        ALL.iter().find(|watched| watched.name() == name).copied()
     }
 
     pub fn name(&self) -> &'static str {
-        self.column.name
+        &self.column.name
+    }
+
+    pub fn metric(&self) -> &'static Metric {
+        self.metric
     }
 
     /// Whether it can be measured only with a validation set.
     pub fn needs_validation(&self) -> bool {
-        self.name().starts_with("validation_")
+        self.split == Split::Validation
     }
 
     /// The best epoch, from 1, the earlier of two equal ones: one that is better than every other before
@@ -48,7 +63,7 @@ impl Watched {
     pub fn best_epoch(&self, rows: &[EpochRow], min_delta: f64) -> Option<usize> {
         let mut best: Option<(usize, f64)> = None;
         for row in rows {
-            let Some(value) = (self.column.cell)(row).number() else {
+            let Some(value) = self.column.cell(row).number() else {
                 continue;
             };
             let is_better = best.is_none_or(|(_, best)| match self.better {
@@ -105,7 +120,11 @@ impl JsonSchema for Watched {
         "Watched".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": *NAMES })
+        let named = ALL.iter().map(|watched| {
+            let Column { name, doc, .. } = watched.column;
+            json!({ "const": name, "description": doc })
+        });
+        json_schema!({ "type": "string", "oneOf": named.collect::<Vec<_>>() })
     }
 }
 
@@ -155,6 +174,7 @@ mod tests {
     fn only_scores_of_an_epoch_can_be_watched() {
         let wrong = |name: &str| serde_json::from_value::<Watched>(name.into()).is_err();
         assert!(wrong("seconds") && wrong("test_loss") && wrong("validation_los"));
+        assert!(wrong("train_kl") && wrong("gradient_norm"));
         let read: Watched = serde_json::from_value("validation_accuracy".into()).unwrap();
         assert!(read.needs_validation());
         assert_eq!(

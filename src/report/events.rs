@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::error::{Error, Kind, Result};
-use crate::record::{Event, Node, Reporter, Score};
+use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split};
 use crate::run::Assignment;
 use crate::spec::Course;
 
@@ -118,9 +118,9 @@ impl Reporter for TensorBoard {
                 name, histogram, ..
             } => writer.histogram(name, here, &Histogram::of(&histogram.0)),
             Event::Epoch(row) => {
-                scores(writer, "train", here, &row.train)?;
+                scores(writer, Split::Train, here, &row.train)?;
                 if let Some(validation) = &row.validation {
-                    scores(writer, "validation", here, validation)?;
+                    scores(writer, Split::Validation, here, validation)?;
                 }
                 writer.scalar("learning_rate", here, row.learning_rate)?;
                 if let Some(norm) = row.gradient_norm {
@@ -130,9 +130,9 @@ impl Reporter for TensorBoard {
                 writer.flush()
             }
             Event::Finished(measured) => {
-                scores(writer, "test", here, &measured.test)?;
+                scores(writer, Split::Test, here, &measured.test)?;
                 if let (Some(best), Some(point)) = (&measured.best, best) {
-                    scores(writer, "best_test", point, best)?;
+                    scores(writer, Split::BestTest, point, best)?;
                 }
                 writer.hparams_end(true)?;
                 writer.flush()
@@ -142,18 +142,11 @@ impl Reporter for TensorBoard {
 }
 
 /// A point of every curve of a set of samples: `loss/train`, `accuracy/train`, ...
-fn scores(writer: &mut EventWriter, set: &str, step: i64, score: &Score) -> Result<()> {
-    let curves = [
-        ("loss", Some(score.loss)),
-        ("accuracy", score.accuracy),
-        ("reconstruction", score.reconstruction),
-        ("kl", score.kl),
-        ("elbo", score.elbo),
-        ("discriminator_loss", score.discriminator_loss),
-    ];
-    for (name, value) in curves {
-        if let Some(value) = value {
-            writer.scalar(&format!("{name}/{set}"), step, value)?;
+fn scores(writer: &mut EventWriter, split: Split, step: i64, score: &Score) -> Result<()> {
+    for metric in BATCH_METRICS {
+        if let Some(value) = (metric.of)(score) {
+            let tag = format!("{}/{}", metric.metric.name, split.name());
+            writer.scalar(&tag, step, value)?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Means and spreads over the seeds of a variant.
 
-use crate::record::{RunRow, Status, metric};
+use crate::measure::metric;
+use crate::record::{RunRow, Status};
 
 /// Mean and sample standard deviation of some runs.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,8 +3,9 @@
 use super::statistics::{Group, groups};
 use super::verdict::{Judgement, Verdict};
 use crate::error::{Result, thousands};
+use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
-use crate::record::{EPOCH_COLUMNS, EpochRow, RUN_COLUMNS, RunRow, Status, csv, write_atomically};
+use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, State};
 use crate::table::draw;
 
@@ -32,17 +33,17 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> impl Iterator<Item = Record> {
     let (first, rest) = RUN_COLUMNS.split_at(2);
     let header = first
         .iter()
-        .map(|column| column.name.to_string())
+        .map(|column| column.name.clone())
         .chain(plan.swept.iter().cloned())
-        .chain(rest.iter().map(|column| column.name.to_string()))
+        .chain(rest.iter().map(|column| column.name.clone()))
         .collect();
     let record = move |row: &RunRow| {
         let swept = plan.swept.iter().map(|key| {
             let found = row.swept.iter().find(|(name, _)| name == key);
             found.map(|(_, value)| value.clone()).unwrap_or_default()
         });
-        let first = first.iter().map(|column| (column.cell)(row).text());
-        let rest = rest.iter().map(|column| (column.cell)(row).text());
+        let first = first.iter().map(|column| column.cell(row).text());
+        let rest = rest.iter().map(|column| column.cell(row).text());
         first.chain(swept).chain(rest).collect()
     };
     std::iter::once(header).chain(rows.iter().map(record))
@@ -52,14 +53,12 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> impl Iterator<Item = Record> {
 fn epochs(results: &Results) -> impl Iterator<Item = Record> {
     let header = ["variant", "seed"]
         .into_iter()
-        .chain(EPOCH_COLUMNS.iter().map(|column| column.name))
+        .chain(EPOCH_COLUMNS.iter().map(|column| column.name.as_str()))
         .map(String::from)
         .collect();
     let record = |run: &RunRow, epoch: &EpochRow| {
         let label = [run.variant.clone(), run.seed.to_string()];
-        let cells = EPOCH_COLUMNS
-            .iter()
-            .map(|column| (column.cell)(epoch).text());
+        let cells = EPOCH_COLUMNS.iter().map(|column| column.cell(epoch).text());
         label.into_iter().chain(cells).collect()
     };
     let runs = results.rows.iter().zip(&results.epochs);
@@ -68,52 +67,41 @@ fn epochs(results: &Results) -> impl Iterator<Item = Record> {
     std::iter::once(header).chain(records)
 }
 
-/// Metrics of the table by variant, with their decimals; left out where no variant has them.
-const SHOWN: &[(&str, usize)] = &[
-    ("test_accuracy", 4),
-    ("test_loss", 4),
-    ("test_reconstruction", 4),
-    ("test_discriminator_loss", 4),
-    ("test_kl", 2),
-    ("test_elbo", 2),
-    ("best_test_accuracy", 4),
-    ("validation_accuracy", 4),
-    ("train_accuracy", 4),
-    ("test_log_likelihood", 2),
-    ("precision_at_10", 4),
-    ("frechet_distance", 3),
-    ("active_units", 1),
-    ("anomaly_auc", 4),
-    ("seconds", 1),
-    ("parameters", 0),
-];
+/// The metrics of the table by variant that some variant has: those of the test set first, those of no set
+/// of samples last.
+fn shown(groups: &[Group]) -> Vec<(&'static str, &'static Metric)> {
+    let mut columns: Vec<_> = RUN_COLUMNS.iter().filter(|column| column.shown).collect();
+    columns.sort_by_key(|column| (column.split.is_none(), column.split));
+    let metrics = columns
+        .into_iter()
+        .filter_map(|column| Some((column.name.as_str(), column.metric?)));
+    let is_measured = |name: &str| groups.iter().any(|group| group.spread(name).is_some());
+    metrics.filter(|(name, _)| is_measured(name)).collect()
+}
 
 /// Header and rows of the table by variant.
 fn by_variant(rows: &[RunRow]) -> (Vec<String>, Records) {
     let groups = groups(rows);
-    let shown: Vec<&(&str, usize)> = SHOWN
-        .iter()
-        .filter(|(metric, _)| groups.iter().any(|group| group.spread(metric).is_some()))
-        .collect();
+    let shown = shown(&groups);
     let header = ["variant", "runs"]
         .into_iter()
-        .chain(shown.iter().map(|(metric, _)| *metric))
+        .chain(shown.iter().map(|(name, _)| *name))
         .map(String::from)
         .collect();
     let records = groups.iter().map(|group| {
         let label = [group.variant.to_string(), runs_text(group)];
         let cells = shown
             .iter()
-            .map(|(metric, decimals)| cell(group, metric, *decimals));
+            .map(|(name, metric)| cell(group, name, metric.decimals));
         label.into_iter().chain(cells).collect()
     });
     (header, records.collect())
 }
 
-fn cell(group: &Group, metric: &str, decimals: usize) -> String {
-    match group.spread(metric) {
+fn cell(group: &Group, name: &str, decimals: usize) -> String {
+    match group.spread(name) {
         None => "-".to_string(),
-        Some(spread) if metric == "parameters" => thousands(spread.mean as usize),
+        Some(spread) if decimals == 0 => thousands(spread.mean as usize),
         Some(spread) => spread.text(decimals),
     }
 }

@@ -1,9 +1,11 @@
 //! Claims: what the article or the team says the numbers will be.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::error::Flaw;
+use crate::measure::metric_columns;
 use crate::value::{NonNegative, Real};
 
 /// One `[[expect]]` entry. It says one of `within`, `at_least`, `at_most` and `greater_than`, about
@@ -17,6 +19,7 @@ pub struct Expect {
     pub variant: String,
     /// A column of `summary.csv`. Default `test_accuracy`.
     #[serde(default = "test_accuracy")]
+    #[schemars(schema_with = "metric_schema")]
     pub metric: String,
     /// The figure the article or the team gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +39,12 @@ pub struct Expect {
     /// How far above. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<NonNegative>,
+}
+
+fn metric_schema(_: &mut SchemaGenerator) -> Schema {
+    let named =
+        metric_columns().map(|column| json!({ "const": column.name, "description": column.doc }));
+    json_schema!({ "type": "string", "oneOf": named.collect::<Vec<_>>() })
 }
 
 fn test_accuracy() -> String {

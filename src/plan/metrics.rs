@@ -1,0 +1,47 @@
+//! Which metrics are measured, given the model, its loss, its data and what its file asks for.
+
+use crate::measure::{About, RUN_COLUMNS};
+use crate::model::Kind;
+use crate::record::{Metric, Need, Split};
+
+use super::Run;
+
+/// Why a metric of a run is not measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unmeasured {
+    /// Of such a model, in a sentence.
+    Model(String),
+    NoValidation,
+}
+
+/// Why no run of such a model has the metric, in a sentence. What a model consists of is only looked at if
+/// it `is_sound`.
+pub(super) fn lacking(metric: &Metric, about: &About, is_sound: bool) -> Option<&'static str> {
+    let has = |need: Need| match need {
+        Need::Classifier => about.kind == Kind::Classifier,
+        Need::Autoencoder => about.kind == Kind::Autoencoder,
+        Need::Gan => about.kind == Kind::Gan,
+        Need::GaussianCode => about.gaussian || !is_sound,
+        Need::Likelihood => about.likelihood || !is_sound,
+    };
+    let mut needs = metric.needs.iter();
+    needs.find(|&&need| !has(need)).map(|need| need.lack())
+}
+
+/// Why a run's column of `summary.csv` stays empty; `None` if it does not.
+pub(super) fn unmeasured(column: &str, run: &Run) -> Option<Unmeasured> {
+    let (settings, about) = (&run.settings, &run.about);
+    let found = RUN_COLUMNS.iter().find(|known| known.name == column)?;
+    let by_itself = lacking(found.metric?, about, true).map(String::from);
+    let by_file = || settings.measure.unmeasured(column, about);
+    if let Some(reason) = by_itself.or_else(by_file) {
+        return Some(Unmeasured::Model(reason));
+    }
+    let best = settings.train.best_metric();
+    let needs_validation = match found.split {
+        Some(Split::Validation) => true,
+        Some(Split::BestTest) => best.needs_validation(),
+        Some(Split::Test | Split::Train) | None => false,
+    };
+    (needs_validation && !run.has_validation).then_some(Unmeasured::NoValidation)
+}

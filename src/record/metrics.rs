@@ -1,0 +1,224 @@
+//! Every metric of batches, declared once: its name, what it means, when it is measured.
+//!
+//! Columns of tables, TensorBoard's tags, what tables show, and what claims, `best` and
+//! `early_stopping` may speak of follow from it. Measures of trained models have entries of the same
+//! form in their own files.
+
+use serde::{Deserialize, Serialize};
+
+/// A named number.
+#[derive(Debug, PartialEq)]
+pub struct Metric {
+    /// Of its column; that of a batch metric stands behind a [`Split`]'s: `test_accuracy`.
+    pub name: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// `None` of what has none, or that of whatever the loss measures.
+    pub unit: Option<&'static str>,
+    /// Which values are better; `None` where that cannot be said.
+    pub better: Option<Better>,
+    /// Behind the point, in tables that people read. Of none at all, thousands are parted.
+    pub decimals: usize,
+    /// Whether tables show it where it is measured.
+    pub shown: bool,
+    /// What a model must have for it to be measured.
+    pub needs: &'static [Need],
+}
+
+/// Which values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    Less,
+    More,
+}
+
+/// What metrics may need of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Classifier,
+    Autoencoder,
+    Gan,
+    GaussianCode,
+    /// A loss that is minus the logarithm of a likelihood.
+    Likelihood,
+}
+
+impl Need {
+    /// What is so of a model that does not have it, in a sentence.
+    pub fn lack(self) -> &'static str {
+        match self {
+            Need::Classifier => "the model is no classifier",
+            Need::Autoencoder => "the model is no auto-encoder",
+            Need::Gan => "the model is no GAN",
+            Need::GaussianCode => "the model has no `gaussian_code`",
+            Need::Likelihood => "the loss is no likelihood, as `binary_cross_entropy` is",
+        }
+    }
+}
+
+impl Metric {
+    /// An entry that tables do not show, of which no value is better than another.
+    pub const fn new(name: &'static str, doc: &'static str) -> Self {
+        Metric {
+            name,
+            doc,
+            unit: None,
+            better: None,
+            decimals: 4,
+            shown: false,
+            needs: &[],
+        }
+    }
+}
+
+/// Sets of samples that batch metrics are measured on, in the order of tables that people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Split {
+    /// With the final weights.
+    Test,
+    /// The same with the best epoch's weights.
+    BestTest,
+    Validation,
+    /// The batches of an epoch as they are trained on.
+    Train,
+}
+
+impl Split {
+    /// What stands before a metric's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Test => "test",
+            Split::BestTest => "best_test",
+            Split::Validation => "validation",
+            Split::Train => "train",
+        }
+    }
+}
+
+/// A metric that is measured of batches and averaged over a set of samples.
+#[derive(Debug)]
+pub struct BatchMetric {
+    pub metric: Metric,
+    /// Where tables show it besides the test set.
+    pub also_shown: &'static [Split],
+    pub of: fn(&Score) -> Option<f64>,
+}
+
+/// What a model is on one set of samples: means over the samples. What does not apply to it is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Score {
+    pub loss: f64,
+    #[serde(default)]
+    pub accuracy: Option<f64>,
+    #[serde(default)]
+    pub reconstruction: Option<f64>,
+    #[serde(default)]
+    pub kl: Option<f64>,
+    #[serde(default)]
+    pub elbo: Option<f64>,
+    #[serde(default)]
+    pub discriminator_loss: Option<f64>,
+}
+
+/// What stands in a [`Score`], in the order of tables.
+pub static BATCH_METRICS: &[BatchMetric] = &[
+    BatchMetric {
+        metric: Metric {
+            unit: Some("share, from 0 to 1"),
+            better: Some(Better::More),
+            shown: true,
+            needs: &[Need::Classifier],
+            ..Metric::new("accuracy", "right answers")
+        },
+        also_shown: &[Split::BestTest, Split::Validation, Split::Train],
+        of: |score| score.accuracy,
+    },
+    BatchMetric {
+        metric: Metric {
+            better: Some(Better::Less),
+            shown: true,
+            ..Metric::new("loss", "mean loss, of a GAN the generator's")
+        },
+        also_shown: &[],
+        of: |score| Some(score.loss),
+    },
+    BatchMetric {
+        metric: Metric {
+            better: Some(Better::Less),
+            shown: true,
+            needs: &[Need::Autoencoder],
+            ..Metric::new(
+                "reconstruction",
+                "mean loss without what codes and activities add",
+            )
+        },
+        also_shown: &[],
+        of: |score| score.reconstruction,
+    },
+    BatchMetric {
+        metric: Metric {
+            shown: true,
+            needs: &[Need::Gan],
+            ..Metric::new("discriminator_loss", "mean loss of the discriminator")
+        },
+        also_shown: &[],
+        of: |score| score.discriminator_loss,
+    },
+    BatchMetric {
+        metric: Metric {
+            unit: Some("nats"),
+            decimals: 2,
+            shown: true,
+            needs: &[Need::GaussianCode],
+            ..Metric::new("kl", "divergence of codes from the prior")
+        },
+        also_shown: &[],
+        of: |score| score.kl,
+    },
+    BatchMetric {
+        metric: Metric {
+            unit: Some("nats"),
+            better: Some(Better::More),
+            decimals: 2,
+            shown: true,
+            needs: &[Need::GaussianCode, Need::Likelihood],
+            ..Metric::new("elbo", "evidence lower bound of the log-likelihood")
+        },
+        also_shown: &[],
+        of: |score| score.elbo,
+    },
+];
+
+/// A metric of a trained model, measured once after training.
+#[derive(Debug)]
+pub struct Measure {
+    /// Its name in a file and in [`Extra`](super::Extra).
+    pub key: &'static str,
+    pub metric: &'static Metric,
+}
+
+/// Time of training and validation.
+pub static SECONDS: Metric = Metric {
+    unit: Some("s"),
+    decimals: 1,
+    shown: true,
+    ..Metric::new("seconds", "time of training and validation")
+};
+
+pub static IMAGES_PER_SECOND: Metric = Metric::new(
+    "images_per_second",
+    "training images a second, validation left out",
+);
+
+pub static PARAMETERS: Metric = Metric {
+    decimals: 0,
+    shown: true,
+    ..Metric::new("parameters", "trained numbers of the network")
+};
+
+pub static LEARNING_RATE: Metric = Metric::new("learning_rate", "of the epoch's last step");
+
+pub static GRADIENT_NORM: Metric = Metric::new(
+    "gradient_norm",
+    "length of all gradients together before clipping, mean over the epoch's steps",
+);
