@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{catalogue, files, say};
-use crate::data::DataFields;
 use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
 use crate::network;
-use crate::plan::{self, Plan, check::planned};
+use crate::plan::{self, Plan, Run, check::planned};
 use crate::record::{RunRow, Status};
 use crate::report::{Verdict, comparison, judge};
 use crate::run::{ResultsFolder, is_variant};
-use crate::spec::{ModelSpec, Overrides, Resolved};
+use crate::spec::{Overrides, Resolved, Settings};
 
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
@@ -143,22 +142,8 @@ pub fn summary(
 ) -> Result<()> {
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
-    let mut shown: Vec<((&ModelSpec, &DataFields), Vec<&str>)> = Vec::new();
-    for run in plan
-        .runs
-        .iter()
-        .filter(|run| variant.is_none_or(|v| is_variant(run, v)))
-    {
-        // The data gives a network its input and its classes.
-        let network = (&run.settings.model, &run.settings.data);
-        match shown.iter_mut().find(|(known, _)| *known == network) {
-            Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => {
-                variants.push(&run.variant)
-            }
-            Some(_) => {}
-            None => shown.push((network, vec![&run.variant])),
-        }
-    }
+    let asked = |run: &&Run| variant.is_none_or(|variant| is_variant(run, variant));
+    let shown = networks(plan.runs.iter().filter(asked));
     if shown.is_empty() {
         let asked = variant.unwrap_or_default();
         let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
@@ -166,12 +151,7 @@ pub fn summary(
             problem.maybe_hint(did_you_mean(asked, &plan.variants())),
         ));
     }
-    for (index, (network, variants)) in shown.iter().enumerate() {
-        let run = plan
-            .runs
-            .iter()
-            .find(|run| (&run.settings.model, &run.settings.data) == *network)
-            .expect("every model shown is a run's");
+    for (index, (run, variants)) in shown.iter().enumerate() {
         if index > 0 {
             say("");
         }
@@ -181,6 +161,34 @@ pub fn summary(
         say(&network::summary_table(&layers, facts.shape, expand));
     }
     Ok(())
+}
+
+/// A run of each different network, with the variants that have it.
+fn networks<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<(&'a Run, Vec<&'a str>)> {
+    let mut networks: Vec<(&Run, Vec<&str>)> = Vec::new();
+    for run in runs {
+        let same = networks
+            .iter_mut()
+            .find(|(known, _)| is_same_network(&known.settings, &run.settings));
+        match same {
+            Some((_, variants)) if variants.last() != Some(&run.variant.as_str()) => {
+                variants.push(&run.variant);
+            }
+            Some(_) => {}
+            None => networks.push((run, vec![&run.variant])),
+        }
+    }
+    networks
+}
+
+/// Whether two networks look alike: the data gives them their input and their classes, and training may
+/// leave layers as they are.
+fn is_same_network(one: &Settings, other: &Settings) -> bool {
+    let (train, others) = (&one.train, &other.train);
+    one.model == other.model
+        && one.data == other.data
+        && train.freeze == others.freeze
+        && train.train_only == others.train_only
 }
 
 /// Prints every experiment with how many of its runs are done.

@@ -125,6 +125,38 @@ fn summary_counts_what_the_article_s_network_has() {
 }
 
 #[test]
+fn summary_tells_what_is_frozen_of_the_variant_that_is_asked_for() {
+    let lab = Lab::new();
+    let text = format!("{SMALL}\n[variants.frozen.train]\nfreeze = ['dense_1']\n");
+    let file = lab.file("small.toml", &text);
+    let file = file.to_str().unwrap();
+    let table = |rest: &[&str]| {
+        let ended = lab.burnlab(&[&["summary", file], rest].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    let parameters = |table: &str, row: &str| -> Option<String> {
+        let line = table
+            .lines()
+            .find(|line| line.trim_start().starts_with(row))?;
+        line.split_whitespace().nth(1).map(String::from)
+    };
+    let frozen = table(&["frozen"]);
+    assert!(frozen.starts_with("small: frozen\n"), "{frozen}");
+    assert_eq!(parameters(&frozen, "frozen"), Some("12,560".to_string()));
+    assert_eq!(parameters(&frozen, "trained"), Some("170".to_string()));
+    let plain = table(&["plain"]);
+    assert!(plain.starts_with("small: plain\n"), "{plain}");
+    assert_eq!(parameters(&plain, "frozen"), None, "{plain}");
+    let all = table(&[]);
+    assert_eq!(all.matches("small: ").count(), 2, "{all}");
+    assert!(
+        all.contains(&frozen) && all.starts_with("small: plain, turned\n"),
+        "{all}"
+    );
+}
+
+#[test]
 fn data_of_a_known_name_is_missed_when_it_is_read_and_told_with_what_to_put_where() {
     let lab = Lab::new();
     let text = SMALL.replace("\"mnist\"", "\"fashion-mnist\"");
