@@ -7,11 +7,12 @@ use std::hash::Hash;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dataset::Dataset;
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
+use super::format::{Checksum, Labels, Outline, Part, Raw};
 use super::generated::shares;
-use super::registry::Dataset;
-use super::source::{Checksum, Labels, Outline, Part, Raw, Source};
+use super::source::Source;
 use super::subset::{Pool, class_flaws, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::rng::Seed;

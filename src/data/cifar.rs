@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::content::{Extent, Stream, damage, file_name};
-use super::source::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
 use crate::error::{Error, Kind, Result, thousands};
 use crate::shape::ImageShape;
 

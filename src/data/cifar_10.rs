@@ -1,6 +1,6 @@
 //! CIFAR-10: small photographs, 50,000 for training and 10,000 for testing, 3x32x32.
 
-use super::registry::{Archive, Dataset, File, Layout};
+use super::dataset::{Archive, Dataset, File, Layout};
 use crate::shape::ImageShape;
 
 /// One batch: 10,000 records of 1 + 3x32x32 bytes.

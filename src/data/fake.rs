@@ -5,7 +5,7 @@ use rand::Rng as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::{Format, Labels, Outline, Part, Raw};
+use super::format::{Format, Labels, Outline, Part, Raw};
 use crate::error::{Result, thousands};
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;

@@ -1,6 +1,6 @@
 //! Fashion-MNIST: articles of clothing in MNIST's format and size.
 
-use super::registry::{Dataset, File, Layout};
+use super::dataset::{Dataset, File, Layout};
 use crate::shape::ImageShape;
 
 pub(super) static FASHION_MNIST: Dataset = Dataset {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::content::{sha256, sha256_raw};
+use super::dataset::{Archive, Dataset, File};
 use super::folders::{Folders, Found, locate};
-use super::registry::{Archive, Dataset, File};
 use crate::error::{Error, Kind, Problem, Result, io_reason, list};
 
 /// How a file of a named dataset stands on this machine.
@@ -370,7 +370,7 @@ fn unpack(packed: &Path, folder: &Path, wanted: &[&File]) -> Result<Vec<PathBuf>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::registry::Layout;
+    use crate::data::dataset::Layout;
     use crate::shape::ImageShape;
     use std::collections::HashMap;
     use std::net::TcpListener;

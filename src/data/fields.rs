@@ -8,9 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::dataset::Dataset;
 use super::fake::Fake;
 use super::generated::Generated;
-use super::registry::{self, Dataset};
+use super::registry;
 use crate::tagged::OrNone;
 
 /// Which images are used, and for what.

@@ -12,7 +12,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader};
 use sha2::{Digest, Sha256};
 
 use super::content::{file_name, hex};
-use super::source::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
 use crate::error::{Error, Kind, Problem, Result, count, list};
 use crate::shape::ImageShape;
 

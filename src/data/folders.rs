@@ -5,7 +5,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::registry::Dataset;
+use super::dataset::Dataset;
 use crate::error::{Error, Problem, Result, list};
 
 /// Debian's packages of datasets put them here.

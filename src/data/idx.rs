@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use super::content::{Extent, Stream, damage, file_name};
+use super::dataset::idx_spellings;
 use super::folders::locate;
-use super::source::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
 use crate::error::{Error, Problem, Result, count, thousands};
 use crate::shape::ImageShape;
 
@@ -18,23 +19,12 @@ pub(super) struct Files {
     pub classes: Option<usize>,
 }
 
-/// Names an IDX file goes by: `-idx3-` or `.idx3-`, gzip or plain.
-pub(super) fn spellings(name: &str) -> Vec<String> {
-    let dotted = name.replace("-idx", ".idx");
-    vec![
-        format!("{name}.gz"),
-        name.to_string(),
-        format!("{dotted}.gz"),
-        dotted,
-    ]
-}
-
 impl Files {
     /// Finds the files by their usual names; the test part is called `t10k` or `test`.
     pub fn discover(folder: &Path) -> Result<Self> {
         let find = |parts: &[&str], kinds: &[&str]| {
             let names = parts.iter().flat_map(|part| {
-                let named = move |kind: &&str| spellings(&format!("{part}-{kind}-ubyte"));
+                let named = move |kind: &&str| idx_spellings(&format!("{part}-{kind}-ubyte"));
                 kinds.iter().flat_map(named)
             });
             locate(folder, &names.collect::<Vec<_>>()).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! MNIST: handwritten digits, 60,000 for training and 10,000 for testing, 1x28x28.
 
-use super::registry::{Dataset, File, Layout};
+use super::dataset::{Dataset, File, Layout};
 use crate::shape::ImageShape;
 
 pub(super) static MNIST: Dataset = Dataset {

@@ -4,29 +4,51 @@
 //! [`Catalogue`] is the way in: it finds, describes, checks and loads, and remembers what it read.
 //! Knows nothing of Burn, of runs, or of where a value stood in the experiment's file.
 
-mod catalogue;
-mod cifar;
-mod cifar_10;
+// What the rest is written with: what is known of a dataset by name,
+mod dataset;
+
+// bytes of files,
 mod content;
-mod fake;
-mod fashion_mnist;
-mod fetch;
-mod fields;
-mod folder;
+
+// and what every format gives.
+mod format;
+
+// Where datasets lie.
 mod folders;
-mod generated;
+
+// The formats,
+mod cifar;
+mod fake;
+mod folder;
 mod idx;
+
+// the datasets known by name,
+mod cifar_10;
+mod fashion_mnist;
 mod mnist;
 mod registry;
+
+// and how they come here.
+mod fetch;
+
+// The `[data]` table.
+mod fields;
+mod generated;
+
+// Which samples, of what was found.
+mod catalogue;
 mod source;
 mod subset;
+
+// Images that nobody labelled.
 mod unlabelled;
 
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
+pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, State, fetch, verify};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
-pub use registry::{Archive, DATASETS, Dataset, File, Layout, Listing, find, list};
+pub use registry::{DATASETS, Listing, find, list};
 pub use unlabelled::{Unlabelled, read_unlabelled};

@@ -1,0 +1,85 @@
+//! What is known of a named dataset before looking at its files.
+
+use crate::shape::ImageShape;
+
+/// How a named dataset's files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Two IDX files a part, images then labels; plain or gzip.
+    Idx,
+    /// Records of one label byte and 3x32x32 pixel bytes.
+    Cifar,
+}
+
+/// One published file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct File {
+    /// Name of the file once unpacked.
+    pub name: &'static str,
+    /// Bytes once unpacked.
+    pub bytes: u64,
+    /// Of the unpacked content, so that a copy counts as the same however it is compressed.
+    pub sha256: &'static str,
+}
+
+/// One archive that holds all files of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Archive {
+    /// Name of the tar.gz file on the mirrors.
+    pub name: &'static str,
+    pub bytes: u64,
+    pub sha256: &'static str,
+}
+
+/// What is known about a dataset before looking at its files.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Dataset {
+    /// Name in an experiment, and of its folder.
+    pub name: &'static str,
+    pub title: &'static str,
+    pub layout: Layout,
+    /// Of one image.
+    pub shape: ImageShape,
+    /// Number of training and of test images.
+    pub samples: [usize; 2],
+    /// Other names its folder goes by.
+    pub aliases: &'static [&'static str],
+    /// Files of the training part; IDX: images, labels.
+    pub train: &'static [File],
+    /// Files of the test part; IDX: images, labels.
+    pub test: &'static [File],
+    /// Set where the mirrors hold one archive and not the files.
+    pub archive: Option<Archive>,
+    /// Addresses below which the files (or the archive) lie, tried in this order.
+    pub mirrors: &'static [&'static str],
+    /// Class names; a label is an index into them.
+    pub classes: &'static [&'static str],
+    pub licence: &'static str,
+    pub citation: &'static str,
+}
+
+impl Dataset {
+    /// Files of both parts.
+    pub fn files(&self) -> impl Iterator<Item = &'static File> + use<> {
+        self.train.iter().chain(self.test)
+    }
+
+    /// Names a file may have on disk, the one that `fetch` writes first.
+    pub(super) fn spellings(&self, file: &File) -> Vec<String> {
+        match self.layout {
+            Layout::Idx => idx_spellings(file.name),
+            Layout::Cifar => vec![file.name.to_string()],
+        }
+    }
+}
+
+/// Names an IDX file goes by: `-idx3-` or `.idx3-`, gzip or plain.
+pub(super) fn idx_spellings(name: &str) -> Vec<String> {
+    let dotted = name.replace("-idx", ".idx");
+    vec![
+        format!("{name}.gz"),
+        name.to_string(),
+        format!("{dotted}.gz"),
+        dotted,
+    ]
+}
