@@ -102,6 +102,7 @@ pub struct BatchMetric {
     /// Where tables show it besides the test set.
     pub also_shown: &'static [Split],
     pub of: fn(&Score) -> Option<f64>,
+    pub set: fn(&mut Score, f64),
 }
 
 /// What a model is on one set of samples: means over the samples. What does not apply to it is `None`.
@@ -121,73 +122,91 @@ pub struct Score {
 }
 
 /// What stands in a [`Score`], in the order of tables.
-pub static BATCH_METRICS: &[BatchMetric] = &[
-    BatchMetric {
-        metric: Metric {
-            unit: Some("share, from 0 to 1"),
-            better: Some(Better::More),
-            shown: true,
-            needs: &[Need::Classifier],
-            ..Metric::new("accuracy", "right answers")
-        },
-        also_shown: &[Split::BestTest, Split::Validation, Split::Train],
-        of: |score| score.accuracy,
-    },
-    BatchMetric {
-        metric: Metric {
-            better: Some(Better::Less),
-            shown: true,
-            ..Metric::new("loss", "mean loss, of a GAN the generator's")
-        },
-        also_shown: &[],
-        of: |score| Some(score.loss),
-    },
-    BatchMetric {
-        metric: Metric {
-            better: Some(Better::Less),
-            shown: true,
-            needs: &[Need::Autoencoder],
-            ..Metric::new(
-                "reconstruction",
-                "mean loss without what codes and activities add",
-            )
-        },
-        also_shown: &[],
-        of: |score| score.reconstruction,
-    },
-    BatchMetric {
-        metric: Metric {
-            shown: true,
-            needs: &[Need::Gan],
-            ..Metric::new("discriminator_loss", "mean loss of the discriminator")
-        },
-        also_shown: &[],
-        of: |score| score.discriminator_loss,
-    },
-    BatchMetric {
-        metric: Metric {
-            unit: Some("nats"),
-            decimals: 2,
-            shown: true,
-            needs: &[Need::GaussianCode],
-            ..Metric::new("kl", "divergence of codes from the prior")
-        },
-        also_shown: &[],
-        of: |score| score.kl,
-    },
-    BatchMetric {
-        metric: Metric {
-            unit: Some("nats"),
-            better: Some(Better::More),
-            decimals: 2,
-            shown: true,
-            needs: &[Need::GaussianCode, Need::Likelihood],
-            ..Metric::new("elbo", "evidence lower bound of the log-likelihood")
-        },
-        also_shown: &[],
-        of: |score| score.elbo,
-    },
+pub static BATCH_METRICS: [&BatchMetric; 6] = [
+    &ACCURACY,
+    &LOSS,
+    &RECONSTRUCTION,
+    &DISCRIMINATOR_LOSS,
+    &KL,
+    &ELBO,
 ];
+
+pub static ACCURACY: BatchMetric = BatchMetric {
+    metric: Metric {
+        unit: Some("share, from 0 to 1"),
+        better: Some(Better::More),
+        shown: true,
+        needs: &[Need::Classifier],
+        ..Metric::new("accuracy", "right answers")
+    },
+    also_shown: &[Split::BestTest, Split::Validation, Split::Train],
+    of: |score| score.accuracy,
+    set: |score, value| score.accuracy = Some(value),
+};
+
+pub static LOSS: BatchMetric = BatchMetric {
+    metric: Metric {
+        better: Some(Better::Less),
+        shown: true,
+        ..Metric::new("loss", "mean loss, of a GAN the generator's")
+    },
+    also_shown: &[],
+    of: |score| Some(score.loss),
+    set: |score, value| score.loss = value,
+};
+
+pub static RECONSTRUCTION: BatchMetric = BatchMetric {
+    metric: Metric {
+        better: Some(Better::Less),
+        shown: true,
+        needs: &[Need::Autoencoder],
+        ..Metric::new(
+            "reconstruction",
+            "mean loss without what codes and activities add",
+        )
+    },
+    also_shown: &[],
+    of: |score| score.reconstruction,
+    set: |score, value| score.reconstruction = Some(value),
+};
+
+pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
+    metric: Metric {
+        shown: true,
+        needs: &[Need::Gan],
+        ..Metric::new("discriminator_loss", "mean loss of the discriminator")
+    },
+    also_shown: &[],
+    of: |score| score.discriminator_loss,
+    set: |score, value| score.discriminator_loss = Some(value),
+};
+
+pub static KL: BatchMetric = BatchMetric {
+    metric: Metric {
+        unit: Some("nats"),
+        decimals: 2,
+        shown: true,
+        needs: &[Need::GaussianCode],
+        ..Metric::new("kl", "divergence of codes from the prior")
+    },
+    also_shown: &[],
+    of: |score| score.kl,
+    set: |score, value| score.kl = Some(value),
+};
+
+pub static ELBO: BatchMetric = BatchMetric {
+    metric: Metric {
+        unit: Some("nats"),
+        better: Some(Better::More),
+        decimals: 2,
+        shown: true,
+        needs: &[Need::GaussianCode, Need::Likelihood],
+        ..Metric::new("elbo", "evidence lower bound of the log-likelihood")
+    },
+    also_shown: &[],
+    of: |score| score.elbo,
+    set: |score, value| score.elbo = Some(value),
+};
 
 /// A metric of a trained model, measured once after training.
 #[derive(Debug)]

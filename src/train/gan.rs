@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::evaluate::Told;
+use super::batch_metrics::BatchMetrics;
 use super::set::Batch;
 use super::step::{Learner, Steps};
 use super::task::Task;
@@ -11,14 +11,14 @@ use crate::layers::Pass;
 use crate::model::through::{self, FIRST, SECOND, labelled};
 use crate::spec::Gan;
 
-/// Takes both steps; what is told is of the losses that they were taken by.
+/// Takes both steps; the metrics are of the losses that they were taken by.
 pub(super) fn step<B: TrainingBackend>(
     model: &Gan,
     task: &Task<B>,
     learner: Learner<B>,
     batch: Batch<B>,
     steps: &mut Steps<B>,
-) -> (Learner<B>, Told<B>) {
+) -> (Learner<B>, BatchMetrics<B>) {
     let Batch { images, targets } = batch;
     let [size, ..] = images.dims();
     let latent = || through::latent(size, model.latent.get(), &images.device());
@@ -37,7 +37,7 @@ pub(super) fn step<B: TrainingBackend>(
     let penalized = with_penalty(&learner, generator.clone() * factor);
     let learner = steps.take_part(learner, penalized, FIRST);
     let learner = steps.next(learner);
-    (learner, task.told_of_gan(generator, discriminator, size))
+    (learner, task.metrics_of_gan(generator, discriminator, size))
 }
 
 /// With what the size of the weights adds; of the other part's no gradient is taken.

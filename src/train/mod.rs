@@ -4,6 +4,7 @@
 //! run that goes on from a checkpoint ends with the same weights as one that never stopped. Knows
 //! nothing of experiments or tables, and of other runs only what they left.
 
+mod batch_metrics;
 mod checkpoint;
 mod evaluate;
 mod gallery;
@@ -35,8 +36,9 @@ use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, S
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 use crate::spec::{Course, ModelSpec, Round, Settings, Start};
+use batch_metrics::MetricSums;
 pub use checkpoint::remove as remove_checkpoint;
-use evaluate::{Tally, evaluate};
+use evaluate::evaluate;
 use gallery::moment;
 pub use gallery::{Gallery, last_moment};
 use set::{EvaluationSet, Order, TrainingSet};
@@ -380,7 +382,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             .clone()
             .map(|step| batches_of(step, &order).len());
         let (mut done, batches): (usize, usize) = (0, in_round.sum());
-        let (mut tally, mut images) = (Tally::new(), 0);
+        let (mut sums, mut images) = (MetricSums::new(), 0);
         let mut steps = Steps::new(settings, round);
         for step in round.steps.clone() {
             if step % span.epoch == 0 && step > round.steps.start {
@@ -392,23 +394,23 @@ impl<B: TrainingBackend> Run<'_, B> {
                 }
                 let batch = self.train.batch(&order, number);
                 images += batch.images.dims()[0];
-                let told = match &self.job.settings.model {
+                let metrics = match &self.job.settings.model {
                     ModelSpec::Gan(gan) => {
                         let stepped = gan::step(gan, &self.task, learner, batch, &mut steps);
                         learner = stepped.0;
                         stepped.1
                     }
                     _ => {
-                        let (total, told) = self.task.step(&learner.network, batch);
+                        let (total, metrics) = self.task.step(&learner.network, batch);
                         let share = order.share(number, accumulate);
                         steps.gather(&learner.network, total, share);
                         if order.ends_step(number, accumulate) {
                             learner = steps.take(learner);
                         }
-                        told
+                        metrics
                     }
                 };
-                tally.add(told.inner());
+                sums.add(metrics.inner());
                 done += 1;
                 self.reporter.hear(&Event::Progress {
                     epoch,
@@ -419,7 +421,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         }
         Ok(Some(Batches {
             learner,
-            score: tally.read(),
+            score: sums.read(),
             taken: steps.read(),
             images,
         }))

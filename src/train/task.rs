@@ -3,13 +3,14 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
-use super::evaluate::Told;
+use super::batch_metrics::BatchMetrics;
 use super::set::Batch;
 use crate::backend::Kernels;
 use crate::layers::{Pass, Signal};
 use crate::model::through::{self, FIRST, SECOND, flat, labelled};
 use crate::network::Network;
 use crate::objective::{Objective, Targets};
+use crate::record::{ACCURACY, DISCRIMINATOR_LOSS, ELBO, KL, RECONSTRUCTION};
 use crate::shape::ImageShape;
 use crate::spec::{Autoencoder, ModelSpec};
 
@@ -38,21 +39,21 @@ impl<'a, B: Kernels> Task<'a, B> {
         }
     }
 
-    /// What a step of a classifier or an auto-encoder makes small, `[1]`, penalties included; and what is
-    /// told of the batch.
-    pub fn step(&self, network: &Network<B>, batch: Batch<B>) -> (Tensor<B, 1>, Told<B>) {
+    /// What a step of a classifier or an auto-encoder makes small, `[1]`, penalties included; and the
+    /// metrics of the batch.
+    pub fn step(&self, network: &Network<B>, batch: Batch<B>) -> (Tensor<B, 1>, BatchMetrics<B>) {
         let Batch { images, targets } = batch;
         match self.model {
             ModelSpec::Classifier(_) => self.classify(network, images, targets),
             ModelSpec::Autoencoder(model) => {
                 let factor = self.step_factor(&targets);
-                let (parts, told) = self.walk(model, network, images, targets);
+                let (parts, metrics) = self.walk(model, network, images, targets);
                 let sum = parts.sum() * factor;
                 let total = network
                     .penalty()
                     .into_iter()
                     .fold(sum, |sum, one| sum + one);
-                (total, told)
+                (total, metrics)
             }
             ModelSpec::Gan(_) => unreachable!("a GAN's steps are two"),
         }
@@ -69,42 +70,40 @@ impl<'a, B: Kernels> Task<'a, B> {
         network: &Network<B>,
         images: Tensor<B, 4>,
         targets: Targets<B>,
-    ) -> (Tensor<B, 1>, Told<B>) {
+    ) -> (Tensor<B, 1>, BatchMetrics<B>) {
         let passed = network.forward_training(images);
         let outputs = passed.outputs.clone();
         let mean = self.objective.mean(outputs.clone(), &targets);
         let factor = self.step_factor(&targets);
         let of_scores = |scores| self.objective.mean(scores, &targets) * factor;
         let total = passed.total_loss(mean.clone() * factor, of_scores);
-        (total, self.told_of_scores(mean, outputs, &targets))
+        (total, self.metrics_of_scores(mean, outputs, &targets))
     }
 
-    fn told_of_scores(
+    fn metrics_of_scores(
         &self,
         mean: Tensor<B, 1>,
         outputs: Tensor<B, 2>,
         targets: &Targets<B>,
-    ) -> Told<B> {
+    ) -> BatchMetrics<B> {
         let weight = self.objective.weight(targets);
-        Told {
-            accuracy: Some(targets.right(outputs)),
-            ..Told::new(mean, weight, targets.classes.dims()[0])
-        }
+        BatchMetrics::new(mean, weight, targets.classes.dims()[0])
+            .with_sum(&ACCURACY, targets.right(outputs))
     }
 
     /// The loss of a batch, or with walk-back training its mean over the walk, each time against the images
-    /// at its start. What is told is that of the first time.
+    /// at its start. The metrics are those of the first time.
     fn walk(
         &self,
         model: &Autoencoder,
         network: &Network<B>,
         images: Tensor<B, 4>,
         targets: Targets<B>,
-    ) -> (Parts<B>, Told<B>) {
+    ) -> (Parts<B>, BatchMetrics<B>) {
         let pass = || labelled(Pass::training(), Some(targets.classes.clone()));
         let clean = flat(Signal::Image(images.clone()));
         let (outputs, mut parts) = self.parts(model, network, images, clean.clone(), pass());
-        let told = self.told_of_parts(&parts, &clean);
+        let metrics = self.metrics_of_parts(&parts, &clean);
         let steps = model.walk_back.map_or(1, |walk_back| walk_back.steps.get());
         let mut last = outputs;
         for _ in 1..steps {
@@ -114,7 +113,7 @@ impl<'a, B: Kernels> Task<'a, B> {
             parts = parts.plus(more);
             last = outputs;
         }
-        (parts.times(1.0 / steps as f64), told)
+        (parts.times(1.0 / steps as f64), metrics)
     }
 
     /// What comes out, `[batch, pixels]`, and what that costs against `clean`.
@@ -151,28 +150,26 @@ impl<'a, B: Kernels> Task<'a, B> {
         (outputs, parts)
     }
 
-    fn told_of_parts(&self, parts: &Parts<B>, clean: &Tensor<B, 2>) -> Told<B> {
+    fn metrics_of_parts(&self, parts: &Parts<B>, clean: &Tensor<B, 2>) -> BatchMetrics<B> {
         let [size, pixels] = clean.dims();
         let nats = self.objective.loss().nats(pixels);
         let bound = |(nats, kl): (f64, &Tensor<B, 1>)| {
             (parts.reconstruction.clone() * nats + kl.clone()).neg()
         };
         let weight = Tensor::full([1], size as f64, &clean.device());
-        Told {
-            reconstruction: Some(parts.reconstruction.clone()),
-            kl: parts.kl.clone(),
-            elbo: nats.zip(parts.kl.as_ref()).map(bound),
-            ..Told::new(parts.sum(), weight, size)
-        }
+        BatchMetrics::new(parts.sum(), weight, size)
+            .with_mean(&RECONSTRUCTION, parts.reconstruction.clone())
+            .with_mean(&KL, parts.kl.clone())
+            .with_mean(&ELBO, nats.zip(parts.kl.as_ref()).map(bound))
     }
 
-    /// What is told of images that are not trained on, and a classifier's answers `[batch]`.
+    /// The metrics of images that are not trained on, and a classifier's answers `[batch]`.
     pub fn measure(
         &self,
         network: &Network<B>,
         images: Tensor<B, 4>,
         labels: Tensor<B, 1, Int>,
-    ) -> (Told<B>, Option<Tensor<B, 1, Int>>) {
+    ) -> (BatchMetrics<B>, Option<Tensor<B, 1, Int>>) {
         match self.model {
             ModelSpec::Classifier(_) => {
                 let outputs = network.forward(images);
@@ -180,7 +177,10 @@ impl<'a, B: Kernels> Task<'a, B> {
                 let answers = outputs.clone().argmax(1).reshape([batch]);
                 let targets = Targets::of(labels);
                 let mean = self.objective.mean(outputs.clone(), &targets);
-                (self.told_of_scores(mean, outputs, &targets), Some(answers))
+                (
+                    self.metrics_of_scores(mean, outputs, &targets),
+                    Some(answers),
+                )
             }
             ModelSpec::Autoencoder(model) => {
                 let pass = Pass {
@@ -190,7 +190,7 @@ impl<'a, B: Kernels> Task<'a, B> {
                 };
                 let clean = flat(Signal::Image(images.clone()));
                 let (_, parts) = self.parts(model, network, images, clean.clone(), pass);
-                (self.told_of_parts(&parts, &clean), None)
+                (self.metrics_of_parts(&parts, &clean), None)
             }
             ModelSpec::Gan(model) => {
                 let [size, ..] = images.dims();
@@ -202,7 +202,7 @@ impl<'a, B: Kernels> Task<'a, B> {
                 let of_generated = self.verdict(network, generated.clone(), 0.0, pass());
                 let of_generator = self.verdict(network, generated, 1.0, pass());
                 (
-                    self.told_of_gan(of_generator, of_real + of_generated, size),
+                    self.metrics_of_gan(of_generator, of_real + of_generated, size),
                     None,
                 )
             }
@@ -225,18 +225,15 @@ impl<'a, B: Kernels> Task<'a, B> {
         self.objective.of_values(verdicts, truth)
     }
 
-    /// What is told of a batch of a GAN.
-    pub fn told_of_gan(
+    /// The metrics of a batch of a GAN.
+    pub fn metrics_of_gan(
         &self,
         generator: Tensor<B, 1>,
         discriminator: Tensor<B, 1>,
         size: usize,
-    ) -> Told<B> {
+    ) -> BatchMetrics<B> {
         let weight = Tensor::full([1], size as f64, &generator.device());
-        Told {
-            discriminator_loss: Some(discriminator),
-            ..Told::new(generator, weight, size)
-        }
+        BatchMetrics::new(generator, weight, size).with_mean(&DISCRIMINATOR_LOSS, discriminator)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod architectures;
 mod bad_files;
+mod circles;
 mod commands;
 mod generated;
 mod interruption;

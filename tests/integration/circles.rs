@@ -1,0 +1,125 @@
+//! The files of a room: none needs one that needs it in turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::rooms::rooms;
+
+/// The files (and folders) of a room with those beside them that each one names, tests left out.
+fn neighbors(room: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let texts: BTreeMap<String, String> = fs::read_dir(room)
+        .expect("a room is a folder")
+        .map(|entry| entry.expect("an entry of the folder").path())
+        .filter(|path| !path.ends_with("mod.rs"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            (name.into_owned(), text_of(&path))
+        })
+        .collect();
+    let named = |name: &String, text: &String| {
+        let words: BTreeSet<String> = siblings(text).into_iter().collect();
+        let others = words.into_iter().filter(|word| word != name);
+        others.filter(|word| texts.contains_key(word)).collect()
+    };
+    let edges = |(name, text): (&String, &String)| (name.clone(), named(name, text));
+    texts.iter().map(edges).collect()
+}
+
+/// The code of a file, or of all files of a folder, without its tests and comments.
+fn text_of(path: &Path) -> String {
+    let files = walkdir::WalkDir::new(path).into_iter();
+    let files = files.filter_map(Result::ok).filter(|entry| {
+        let path = entry.path();
+        path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs")
+    });
+    let code = |entry: walkdir::DirEntry| {
+        let text = fs::read_to_string(entry.path()).expect("a source file");
+        let text = text
+            .split("#[cfg(test)]\nmod tests")
+            .next()
+            .unwrap_or_default();
+        let lines = text.lines();
+        let lines = lines.filter(|line| !line.trim_start().starts_with("//"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    files.map(code).collect::<Vec<_>>().join("\n")
+}
+
+/// The words that stand right after `super::`, alone or in braces.
+fn siblings(text: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        let letter = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+        text.chars().take_while(letter).collect()
+    };
+    let after = text.split("super::").skip(1);
+    after
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            None => vec![word(rest)],
+            Some(list) => {
+                let list = list.split('}').next().unwrap_or_default();
+                list.split(',').map(|item| word(item.trim())).collect()
+            }
+        })
+        .collect()
+}
+
+/// All that a file needs in the end.
+fn needed<'a>(
+    edges: &'a BTreeMap<String, BTreeSet<String>>,
+    from: &'a str,
+    found: &mut BTreeSet<&'a str>,
+) {
+    for next in &edges[from] {
+        if found.insert(next) {
+            needed(edges, next, found);
+        }
+    }
+}
+
+#[test]
+fn files_of_a_room_do_not_go_in_circles() {
+    let mut circles = Vec::new();
+    for room in rooms() {
+        let folder = Path::new("src").join(&room);
+        if !folder.is_dir() {
+            continue;
+        }
+        let edges = neighbors(&folder);
+        for name in edges.keys() {
+            let mut found = BTreeSet::new();
+            needed(&edges, name, &mut found);
+            if found.contains(name.as_str()) {
+                circles.push(format!("{room}/{name}"));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "{circles:?}");
+}
+
+#[test]
+fn a_circle_is_found() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("the file is written");
+    };
+    file("mod.rs", "mod one;\nmod two;\nmod three;\n");
+    file("one.rs", "use super::{Thing, two::Other};\n");
+    file(
+        "two.rs",
+        "// use super::three\nfn f() { super::one::f() }\n",
+    );
+    file(
+        "three.rs",
+        "use super::one;\n#[cfg(test)]\nmod tests { use super::three; }\n",
+    );
+    let edges = neighbors(folder.path());
+    let named = |name: &str| edges[name].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(
+        (named("one"), named("two"), named("three")),
+        (vec!["two"], vec!["one"], vec!["one"])
+    );
+    let mut found = BTreeSet::new();
+    needed(&edges, "three", &mut found);
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+}
