@@ -6,7 +6,7 @@ mod columns;
 mod csv;
 mod event;
 mod folder;
-mod metrics;
+pub mod metrics;
 mod row;
 mod watched;
 
@@ -14,9 +14,6 @@ pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, write_atomically};
-pub use metrics::{
-    ACCURACY, BATCH_METRICS, BatchMetric, Better, DISCRIMINATOR_LOSS, ELBO, KL, Measure, Metric,
-    Need, RECONSTRUCTION, Score, Split,
-};
+pub use metrics::{BATCH_METRICS, BatchMetric, Better, Measure, Metric, Need, Score, Split};
 pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status};
 pub use watched::Watched;

@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::launcher::{Launcher, Report, Worker};
 use super::protocol::{Assignment, Message};
 use super::{Ended, Only, Options, Output, Quiet, parts, supervise};
@@ -59,6 +61,8 @@ impl Script {
 pub struct Scripts {
     script: Rc<dyn Fn(&Assignment) -> Script>,
     pub patience: Duration,
+    /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
+    pub leaves_rows: bool,
 }
 
 impl Scripts {
@@ -67,6 +71,7 @@ impl Scripts {
         Scripts {
             script: Rc::new(script),
             patience: Duration::MAX,
+            leaves_rows: true,
         }
     }
 }
@@ -81,6 +86,7 @@ impl Launcher for Scripts {
             number,
             reports: reports.clone(),
             script: Rc::clone(&self.script),
+            leaves_rows: self.leaves_rows,
             at: None,
             is_dead: false,
         }))
@@ -95,6 +101,7 @@ struct Actor {
     number: usize,
     reports: Sender<(usize, Report)>,
     script: Rc<dyn Fn(&Assignment) -> Script>,
+    leaves_rows: bool,
     /// The run at hand and how it ends once it is told to stop.
     at: Option<(usize, Ending)>,
     is_dead: bool,
@@ -107,12 +114,11 @@ impl Worker for Actor {
         }
         let script = (self.script)(assignment);
         let folder = RunFolder::new(&assignment.folder);
-        folder.create().expect("the folder can be made");
         let epochs = self.train(assignment.index, &script, &folder);
         let mut row = assignment.row.clone();
         row.device = Some("script".to_string());
         let is_over = end(&mut row, &script, &epochs);
-        leave(&folder, "run.json", &row);
+        self.leave(&folder, "run.json", &row);
         match script.ending {
             _ if is_over => self.say(&Message::Ended {
                 index: assignment.index,
@@ -159,8 +165,18 @@ impl Actor {
             epochs.push(row.clone());
             event(Event::Epoch(Box::new(row)));
         }
-        leave(folder, "epochs.json", &epochs);
+        self.leave(folder, "epochs.json", &epochs);
         epochs
+    }
+
+    /// Writes a file of a run's folder, without waiting for the disk as real workers do.
+    fn leave(&self, folder: &RunFolder, name: &str, value: &impl Serialize) {
+        if !self.leaves_rows {
+            return;
+        }
+        folder.create().expect("the folder can be made");
+        let bytes = serde_json::to_vec(value).expect("a row is plain values");
+        fs::write(folder.file(name), bytes).expect("the file can be written");
     }
 
     fn say(&self, message: &Message) {
@@ -204,12 +220,6 @@ fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
         .filter(|_| is_done)
         .map(|last| measured(last.train));
     true
-}
-
-/// Writes a file of a run's folder, without waiting for the disk as real workers do.
-fn leave(folder: &RunFolder, name: &str, value: &impl serde::Serialize) {
-    let bytes = serde_json::to_vec(value).expect("a row is plain values");
-    fs::write(folder.file(name), bytes).expect("the file can be written");
 }
 
 fn score(loss: f64) -> Score {

@@ -10,7 +10,7 @@ use crate::layers::{Pass, Signal};
 use crate::model::through::{self, FIRST, SECOND, flat, labelled};
 use crate::network::Network;
 use crate::objective::{Objective, Targets};
-use crate::record::{ACCURACY, DISCRIMINATOR_LOSS, ELBO, KL, RECONSTRUCTION};
+use crate::record::metrics::{ACCURACY, DISCRIMINATOR_LOSS, ELBO, KL, RECONSTRUCTION};
 use crate::shape::ImageShape;
 use crate::spec::{Autoencoder, ModelSpec};
 
