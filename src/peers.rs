@@ -78,13 +78,17 @@ impl Answers {
         self.data(name).convert::<f32>().into_vec().unwrap()
     }
 
-    pub fn tensor<B: Backend, const D: usize>(&self, name: &str) -> Tensor<B, D> {
-        Tensor::from_data(self.data(name).convert::<f32>(), &Default::default())
+    pub fn tensor<B: Backend, const D: usize>(
+        &self,
+        name: &str,
+        device: &B::Device,
+    ) -> Tensor<B, D> {
+        Tensor::from_data(self.data(name).convert::<f32>(), device)
     }
 
     /// The true classes, `[batch]`.
-    pub fn targets<B: Backend>(&self) -> Tensor<B, 1, Int> {
-        Tensor::from_data(self.data("targets").convert::<i32>(), &Default::default())
+    pub fn targets<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
+        Tensor::from_data(self.data("targets").convert::<i32>(), device)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Precisions;
+
 /// What a model is on one set of samples: means over the samples. What does not apply to its kind is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Score {
@@ -123,6 +125,9 @@ pub struct Provenance {
     /// File name and SHA-256 of every file of the dataset that was read.
     pub dataset: Vec<(String, String)>,
     pub device: String,
+    /// As what numbers the device takes the factors of its products, as measured before the run.
+    #[serde(default)]
+    pub precisions: Option<Precisions>,
     /// Cores of the machine, and threads this run used.
     pub cores: usize,
     pub threads: usize,
