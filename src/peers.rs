@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Value;
 
+use crate::backend::testing::slack;
+
 /// Fields without a say in what a layer computes once it has its weights.
 const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "gamma_init", "recurrent_init"];
 
@@ -94,7 +96,8 @@ impl Answers {
 
 /// Where what is received and what is expected part, if they do.
 ///
-/// `tolerance` is allowed to small values, and to large ones that share of themselves.
+/// `tolerance` is allowed to small values, and to large ones that share of themselves; more on a device that rounds
+/// what it multiplies.
 pub fn difference(
     what: impl Display,
     received: &[f32],
@@ -105,6 +108,7 @@ pub fn difference(
         let (received, expected) = (received.len(), expected.len());
         return Some(format!("{what}: {received} values, expected {expected}"));
     }
+    let tolerance = tolerance * slack();
     let agrees = |(r, e): (&f32, &f32)| (r - e).abs() <= tolerance * e.abs().max(1.0);
     let first = received
         .iter()

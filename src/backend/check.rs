@@ -145,7 +145,11 @@ fn operations<B: TrainingBackend>() -> Vec<Operation<B>> {
         }),
         ("a sum", |device| {
             let x = whole::<B, 3>([7, 300, 9], device);
-            let sums = [x.clone().sum_dim(1).sum(), x.clone().sum_dim(2).sum(), x.sum()];
+            let sums = [
+                x.clone().sum_dim(1).sum(),
+                x.clone().sum_dim(2).sum(),
+                x.sum(),
+            ];
             values(Tensor::cat(sums.to_vec(), 0))
         }),
         ("a mean", |device| {
@@ -155,9 +159,7 @@ fn operations<B: TrainingBackend>() -> Vec<Operation<B>> {
             let x = whole::<B, 3>([8, 20, 1], device).swap_dims(0, 1);
             values(reshape(x, [20, 8, 1, 1]))
         }),
-        ("a convolution", |device| {
-            convolved::<B>(3, 1, device)
-        }),
+        ("a convolution", |device| convolved::<B>(3, 1, device)),
         ("a convolution with stride 2", |device| {
             convolved::<B>(3, 2, device)
         }),
@@ -293,10 +295,7 @@ mod tests {
     fn a_device_that_computes_rightly_passes() {
         let found = test_device().check().unwrap();
         if test_device().is_cpu() {
-            assert_eq!(
-                found.to_string(),
-                "products in f32, convolutions in f32"
-            );
+            assert_eq!(found.to_string(), "products in f32, convolutions in f32");
         }
     }
 

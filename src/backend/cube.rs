@@ -30,7 +30,13 @@ fn folder(gpu: &str) -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' {
+            c
+        } else {
+            '-'
+        }
+    };
     let name = format!("{gpu}-burnlab-{}", env!("CARGO_PKG_VERSION"));
     let name: String = name.chars().map(plain).collect();
     Some(cache.join("burnlab/kernels").join(name))

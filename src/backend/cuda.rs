@@ -130,7 +130,10 @@ fn headers() -> Result<()> {
     match header {
         Some(header) if header.exists() => Ok(()),
         Some(header) => Err(missing(
-            format!("CUDA's headers were not found: there is no `{}`", header.display()),
+            format!(
+                "CUDA's headers were not found: there is no `{}`",
+                header.display()
+            ),
             "install the CUDA toolkit, or set `CUDA_PATH` to its folder",
         )),
         None => Err(missing(

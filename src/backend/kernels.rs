@@ -2,10 +2,16 @@
 //!
 //! A backend without a faster way takes Burn's own.
 
-use burn::tensor::{BasicOps, Tensor};
 use burn::tensor::backend::Backend;
-use burn::tensor::module::{conv_transpose2d, conv_transpose3d, conv2d, conv3d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode, PaddedConvOptions};
+#[cfg(test)]
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::module::{conv_transpose3d, conv3d};
+#[cfg(test)]
+use burn::tensor::ops::PaddedConvOptions;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
+use burn::tensor::{BasicOps, Tensor};
+
+use super::products;
 
 /// How a window slides over an image: `[height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +25,14 @@ pub struct Sliding {
     pub dilation: [usize; 2],
     /// Groups of channels, each seen by its own share of the filters.
     pub groups: usize,
+}
+
+impl Sliding {
+    /// Windows along an axis, 0 for the height and 1 for the width, of an image with so many places there.
+    pub(super) fn outputs(&self, axis: usize, places: usize, kernel: usize) -> usize {
+        let window = (kernel - 1) * self.dilation[axis] + 1;
+        (places + self.before[axis] + self.after[axis] - window) / self.stride[axis] + 1
+    }
 }
 
 /// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
@@ -51,7 +65,7 @@ pub trait Kernels: Backend {
         bias: Option<Tensor<Self, 1>>,
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        burns_convolve2d(x, weight, bias, sliding)
+        products::convolve2d(x, weight, bias, sliding)
     }
 
     /// The transposed convolution: `[batch, channels, height, width]` and
@@ -66,7 +80,7 @@ pub trait Kernels: Backend {
         size: [usize; 2],
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        burns_convolve2d_transpose(x, weight, bias, size, sliding)
+        products::convolve2d_transpose(x, weight, bias, size, sliding)
     }
 
     /// `[batch, channels, depth, height, width]` and `[filters, channels / groups, planes, rows, columns]` to
@@ -106,6 +120,7 @@ pub trait Kernels: Backend {
     }
 }
 
+#[cfg(test)]
 pub(super) fn burns_convolve2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -115,18 +130,15 @@ pub(super) fn burns_convolve2d<B: Backend>(
     let Sliding {
         stride,
         before,
-        mut after,
+        after,
         dilation,
         groups,
     } = sliding;
-    let (weight, added) = widened(weight, stride, dilation);
-    for axis in 0..2 {
-        after[axis] += added[axis];
-    }
     let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
     conv2d(x, weight, bias, options)
 }
 
+#[cfg(test)]
 pub(super) fn burns_convolve2d_transpose<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -136,7 +148,6 @@ pub(super) fn burns_convolve2d_transpose<B: Backend>(
 ) -> Tensor<B, 4> {
     let (none, groups) = ([0, 0], sliding.groups);
     let options = ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
-    let (weight, _) = widened(weight, sliding.stride, sliding.dilation);
     let y = fit(
         conv_transpose2d(x, weight, None, options),
         sliding.before,

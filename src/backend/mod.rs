@@ -13,6 +13,7 @@ mod cube;
 mod faults;
 mod kernels;
 mod normalization;
+mod products;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transposed_convolution;

@@ -2,7 +2,7 @@
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::Device;
+use super::{Device, Precision, Precisions};
 
 /// The device that `BURNLAB_TEST_DEVICE` names, such as `vulkan`; without it the CPU.
 pub(crate) fn test_device() -> &'static Device {
@@ -12,6 +12,30 @@ pub(crate) fn test_device() -> &'static Device {
         Device::parse(&name).unwrap_or_else(|error| panic!("BURNLAB_TEST_DEVICE: {error}"))
     });
     &DEVICE
+}
+
+/// By how much more than with 32-bit floats results may be off where the device rounds factors before it multiplies.
+///
+/// A factor with 10 bits after the point is off by up to 2^-11, one with 7 by up to 2^-8; tolerances for 32-bit floats
+/// are about 2^-13. `BURNLAB_ANY_NUMBERS` lets all numbers pass, for a driver that compiles kernels and launches none.
+pub(crate) fn slack() -> f32 {
+    static SLACK: LazyLock<f32> = LazyLock::new(|| {
+        if std::env::var_os("BURNLAB_ANY_NUMBERS").is_some() {
+            return f32::INFINITY;
+        }
+        let found = test_device().check();
+        let Precisions {
+            products,
+            convolutions,
+        } = found.unwrap_or_else(|error| panic!("{error}"));
+        let slack = |precision| match precision {
+            Precision::F32 => 1.0,
+            Precision::Tf32 => 30.0,
+            Precision::Bf16 => 240.0,
+        };
+        f32::max(slack(products), slack(convolutions))
+    });
+    *SLACK
 }
 
 /// Held by every test that draws on a backend's own generator, of which a process has but one.

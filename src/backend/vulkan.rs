@@ -1,7 +1,7 @@
 //! GPUs of any maker by Burn's Vulkan backend.
 
-use burn::backend::wgpu::{Wgpu, WgpuDevice};
 use burn::backend::Autodiff;
+use burn::backend::wgpu::{Wgpu, WgpuDevice};
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
 use super::cube::keep_kernels;

@@ -1,8 +1,8 @@
 //! A batch on its way through the network.
 
+use crate::backend::reshape;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use crate::backend::reshape;
 
 /// A batch of samples, by the rank of its tensor.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! The true classes of a batch, which of mixed images are two each.
 
+use crate::backend::reshape;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
-use crate::backend::reshape;
 
 /// The true classes of a batch.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! What outputs are held against: classes, or values.
 
+use crate::backend::reshape;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
-use crate::backend::reshape;
 
 /// What the outputs of a batch should have been.
 #[derive(Debug, Clone)]

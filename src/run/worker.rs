@@ -142,7 +142,9 @@ fn attempt(
     let trained = catch_unwind(AssertUnwindSafe(|| {
         let precisions = checked.clone()?;
         let provenance = provenance(assignment, device, precisions);
-        train_run(assignment, device, catalogue, make, &folder, &row, provenance, stop)
+        train_run(
+            assignment, device, catalogue, make, &folder, &row, provenance, stop,
+        )
     }));
     let trained = trained.unwrap_or_else(|panic| {
         let text = panic_message(&*panic);
@@ -282,11 +284,7 @@ fn now() -> String {
         .to_string()
 }
 
-fn provenance(
-    assignment: &Assignment,
-    device: &Device,
-    precisions: Precisions,
-) -> Provenance {
+fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) -> Provenance {
     let git = |arguments: &[&str]| -> Option<String> {
         let output = std::process::Command::new("git")
             .args(arguments)
