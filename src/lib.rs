@@ -25,12 +25,12 @@ pub mod run_name;
 // and tables for a terminal.
 pub mod table;
 
+// Devices by name, and the kernels behind them.
+pub mod backend;
+
 // What PyTorch answers, for the tests of layers, losses and optimisers.
 #[cfg(test)]
 pub mod peers;
-
-// Devices by name, and the kernels behind them.
-pub mod backend;
 
 // The vocabularies, one file a word and one line in a registry: layers,
 pub mod layers;

@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Value;
 
+use crate::backend::testing::slack;
+
 /// Fields without a say in what a layer computes once it has its weights.
 const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "gamma_init", "recurrent_init"];
 
@@ -78,19 +80,24 @@ impl Answers {
         self.data(name).convert::<f32>().into_vec().unwrap()
     }
 
-    pub fn tensor<B: Backend, const D: usize>(&self, name: &str) -> Tensor<B, D> {
-        Tensor::from_data(self.data(name).convert::<f32>(), &Default::default())
+    pub fn tensor<B: Backend, const D: usize>(
+        &self,
+        name: &str,
+        device: &B::Device,
+    ) -> Tensor<B, D> {
+        Tensor::from_data(self.data(name).convert::<f32>(), device)
     }
 
     /// The true classes, `[batch]`.
-    pub fn targets<B: Backend>(&self) -> Tensor<B, 1, Int> {
-        Tensor::from_data(self.data("targets").convert::<i32>(), &Default::default())
+    pub fn targets<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
+        Tensor::from_data(self.data("targets").convert::<i32>(), device)
     }
 }
 
 /// Where what is received and what is expected part, if they do.
 ///
-/// `tolerance` is allowed to small values, and to large ones that share of themselves.
+/// `tolerance` is allowed to small values, and to large ones that share of themselves; more on a device that rounds
+/// what it multiplies.
 pub fn difference(
     what: impl Display,
     received: &[f32],
@@ -101,6 +108,7 @@ pub fn difference(
         let (received, expected) = (received.len(), expected.len());
         return Some(format!("{what}: {received} values, expected {expected}"));
     }
+    let tolerance = tolerance * slack();
     let agrees = |(r, e): (&f32, &f32)| (r - e).abs() <= tolerance * e.abs().max(1.0);
     let first = received
         .iter()

@@ -1,23 +1,14 @@
-//! What a trained network says of images.
+//! What a trained classifier says of images.
 //!
 //! Knows nothing of files, experiments or the command line.
 
 use std::path::Path;
 
-use burn::tensor::activation::softmax;
-use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{Tensor, TensorData};
-
-use crate::backend::{Device, TrainingBackend, Work};
+use crate::backend::Device;
 use crate::error::Result;
 use crate::layers::ActivationFunction;
-use crate::network::{Network, Plan};
+use crate::model::{Blueprint, softmax};
 use crate::objective::LossKind;
-use crate::rng::Seed;
-use crate::shape::ImageShape;
-
-/// Images that are answered at a time.
-const AT_A_TIME: usize = 500;
 
 /// What the numbers of an answer are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,29 +29,26 @@ impl Measure {
     }
 }
 
-/// A trained network on disk.
+/// A trained classifier on disk.
 #[derive(Debug)]
 pub struct Trained<'a> {
-    pub plan: Plan,
-    /// Number of classes.
-    pub classes: usize,
-    /// What it was trained with: cross entropy takes its outputs as logarithms.
-    pub loss: LossKind,
+    pub blueprint: Blueprint,
     /// As a run leaves them.
     pub weights: &'a Path,
 }
 
 impl Trained<'_> {
-    /// What its answers are made of.
+    /// What its answers are made of: cross entropy takes the outputs as logarithms.
     pub fn measure(&self) -> Measure {
-        match self.ends_with_softmax() || self.loss == LossKind::CrossEntropy {
+        let loss = self.blueprint.loss.spec();
+        match self.ends_with_softmax() || loss == LossKind::CrossEntropy {
             true => Measure::Probability,
             false => Measure::Score,
         }
     }
 
     fn ends_with_softmax(&self) -> bool {
-        self.plan.last_activation() == Some(ActivationFunction::Softmax {})
+        self.blueprint.plan.last_activation() == Some(ActivationFunction::Softmax {})
     }
 
     /// For each image a number a class. `pixels` are scaled as in training,
@@ -68,71 +56,35 @@ impl Trained<'_> {
     ///
     /// # Errors
     /// The weights cannot be read or are not this network's.
-    pub fn answer(
-        &self,
-        pixels: &[f32],
-        shape: ImageShape,
-        device: &Device,
-    ) -> Result<Vec<Vec<f32>>> {
-        device.run(Answering {
-            trained: self,
-            pixels,
-            shape,
-        })
-    }
-}
-
-struct Answering<'a> {
-    trained: &'a Trained<'a>,
-    pixels: &'a [f32],
-    shape: ImageShape,
-}
-
-impl Work for Answering<'_> {
-    type Output = Result<Vec<Vec<f32>>>;
-
-    fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output {
-        self.on::<B>(&device)
-    }
-}
-
-impl Answering<'_> {
-    fn on<B: TrainingBackend>(&self, device: &B::Device) -> Result<Vec<Vec<f32>>> {
-        type Resting<B> = <B as AutodiffBackend>::InnerBackend;
-        let Trained { plan, classes, .. } = self.trained;
-        let network = Network::<Resting<B>>::build(plan.clone(), *classes, Seed(0), device);
-        let network = network.load_weights(self.trained.weights)?;
-        let is_raw = !self.trained.ends_with_softmax();
-        let (size, shape) = (self.shape.len(), self.shape);
-        let mut answers = Vec::new();
-        for batch in self.pixels.chunks(AT_A_TIME * size) {
-            let dims = [
-                batch.len() / size,
-                shape.channels,
-                shape.height,
-                shape.width,
-            ];
-            let images = Tensor::from_data(TensorData::new(batch.to_vec(), dims), device);
-            let outputs = network.forward(images);
-            let outputs = match self.trained.measure() == Measure::Probability && is_raw {
-                true => softmax(outputs, 1),
-                false => outputs,
-            };
-            let values: Vec<f32> = outputs.into_data().iter::<f32>().collect();
-            answers.extend(values.chunks_exact(*classes).map(<[f32]>::to_vec));
-        }
-        Ok(answers)
+    ///
+    /// # Panics
+    /// If the model is no classifier.
+    pub fn answer(&self, pixels: &[f32], device: &Device) -> Result<Vec<Vec<f32>>> {
+        let model = self.blueprint.load(self.weights, device)?;
+        let scores = model.scores(pixels).expect("classifiers have scores");
+        let is_raw = self.measure() == Measure::Probability && !self.ends_with_softmax();
+        let answer = |scores: &[f32]| match is_raw {
+            true => softmax(scores).into_iter().map(|p| p as f32).collect(),
+            false => scores.to_vec(),
+        };
+        Ok(scores
+            .chunks_exact(self.blueprint.classes)
+            .map(answer)
+            .collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::backend::Flex;
+    use burn::tensor::{Tensor, TensorData};
 
     use super::*;
     use crate::layers::{Around, LayerSpec};
-    use crate::network::plan_classifier;
-    use crate::shape::Shape;
+    use crate::model::Kind;
+    use crate::network::{Network, plan_classifier};
+    use crate::rng::Seed;
+    use crate::shape::{ImageShape, Shape};
 
     const SHAPE: ImageShape = ImageShape {
         channels: 1,
@@ -153,12 +105,17 @@ mod tests {
         network.save_weights(&weights).unwrap();
         let pixels: Vec<f32> = (0..501 * 4).map(|at| (at % 17) as f32 / 16.0).collect();
         let trained = Trained {
-            plan,
-            classes: 3,
-            loss,
+            blueprint: Blueprint {
+                kind: Kind::Classifier,
+                plan,
+                images: SHAPE,
+                classes: 3,
+                loss: serde_json::from_value(loss.key().into()).unwrap(),
+                chain: None,
+            },
             weights: &weights,
         };
-        let answers = trained.answer(&pixels, SHAPE, &Device::cpu()).unwrap();
+        let answers = trained.answer(&pixels, &Device::cpu()).unwrap();
         let images = Tensor::from_data(TensorData::new(pixels, [501, 1, 2, 2]), &device);
         let outputs = network.forward(images).into_data().into_vec().unwrap();
         (answers, trained.measure(), outputs)

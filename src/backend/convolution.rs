@@ -40,10 +40,6 @@ impl Sizes {
     pub(super) fn of(x: [usize; 4], weight: [usize; 4], sliding: Sliding) -> Self {
         let [batch, channels, height, width] = x;
         let [filters, _, rows, columns] = weight;
-        let outputs = |axis: usize, input: usize, kernel: usize| {
-            let window = (kernel - 1) * sliding.dilation[axis] + 1;
-            (input + sliding.before[axis] + sliding.after[axis] - window) / sliding.stride[axis] + 1
-        };
         Sizes {
             batch,
             channels,
@@ -52,8 +48,8 @@ impl Sizes {
             filters,
             rows,
             columns,
-            down: outputs(0, height, rows),
-            across: outputs(1, width, columns),
+            down: sliding.outputs(0, height, rows),
+            across: sliding.outputs(1, width, columns),
             sliding,
         }
     }

@@ -4,13 +4,35 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::module::{conv_transpose3d, conv3d};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
 
 use super::convolution::{self, Plain, Sizes, Slopes, plain};
-use super::kernels::{Kernels, Sliding, Standardized};
+use super::kernels::{Kernels, Sliding, Standardized, Sweep3d};
 use super::{normalization, transposed_convolution};
+use crate::error::Result;
+
+pub(super) type Backend = Flex;
+pub(super) const IS_GPU: bool = false;
+
+pub(super) fn models() -> Result<Vec<Option<String>>> {
+    Ok(vec![None])
+}
+
+pub(super) fn device(_: usize) -> FlexDevice {
+    Default::default()
+}
+
+pub(super) fn requirements(_: usize) -> Result<()> {
+    Ok(())
+}
+
+pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
+    Ok(None)
+}
 
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
@@ -34,6 +56,23 @@ impl Kernels for Flex {
     ) -> Tensor<Self, 4> {
         let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
         without_gradients(Way::Transposed, x, weight, bias, sizes)
+    }
+
+    fn convolve3d(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        bias: Option<Tensor<Self, 1>>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        conv3d(x, weight, bias, sweep.options())
+    }
+
+    fn convolve3d_transpose(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        conv_transpose3d(x, weight, None, sweep.transposed_options())
     }
 
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
@@ -69,6 +108,23 @@ impl Kernels for Autodiff<Flex> {
     ) -> Tensor<Self, 4> {
         let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
         with_gradients(Way::Transposed, x, weight, bias, sizes)
+    }
+
+    fn convolve3d(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        bias: Option<Tensor<Self, 1>>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        conv3d(x, weight, bias, sweep.options())
+    }
+
+    fn convolve3d_transpose(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        conv_transpose3d(x, weight, None, sweep.transposed_options())
     }
 
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {

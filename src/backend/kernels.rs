@@ -2,10 +2,16 @@
 //!
 //! A backend without a faster way takes Burn's own.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+#[cfg(test)]
 use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
+use burn::tensor::module::{conv_transpose3d, conv3d};
+#[cfg(test)]
+use burn::tensor::ops::PaddedConvOptions;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
+use burn::tensor::{BasicOps, Tensor};
+
+use super::products;
 
 /// How a window slides over an image: `[height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,34 @@ pub struct Sliding {
     pub groups: usize,
 }
 
+impl Sliding {
+    /// Windows along an axis, 0 for the height and 1 for the width, of an image with so many places there.
+    pub(super) fn outputs(&self, axis: usize, places: usize, kernel: usize) -> usize {
+        let window = (kernel - 1) * self.dilation[axis] + 1;
+        (places + self.before[axis] + self.after[axis] - window) / self.stride[axis] + 1
+    }
+}
+
+/// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep3d {
+    pub stride: [usize; 3],
+    /// Distance between the values under the window.
+    pub dilation: [usize; 3],
+    /// Groups of channels, each seen by its own share of the filters.
+    pub groups: usize,
+}
+
+impl Sweep3d {
+    pub(super) fn options(self) -> ConvOptions<3> {
+        ConvOptions::new(self.stride, [0; 3], self.dilation, self.groups)
+    }
+
+    pub(super) fn transposed_options(self) -> ConvTransposeOptions<3> {
+        ConvTransposeOptions::new(self.stride, [0; 3], [0; 3], self.dilation, self.groups)
+    }
+}
+
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
     /// `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]` to
@@ -31,7 +65,7 @@ pub trait Kernels: Backend {
         bias: Option<Tensor<Self, 1>>,
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        burns_convolve2d(x, weight, bias, sliding)
+        products::convolve2d(x, weight, bias, sliding)
     }
 
     /// The transposed convolution: `[batch, channels, height, width]` and
@@ -46,8 +80,31 @@ pub trait Kernels: Backend {
         size: [usize; 2],
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        burns_convolve2d_transpose(x, weight, bias, size, sliding)
+        products::convolve2d_transpose(x, weight, bias, size, sliding)
     }
+
+    /// `[batch, channels, depth, height, width]` and `[filters, channels / groups, planes, rows, columns]` to
+    /// `[batch, filters, depth out, height out, width out]`, with `[filters]` added.
+    fn convolve3d(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        bias: Option<Tensor<Self, 1>>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        burns_convolve3d(x, weight, bias, sweep)
+    }
+
+    /// The transposed convolution: `[batch, channels, depth, height, width]` and
+    /// `[channels, filters / groups, planes, rows, columns]` to `[batch, filters, ...]`, the `(n - 1) * stride + window`
+    /// places of each axis.
+    fn convolve3d_transpose(
+        x: Tensor<Self, 5>,
+        weight: Tensor<Self, 5>,
+        sweep: Sweep3d,
+    ) -> Tensor<Self, 5> {
+        burns_convolve3d_transpose(x, weight, sweep)
+    }
+
     /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
         standardize(x, epsilon)
@@ -63,6 +120,7 @@ pub trait Kernels: Backend {
     }
 }
 
+#[cfg(test)]
 pub(super) fn burns_convolve2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -80,6 +138,7 @@ pub(super) fn burns_convolve2d<B: Backend>(
     conv2d(x, weight, bias, options)
 }
 
+#[cfg(test)]
 pub(super) fn burns_convolve2d_transpose<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -95,9 +154,82 @@ pub(super) fn burns_convolve2d_transpose<B: Backend>(
         size,
     );
     match bias {
-        Some(bias) => y + bias.reshape([1, -1, 1, 1]),
+        Some(bias) => {
+            let [_, filters, _, _] = y.dims();
+            y + reshape(bias, [1, filters, 1, 1])
+        }
         None => y,
     }
+}
+
+fn burns_convolve3d<B: Backend>(
+    x: Tensor<B, 5>,
+    weight: Tensor<B, 5>,
+    bias: Option<Tensor<B, 1>>,
+    sweep: Sweep3d,
+) -> Tensor<B, 5> {
+    let (weight, added) = widened(weight, sweep.stride, sweep.dilation);
+    let x = match added {
+        [0, 0, 0] => x,
+        _ => x.pad(added.map(|added| (0, added)), PadMode::Constant(0.0)),
+    };
+    conv3d(x, weight, bias, sweep.options())
+}
+
+fn burns_convolve3d_transpose<B: Backend>(
+    x: Tensor<B, 5>,
+    weight: Tensor<B, 5>,
+    sweep: Sweep3d,
+) -> Tensor<B, 5> {
+    let (weight, added) = widened(weight, sweep.stride, sweep.dilation);
+    let y = conv_transpose3d(x, weight, None, sweep.transposed_options());
+    let dims = y.dims();
+    let size = [0, 1, 2].map(|axis| dims[2 + axis] - added[axis]);
+    fit(y, [0, 0, 0], size)
+}
+
+/// The filters with zeros behind them until the window is as long as the stride, and what that adds to its length.
+///
+/// Burn 0.21's cube backends give nothing but zeros for a transposed convolution, and so for the gradient of a
+/// convolution's images, whose stride is longer than its window. Not needed from Burn 0.22.1 on.
+fn widened<B: Backend, const D: usize, const N: usize>(
+    weight: Tensor<B, D>,
+    stride: [usize; N],
+    dilation: [usize; N],
+) -> (Tensor<B, D>, [usize; N]) {
+    let kernel = weight.dims();
+    let mut missing = [(0, 0); N];
+    let mut added = [0; N];
+    for axis in 0..N {
+        let values = stride[axis].div_ceil(dilation[axis]);
+        missing[axis].1 = values.saturating_sub(kernel[D - N + axis]);
+        added[axis] = missing[axis].1 * dilation[axis];
+    }
+    match added.iter().all(|&added| added == 0) {
+        true => (weight, added),
+        false => (weight.pad(missing, PadMode::Constant(0.0)), added),
+    }
+}
+
+/// The same values in row-major order in another shape, by way of a single axis.
+///
+/// Burn 0.21's cube backends give a tensor that is not laid out in row-major order, and that has axes of length 1,
+/// its values in another order where the rank grows; so would the gradient be on its way back. Mended in Burn 0.22.1.
+///
+/// # Panics
+/// The shapes have different numbers of values.
+pub fn reshape<B: Backend, const D: usize, const E: usize, K: BasicOps<B>>(
+    x: Tensor<B, D, K>,
+    shape: [usize; E],
+) -> Tensor<B, E, K> {
+    let values: usize = x.dims().iter().product();
+    x.reshape([values]).reshape(shape)
+}
+
+/// All values along the first axis in a row: `[batch, ...]` to `[batch, values]`.
+pub fn rows<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 2> {
+    let dims = x.dims();
+    reshape(x, [dims[0], dims[1..].iter().product()])
 }
 
 /// Cuts `before` off the start of each of the last `N` axes and brings them to `size`, with zeros at the
@@ -133,16 +265,17 @@ pub struct Standardized<B: Backend> {
 
 /// [`Kernels::standardize`] with Burn's operations.
 pub(super) fn standardize<B: Backend>(x: Tensor<B, 3>, epsilon: f64) -> Standardized<B> {
-    let [batch, channels, places] = x.dims();
-    let rows = x.swap_dims(0, 1).reshape([channels, batch * places]);
-    let mean = rows.clone().mean_dim(1);
-    let off = rows - mean.clone();
-    let variance = off.clone().square().mean_dim(1);
+    let [_, channels, _] = x.dims();
+    // Of the places, then of the batch: all means are of equally many.
+    let mean_of = |x: Tensor<B, 3>| x.mean_dim(2).mean_dim(0);
+    let mean = mean_of(x.clone());
+    let off = x - mean.clone();
+    let variance = mean_of(off.clone().square());
     let values = off / (variance.clone() + epsilon).sqrt();
     Standardized {
-        values: values.reshape([channels, batch, places]).swap_dims(0, 1),
-        mean: mean.reshape([channels]).detach(),
-        variance: variance.reshape([channels]).detach(),
+        values,
+        mean: reshape(mean, [channels]).detach(),
+        variance: reshape(variance, [channels]).detach(),
     }
 }
 
@@ -153,15 +286,5 @@ pub(super) fn scale_channels<B: Backend>(
     shift: Tensor<B, 1>,
 ) -> Tensor<B, 3> {
     let [_, channels, _] = x.dims();
-    x * scale.reshape([1, channels, 1]) + shift.reshape([1, channels, 1])
+    x * reshape(scale, [1, channels, 1]) + reshape(shift, [1, channels, 1])
 }
-
-#[cfg(feature = "ndarray")]
-impl Kernels for burn::backend::NdArray {}
-#[cfg(feature = "ndarray")]
-impl Kernels for burn::backend::Autodiff<burn::backend::NdArray> {}
-
-#[cfg(feature = "cuda")]
-impl Kernels for burn::backend::Cuda {}
-#[cfg(feature = "cuda")]
-impl Kernels for burn::backend::Autodiff<burn::backend::Cuda> {}

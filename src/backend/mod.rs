@@ -3,68 +3,81 @@
 //! The only place that says which Burn backend trains where. What is generic over a backend gets it
 //! through [`Device::run`]. Knows nothing of layers, data or experiments.
 
+#[macro_use]
+mod kinds;
+
+mod check;
 mod convolution;
-#[cfg(feature = "cuda")]
-mod cuda;
-#[cfg(not(feature = "cuda"))]
-#[path = "no_cuda.rs"]
-mod cuda;
-mod flex;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod cube;
+mod faults;
 mod kernels;
 mod normalization;
+mod products;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transposed_convolution;
 
 use std::fmt;
 use std::str::FromStr;
 
-#[cfg(feature = "ndarray")]
-use burn::backend::NdArray;
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 
-pub use kernels::{Kernels, Sliding, Standardized, fit};
+pub use check::{Precision, Precisions, message as panic_message};
+pub use faults::{check_threads, watch_threads};
+pub use kernels::{Kernels, Sliding, Standardized, Sweep3d, fit, reshape, rows};
 
-use crate::error::{Error, Problem, Result, did_you_mean};
+use crate::error::{Error, Problem, Result, count, did_you_mean};
 
 /// The version of Burn that this is built on.
 pub const BURN_VERSION: &str = "0.21.0";
 
-/// Names a device may be asked for by; `cuda:N` stands for one GPU of several.
-pub const NAMES: &[&str] = &["auto", "cpu", "ndarray", "cuda"];
+kinds! {
+    /// NVIDIA's GPUs.
+    Cuda, cuda, "cuda", feature = "cuda";
+    /// GPUs of any maker.
+    Vulkan, vulkan, "vulkan", feature = "vulkan";
+    /// The CPU, by Burn's `flex` with kernels of our own.
+    Cpu, flex, "cpu", all();
+    /// The CPU, by Burn's older backend, to compare with.
+    NdArray, ndarray, "ndarray", feature = "ndarray";
+}
 
 /// A device as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceSpec {
     /// The first GPU if there is one, else the CPU.
     Auto,
-    /// The CPU, by Burn's `flex` backend.
-    Cpu,
-    /// The CPU, by Burn's older `ndarray` backend.
-    NdArray,
-    /// The NVIDIA GPU of this number, from 0.
-    Cuda(usize),
+    /// The device of this kind and number, from 0.
+    Named(&'static str, usize),
 }
 
 impl FromStr for DeviceSpec {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" => Ok(DeviceSpec::Auto),
-            "cpu" => Ok(DeviceSpec::Cpu),
-            "ndarray" => Ok(DeviceSpec::NdArray),
-            "cuda" => Ok(DeviceSpec::Cuda(0)),
-            _ => match name.strip_prefix("cuda:").map(str::parse) {
-                Some(Ok(number)) => Ok(DeviceSpec::Cuda(number)),
-                Some(Err(_)) => Err(Error::usage(
+        if name == "auto" {
+            return Ok(DeviceSpec::Auto);
+        }
+        let (kind, number) = match name.split_once(':') {
+            Some((kind, number)) => (kind, Some(number)),
+            None => (name, None),
+        };
+        let known = NAMES.iter().find(|known| **known == kind);
+        match (known, number) {
+            (Some(kind), None) => Ok(DeviceSpec::Named(kind, 0)),
+            (Some(kind), Some(number)) => match number.parse() {
+                Ok(number) => Ok(DeviceSpec::Named(kind, number)),
+                Err(_) => Err(Error::usage(
                     Problem::new(format!("`{name}` is no device: a GPU's number is missing"))
-                        .hint("`cuda:0` is the first GPU"),
-                )),
-                None => Err(Error::usage(
-                    Problem::new(format!("unknown device `{name}`"))
-                        .maybe_hint(did_you_mean(name, NAMES)),
+                        .hint(format!("`{kind}:0` is the first GPU")),
                 )),
             },
+            (None, _) => Err(Error::usage(
+                Problem::new(format!("unknown device `{name}`"))
+                    .maybe_hint(did_you_mean(name, NAMES)),
+            )),
         }
     }
 }
@@ -72,22 +85,15 @@ impl FromStr for DeviceSpec {
 /// A device that was seen to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    place: Place,
+    kind: Kind,
+    /// Among those of its kind, from 0.
+    number: usize,
     /// As the maker calls it, where that can be had.
     model: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Cpu,
-    #[cfg(feature = "ndarray")]
-    NdArray,
-    #[cfg(feature = "cuda")]
-    Cuda(usize),
-}
-
 impl Device {
-    /// The device of that name: `auto`, `cpu`, `ndarray`, `cuda` or `cuda:N`.
+    /// The device of that name: `auto`, or one of [`NAMES`], with `:N` for one GPU of several.
     ///
     /// # Errors
     /// The name is unknown, this build cannot use the device, or the machine has none such.
@@ -95,59 +101,107 @@ impl Device {
         Device::open(name.parse()?)
     }
 
+    /// The same, after a [check](Self::check) of what a GPU computes.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), or it computes something wrongly.
+    pub fn sound(name: &str) -> Result<Self> {
+        let device = Device::parse(name)?;
+        if !device.is_cpu() {
+            watch_threads();
+            device.check()?;
+        }
+        Ok(device)
+    }
+
     /// The device asked for, after a look whether it is there.
     pub fn open(spec: DeviceSpec) -> Result<Self> {
         match spec {
-            DeviceSpec::Auto => match cuda::models() {
-                Ok(models) if !models.is_empty() => Device::open(DeviceSpec::Cuda(0)),
-                _ => Ok(Device::cpu()),
-            },
-            DeviceSpec::Cpu => Ok(Device::cpu()),
-            DeviceSpec::NdArray => ndarray(),
-            DeviceSpec::Cuda(number) => cuda::open(number),
+            DeviceSpec::Auto => {
+                let mut gpus = Kind::ALL.iter().filter(|kind| kind.is_gpu());
+                let first = gpus.find_map(|kind| kind.open(0).ok().filter(Device::is_hardware));
+                Ok(first.unwrap_or_else(Device::cpu))
+            }
+            DeviceSpec::Named(kind, number) => Kind::named(kind)?.open(number),
         }
+    }
+
+    /// Every device by its name, or what is missing of its kind: at least one of each of [`NAMES`] but `auto`.
+    pub fn survey() -> Vec<(String, Result<Device>)> {
+        let mut found = Vec::new();
+        for name in NAMES.iter().filter(|name| **name != "auto") {
+            match Kind::named(name).and_then(|kind| Ok((kind, kind.models()?.len()))) {
+                Ok((kind, devices)) if kind.is_gpu() => {
+                    let devices = 0..devices.max(1);
+                    found.extend(devices.map(|n| (format!("{name}:{n}"), kind.open(n))));
+                }
+                Ok((kind, _)) => found.push((name.to_string(), kind.open(0))),
+                Err(error) => found.push((name.to_string(), Err(error))),
+            }
+        }
+        found
+    }
+
+    /// Bytes of its own memory that are free, and all of them; `None` where that cannot be had.
+    ///
+    /// # Errors
+    /// It cannot be used now: its memory is spent, or another program has it for itself.
+    pub fn memory(&self) -> Result<Option<(u64, u64)>> {
+        self.kind.memory(self.number)
     }
 
     /// The CPU, by the default backend.
     pub fn cpu() -> Self {
         Device {
-            place: Place::Cpu,
+            kind: Kind::Cpu,
+            number: 0,
             model: None,
         }
     }
 
     /// Whether the work is done by the CPU's threads.
     pub fn is_cpu(&self) -> bool {
-        match self.place {
-            Place::Cpu => true,
-            #[cfg(feature = "ndarray")]
-            Place::NdArray => true,
-            #[cfg(feature = "cuda")]
-            Place::Cuda(_) => false,
-        }
+        !self.kind.is_gpu()
+    }
+
+    /// Whether it is more than a program that plays a GPU, of which nobody wants to train by default.
+    fn is_hardware(&self) -> bool {
+        let software = ["llvmpipe", "SwiftShader"];
+        let model = self.model.as_deref().unwrap_or_default();
+        !software.iter().any(|name| model.contains(name))
     }
 
     /// The device's name as [`parse`](Self::parse) takes it.
     pub fn name(&self) -> String {
-        match self.place {
-            Place::Cpu => "cpu".to_string(),
-            #[cfg(feature = "ndarray")]
-            Place::NdArray => "ndarray".to_string(),
-            #[cfg(feature = "cuda")]
-            Place::Cuda(number) => format!("cuda:{number}"),
+        match self.kind.is_gpu() {
+            true => format!("{}:{}", self.kind.name(), self.number),
+            false => self.kind.name().to_string(),
         }
     }
+}
 
-    /// Does a piece of work on the device's backend.
-    pub fn run<W: Work>(&self, work: W) -> W::Output {
-        match self.place {
-            Place::Cpu => work.run::<Autodiff<Flex>>(Default::default()),
-            #[cfg(feature = "ndarray")]
-            Place::NdArray => work.run::<Autodiff<NdArray>>(Default::default()),
-            #[cfg(feature = "cuda")]
-            Place::Cuda(number) => work
-                .run::<Autodiff<burn::backend::Cuda>>(burn::backend::cuda::CudaDevice::new(number)),
+impl Kind {
+    /// The device of this kind and number, if the machine has it.
+    fn open(self, number: usize) -> Result<Device> {
+        let mut models = self.models()?;
+        if number >= models.len() {
+            let name = self.name();
+            let found = match models.len() {
+                0 => "none of this kind".to_string(),
+                found => count(found, "device") + " of this kind",
+            };
+            let message = format!("there is no `{name}:{number}`: this machine has {found}");
+            return Err(Error::usage(
+                Problem::new(message)
+                    .hint("devices are numbered from 0; `burnlab doctor` lists them"),
+            ));
         }
+        self.requirements(number)?;
+        Ok(Device {
+            kind: self,
+            number,
+            model: models.swap_remove(number),
+        })
     }
 }
 
@@ -161,21 +215,11 @@ impl fmt::Display for Device {
     }
 }
 
-#[cfg(feature = "ndarray")]
-fn ndarray() -> Result<Device> {
-    Ok(Device {
-        place: Place::NdArray,
-        model: None,
-    })
-}
-
-#[cfg(not(feature = "ndarray"))]
-fn ndarray() -> Result<Device> {
-    Err(not_built_in("ndarray"))
-}
-
 /// The error of a device that this build leaves out.
-#[cfg(not(all(feature = "ndarray", feature = "cuda")))]
+#[cfg_attr(
+    all(feature = "ndarray", feature = "cuda", feature = "vulkan"),
+    expect(dead_code, reason = "this build leaves out none")
+)]
 fn not_built_in(feature: &str) -> Error {
     Error::usage(
         Problem::new(format!("this build cannot use the device `{feature}`")).hint(format!(
@@ -196,14 +240,8 @@ pub trait Work {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output;
 }
 
-/// Held by every test that draws on a backend's own generator, of which a process has but one.
 #[cfg(test)]
-pub(crate) fn sole_use_of_chance() -> std::sync::MutexGuard<'static, ()> {
-    static CHANCE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    CHANCE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+pub(crate) use testing::sole_use_of_chance;
 
 #[cfg(test)]
 mod tests {
@@ -212,8 +250,8 @@ mod tests {
     #[test]
     fn devices_go_by_their_names() {
         assert_eq!("auto".parse(), Ok(DeviceSpec::Auto));
-        assert_eq!("cuda".parse(), Ok(DeviceSpec::Cuda(0)));
-        assert_eq!("cuda:3".parse(), Ok(DeviceSpec::Cuda(3)));
+        assert_eq!("cuda".parse(), Ok(DeviceSpec::Named("cuda", 0)));
+        assert_eq!("vulkan:3".parse(), Ok(DeviceSpec::Named("vulkan", 3)));
         assert_eq!(Device::parse("cpu").unwrap().to_string(), "cpu");
         assert!(Device::parse("auto").is_ok());
     }
@@ -223,7 +261,7 @@ mod tests {
         let wrong = |name: &str| Device::parse(name).unwrap_err().to_string();
         assert_eq!(
             wrong("gpu"),
-            "error: unknown device `gpu`\n  hint: known here: `auto`, `cpu`, `ndarray` and `cuda`"
+            "error: unknown device `gpu`\n  hint: known here: `auto`, `cuda`, `vulkan`, `cpu` and `ndarray`"
         );
         assert_eq!(
             wrong("ndaray"),
@@ -232,6 +270,11 @@ mod tests {
         assert_eq!(
             wrong("cuda:x"),
             "error: `cuda:x` is no device: a GPU's number is missing\n  hint: `cuda:0` is the first GPU"
+        );
+        assert_eq!(
+            wrong("cpu:1"),
+            "error: there is no `cpu:1`: this machine has 1 device of this kind\n  \
+             hint: devices are numbered from 0; `burnlab doctor` lists them"
         );
     }
 

@@ -3,6 +3,7 @@
 use super::say;
 use crate::backend::{self, Device};
 use crate::data::{Folders, list};
+use crate::error::{Error, Result};
 
 /// Prints devices, features, datasets and tools, and what is missing with its remedy.
 pub fn doctor() {
@@ -12,18 +13,11 @@ pub fn doctor() {
         backend::BURN_VERSION
     ));
     say(&format!("cores      {}", crate::run::cores()));
-    for name in ["cpu", "cuda:0", "ndarray"] {
-        let state = match Device::parse(name) {
-            Ok(device) => format!("ready: {device}"),
-            Err(error) => {
-                let problem = error.problems.first();
-                let text = problem.map(|p| p.message.clone()).unwrap_or_default();
-                let hint = problem.and_then(|p| p.hint.clone());
-                match hint {
-                    Some(hint) => format!("no: {text} ({hint})"),
-                    None => format!("no: {text}"),
-                }
-            }
+    backend::watch_threads();
+    for (name, device) in Device::survey() {
+        let state = match device.and_then(|device| ready(&device)) {
+            Ok(state) => format!("ready: {state}"),
+            Err(error) => format!("no: {}", in_a_line(&error)),
         };
         say(&format!("{name:10} {state}"));
     }
@@ -33,5 +27,26 @@ pub fn doctor() {
             Some(folder) => say(&format!("{name:14} found in {}", folder.display())),
             None => say(&format!("{name:14} missing: burnlab data fetch {name}")),
         }
+    }
+}
+
+/// What there is to say of a device that computes what it should.
+fn ready(device: &Device) -> Result<String> {
+    let memory = device.memory()?;
+    let precisions = device.check()?;
+    let memory = memory.map_or_else(String::new, |(free, all)| {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        format!(", {:.1} of {:.1} GiB free", gib(free), gib(all))
+    });
+    Ok(format!("{device}{memory}; {precisions}"))
+}
+
+/// Message and hint of an error's first problem.
+fn in_a_line(error: &Error) -> String {
+    let problem = error.problems.first();
+    let text = problem.map(|p| p.message.clone()).unwrap_or_default();
+    match problem.and_then(|p| p.hint.clone()) {
+        Some(hint) => format!("{text} ({hint})"),
+        None => text,
     }
 }

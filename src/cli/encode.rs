@@ -23,7 +23,7 @@ pub struct EncodeArguments {
     /// Write the table to a file instead of printing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     #[command(flatten)]

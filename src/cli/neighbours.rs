@@ -41,7 +41,7 @@ pub struct NeighboursArguments {
     /// Draw the image and its neighbours as a PNG file too
     #[arg(long, short, value_name = "FILE.png")]
     output: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub struct PicturesArguments {
     /// Where the pictures go, in a folder `pictures` [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
         ));
     };
     let folder = arguments.into.map_or(found.folder, RunFolder::new);
-    let device = Device::parse(&arguments.device)?;
+    let device = Device::sound(&arguments.device)?;
     let model = gallery.blueprint().load(&found.weights, &device)?;
     let subject = gallery.subject(&*model, settings, seed, moment);
     let said = draw_all(&settings.pictures, &subject, &folder)?;

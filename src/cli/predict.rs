@@ -11,7 +11,6 @@ use crate::backend::Device;
 use crate::data::{Unlabelled, read_unlabelled};
 use crate::error::{Error, Problem, Result};
 use crate::network::Kind;
-use crate::plan::check::planned;
 use crate::predict::{Measure, Trained};
 use crate::table::draw;
 
@@ -30,7 +29,7 @@ pub struct PredictArguments {
     /// Show the K likeliest classes
     #[arg(long, value_name = "K", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     #[command(flatten)]
@@ -61,12 +60,10 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     settings.data.scale.apply(&mut pixels);
     let classes = &found.measured.classes;
     let trained = Trained {
-        plan: planned(settings, &catalogue)?,
-        classes: classes.len(),
-        loss: settings.train.loss.spec(),
+        blueprint: settings.blueprint(facts.shape, classes.len()),
         weights: &found.weights,
     };
-    let answers = trained.answer(&pixels, facts.shape, &Device::parse(&arguments.device)?)?;
+    let answers = trained.answer(&pixels, &Device::sound(&arguments.device)?)?;
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, trained.measure());
     let rows: Vec<Vec<String>> = images

@@ -31,7 +31,7 @@ pub struct RunArguments {
     /// Worker processes at a time [default: one a core, one in all on a GPU]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     /// Only this variant, and what it needs; may be repeated

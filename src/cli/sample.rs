@@ -36,7 +36,7 @@ pub struct SampleArguments {
     /// What the images are drawn by: the same ones for the same number
     #[arg(long, value_name = "SEED", default_value = "0")]
     draw_seed: u64,
-    /// auto, cpu, cuda, cuda:N or ndarray
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
     device: String,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::penalty::{is_none, none, penalty};
 use super::{ActivationFunction, Signal};
+use crate::backend::{reshape, rows};
 use crate::error::Flaw;
 use crate::value::{Between, NonNegative};
 
@@ -80,9 +81,12 @@ impl Sparsity {
 fn channel_rows<B: Backend>(outputs: Signal<B>) -> Tensor<B, 2> {
     match outputs {
         Signal::Features(x) => x.transpose(),
-        Signal::Sequence(x) => x.flatten::<2>(0, 1).transpose(),
-        Signal::Image(x) => x.swap_dims(0, 1).flatten(1, 3),
-        Signal::Volume(x) => x.swap_dims(0, 1).flatten(1, 4),
+        Signal::Sequence(x) => {
+            let [batch, steps, features] = x.dims();
+            reshape(x, [batch * steps, features]).transpose()
+        }
+        Signal::Image(x) => rows(x.swap_dims(0, 1)),
+        Signal::Volume(x) => rows(x.swap_dims(0, 1)),
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -55,8 +56,9 @@ impl ConcatLabelLayer {
     /// `[batch, classes]`: 1 for the true class.
     fn marked<B: Backend>(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         let classes = Tensor::<B, 1, Int>::arange(0..self.classes as i64, &labels.device());
-        let labels = labels.unsqueeze_dim::<2>(1);
-        labels.equal(classes.unsqueeze_dim(0)).float()
+        let [batch] = labels.dims();
+        let labels = reshape(labels, [batch, 1]);
+        labels.equal(reshape(classes, [1, self.classes])).float()
     }
 }
 
@@ -69,17 +71,17 @@ impl<B: Backend> Forward<B> for ConcatLabelLayer {
             Signal::Features(_) => Signal::Features(classes),
             Signal::Sequence(x) => {
                 let [_, steps, _] = x.dims();
-                let classes = classes.reshape([batch, 1, count]);
+                let classes = reshape(classes, [batch, 1, count]);
                 Signal::Sequence(classes.expand([batch, steps, count]))
             }
             Signal::Image(x) => {
                 let [_, _, height, width] = x.dims();
-                let classes = classes.reshape([batch, count, 1, 1]);
+                let classes = reshape(classes, [batch, count, 1, 1]);
                 Signal::Image(classes.expand([batch, count, height, width]))
             }
             Signal::Volume(x) => {
                 let [_, _, depth, height, width] = x.dims();
-                let classes = classes.reshape([batch, count, 1, 1, 1]);
+                let classes = reshape(classes, [batch, count, 1, 1, 1]);
                 Signal::Volume(classes.expand([batch, count, depth, height, width]))
             }
         };

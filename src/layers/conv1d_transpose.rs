@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation_function::activate;
-use super::convolution::{Sweep, one, yes};
+use super::convolution::{Sweep, in_a_row, one, yes};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::penalty::{is_none, none, penalty};
 use super::{
     ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
     Weights, needs,
 };
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
 use crate::value::{NonNegative, Positive};
@@ -137,13 +137,14 @@ pub struct Conv1dTransposeLayer<B: Backend> {
 
 impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let x: Tensor<B, 4> = input.sequence().swap_dims(1, 2).unsqueeze_dim(2);
-        let weight = self.weight.val().unsqueeze_dim(2);
+        let x = in_a_row(input.sequence().swap_dims(1, 2));
+        let weight = in_a_row(self.weight.val());
         let bias = self.bias.as_ref().map(Param::val);
         let sweep = self.fields.sweep().in_a_row();
         let (size, sliding) = sweep.transposed_sliding(x.dims());
         let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
-        let y = y.squeeze_dim::<3>(2).swap_dims(1, 2);
+        let [batch, filters, _, steps] = y.dims();
+        let y = reshape(y, [batch, filters, steps]).swap_dims(1, 2);
         activate(self.fields.activation, Signal::Sequence(y))
     }
 

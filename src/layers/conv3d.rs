@@ -3,8 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::conv3d;
-use burn::tensor::ops::{ConvOptions, PadMode};
+use burn::tensor::ops::PadMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use super::{
     ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
     Weights, needs,
 };
+use crate::backend::{Kernels, Sweep3d};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
 use crate::value::{NonNegative, Positive, Triple};
@@ -153,7 +153,7 @@ pub struct Conv3dLayer<B: Backend> {
     fields: Conv3d,
 }
 
-impl<B: Backend> Forward<B> for Conv3dLayer<B> {
+impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.volume();
         let [_, channels, depth, height, width] = x.dims();
@@ -168,9 +168,13 @@ impl<B: Backend> Forward<B> for Conv3dLayer<B> {
             false => x.pad(pads, PadMode::Constant(0.0)),
         };
         let groups = self.fields.groups.get();
-        let options = ConvOptions::new(sweep.stride, [0; 3], sweep.dilation, groups);
+        let sweep = Sweep3d {
+            stride: sweep.stride,
+            dilation: sweep.dilation,
+            groups,
+        };
         let bias = self.bias.as_ref().map(Param::val);
-        let y = conv3d(x, self.weight.val(), bias, options);
+        let y = B::convolve3d(x, self.weight.val(), bias, sweep);
         activate(self.fields.activation, Signal::Volume(y))
     }
 

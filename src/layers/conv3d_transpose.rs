@@ -3,8 +3,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::conv_transpose3d;
-use burn::tensor::ops::ConvTransposeOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +15,7 @@ use super::{
     ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
     Weights, needs,
 };
-use crate::backend::fit;
+use crate::backend::{Kernels, Sweep3d, fit, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
 use crate::value::{NonNegative, Positive, Triple};
@@ -142,19 +140,25 @@ pub struct Conv3dTransposeLayer<B: Backend> {
     fields: Conv3dTranspose,
 }
 
-impl<B: Backend> Forward<B> for Conv3dTransposeLayer<B> {
+impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.volume();
         let [_, channels, depth, height, width] = x.dims();
         let sweep = self.fields.sweep();
         let windows = sweep.transposed(Shape::volume(channels, depth, height, width));
-        let none = [0; 3];
-        let options = ConvTransposeOptions::new(sweep.stride, none, none, sweep.dilation, 1);
-        let y = conv_transpose3d(x, self.weight.val(), None, options);
+        let sweep = Sweep3d {
+            stride: sweep.stride,
+            dilation: sweep.dilation,
+            groups: 1,
+        };
+        let y = B::convolve3d_transpose(x, self.weight.val(), sweep);
         let (before, size) = (windows.map(|w| w.before), windows.map(|w| w.output));
         let y = fit(y, before, size);
         let y = match &self.bias {
-            Some(bias) => y + bias.val().reshape([1, -1, 1, 1, 1]),
+            Some(bias) => {
+                let [_, filters, _, _, _] = y.dims();
+                y + reshape(bias.val(), [1, filters, 1, 1, 1])
+            }
             None => y,
         };
         activate(self.fields.activation, Signal::Volume(y))

@@ -1,7 +1,10 @@
 //! What the convolution layers share: how a window sweeps over an input, and into how many groups.
 
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
 use super::too_large;
-use crate::backend::Sliding;
+use crate::backend::{Sliding, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
 use crate::value::Positive;
@@ -114,4 +117,10 @@ pub(super) fn indivisible(groups: Positive, channels: usize, filters: Positive) 
     let (what, count) = shared.into_iter().find(|(_, count)| count % groups != 0)?;
     let message = format!("has {groups} groups, which do not divide its {count} {what}");
     Some(Flaw::new("groups", message).hint("choose a divisor of both"))
+}
+
+/// `[batch, channels, steps]` as `[batch, channels, 1, steps]`: an image with one line.
+pub(super) fn in_a_row<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 4> {
+    let [batch, channels, steps] = x.dims();
+    reshape(x, [batch, channels, 1, steps])
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::rows;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -49,9 +50,9 @@ impl<B: Backend> Forward<B> for FlattenLayer {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => Signal::Features(x),
-            Signal::Sequence(x) => Signal::Features(x.flatten(1, 2)),
-            Signal::Image(x) => Signal::Features(x.flatten(1, 3)),
-            Signal::Volume(x) => Signal::Features(x.flatten(1, 4)),
+            Signal::Sequence(x) => Signal::Features(rows(x)),
+            Signal::Image(x) => Signal::Features(rows(x)),
+            Signal::Volume(x) => Signal::Features(rows(x)),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pooling::places;
 use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -51,7 +52,9 @@ pub struct GlobalAvgPoolLayer {}
 
 impl<B: Backend> Forward<B> for GlobalAvgPoolLayer {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        Signal::Features(places(input).mean_dim(2).squeeze_dim(2))
+        let x = places(input);
+        let [batch, channels, _] = x.dims();
+        Signal::Features(reshape(x.mean_dim(2), [batch, channels]))
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
 use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -107,8 +108,8 @@ impl<B: Backend> Forward<B> for GruLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias_ih.val());
         let recurrent = self.weight_hh.val().transpose();
-        let bias = self.bias_hh.val().unsqueeze::<2>();
         let units = self.fields.units.get();
+        let bias = reshape(self.bias_hh.val(), [1, 3 * units]);
         self.fields.course().follow(inputs, |input, hidden| {
             let product = hidden.clone().matmul(recurrent.clone()) + bias.clone();
             let of = |x: &Tensor<B, 2>, gate: usize| x.clone().narrow(1, gate * units, units);

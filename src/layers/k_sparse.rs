@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::largest::largest;
 use super::signal::EachRank;
 use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::{reshape, rows};
 use crate::error::{Flaw, count};
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
@@ -81,8 +82,7 @@ struct Keep(usize);
 impl<B: Backend> EachRank<B> for Keep {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let dims = x.dims();
-        let rows = x.clone().reshape([dims[0] as i64, -1]);
-        x * largest(rows, self.0).reshape(dims)
+        x.clone() * reshape(largest(rows(x), self.0), dims)
     }
 }
 

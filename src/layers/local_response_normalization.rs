@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signal::EachRank;
 use super::{Around, Fields, Forward, Pass, Signal, Weights, with_places};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive, PositiveReal};
@@ -100,11 +101,12 @@ impl<B: Backend> EachRank<B> for &LocalResponseNormalization {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let first = x.clone().swap_dims(1, channels);
         let dims = first.dims();
-        let squares = first.square().reshape([dims[0] as i64, dims[1] as i64, -1]);
+        let places = dims[2..].iter().product();
+        let squares = reshape(first.square(), [dims[0], dims[1], places]);
         // All sums in one matrix product, whose gradient is another: no copies shifted along the channels.
         let sums = self.neighbours(dims[1], &x.device()).matmul(squares);
         let scale = (sums * self.alpha.get() + self.k.get()).powf_scalar(-self.beta.get());
-        x * scale.reshape(dims).swap_dims(1, channels)
+        x * reshape(scale, dims).swap_dims(1, channels)
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::Signal;
+use crate::backend::reshape;
 
 /// A pass of one batch.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl<B: Backend> GaussianCode<B> {
     pub fn divergence(&self) -> Tensor<B, 1> {
         let variance = self.log_variance.clone().exp();
         let parts = variance + self.mean.clone().square() - 1.0 - self.log_variance.clone();
-        parts.sum_dim(1).squeeze_dim(1) * 0.5
+        sum_of_samples(parts) * 0.5
     }
 
     /// `log p(code) - log q(code)` of each sample in nats, `[batch]`: the code's density under the standard
@@ -72,8 +73,14 @@ impl<B: Backend> GaussianCode<B> {
         // By the noise: the code less its mean would lose a small deviation to rounding.
         let parts =
             self.log_variance.clone() + self.noise.clone().square() - self.code.clone().square();
-        parts.sum_dim(1).squeeze_dim(1) * 0.5
+        sum_of_samples(parts) * 0.5
     }
+}
+
+/// `[batch, values]` to `[batch]`.
+fn sum_of_samples<B: Backend>(parts: Tensor<B, 2>) -> Tensor<B, 1> {
+    let [batch, _] = parts.dims();
+    reshape(parts.sum_dim(1), [batch])
 }
 
 /// The weight of a layer that another one uses too.

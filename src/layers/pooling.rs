@@ -7,6 +7,7 @@ use burn::tensor::ops::PadMode;
 
 use super::Signal;
 use super::convolution::Sweep;
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape, Window};
 
@@ -63,7 +64,10 @@ pub(super) fn in_sequence<B: Backend>(
     pool: Sweep<1>,
     image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
 ) -> Tensor<B, 3> {
-    image(x.unsqueeze_dim(1), downwards(pool)).squeeze_dim(1)
+    let [batch, steps, features] = x.dims();
+    let y = image(reshape(x, [batch, 1, steps, features]), downwards(pool));
+    let [_, _, steps, _] = y.dims();
+    reshape(y, [batch, steps, features])
 }
 
 /// Pools `[batch, channels, depth, height, width]`: the images, then along the depth. The largest of the
@@ -80,12 +84,12 @@ pub(super) fn in_volume<B: Backend>(
         dilation: [1; 2],
         padding: pool.padding,
     };
-    let x = image(x.reshape([batch, channels * depth, height, width]), flat);
+    let x = image(reshape(x, [batch, channels * depth, height, width]), flat);
     let [_, _, rows, columns] = x.dims();
-    let x = x.reshape([batch, channels, depth, rows * columns]);
+    let x = reshape(x, [batch, channels, depth, rows * columns]);
     let x = image(x, downwards(pool));
     let [_, _, slices, _] = x.dims();
-    x.reshape([batch, channels, slices, rows, columns])
+    reshape(x, [batch, channels, slices, rows, columns])
 }
 
 /// Pooling along the first axis, as the height of an image.
@@ -103,7 +107,13 @@ pub(super) fn places<B: Backend>(input: Signal<B>) -> Tensor<B, 3> {
     match input {
         Signal::Features(_) => unreachable!("the shape rules keep features from pooling"),
         Signal::Sequence(x) => x.swap_dims(1, 2),
-        Signal::Image(x) => x.flatten(2, 3),
-        Signal::Volume(x) => x.flatten(2, 4),
+        Signal::Image(x) => {
+            let [batch, channels, height, width] = x.dims();
+            reshape(x, [batch, channels, height * width])
+        }
+        Signal::Volume(x) => {
+            let [batch, channels, depth, height, width] = x.dims();
+            reshape(x, [batch, channels, depth * height * width])
+        }
     }
 }

@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::{Cost, Signal, needs};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -75,10 +76,9 @@ pub(super) fn project<B: Backend>(
 ) -> Tensor<B, 3> {
     let [batch, steps, features] = x.dims();
     let [values, _] = weight.dims();
-    let y = x
-        .reshape([batch * steps, features])
-        .matmul(weight.transpose());
-    (y + bias.unsqueeze()).reshape([batch, steps, values])
+    let x = reshape(x, [batch * steps, features]);
+    let y = x.matmul(weight.transpose()) + reshape(bias, [1, values]);
+    reshape(y, [batch, steps, values])
 }
 
 /// The steps of `[batch, steps, values]`, each `[batch, values]`, in order.
@@ -87,7 +87,7 @@ pub(super) fn project<B: Backend>(
 fn split<B: Backend>(x: Tensor<B, 3>, steps: &mut Vec<Tensor<B, 2>>) {
     let [batch, count, values] = x.dims();
     if count == 1 {
-        steps.push(x.reshape([batch, values]));
+        steps.push(reshape(x, [batch, values]));
         return;
     }
     let half = count / 2;

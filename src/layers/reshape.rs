@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::{ImageShape, SequenceShape, Shape, VolumeShape};
 
@@ -148,21 +149,21 @@ impl ReshapeLayer {
     fn reshape<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Signal<B> {
         let batch = x.dims()[0];
         match self.output {
-            Shape::Features(features) => Signal::Features(x.reshape([batch, features])),
+            Shape::Features(features) => Signal::Features(reshape(x, [batch, features])),
             Shape::Sequence(SequenceShape { steps, features }) => {
-                Signal::Sequence(x.reshape([batch, steps, features]))
+                Signal::Sequence(reshape(x, [batch, steps, features]))
             }
             Shape::Image(ImageShape {
                 channels,
                 height,
                 width,
-            }) => Signal::Image(x.reshape([batch, channels, height, width])),
+            }) => Signal::Image(reshape(x, [batch, channels, height, width])),
             Shape::Volume(VolumeShape {
                 channels,
                 depth,
                 height,
                 width,
-            }) => Signal::Volume(x.reshape([batch, channels, depth, height, width])),
+            }) => Signal::Volume(reshape(x, [batch, channels, depth, height, width])),
         }
     }
 }

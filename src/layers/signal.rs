@@ -1,5 +1,6 @@
 //! A batch on its way through the network.
 
+use crate::backend::reshape;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -76,19 +77,20 @@ impl<B: Backend> Signal<B> {
         match self {
             Signal::Features(x) => {
                 let [batch, features] = x.dims();
-                let y = function(x.reshape([batch, features, 1]));
-                Signal::Features(y.reshape([batch, features]))
+                let y = function(reshape(x, [batch, features, 1]));
+                Signal::Features(reshape(y, [batch, features]))
             }
             Signal::Sequence(x) => Signal::Sequence(function(x.swap_dims(1, 2)).swap_dims(1, 2)),
             Signal::Image(x) => {
                 let dims = x.dims();
-                let y = function(x.flatten(2, 3));
-                Signal::Image(y.reshape(dims))
+                let y = function(reshape(x, [dims[0], dims[1], dims[2] * dims[3]]));
+                Signal::Image(reshape(y, dims))
             }
             Signal::Volume(x) => {
                 let dims = x.dims();
-                let y = function(x.flatten(2, 4));
-                Signal::Volume(y.reshape(dims))
+                let places = dims[2] * dims[3] * dims[4];
+                let y = function(reshape(x, [dims[0], dims[1], places]));
+                Signal::Volume(reshape(y, dims))
             }
         }
     }
@@ -141,5 +143,5 @@ pub(super) fn along_channels<B: Backend, const D: usize>(
 ) -> Tensor<B, D> {
     let mut shape = [1; D];
     shape[channels] = vector.dims()[0];
-    vector.reshape(shape)
+    reshape(vector, shape)
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::init::{Fan, glorot_uniform};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -99,17 +100,14 @@ pub struct SqueezeExciteLayer<B: Backend> {
 impl<B: Backend> Forward<B> for SqueezeExciteLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.image();
-        let [batch, channels, _, _] = x.dims();
-        let means = x
-            .clone()
-            .reshape([batch as i64, channels as i64, -1])
-            .mean_dim(2);
-        let means = means.reshape([batch, channels]);
+        let [batch, channels, height, width] = x.dims();
+        let places = reshape(x.clone(), [batch, channels, height * width]);
+        let means = reshape(places.mean_dim(2), [batch, channels]);
         let reduce_bias = Some(self.reduce_bias.val());
         let reduced = relu(linear(means, self.reduce_weight.val(), reduce_bias));
         let expand_bias = Some(self.expand_bias.val());
         let weights = sigmoid(linear(reduced, self.expand_weight.val(), expand_bias));
-        Signal::Image(x * weights.reshape([batch, channels, 1, 1]))
+        Signal::Image(x * reshape(weights, [batch, channels, 1, 1]))
     }
 }
 

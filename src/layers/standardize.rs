@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::Weights;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape};
 use crate::value::PositiveReal;
 
 /// Scale and offset of each channel.
@@ -42,16 +42,16 @@ pub(super) fn standardize_groups<B: Kernels>(
 ) -> Tensor<B, 3> {
     let dims = x.dims();
     let [batch, channels, places] = dims;
-    let rows = x.reshape([1, batch * groups, channels / groups * places]);
-    B::standardize(rows, epsilon).values.reshape(dims)
+    let rows = reshape(x, [1, batch * groups, channels / groups * places]);
+    reshape(B::standardize(rows, epsilon).values, dims)
 }
 
 /// Standardizes the channels of `[batch, channels, places]` at each place.
 pub(super) fn standardize_places<B: Kernels>(x: Tensor<B, 3>, epsilon: f64) -> Tensor<B, 3> {
     let [batch, channels, places] = x.dims();
-    let rows = x.swap_dims(1, 2).reshape([1, batch * places, channels]);
+    let rows = reshape(x.swap_dims(1, 2), [1, batch * places, channels]);
     let rows = B::standardize(rows, epsilon).values;
-    rows.reshape([batch, places, channels]).swap_dims(1, 2)
+    reshape(rows, [batch, places, channels]).swap_dims(1, 2)
 }
 
 /// The default of Keras.

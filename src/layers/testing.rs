@@ -1,17 +1,15 @@
 //! The one check that every layer goes through, and small helpers for layer tests.
 
-use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
-use crate::backend::sole_use_of_chance;
+use crate::backend::testing::{on_test_device, slack, sole_use_of_chance};
+use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::rng::Seed;
 use crate::shape::Shape;
-
-type Training = Autodiff<Flex>;
 
 const AROUND: Around = Around {
     classes: 10,
@@ -37,18 +35,22 @@ fn shape(dims: &[usize]) -> Shape {
     Shape::of(dims).expect("a shape has one to four axes")
 }
 
-fn tensor<B: Backend, const D: usize>(values: Vec<f32>, dims: &[usize]) -> Tensor<B, D> {
+fn tensor<B: Backend, const D: usize>(
+    values: Vec<f32>,
+    dims: &[usize],
+    device: &B::Device,
+) -> Tensor<B, D> {
     let batch = values.len() / dims.iter().product::<usize>();
     let all: Vec<usize> = [batch].iter().chain(dims).copied().collect();
-    Tensor::from_data(TensorData::new(values, all), &B::Device::default())
+    Tensor::from_data(TensorData::new(values, all), device)
 }
 
-fn signal<B: Backend>(values: Vec<f32>, dims: &[usize]) -> Signal<B> {
+fn signal<B: Backend>(values: Vec<f32>, dims: &[usize], device: &B::Device) -> Signal<B> {
     match shape(dims) {
-        Shape::Features(_) => Signal::Features(tensor(values, dims)),
-        Shape::Sequence(_) => Signal::Sequence(tensor(values, dims)),
-        Shape::Image(_) => Signal::Image(tensor(values, dims)),
-        Shape::Volume(_) => Signal::Volume(tensor(values, dims)),
+        Shape::Features(_) => Signal::Features(tensor(values, dims, device)),
+        Shape::Sequence(_) => Signal::Sequence(tensor(values, dims, device)),
+        Shape::Image(_) => Signal::Image(tensor(values, dims, device)),
+        Shape::Volume(_) => Signal::Volume(tensor(values, dims, device)),
     }
 }
 
@@ -73,7 +75,7 @@ fn squares<B: Backend>(signal: Signal<B>) -> Tensor<B, 1> {
 }
 
 /// The same batch, asking for its gradient.
-fn watched(signal: Signal<Training>) -> Signal<Training> {
+fn watched<B: AutodiffBackend>(signal: Signal<B>) -> Signal<B> {
     match signal {
         Signal::Features(x) => Signal::Features(x.require_grad()),
         Signal::Sequence(x) => Signal::Sequence(x.require_grad()),
@@ -83,10 +85,7 @@ fn watched(signal: Signal<Training>) -> Signal<Training> {
 }
 
 /// The gradient of a [`watched`] batch.
-fn slope(
-    signal: &Signal<Training>,
-    gradients: &<Training as AutodiffBackend>::Gradients,
-) -> Vec<f32> {
+fn slope<B: AutodiffBackend>(signal: &Signal<B>, gradients: &B::Gradients) -> Vec<f32> {
     values(match signal {
         Signal::Features(x) => Signal::Features(x.grad(gradients).expect("a gradient")),
         Signal::Sequence(x) => Signal::Sequence(x.grad(gradients).expect("a gradient")),
@@ -106,44 +105,65 @@ fn parse(layer: &str) -> LayerSpec {
         .layer
 }
 
-fn build(spec: &LayerSpec, input: &[usize]) -> Layer<Training> {
-    let mut weights = Weights::new(Seed(7), Default::default());
+fn build<B: Kernels>(spec: &LayerSpec, input: &[usize], device: &B::Device) -> Layer<B> {
+    let mut weights = Weights::new(Seed(7), device.clone());
     spec.build(shape(input), AROUND, &mut weights)
 }
 
 /// The same pass for a batch whose samples are of the classes 0, 1, 2, ... in turn.
-fn labelled<B: Backend>(pass: Pass<B>, values: usize, input: &[usize]) -> Pass<B> {
+fn labelled<B: Backend>(
+    pass: Pass<B>,
+    values: usize,
+    input: &[usize],
+    device: &B::Device,
+) -> Pass<B> {
     let batch = values / input.iter().product::<usize>();
     let labels: Vec<i32> = (0..batch).map(|i| (i % AROUND.classes) as i32).collect();
     let data = TensorData::new(labels, [batch]);
     Pass {
-        labels: Some(Tensor::from_data(data, &B::Device::default())),
+        labels: Some(Tensor::from_data(data, device)),
         ..pass
     }
 }
 
-fn training(values: usize, input: &[usize]) -> Pass<Training> {
-    labelled(Pass::training(), values, input)
+fn training<B: Backend>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
+    labelled(Pass::training(), values, input, device)
 }
 
-fn resting(values: usize, input: &[usize]) -> Pass<Flex> {
-    labelled(Pass::resting(), values, input)
+fn resting<B: Backend>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
+    labelled(Pass::resting(), values, input, device)
 }
 
 /// The layer's output outside training for a batch of values.
 pub fn outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
-    let layer = build(&parse(layer), input).valid();
-    let mut pass = resting(batch.len(), input);
-    values(layer.forward(signal(batch.to_vec(), input), &mut pass))
+    fn on<B: TrainingBackend>(
+        device: &B::Device,
+        layer: &str,
+        input: &[usize],
+        batch: &[f32],
+    ) -> Vec<f32> {
+        let layer = build::<B>(&parse(layer), input, device).valid();
+        let mut pass = resting(batch.len(), input, device);
+        values(layer.forward(signal(batch.to_vec(), input, device), &mut pass))
+    }
+    on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
 }
 
 /// The layer's output in training for a batch of values.
 pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
+    fn on<B: TrainingBackend>(
+        device: &B::Device,
+        layer: &str,
+        input: &[usize],
+        batch: &[f32],
+    ) -> Vec<f32> {
+        B::seed(device, 1);
+        let layer = build::<B>(&parse(layer), input, device);
+        let mut pass = training(batch.len(), input, device);
+        values(layer.forward(signal(batch.to_vec(), input, device), &mut pass))
+    }
     let _alone = sole_use_of_chance();
-    Training::seed(&Default::default(), 1);
-    let layer = build(&parse(layer), input);
-    let mut pass = training(batch.len(), input);
-    values(layer.forward(signal(batch.to_vec(), input), &mut pass))
+    on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
 }
 
 /// What the shape rule finds wrong with this input.
@@ -156,7 +176,8 @@ pub fn flaw(layer: &str, input: &[usize]) -> Flaw {
 
 /// Equal but for rounding.
 pub fn near(received: &[f32], expected: &[f32]) {
-    let is_near = |(r, e): (&f32, &f32)| (r - e).abs() <= 1e-5 * e.abs().max(1.0);
+    let tolerance = 1e-5 * slack();
+    let is_near = |(r, e): (&f32, &f32)| (r - e).abs() <= tolerance * e.abs().max(1.0);
     assert!(
         received.len() == expected.len() && received.iter().zip(expected).all(is_near),
         "{received:?} against {expected:?}"
@@ -183,26 +204,47 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
     );
 
     let _alone = sole_use_of_chance();
-    let module = build(&spec, input);
+    on_test_device!(check_forward(layer: &'a str, input: &'a [usize], expected: Expected) -> ());
+}
+
+fn check_forward<B: TrainingBackend>(
+    device: &B::Device,
+    layer: &str,
+    input: &[usize],
+    expected: Expected,
+) {
+    let module = build::<B>(&parse(layer), input, device);
     let count = BATCH * input.iter().product::<usize>();
     let batch: Vec<f32> = (0..count).map(|i| (i as f32 * 0.37).sin()).collect();
 
-    let given = module.forward(signal(batch.clone(), input), &mut training(count, input));
+    let given = module.forward(
+        signal(batch.clone(), input, device),
+        &mut training(count, input, device),
+    );
     let wanted: Vec<usize> = [BATCH].iter().chain(&expected.output).copied().collect();
     assert_eq!(given.dims(), wanted, "forward of {layer}");
 
-    check_gradients(layer, &module, batch.clone(), input);
+    check_gradients(layer, &module, batch.clone(), input, device);
 
     let module = module.valid();
-    let once = values(module.forward(signal(batch.clone(), input), &mut resting(count, input)));
-    let twice = values(module.forward(signal(batch, input), &mut resting(count, input)));
+    let outputs = || {
+        let mut pass = resting(count, input, device);
+        values(module.forward(signal(batch.clone(), input, device), &mut pass))
+    };
+    let (once, twice) = (outputs(), outputs());
     assert_eq!(once, twice, "two passes outside training of {layer}");
     assert!(once.iter().all(|value| value.is_finite()), "{layer}");
 }
 
-fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input: &[usize]) {
-    let mut pass = training(batch.len(), input);
-    let x = watched(signal(batch, input));
+fn check_gradients<B: TrainingBackend>(
+    layer: &str,
+    module: &Layer<B>,
+    batch: Vec<f32>,
+    input: &[usize],
+    device: &B::Device,
+) {
+    let mut pass = training(batch.len(), input, device);
+    let x = watched(signal(batch, input, device));
     let y = module.forward(x.clone(), &mut pass);
     let gradients = squares(y).backward();
     let of_input = slope(&x, &gradients);
@@ -222,7 +264,7 @@ fn check_gradients(layer: &str, module: &Layer<Training>, batch: Vec<f32>, input
             }
         }
     }
-    let mut finite = Finite::<Training>(&gradients, 0);
+    let mut finite = Finite::<B>(&gradients, 0);
     module.visit(&mut finite);
     let spec = parse(layer);
     let fields = spec.fields().expect("the layer is no block");
@@ -237,28 +279,35 @@ fn direction(count: usize) -> Vec<f32> {
 
 /// The gradients of input and weights equal what the output's sum of squares does when they move.
 pub fn check_slopes(layer: &str, input: &[usize]) {
+    on_test_device!(check_slopes_on(layer: &'a str, input: &'a [usize]) -> ());
+}
+
+fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &[usize]) {
     // Less than half the distance between any two inputs, so that a largest one stays it.
     const STEP: f32 = 0.004;
-    let module = build(&parse(layer), input);
+    // Of differences of sums, which rounding of factors moves less than single values.
+    let tolerance = 0.01 * f64::from(slack().min(10.0));
+    let module = build::<B>(&parse(layer), input, device);
     let count = BATCH * input.iter().product::<usize>();
     let batch: Vec<f32> = (0..count)
         .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
         .collect();
-    let squares = |module: &Layer<Training>, batch: Vec<f32>| -> f64 {
-        let outputs = values(module.forward(signal(batch, input), &mut training(count, input)));
+    let squares = |module: &Layer<B>, batch: Vec<f32>| -> f64 {
+        let mut pass = training(count, input, device);
+        let outputs = values(module.forward(signal(batch, input, device), &mut pass));
         outputs.iter().map(|&y| f64::from(y).powi(2)).sum()
     };
     let slope = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
     let near = |what: &str, received: f64, expected: f64| {
         let off = (received - expected).abs();
         assert!(
-            off <= 0.01 * expected.abs().max(10.0),
+            off <= tolerance * expected.abs().max(10.0),
             "{layer}, {what}: {received} against {expected}"
         );
     };
 
-    let x = watched(signal(batch.clone(), input));
-    let y = module.forward(x.clone(), &mut training(count, input));
+    let x = watched(signal::<B>(batch.clone(), input, device));
+    let y = module.forward(x.clone(), &mut training(count, input, device));
     let gradients = self::squares(y).backward();
 
     let along = direction(count);
@@ -280,7 +329,7 @@ pub fn check_slopes(layer: &str, input: &[usize]) {
     );
 
     let moved = |step: f32| squares(&module.clone().map(&mut Move(step)), batch.clone());
-    let mut of_weights = Along::<Training>(&gradients, 0.0);
+    let mut of_weights = Along::<B>(&gradients, 0.0);
     module.visit(&mut of_weights);
     near("weights", of_weights.1, slope(moved(STEP), moved(-STEP)));
 }
@@ -294,15 +343,15 @@ fn along_direction(gradient: &[f32]) -> f64 {
 /// Moves every trained tensor along its direction.
 struct Move(f32);
 
-impl burn::module::ModuleMapper<Training> for Move {
+impl<B: Backend> burn::module::ModuleMapper<B> for Move {
     fn map_float<const D: usize>(
         &mut self,
-        param: burn::module::Param<Tensor<Training, D>>,
-    ) -> burn::module::Param<Tensor<Training, D>> {
+        param: burn::module::Param<Tensor<B, D>>,
+    ) -> burn::module::Param<Tensor<B, D>> {
         param.map(|tensor| {
             let along = direction(tensor.shape().num_elements());
             let data = TensorData::new(along, tensor.dims());
-            let along = Tensor::<Training, D>::from_data(data, &tensor.device());
+            let along = Tensor::<B, D>::from_data(data, &tensor.device());
             tensor + along * self.0
         })
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::axes::per_axis;
 use super::signal::EachRank;
 use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PerAxis, Positive};
@@ -118,9 +119,8 @@ impl<B: Backend> EachRank<B> for Copies<'_> {
             let outer: usize = dims[..=axis].iter().product();
             let inner: usize = dims[axis + 1..].iter().product();
             dims[axis] *= factor;
-            x.reshape([outer, 1, inner])
-                .expand([outer, factor, inner])
-                .reshape(dims)
+            let x = reshape(x, [outer, 1, inner]);
+            reshape(x.expand([outer, factor, inner]), dims)
         })
     }
 }
@@ -133,12 +133,11 @@ fn bilinear<B: Backend>(x: Tensor<B, 4>, down: usize, across: usize) -> Tensor<B
         let shape = [length * factor, length];
         Tensor::<B, 2>::from_data(TensorData::new(shares(length, factor), shape), &device)
     };
-    let x = x
-        .reshape([batch * channels * height, width])
-        .matmul(matrix(width, across).transpose());
-    let x = x.reshape([batch * channels, height, width * across]);
-    let x = matrix(height, down).unsqueeze::<3>().matmul(x);
-    x.reshape([batch, channels, height * down, width * across])
+    let x = reshape(x, [batch * channels * height, width]);
+    let x = x.matmul(matrix(width, across).transpose());
+    let x = reshape(x, [batch * channels, height, width * across]);
+    let x = reshape(matrix(height, down), [1, height * down, height]).matmul(x);
+    reshape(x, [batch, channels, height * down, width * across])
 }
 
 /// `[length * factor, length]`: the share of every old value in every new one.

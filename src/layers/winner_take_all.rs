@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::largest::largest;
 use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Fraction;
@@ -59,17 +60,18 @@ impl WinnerTakeAll {
 
 /// 1 at the place of each sample's and channel's largest value, else 0: `[batch, channels, places]`.
 fn of_places<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
-    let dims = x.dims();
-    largest(x.flatten(0, 1), 1).reshape(dims)
+    let [batch, channels, places] = x.dims();
+    let rows = reshape(x, [batch * channels, places]);
+    reshape(largest(rows, 1), [batch, channels, places])
 }
 
 /// 1 for this share of each channel's values, the largest of them, else 0: `[batch, channels, places]`.
 fn of_batch<B: Backend>(x: Tensor<B, 3>, share: Fraction) -> Tensor<B, 3> {
     let [batch, channels, places] = x.dims();
     let winners = (share.get() * (batch * places) as f64).round() as usize;
-    let rows = x.swap_dims(0, 1).reshape([channels, batch * places]);
+    let rows = reshape(x.swap_dims(0, 1), [channels, batch * places]);
     let marked = largest(rows, winners.max(1));
-    marked.reshape([channels, batch, places]).swap_dims(0, 1)
+    reshape(marked, [channels, batch, places]).swap_dims(0, 1)
 }
 
 impl Fields for WinnerTakeAll {

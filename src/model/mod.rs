@@ -114,6 +114,17 @@ pub trait Model {
     fn weights(&self) -> Vec<WeightTensor>;
 }
 
+/// The probability of each class by the scores of one image, which are taken as logarithms.
+pub fn softmax(scores: &[f32]) -> Vec<f64> {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = scores
+        .iter()
+        .map(|score| f64::from(score - highest).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
 /// What is known of a model before it has weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blueprint {

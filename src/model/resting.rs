@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::through::{self, FIRST, SECOND, flat, labelled, shaped};
 use super::{Activations, Blueprint, Kind, Model, WeightTensor};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape};
 use crate::layers::{Pass, Signal};
 use crate::network::Network;
 use crate::rng::{Purpose, Seed};
@@ -272,7 +272,8 @@ impl<B: Kernels> Model for Resting<B> {
                 let likelihood = self.blueprint.loss.of_samples(outputs, batch) * -nats;
                 let ratios = pass.gaussian.iter().map(|code| code.log_ratio());
                 let weight = ratios.fold(likelihood, |sum, ratio| sum + ratio);
-                weight.unsqueeze_dim(1)
+                let [images] = weight.dims();
+                reshape(weight, [images, 1])
             });
             for (image, weight) in of_draw.into_iter().enumerate() {
                 weights[image * draws + draw] = f64::from(weight);

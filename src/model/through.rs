@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Int, Tensor};
 
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape, rows};
 use crate::layers::{Pass, Signal};
 use crate::network::Network;
 use crate::objective::Loss;
@@ -23,9 +23,9 @@ pub fn labelled<B: Backend>(pass: Pass<B>, labels: Option<Tensor<B, 1, Int>>) ->
 pub fn flat<B: Backend>(signal: Signal<B>) -> Tensor<B, 2> {
     match signal {
         Signal::Features(x) => x,
-        Signal::Sequence(x) => x.flatten(1, 2),
-        Signal::Image(x) => x.flatten(1, 3),
-        Signal::Volume(x) => x.flatten(1, 4),
+        Signal::Sequence(x) => rows(x),
+        Signal::Image(x) => rows(x),
+        Signal::Volume(x) => rows(x),
     }
 }
 
@@ -34,12 +34,12 @@ pub fn shaped<B: Backend>(values: Tensor<B, 2>, shape: Shape) -> Signal<B> {
     let [batch, _] = values.dims();
     match shape.dims()[..] {
         [_] => Signal::Features(values),
-        [steps, features] => Signal::Sequence(values.reshape([batch, steps, features])),
+        [steps, features] => Signal::Sequence(reshape(values, [batch, steps, features])),
         [channels, height, width] => {
-            Signal::Image(values.reshape([batch, channels, height, width]))
+            Signal::Image(reshape(values, [batch, channels, height, width]))
         }
         [channels, depth, height, width] => {
-            Signal::Volume(values.reshape([batch, channels, depth, height, width]))
+            Signal::Volume(reshape(values, [batch, channels, depth, height, width]))
         }
         _ => unreachable!("a shape has one to four axes"),
     }

@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 
 use super::plan::{Flow, Plan};
 use super::{Network, Node};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::layers::{ActivationFunction, LayerSpec, Pass, SharedWeight, Signal};
 
@@ -94,15 +94,15 @@ fn squared_norm<B: Backend>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
         let of_columns = weight.square().sum_dim(0);
         return (slopes.square() * of_columns).sum() / batch as f64;
     }
-    let mut rows: Tensor<B, 3> = slopes.unsqueeze_dim::<3>(2) * weight.transpose().unsqueeze_dim(0);
+    let [features, units] = weight.dims();
+    let weight = reshape(weight.transpose(), [1, units, features]);
+    let mut rows: Tensor<B, 3> = reshape(slopes, [batch, units, 1]) * weight;
     for (weight, slopes) in steps.into_iter().rev() {
-        rows = rows * slopes.unsqueeze_dim(1);
         let [batch, code, units] = rows.dims();
+        rows = rows * reshape(slopes, [batch, 1, units]);
         let [features, _] = weight.dims();
-        let flat = rows.reshape([batch * code, units]);
-        rows = flat
-            .matmul(weight.transpose())
-            .reshape([batch, code, features]);
+        let flat = reshape(rows, [batch * code, units]);
+        rows = reshape(flat.matmul(weight.transpose()), [batch, code, features]);
     }
     rows.square().sum() / batch as f64
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::Backend;
@@ -11,7 +10,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::{NamedValues, Network, Part, Passed, plan_layers, plan_parts};
-use crate::backend::sole_use_of_chance;
+use crate::backend::TrainingBackend;
+use crate::backend::testing::{on_test_device, sole_use_of_chance};
 use crate::layers::{ActivationFunction, Around, LayerSpec, Pass, Signal};
 use crate::objective::{Loss, Objective, Targets};
 use crate::peers::{
@@ -19,8 +19,6 @@ use crate::peers::{
 };
 use crate::rng::Seed;
 use crate::shape::{ImageShape, Shape};
-
-type Training = Autodiff<Flex>;
 
 const OUTPUT_TOLERANCE: f32 = 1e-4;
 const GRADIENT_TOLERANCE: f32 = 1e-3;
@@ -50,11 +48,19 @@ fn yes() -> bool {
 }
 
 impl Case {
-    fn build(&self, name: &str) -> Network<Training> {
+    /// Its network with the weights of the answers.
+    fn build<B: TrainingBackend>(
+        &self,
+        name: &str,
+        answers: &Answers,
+        device: &B::Device,
+    ) -> Network<B> {
         let (specs, input) = (self.specs(name), self.shape());
         let (plan, flaws) = plan_layers(&specs, input, Around::new(self.classes));
         assert_eq!(flaws, [], "{name}");
-        Network::build(plan, self.classes, Seed(1), &Default::default())
+        let network = Network::build(plan, self.classes, Seed(1), device);
+        let network = network.load_weights(answers.path());
+        network.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     fn specs(&self, name: &str) -> Vec<LayerSpec> {
@@ -101,26 +107,33 @@ fn each_layer(layers: &[Value], see: &mut dyn FnMut(&Value)) {
 
 #[test]
 fn networks_agree_with_pytorch() {
+    on_test_device!(networks() -> ());
+}
+
+fn networks<B: TrainingBackend>(device: &B::Device) {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("network") {
         let answers = Answers::new("network", &name);
-        let network = case.build(&name).load_weights(answers.path());
-        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let mut found = inference(&network, &answers);
+        let network = case.build::<B>(&name, &answers, device);
+        let mut found = inference(&network, &answers, device);
         if case.training {
-            found.extend(training(&network, case.loss.as_ref(), &answers));
+            found.extend(training(&network, case.loss.as_ref(), &answers, device));
         }
         differences.extend(found.into_iter().map(|found| format!("{name}, {found}")));
     }
     assert_none(differences);
 }
 
-fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
+fn inference<B: TrainingBackend>(
+    network: &Network<B>,
+    answers: &Answers,
+    device: &B::Device,
+) -> Vec<String> {
     let mut pass = Pass::resting();
-    pass.labels = labels(answers);
+    pass.labels = labels(answers, device);
     let output = network
         .valid()
-        .passed(answers.tensor("input"), pass)
+        .passed(answers.tensor("input", device), pass)
         .outputs;
     let what = "inference.output";
     let found = difference(what, &read(output), &answers.values(what), OUTPUT_TOLERANCE);
@@ -128,26 +141,31 @@ fn inference(network: &Network<Training>, answers: &Answers) -> Vec<String> {
 }
 
 /// The true classes, where the case has any.
-fn labels<B: Backend>(answers: &Answers) -> Option<Tensor<B, 1, Int>> {
+fn labels<B: Backend>(answers: &Answers, device: &B::Device) -> Option<Tensor<B, 1, Int>> {
     let mut names = answers.names("targets");
-    names.next().map(|_| answers.targets())
+    names.next().map(|_| answers.targets(device))
 }
 
 /// Output, loss, gradients and running statistics.
-fn training(network: &Network<Training>, loss: Option<&Loss>, answers: &Answers) -> Vec<String> {
-    let images = answers.tensor::<Training, 4>("input").require_grad();
+fn training<B: TrainingBackend>(
+    network: &Network<B>,
+    loss: Option<&Loss>,
+    answers: &Answers,
+    device: &B::Device,
+) -> Vec<String> {
+    let images = answers.tensor::<B, 4>("input", device).require_grad();
     let mut pass = Pass::training();
-    pass.labels = labels(answers);
+    pass.labels = labels(answers, device);
     let passed = network.passed(images.clone(), pass);
     let output = passed.outputs.clone();
     let mut received = vec![("training.output".to_string(), read(output.clone()))];
     let small = match loss {
         Some(loss) => {
-            let total = total_loss(passed, loss, answers);
+            let total = total_loss(passed, loss, answers, device);
             received.push(("loss".to_string(), read(total.clone())));
             total
         }
-        None => (output * answers.tensor("gradient.output")).sum(),
+        None => (output * answers.tensor("gradient.output", device)).sum(),
     };
     let gradients = small.backward();
     let of_images = images.grad(&gradients).expect("a gradient");
@@ -165,9 +183,14 @@ fn training(network: &Network<Training>, loss: Option<&Loss>, answers: &Answers)
     compare(received, answers)
 }
 
-fn total_loss(passed: Passed<Training>, loss: &Loss, answers: &Answers) -> Tensor<Training, 1> {
-    let objective = Objective::new(loss, &[], &Default::default());
-    let targets = Targets::of(answers.targets());
+fn total_loss<B: TrainingBackend>(
+    passed: Passed<B>,
+    loss: &Loss,
+    answers: &Answers,
+    device: &B::Device,
+) -> Tensor<B, 1> {
+    let objective = Objective::new(loss, &[], device);
+    let targets = Targets::of(answers.targets(device));
     let mean = objective.mean(passed.outputs.clone(), &targets);
     passed.total_loss(mean, |scores| objective.mean(scores, &targets))
 }
@@ -204,12 +227,15 @@ fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 #[test]
 fn divergences_agree_with_pytorch() {
     let _alone = sole_use_of_chance();
+    on_test_device!(divergences() -> ());
+}
+
+fn divergences<B: TrainingBackend>(device: &B::Device) {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("divergence") {
         let answers = Answers::new("divergence", &name);
-        let network = case.build(&name).load_weights(answers.path());
-        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let images = answers.tensor::<Training, 4>("input").require_grad();
+        let network = case.build::<B>(&name, &answers, device);
+        let images = answers.tensor::<B, 4>("input", device).require_grad();
         let mut pass = Pass::training();
         network.list(
             &network.plan.nodes,
@@ -237,6 +263,10 @@ fn divergences_agree_with_pytorch() {
 
 #[test]
 fn norms_of_jacobians_agree_with_pytorch() {
+    on_test_device!(norms_of_jacobians() -> ());
+}
+
+fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("contractive") {
         let answers = Answers::new("contractive", &name);
@@ -251,10 +281,10 @@ fn norms_of_jacobians_agree_with_pytorch() {
             (Vec::new(), None),
             "{name}"
         );
-        let network = Network::<Training>::build(plan, case.classes, Seed(1), &Default::default());
+        let network = Network::<B>::build(plan, case.classes, Seed(1), device);
         let network = network.load_weights(answers.path());
         let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let images = answers.tensor::<Training, 4>("input").require_grad();
+        let images = answers.tensor::<B, 4>("input", device).require_grad();
         let (_, norm) = network.contracted(Signal::Image(images.clone()), &mut Pass::training());
         let gradients = norm.backward();
         let mut received = vec![("norm".to_string(), read(norm))];
@@ -297,14 +327,17 @@ fn second() -> usize {
 #[test]
 fn chance_falls_as_it_does_in_pytorch() {
     let _alone = sole_use_of_chance();
-    Training::seed(&Default::default(), 1);
+    on_test_device!(chance() -> ());
+}
+
+fn chance<B: TrainingBackend>(device: &B::Device) {
+    B::seed(device, 1);
     let mut differences = Vec::new();
     for (name, case) in cases::<Chance>("chance") {
         let answers = Answers::new("chance", &name);
-        let images = Tensor::full(case.network.input, case.value, &Default::default());
+        let images = Tensor::<B, 4>::full(case.network.input, case.value, device);
         let images = images.require_grad();
-        let network = case.network.build(&name).load_weights(answers.path());
-        let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let network = case.network.build::<B>(&name, &answers, device);
         let output = network.forward_training(images.clone()).outputs;
         let gradients = output.clone().sum().backward();
         let gradient = images.grad(&gradients).expect("a gradient");

@@ -11,6 +11,7 @@ use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fields, Truth};
+use crate::backend::reshape;
 use crate::error::{Flaw, count};
 use crate::value::{Fraction, PositiveReal};
 
@@ -103,21 +104,22 @@ impl Fields for CrossEntropy {
         truth: &Truth<B>,
         weights: Option<&Tensor<B, 1>>,
     ) -> Tensor<B, 1> {
-        let (targets, [_, classes]) = (truth.classes(), outputs.dims());
+        let targets = truth.classes();
+        let [batch, classes] = outputs.dims();
         let logs = activation::log_softmax(outputs, 1);
         // Weighted: `[batch, classes]` times `[1, classes]`, divided by the sum of the targets' weights.
         let (logs, weight) = match weights {
             None => (logs, None),
             Some(weights) => {
                 let weight = weights.clone().select(0, targets.clone()).sum();
-                (logs * weights.clone().unsqueeze_dim(0), Some(weight))
+                (logs * reshape(weights.clone(), [1, classes]), Some(weight))
             }
         };
         let mean = |numbers: Tensor<B, 2>| match weight.clone() {
             None => numbers.mean(),
             Some(weight) => numbers.sum() / weight,
         };
-        let of_targets = mean(logs.clone().gather(1, targets.unsqueeze_dim(1))).neg();
+        let of_targets = mean(logs.clone().gather(1, reshape(targets, [batch, 1]))).neg();
         let smoothing = self.label_smoothing.get();
         if smoothing == 0.0 {
             return of_targets;

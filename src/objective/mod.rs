@@ -19,6 +19,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::backend::reshape;
 use crate::error::Flaw;
 use crate::tagged::{one_key, one_key_schema, write_one_key};
 
@@ -203,7 +204,8 @@ macro_rules! losses {
                     Reduction::Mean => losses.mean_dim(1),
                     Reduction::Sum => losses.sum_dim(1),
                 };
-                of_samples.squeeze_dim(1)
+                let [batch, _] = of_samples.dims();
+                reshape(of_samples, [batch])
             }
 
             fn mean_loss<B: Backend>(

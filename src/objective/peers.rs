@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use burn::backend::{Autodiff, Flex};
 use serde::Deserialize;
 use toml::Value;
 
 use super::{Loss, LossKind, Objective, Targets};
+use crate::backend::TrainingBackend;
+use crate::backend::testing::on_test_device;
 use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
@@ -17,18 +18,20 @@ struct Case {
 
 #[test]
 fn losses_agree_with_pytorch() {
+    on_test_device!(losses() -> ());
+}
+
+fn losses<B: TrainingBackend>(device: &B::Device) {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("loss") {
         let loss: Loss = case.loss.try_into().unwrap();
         let answers = Answers::new("loss", &name);
-        let outputs = answers
-            .tensor::<Autodiff<Flex>, 2>("outputs")
-            .require_grad();
-        let objective = Objective::new(&loss, &[], &Default::default());
+        let outputs = answers.tensor::<B, 2>("outputs", device).require_grad();
+        let objective = Objective::new(&loss, &[], device);
         let [batch, _] = outputs.dims();
         let mean = match case.images {
-            Some(_) => objective.of_values(outputs.clone(), answers.tensor("targets")),
-            None => objective.mean(outputs.clone(), &Targets::of(answers.targets())),
+            Some(_) => objective.of_values(outputs.clone(), answers.tensor("targets", device)),
+            None => objective.mean(outputs.clone(), &Targets::of(answers.targets(device))),
         };
         let mean = mean * objective.loss().step_factor(batch);
         let gradient = outputs.grad(&mean.backward()).unwrap();

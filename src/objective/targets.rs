@@ -1,5 +1,6 @@
 //! The true classes of a batch, which of mixed images are two each.
 
+use crate::backend::reshape;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 
@@ -35,7 +36,7 @@ impl<B: Backend> Targets<B> {
     /// `outputs` is `[batch, classes]`; the answer is the class of the highest.
     pub fn right(&self, outputs: Tensor<B, 2>) -> Tensor<B, 1> {
         let [batch, _] = outputs.dims();
-        let answers = outputs.argmax(1).reshape([batch]);
+        let answers = reshape(outputs.argmax(1), [batch]);
         let right = |answers: Tensor<B, 1, Int>, classes: &Tensor<B, 1, Int>| {
             answers.equal(classes.clone()).float().sum()
         };

@@ -1,5 +1,6 @@
 //! What outputs are held against: classes, or values.
 
+use crate::backend::reshape;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
@@ -19,8 +20,9 @@ impl<B: Backend> Truth<B> {
             Truth::Values(values) => values.clone(),
             Truth::Classes(classes) => {
                 let numbers = Tensor::<B, 1, Int>::arange(0..width as i64, &classes.device());
-                let places = classes.clone().unsqueeze_dim::<2>(1);
-                places.equal(numbers.unsqueeze_dim(0)).float()
+                let [batch] = classes.dims();
+                let places = reshape(classes.clone(), [batch, 1]);
+                places.equal(reshape(numbers, [1, width])).float()
             }
         }
     }

@@ -11,6 +11,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::backend::reshape;
 use crate::tagged::{Choice, one_key, one_key_schema};
 use crate::value::Rate;
 
@@ -102,7 +103,9 @@ struct Values<B: Backend>(Vec<Tensor<B, 1>>);
 
 impl<B: Backend> ModuleVisitor<B> for Values<B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.0.push(param.val().reshape([-1]));
+        let values = param.val();
+        let count = values.dims().iter().product();
+        self.0.push(reshape(values, [count]));
     }
 }
 
@@ -123,7 +126,7 @@ where
             return param;
         }
         let (id, value, mapper) = param.consume();
-        let average = average.reshape(value.dims());
+        let average = reshape(average, value.dims());
         let mixed = average * self.decay + value * (1.0 - self.decay);
         Param::from_mapped_value(id, mixed, mapper)
     }

@@ -11,6 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::backend::reshape;
 use crate::tagged::{Choice, one_key, one_key_schema};
 use crate::value::PositiveReal;
 
@@ -148,8 +149,8 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Changer<'_, B> {
             return;
         };
         let dims = gradient.dims();
-        let flat = gradient.reshape([-1]);
-        let changed = (self.change)(flat).reshape(dims);
+        let flat = reshape(gradient, [dims.iter().product()]);
+        let changed = reshape((self.change)(flat), dims);
         self.gradients.register(param.id, changed);
     }
 }

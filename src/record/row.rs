@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{Score, Split};
+use crate::backend::Precisions;
 
 /// What one epoch came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,6 +124,9 @@ pub struct Provenance {
     /// File name and SHA-256 of every file of the dataset that was read.
     pub dataset: Vec<(String, String)>,
     pub device: String,
+    /// As what numbers the device takes the factors of its products, as measured before the run.
+    #[serde(default)]
+    pub precisions: Option<Precisions>,
     /// Cores of the machine, and threads this run used.
     pub cores: usize,
     pub threads: usize,

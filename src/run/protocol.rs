@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Event, RunRow};
+use crate::record::{Event, RunRow, Status};
 use crate::spec::Settings;
 use crate::train::EarlierRun;
 
@@ -36,4 +36,11 @@ pub enum Message {
     Ended { index: usize, row: Box<RunRow> },
     /// The run was stopped from outside and can be resumed.
     Stopped { index: usize },
+}
+
+impl Message {
+    /// Whether a run ended with an error.
+    pub fn has_failed(&self) -> bool {
+        matches!(self, Message::Ended { row, .. } if row.status == Status::Failed)
+    }
 }

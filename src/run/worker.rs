@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::machine;
 use super::protocol::{Assignment, Message};
-use crate::backend::Device;
+use crate::backend::{Device, Precisions, panic_message, watch_threads};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -18,14 +20,20 @@ use crate::train::{self, Job, Outcome};
 /// Makes those who want to hear a run in the worker's own process.
 pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>;
 
+/// Where a worker that is started anew finds what is still to be said.
+const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
+
 /// Trains what is read from standard input until it ends; messages go to standard output.
 ///
 /// # Errors
 /// The supervisor cannot be reached. A run that fails is told to it and is no error here.
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
+    tell_last_word()?;
+    watch_threads();
+    let checked = checked(device);
     let stop = Arc::new(AtomicBool::new(false));
     for assignment in assignments(Arc::clone(&stop)) {
-        let message = match attempt(&assignment, device, catalogue, make, &stop) {
+        let message = match attempt(&assignment, device, &checked, catalogue, make, &stop) {
             Some(row) => Message::Ended {
                 index: assignment.index,
                 row: Box::new(row),
@@ -34,9 +42,57 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
                 index: assignment.index,
             },
         };
+        // A GPU that refused one run would refuse all that follow in this process.
+        if !device.is_cpu() && message.has_failed() {
+            start_anew(&message)?;
+        }
         tell(&message)?;
     }
     Ok(())
+}
+
+/// Puts a fresh process in the place of this one, which says the message before it goes on.
+///
+/// Until then the supervisor sends nothing that could be lost. Does nothing where processes cannot do so.
+#[cfg(unix)]
+fn start_anew(message: &Message) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    let line = serde_json::to_string(message).expect("a message is plain values");
+    let program = std::env::current_exe().map_err(|error| {
+        Error::bug(format!(
+            "cannot start the worker anew: {}",
+            crate::error::io_reason(&error)
+        ))
+    })?;
+    let arguments = std::env::args_os().skip(1);
+    let error = Command::new(program)
+        .args(arguments)
+        .env(LAST_WORD, line)
+        .exec();
+    eprintln!("cannot start the worker anew: {error}");
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn start_anew(_: &Message) -> Result<()> {
+    Ok(())
+}
+
+/// Says what the process before this one had left to say.
+fn tell_last_word() -> Result<()> {
+    let word = std::env::var(LAST_WORD).ok();
+    match word.and_then(|word| serde_json::from_str(&word).ok()) {
+        Some(message) => tell(&message),
+        None => Ok(()),
+    }
+}
+
+/// The device's precision, if it computes what it should.
+fn checked(device: &Device) -> Result<Precisions> {
+    match device.is_cpu() {
+        true => Ok(Precisions::F32),
+        false => device.check(),
+    }
 }
 
 /// Lines from the supervisor. When they end, so shall the run at hand.
@@ -75,6 +131,7 @@ fn tell(message: &Message) -> Result<()> {
 fn attempt(
     assignment: &Assignment,
     device: &Device,
+    checked: &Result<Precisions>,
     catalogue: &Catalogue,
     make: MakeReporter,
     stop: &AtomicBool,
@@ -83,14 +140,14 @@ fn attempt(
     let mut row = assignment.row.clone();
     row.device = Some(device.to_string());
     let trained = catch_unwind(AssertUnwindSafe(|| {
-        train_run(assignment, device, catalogue, make, &folder, &row, stop)
+        let precisions = checked.clone()?;
+        let provenance = provenance(assignment, device, precisions);
+        train_run(
+            assignment, device, catalogue, make, &folder, &row, provenance, stop,
+        )
     }));
     let trained = trained.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
+        let text = panic_message(&*panic);
         Err(Error::bug(format!("training broke off: {text}")))
     });
     let epochs = folder.epochs();
@@ -143,6 +200,7 @@ fn train_run(
     make: MakeReporter,
     folder: &RunFolder,
     row: &RunRow,
+    mut provenance: Provenance,
     stop: &AtomicBool,
 ) -> Result<Outcome> {
     folder.create()?;
@@ -151,7 +209,6 @@ fn train_run(
         .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
     write_atomically(&folder.file("config.toml"), config.as_bytes())?;
     let _ = std::fs::remove_file(folder.file("error.txt"));
-    let mut provenance = provenance(assignment, device);
     folder.write_provenance(&provenance)?;
 
     let mut reporter = Ears {
@@ -227,7 +284,7 @@ fn now() -> String {
         .to_string()
 }
 
-fn provenance(assignment: &Assignment, device: &Device) -> Provenance {
+fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) -> Provenance {
     let git = |arguments: &[&str]| -> Option<String> {
         let output = std::process::Command::new("git")
             .args(arguments)
@@ -244,6 +301,7 @@ fn provenance(assignment: &Assignment, device: &Device) -> Provenance {
         burn: crate::backend::BURN_VERSION.to_string(),
         dataset: Vec::new(),
         device: device.to_string(),
+        precisions: Some(precisions),
         cores: machine::cores(),
         threads: assignment.threads,
         start: now(),

@@ -6,7 +6,7 @@
 use super::{EarlierRun, Job};
 use crate::data::{Generated, Samples, Scale, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
-use crate::model::Model;
+use crate::model::{Model, softmax};
 use crate::rng::{Purpose, Seed};
 use crate::spec::{GENERATOR, GENERATORS, LABELLER};
 
@@ -170,9 +170,7 @@ fn likeliest(scores: &[f32]) -> (u32, f64) {
         0,
         |best, class| if above(best, class) { class } else { best },
     );
-    let exponential = |&score: &f32| f64::from(score - scores[best]).exp();
-    let sum: f64 = scores.iter().map(exponential).sum();
-    (best as u32, 1.0 / sum)
+    (best as u32, softmax(scores)[best])
 }
 
 /// Images on their way.

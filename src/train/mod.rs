@@ -25,7 +25,7 @@ use std::time::Instant;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Device, Kernels, TrainingBackend, Work};
+use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::model::Model;
@@ -161,20 +161,7 @@ impl Work for Training<'_> {
         let course = settings.train.course(run.train.len());
         let mut state = checkpoint::resume(job, fresh, &course, &run.device);
         if let Some(stage) = stage_after(&course, state.rows.len()) {
-            // The optimiser went on where it stood.
-            let (plan, _) = settings.train.stages[stage].plan(&run.whole);
-            let Learner {
-                network,
-                optimiser,
-                average,
-            } = state.learner;
-            let average =
-                average.map(|average| replanned(average, plan.clone(), classes, &run.device));
-            state.learner = Learner {
-                network: replanned(network, plan, classes, &run.device),
-                optimiser,
-                average,
-            };
+            state.learner = run.staged(state.learner, stage);
         }
         run.start(&state, &course)?;
         run.rounds(state, &course)
@@ -291,7 +278,8 @@ impl<B: TrainingBackend> Run<'_, B> {
         while !is_over(settings, course, &state.rows) {
             let round = course.round(state.rows.len() + 1);
             if let (Some(stage), true) = (round.leg.stage, round.is_first) {
-                state.learner = self.enter(state.learner, stage);
+                state.learner = self.staged(state.learner, stage);
+                state.learner.optimiser = settings.optimizer_of(Some(stage)).build();
             }
             let start = Instant::now();
             let Some(batches) = self.batches(&round, state.learner)? else {
@@ -311,6 +299,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 .validation
                 .as_ref()
                 .map(|set| self.measure(&resting, set, epoch).0);
+            check_threads()?;
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
                     return Ok(outcome);
@@ -343,16 +332,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         self.finish(state, course)
     }
 
-    /// The learner at the start of a stage, from 0: its own layers, frozen or not, with the weights so far.
-    fn enter(&self, learner: Learner<B>, stage: usize) -> Learner<B> {
-        let settings = &self.job.settings.train;
-        let (plan, _) = settings.stages[stage].plan(&self.whole);
+    /// The learner with the layers of a stage, from 0, frozen or not; weights and optimiser stay.
+    fn staged(&self, learner: Learner<B>, stage: usize) -> Learner<B> {
+        let (plan, _) = self.job.settings.train.stages[stage].plan(&self.whole);
         let classes = self.classes.len();
         let average = learner.average;
         Learner {
             network: replanned(learner.network, plan.clone(), classes, &self.device),
-            optimiser: settings.optimizer_of(Some(stage)).build(),
             average: average.map(|average| replanned(average, plan, classes, &self.device)),
+            ..learner
         }
     }
 
@@ -466,6 +454,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         }
         let network = to_restore.unwrap_or(last);
         let (test, answers) = self.measure(&network, &self.test, 0);
+        check_threads()?;
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
             return Ok(outcome);
         }

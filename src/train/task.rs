@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::batch_metrics::BatchMetrics;
 use super::set::Batch;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, reshape};
 use crate::layers::{Pass, Signal};
 use crate::model::through::{self, FIRST, SECOND, flat, labelled};
 use crate::network::Network;
@@ -174,7 +174,7 @@ impl<'a, B: Kernels> Task<'a, B> {
             ModelSpec::Classifier(_) => {
                 let outputs = network.forward(images);
                 let [batch, _] = outputs.dims();
-                let answers = outputs.clone().argmax(1).reshape([batch]);
+                let answers = reshape(outputs.clone().argmax(1), [batch]);
                 let targets = Targets::of(labels);
                 let mean = self.objective.mean(outputs.clone(), &targets);
                 (

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::backend::sole_use_of_chance;
+use crate::backend::testing::{sole_use_of_chance, test_device};
 use crate::data::Folders;
 use crate::optim::schedule::Span;
 use crate::record::Picture;
@@ -62,7 +62,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
         earlier: &[],
         seed: 3,
         folder,
-        device: &Device::cpu(),
+        device: test_device(),
         catalogue: &catalogue(),
         stop: &stop,
     };
@@ -497,7 +497,7 @@ fn weights_that_are_not_there_fail_the_run() {
         earlier: &[],
         seed: 0,
         folder: &folder,
-        device: &Device::cpu(),
+        device: test_device(),
         catalogue: &catalogue(),
         stop: &stop,
     };

@@ -56,3 +56,39 @@ fn a_room_uses_only_the_rooms_above_it() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// Burn's own ways to another shape go wrong on some devices; `backend::reshape` goes around that.
+#[test]
+fn tensors_get_another_shape_in_one_way_only() {
+    let ways = [
+        ".reshape(",
+        ".flatten(",
+        ".flatten::<",
+        ".unsqueeze",
+        ".squeeze",
+    ];
+    // Of iterators, and a method of the layer.
+    let others = [".flatten()", "self.reshape("];
+    let mut wrong = Vec::new();
+    for entry in walkdir::WalkDir::new("src")
+        .into_iter()
+        .filter_map(Result::ok)
+    {
+        let path = entry.path();
+        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        if !is_source || path.starts_with("src/backend") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(path).expect("a source file");
+        let code = text.split("\nmod tests {").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let line = others
+                .iter()
+                .fold(line.to_string(), |line, other| line.replace(other, ""));
+            if ways.iter().any(|way| line.contains(way)) {
+                wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use `backend::reshape`: {wrong:#?}");
+}

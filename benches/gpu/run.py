@@ -1,0 +1,150 @@
+"""All that burnlab claims of a GPU, checked and timed in one call; no network, no Rust toolchain.
+
+    python3 benches/gpu/run.py --burnlab BINARY [--tests TEST_BINARY] [--device cuda:0] [--output FILE]
+
+From the repository's root. Writes a page of Markdown: what the doctor says, the tests on the device, curves beside
+the CPU's, seconds an epoch beside PyTorch's, a grid of small runs alone and together.
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+WORKS = {
+    "lenet": "main job's network, 20,000 digits, batch 100",
+    "better-cnn": "batch normalization and dropout, 60,000 digits, batch 100",
+    "resnet-20": "ResNet-20, 12,800 random images of 3x32x32, batch 128",
+    "vae": "fully connected VAE, 60,000 digits, batch 150",
+    "gan": "GAN of digits, 10,000 digits, batch 100",
+}
+# Compared with the CPU's curve; without dropout or codes, whose chance is another on every device.
+CURVES = {"quickstart": ["--only", "rate=0.0"], "lenet": ["--set", "data.train=4000"],
+          "resnet-20": ["--only", "full", "--set", "data.train=1280", "--set", "train.epochs=2"]}
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.results = Path(arguments.scratch)
+        self.page = []
+
+    def say(self, text):
+        print(text, flush=True)
+        self.page.append(text)
+
+    def run(self, name, device, *options):
+        """Trains; gives the wall time and the rows of epochs.csv."""
+        file = HERE / f"{name}.toml"
+        file = file if file.exists() else Path("experiments") / f"{name}.toml"
+        results = self.results / re.sub(r"\W+", "-", f"{name}-{device}-{' '.join(options)}")
+        command = [self.arguments.burnlab, "run", str(file), "--device", device, "--results", str(results), "--quiet",
+                   "--fresh", *options]
+        start = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+        seconds = time.perf_counter() - start
+        tables = list(results.rglob("epochs.csv"))
+        tables = [path for path in tables if path.parent.name != "runs" and (path.parent / "summary.csv").exists()]
+        # A claim that does not hold (5) is no matter here.
+        if done.returncode not in (0, 5) or not tables:
+            words = (done.stderr or done.stdout).strip()
+            logs = [path.read_text()[-600:] for path in results.rglob("workers.log")]
+            print(f"{name} on {device}: exit {done.returncode}: {words} {' '.join(logs)}", file=sys.stderr)
+            return seconds, []
+        with open(tables[0]) as file:
+            return seconds, list(csv.DictReader(file))
+
+    def tests(self):
+        if not self.arguments.tests:
+            return
+        names = ["layers::", "network::peers", "objective::", "optim::", "backend::", "train::tests"]
+        environment = dict(os.environ, BURNLAB_TEST_DEVICE=self.arguments.device)
+        start = time.perf_counter()
+        done = subprocess.run([self.arguments.tests, "--test-threads", "4", *names], env=environment,
+                              capture_output=True, text=True, timeout=500)
+        Path(self.arguments.scratch).mkdir(parents=True, exist_ok=True)
+        (self.results / "tests.log").write_text(done.stdout + done.stderr)
+        failed = re.findall(r"^test (\S+) \.\.\. FAILED", done.stdout, re.M)
+        passed = len(re.findall(r"^test \S+ \.\.\. ok", done.stdout, re.M))
+        self.say(f"Tests of layers, losses, optimizers, networks against PyTorch and whole runs on the device: {passed} "
+                 f"passed, {len(failed)} failed, in {time.perf_counter() - start:.0f} s.\n")
+        for name in failed:
+            self.say(f"- failed: `{name}`")
+
+    def curves(self):
+        rows = []
+        for name, options in CURVES.items():
+            here = self.run(name, self.arguments.device, *options)[1]
+            cpu = self.run(name, "cpu", *options)[1]
+            for ours, theirs in zip(here, cpu):
+                rows.append([name, ours["seed"], ours["epoch"], theirs["train_loss"], ours["train_loss"],
+                             theirs["gradient_norm"], ours["gradient_norm"]])
+        self.say("### Curves beside the CPU's\n\n" + table(
+            ["work", "seed", "epoch", "loss, CPU", "loss, GPU", "gradient norm, CPU", "gradient norm, GPU"], rows) + "\n")
+
+    def speed(self):
+        peers = {}
+        try:
+            done = subprocess.run([sys.executable, str(HERE / "peers.py"), "data/mnist"], capture_output=True, text=True,
+                                  timeout=400)
+            print(done.stderr[-2000:], file=sys.stderr)
+            peers = json.loads(done.stdout.splitlines()[-1])
+        except (subprocess.SubprocessError, IndexError, ValueError) as error:
+            print(f"no PyTorch: {error}", file=sys.stderr)
+        rows = []
+        for name, what in WORKS.items():
+            options = ["--only", "full"] if name == "resnet-20" else []
+            cold, _ = self.run(name, self.arguments.device, *options)
+            warm, epochs = self.run(name, self.arguments.device, *options)
+            seconds = [float(row["seconds"]) for row in epochs][1:]
+            ours = statistics.median(seconds) if seconds else float("nan")
+            theirs = peers.get(name, {})
+            cell = lambda form: f"{theirs[form]:.3f} ({ours / theirs[form]:.2f})" if form in theirs else ""
+            rows.append([what, f"{ours:.3f}", cell("eager"), cell("compiled"), cell("graphs"), f"{cold:.1f}", f"{warm:.1f}"])
+        self.say(f"### Seconds an epoch, medians of the epochs after the first (PyTorch {peers.get('torch', 'not there')}; "
+                 "in brackets burnlab's time as a share of it)\n\n" + table(
+                     ["work", "burnlab", "PyTorch eager", "`torch.compile`", "CUDA graphs", "whole run, first time, s",
+                      "again, s"], rows) + "\n")
+
+    def grid(self):
+        rows = []
+        for jobs in ("1", "4", "12"):
+            seconds, epochs = self.run("grid", self.arguments.device, "--jobs", jobs)
+            rows.append([jobs, f"{seconds:.1f}", len({(row["variant"], row["seed"]) for row in epochs})])
+        self.say("### Twelve runs of 4,000 digits, 5 epochs\n\n" + table(["workers", "seconds", "runs"], rows) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--burnlab", required=True)
+    parser.add_argument("--tests")
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--scratch", default="target/gpu")
+    parser.add_argument("--output", default="benches/GPU.md")
+    parser.add_argument("--parts", default="tests,curves,speed,grid")
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    doctor = subprocess.run([arguments.burnlab, "doctor"], capture_output=True, text=True).stdout
+    lines = [line for line in doctor.splitlines() if re.match(r"burnlab|cores|cuda|vulkan", line)]
+    bench.say("# On a GPU\n\nMeasured by `just gpu` on " + time.strftime("%Y-%m-%d") + ".\n\n" +
+              "\n".join("    " + line for line in lines) + "\n")
+    for part in arguments.parts.split(","):
+        start = time.perf_counter()
+        getattr(bench, part)()
+        print(f"[{part}: {time.perf_counter() - start:.0f} s]", file=sys.stderr)
+    Path(arguments.output).write_text("\n".join(bench.page))
+
+
+main()

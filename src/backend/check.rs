@@ -1,0 +1,315 @@
+//! Whether a device computes what it should: operations with known answers, and how exact its products are.
+//!
+//! Backends have given wrong numbers without an error; a run on such a device would train on them.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::{Tensor, TensorData, activation};
+use serde::{Deserialize, Serialize};
+
+use super::faults::check_threads;
+use super::kernels::{Sliding, reshape};
+use super::{Device, TrainingBackend, Work};
+use crate::error::{Error, Problem, Result};
+
+/// As what numbers a device takes the factors of its products; sums are always of 32-bit floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32-bit floats, with 23 bits after the point.
+    F32,
+    /// What NVIDIA's tensor cores take of 32-bit floats: 10 bits.
+    Tf32,
+    /// 7 bits, or less.
+    Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        })
+    }
+}
+
+/// How exact a device's products are, as measured on products and convolutions of a common size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Precisions {
+    /// Of matrix products.
+    pub products: Precision,
+    pub convolutions: Precision,
+}
+
+impl Precisions {
+    /// Nothing is rounded before it is multiplied.
+    pub const F32: Precisions = Precisions {
+        products: Precision::F32,
+        convolutions: Precision::F32,
+    };
+}
+
+impl fmt::Display for Precisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Precisions {
+            products,
+            convolutions,
+        } = self;
+        write!(f, "products in {products}, convolutions in {convolutions}")
+    }
+}
+
+impl Device {
+    /// Compares what the device makes of small operations with what the CPU does, and measures its precision.
+    ///
+    /// Takes some seconds on a GPU whose kernels are not compiled yet.
+    ///
+    /// # Errors
+    /// A wrong answer or none, with the operation's name.
+    pub fn check(&self) -> Result<Precisions> {
+        let expected = operations::<Autodiff<Flex>>();
+        for (index, (name, expected)) in expected.iter().enumerate() {
+            let problem = |what: String| {
+                Error::run(
+                    Problem::new(format!("the device `{self}` {what}"))
+                        .hint("nothing is trained on it: update its driver, or use `--device cpu`"),
+                )
+            };
+            let work = || self.run(Operate(index));
+            let received = catch_unwind(AssertUnwindSafe(work))
+                .map_err(|panic| problem(format!("cannot compute {name}: {}", message(&*panic))))?;
+            check_threads()
+                .map_err(|error| problem(format!("cannot compute {name}: {}", first(&error))))?;
+            if let Some(wrong) = wrong(&received, &expected(&Default::default())) {
+                return Err(problem(format!("computes {name} wrongly: {wrong}")));
+            }
+        }
+        Ok(self.run(Measure))
+    }
+}
+
+fn first(error: &Error) -> String {
+    let problem = error.problems.first();
+    problem.map_or_else(String::new, |problem| problem.message.clone())
+}
+
+/// The text of a caught panic.
+pub fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+fn wrong(received: &[f32], expected: &[f32]) -> Option<String> {
+    if received.len() != expected.len() {
+        let (received, expected) = (received.len(), expected.len());
+        return Some(format!("{received} values instead of {expected}"));
+    }
+    let agrees = |(r, e): (&f32, &f32)| (r - e).abs() <= 1e-3 * e.abs().max(1.0);
+    let place = received
+        .iter()
+        .zip(expected)
+        .position(|pair| !agrees(pair))?;
+    Some(format!(
+        "value {place} is {} instead of {}",
+        received[place], expected[place]
+    ))
+}
+
+struct Operate(usize);
+
+impl Work for Operate {
+    type Output = Vec<f32>;
+
+    fn run<B: TrainingBackend>(self, device: B::Device) -> Vec<f32> {
+        operations::<B>()[self.0].1(&device)
+    }
+}
+
+type Operation<B> = (
+    &'static str,
+    fn(&<B as burn::tensor::backend::BackendTypes>::Device) -> Vec<f32>,
+);
+
+/// What is computed, by the name it has in errors. The inputs are small whole numbers, which every precision holds.
+fn operations<B: TrainingBackend>() -> Vec<Operation<B>> {
+    vec![
+        ("a matrix product", |device| {
+            let y = whole::<B, 2>([37, 64], device).matmul(whole([64, 29], device));
+            values(y)
+        }),
+        ("a sum", |device| {
+            let x = whole::<B, 3>([7, 300, 9], device);
+            let sums = [
+                x.clone().sum_dim(1).sum(),
+                x.clone().sum_dim(2).sum(),
+                x.sum(),
+            ];
+            values(Tensor::cat(sums.to_vec(), 0))
+        }),
+        ("a mean", |device| {
+            values(whole::<B, 3>([5, 33, 65], device).mean_dim(2))
+        }),
+        ("a reshaped transposed tensor", |device| {
+            let x = whole::<B, 3>([8, 20, 1], device).swap_dims(0, 1);
+            values(reshape(x, [20, 8, 1, 1]))
+        }),
+        ("a convolution", |device| convolved::<B>(3, 1, device)),
+        ("a convolution with stride 2", |device| {
+            convolved::<B>(3, 2, device)
+        }),
+        ("a convolution whose stride is above its kernel", |device| {
+            convolved::<B>(1, 2, device)
+        }),
+        ("a transposed convolution", |device| {
+            let (x, weight) = (whole([3, 4, 5, 5], device), whole([4, 6, 3, 3], device));
+            let y = B::convolve2d_transpose(x, weight, None, [10, 10], sliding(2));
+            values(y)
+        }),
+        ("max pooling", |device| {
+            let x = whole::<B, 4>([2, 3, 9, 9], device).require_grad();
+            let y = max_pool2d(x.clone(), [3, 3], [2, 2], [0, 0], [1, 1], false);
+            with_gradients(y, &[x])
+        }),
+        ("a normalization", |device| {
+            let x = whole::<B, 3>([8, 20, 1], device).require_grad();
+            let y = B::standardize(x.clone(), 1e-3).values;
+            with_gradients(y * whole([8, 20, 1], device), &[x])
+        }),
+        ("an activation function", |device| {
+            let x = whole::<B, 2>([5, 7], device) / 4.0;
+            let logs = (x.clone() * x.clone() + 1.0).log();
+            let softmax = activation::log_softmax(x.clone(), 1);
+            let sum = x.clone().exp() + x.clone().tanh() + activation::sigmoid(x.clone());
+            values(sum + logs + softmax + activation::relu(x))
+        }),
+    ]
+}
+
+fn sliding(stride: usize) -> Sliding {
+    Sliding {
+        stride: [stride; 2],
+        before: [1, 1],
+        after: [1, 1],
+        dilation: [1, 1],
+        groups: 1,
+    }
+}
+
+/// A convolution's outputs and the gradients of its images, filters and bias.
+fn convolved<B: TrainingBackend>(kernel: usize, stride: usize, device: &B::Device) -> Vec<f32> {
+    let x = whole::<B, 4>([3, 4, 9, 9], device).require_grad();
+    let weight = whole::<B, 4>([6, 4, kernel, kernel], device).require_grad();
+    let bias = whole::<B, 1>([6], device).require_grad();
+    let y = B::convolve2d(
+        x.clone(),
+        weight.clone(),
+        Some(bias.clone()),
+        sliding(stride),
+    );
+    let gradients = y.clone().sum().backward();
+    let mut all = values(y);
+    all.extend(values(x.grad(&gradients).expect("a gradient")));
+    all.extend(values(weight.grad(&gradients).expect("a gradient")));
+    all.extend(values(bias.grad(&gradients).expect("a gradient")));
+    all
+}
+
+/// The values, and the gradients of these inputs.
+fn with_gradients<B: AutodiffBackend, const D: usize>(
+    y: Tensor<B, D>,
+    inputs: &[Tensor<B, D>],
+) -> Vec<f32> {
+    let gradients = y.clone().sum().backward();
+    let of_inputs = inputs
+        .iter()
+        .flat_map(|x| values(x.grad(&gradients).expect("a gradient")));
+    let of_inputs: Vec<f32> = of_inputs.collect();
+    [values(y), of_inputs].concat()
+}
+
+fn values<B: burn::tensor::backend::Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Whole numbers from -3 to 3 without an obvious order.
+fn whole<B: burn::tensor::backend::Backend, const D: usize>(
+    shape: [usize; D],
+    device: &B::Device,
+) -> Tensor<B, D> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|i| (i * 7919 % 1009 % 7) as f32 - 3.0)
+        .collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+struct Measure;
+
+impl Work for Measure {
+    type Output = Precisions;
+
+    /// Products by one of `1 + 2^-bits`: what does not have so many bits after the point takes it for one.
+    fn run<B: TrainingBackend>(self, device: B::Device) -> Precisions {
+        let keeps = |mean: f64, bits: i32| (mean - 1.0) > 0.5 * 2f64.powi(-bits);
+        let of = |mean: &dyn Fn(f64) -> f64| {
+            if keeps(mean(2f64.powi(-12)), 12) {
+                Precision::F32
+            } else if keeps(mean(2f64.powi(-9)), 9) {
+                Precision::Tf32
+            } else {
+                Precision::Bf16
+            }
+        };
+        let mean = |y: Tensor<B, 1>, factors: usize| {
+            y.into_data().iter::<f64>().next().unwrap_or_default() / factors as f64
+        };
+        let products = of(&|above: f64| {
+            let x = Tensor::<B, 2>::full([512, 512], 1.0 + above, &device);
+            let y = x.matmul(Tensor::ones([512, 512], &device));
+            mean(y.slice([0..1, 0..1]).sum(), 512)
+        });
+        let convolutions = of(&|above: f64| {
+            let x = Tensor::<B, 4>::full([32, 64, 18, 18], 1.0 + above, &device);
+            let y = B::convolve2d(x, Tensor::ones([64, 64, 3, 3], &device), None, sliding(1));
+            mean(y.slice([0..1, 0..1, 8..9, 8..9]).sum(), 64 * 9)
+        });
+        Precisions {
+            products,
+            convolutions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::testing::test_device;
+
+    #[test]
+    fn a_device_that_computes_rightly_passes() {
+        let found = test_device().check().unwrap();
+        if test_device().is_cpu() {
+            assert_eq!(found.to_string(), "products in f32, convolutions in f32");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_its_place() {
+        assert_eq!(wrong(&[1.0, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(
+            wrong(&[1.0, 0.0], &[1.0, 2.0]).unwrap(),
+            "value 1 is 0 instead of 2"
+        );
+        assert_eq!(
+            wrong(&[f32::NAN], &[1.0]).unwrap(),
+            "value 0 is NaN instead of 1"
+        );
+        assert_eq!(wrong(&[], &[1.0]).unwrap(), "0 values instead of 1");
+    }
+}
