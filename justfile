@@ -35,6 +35,19 @@ peers: _python
     {{venv}}/bin/python -c "import torch" 2>/dev/null || bash tests/peers/install {{venv}} --torch
     bash tests/peers/run {{venv}}
 
+# On a machine with a GPU: tests, curves and times on it, into benches/GPU.md
+gpu DEVICE="cuda:0" FEATURES="cuda":
+    cargo build --release --features {{FEATURES}}
+    python3 benches/gpu/run.py --device {{DEVICE}} --burnlab target/release/burnlab --tests "$(just _tests {{FEATURES}})"
+
+# Without a GPU: compile the kernels of all layers, losses and optimizers for NVIDIA's architectures
+gpu-compile *ARCHITECTURES:
+    tests/gpu/compile "$(just _tests cuda)" {{ARCHITECTURES}}
+
+# The program of the unit tests, built with a feature
+_tests FEATURES:
+    @cargo test --release --lib --no-run --features {{FEATURES}} 2>&1 | tee /dev/stderr | grep -o 'target/release/deps/burnlab-[0-9a-f]*'
+
 # All that CI does
 ci:
     bash .ci/run

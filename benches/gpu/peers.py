@@ -1,6 +1,6 @@
-"""The networks of this folder as a user of PyTorch would write them: seconds an epoch on the GPU, as JSON.
+"""The networks of this folder as a user of PyTorch would write them: seconds an epoch on the GPU, as lines of JSON.
 
-    python3 peers.py MNIST_FOLDER
+    python3 peers.py MNIST_FOLDER [FORM...]        eager, compiled, graphs; all unless said
 
 Each in eager form, compiled, and compiled with CUDA graphs. The data lies on the GPU and batches are gathered
 there, as burnlab does. Products are what PyTorch makes of them by default (f32), convolutions too (tf32).
@@ -140,7 +140,7 @@ def epochs(make, loss_of, optimizer_of, x, y, batch, form):
     return statistics.median(seconds[1:])
 
 
-def main(folder):
+def main(folder, *forms):
     digits, labels = mnist(folder, 60000)
     random = torch.rand(12800, 3, 32, 32, device=DEVICE)
     classes = torch.randint(0, 10, (12800,), device=DEVICE)
@@ -150,15 +150,15 @@ def main(folder):
         "resnet-20": (resnet_20, classify, sgd, random, classes, 128),
         "vae": (Vae, reconstruct, adam, digits, labels, 150),
     }
-    found = {"torch": torch.__version__}
-    for name, work in works.items():
-        found[name] = {}
-        for form in ("eager", "compiled", "graphs"):
+    found = {"torch": torch.__version__, **{name: {} for name in works}}
+    for form in forms or ("eager", "graphs", "compiled"):
+        for name, work in works.items():
             try:
                 found[name][form] = epochs(*work, form)
             except Exception as error:  # a compiler that is not there, say
                 print(f"{name}, {form}: {error}"[:300], file=sys.stderr)
-    print(json.dumps(found))
+            # So far: compiling takes minutes, and whoever waits may not wait for all.
+            print(json.dumps(found), flush=True)
 
 
 main(*sys.argv[1:])

@@ -39,6 +39,7 @@ class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
         self.results = Path(arguments.scratch)
+        self.results.mkdir(parents=True, exist_ok=True)
         self.page = []
 
     def say(self, text):
@@ -53,7 +54,11 @@ class Bench:
         command = [self.arguments.burnlab, "run", str(file), "--device", device, "--results", str(results), "--quiet",
                    "--fresh", *options]
         start = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=self.arguments.limit)
+        except subprocess.TimeoutExpired:
+            print(f"{name} on {device}: not done after {self.arguments.limit} s", file=sys.stderr)
+            return float("nan"), []
         seconds = time.perf_counter() - start
         tables = list(results.rglob("epochs.csv"))
         tables = [path for path in tables if path.parent.name != "runs" and (path.parent / "summary.csv").exists()]
@@ -74,7 +79,6 @@ class Bench:
         start = time.perf_counter()
         done = subprocess.run([self.arguments.tests, "--test-threads", "4", *names], env=environment,
                               capture_output=True, text=True, timeout=500)
-        Path(self.arguments.scratch).mkdir(parents=True, exist_ok=True)
         (self.results / "tests.log").write_text(done.stdout + done.stderr)
         failed = re.findall(r"^test (\S+) \.\.\. FAILED", done.stdout, re.M)
         passed = len(re.findall(r"^test \S+ \.\.\. ok", done.stdout, re.M))
@@ -97,11 +101,15 @@ class Bench:
     def speed(self):
         peers = {}
         try:
-            done = subprocess.run([sys.executable, str(HERE / "peers.py"), "data/mnist"], capture_output=True, text=True,
-                                  timeout=400)
-            print(done.stderr[-2000:], file=sys.stderr)
-            peers = json.loads(done.stdout.splitlines()[-1])
-        except (subprocess.SubprocessError, IndexError, ValueError) as error:
+            command = [sys.executable, str(HERE / "peers.py"), "data/mnist", *self.arguments.forms.split(",")]
+            with open(self.results / "peers.json", "w+") as out:
+                try:
+                    subprocess.run(command, stdout=out, timeout=self.arguments.peers_limit)
+                except subprocess.TimeoutExpired:
+                    print("PyTorch: not all in time", file=sys.stderr)
+                out.seek(0)
+                peers = json.loads(out.read().splitlines()[-1])
+        except (OSError, IndexError, ValueError) as error:
             print(f"no PyTorch: {error}", file=sys.stderr)
         rows = []
         for name, what in WORKS.items():
@@ -131,9 +139,12 @@ def main():
     parser.add_argument("--burnlab", required=True)
     parser.add_argument("--tests")
     parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--limit", type=float, default=300, help="seconds of one run")
     parser.add_argument("--scratch", default="target/gpu")
     parser.add_argument("--output", default="benches/GPU.md")
     parser.add_argument("--parts", default="tests,curves,speed,grid")
+    parser.add_argument("--forms", default="eager,graphs,compiled", help="of PyTorch")
+    parser.add_argument("--peers-limit", type=float, default=400, help="seconds of all of PyTorch")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     doctor = subprocess.run([arguments.burnlab, "doctor"], capture_output=True, text=True).stdout
@@ -144,7 +155,7 @@ def main():
         start = time.perf_counter()
         getattr(bench, part)()
         print(f"[{part}: {time.perf_counter() - start:.0f} s]", file=sys.stderr)
-    Path(arguments.output).write_text("\n".join(bench.page))
+        Path(arguments.output).write_text("\n".join(bench.page))
 
 
 main()

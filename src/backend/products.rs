@@ -1,17 +1,21 @@
 //! Convolutions as matrix products, of Burn's own operations: what GPUs do.
 //!
 //! Burn's cube backends have one convolution that is right for all shapes and needs no tuning, and its gradient
-//! of the filters is slower than the forward pass by a factor of hundreds. A product is fast everywhere. All is
-//! laid out by channels, `[channels, batch, height, width]`, so that a batch is one product.
+//! of the filters is slower than the forward pass by a factor of hundreds. Products are fast everywhere, if there
+//! are many of them: an image is one (or a part of the batch, where filters are large), and the gradient of the
+//! filters is the sum of theirs.
 
 use std::ops::Range;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Slice, Tensor};
 
-use super::kernels::{Sliding, reshape};
+use super::kernels::{Sliding, fit, reshape};
 
-/// [`Kernels::convolve2d`](super::Kernels::convolve2d): windows of the images, then a product.
+/// Values that the filters' gradients of all parts of a batch may have together: 256 MiB.
+const MOST: usize = 1 << 26;
+
+/// [`Kernels::convolve2d`](super::Kernels::convolve2d): windows of the images, then products.
 pub(super) fn convolve2d<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -22,21 +26,21 @@ pub(super) fn convolve2d<B: Backend>(
     let [filters, seen, rows, columns] = weight.dims();
     let down = sliding.outputs(0, height, rows);
     let across = sliding.outputs(1, width, columns);
-    let groups = sliding.groups;
+    let (groups, depth) = (sliding.groups, seen * rows * columns);
+    let parts = parts_of(batch, filters * depth);
+    let images = batch / parts;
 
-    let x = padded(by_channels(x), sliding);
+    let x = padded(in_parts(x, parts), sliding);
     let windows = unfolded(x, [rows, columns], [down, across], sliding);
-    let windows = reshape(
-        windows,
-        [groups, seen * rows * columns, batch * down * across],
-    );
-    let weight = reshape(weight, [groups, filters / groups, seen * rows * columns]);
-    let y = reshape(weight.matmul(windows), [filters, batch, down, across]);
-    by_channels(with_bias(y, bias))
+    let windows = reshape(windows, [parts, groups, depth, images * down * across]);
+    let weight = reshape(weight, [1, groups, filters / groups, depth]);
+    let y = weight.matmul(windows);
+    let y = joined(reshape(y, [parts * filters, images, down, across]), parts);
+    with_bias(y, bias)
 }
 
-/// [`Kernels::convolve2d_transpose`](super::Kernels::convolve2d_transpose): a product, whose results are added where
-/// their windows stand.
+/// [`Kernels::convolve2d_transpose`](super::Kernels::convolve2d_transpose): products, whose results are added where their
+/// windows stand.
 pub(super) fn convolve2d_transpose<B: Backend>(
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -46,33 +50,60 @@ pub(super) fn convolve2d_transpose<B: Backend>(
 ) -> Tensor<B, 4> {
     let [batch, channels, height, width] = x.dims();
     let [_, made, rows, columns] = weight.dims();
-    let groups = sliding.groups;
+    let (groups, depth) = (sliding.groups, made * rows * columns);
+    let parts = parts_of(batch, channels * depth);
+    let images = batch / parts;
+
+    let x = in_parts(x, parts);
     let x = reshape(
-        by_channels(x),
-        [groups, channels / groups, batch * height * width],
+        x,
+        [parts, groups, channels / groups, images * height * width],
     );
-    let weight = reshape(weight, [groups, channels / groups, made * rows * columns]);
-    let windows = weight.swap_dims(1, 2).matmul(x);
+    let weight = reshape(weight, [1, groups, channels / groups, depth]);
+    let windows = weight.swap_dims(2, 3).matmul(x);
+    let filters = groups * made;
     let windows = reshape(
         windows,
-        [groups * made, rows, columns, batch, height, width],
+        [parts * filters, rows, columns, images, height, width],
     );
-    let y = folded(windows, sliding);
-    let y = super::kernels::fit(y, sliding.before, size);
-    by_channels(with_bias(y, bias))
+    let y = fit(folded(windows, sliding), sliding.before, size);
+    with_bias(joined(y, parts), bias)
 }
 
-/// Images to channels and back: the first two axes change places.
-fn by_channels<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    x.swap_dims(0, 1)
+/// In how many equal parts a batch goes through filters of so many values.
+fn parts_of(batch: usize, values: usize) -> usize {
+    let fits = |parts: &usize| batch.is_multiple_of(*parts) && parts * values <= MOST;
+    (1..=batch).rev().find(fits).unwrap_or(1)
 }
 
-/// Adds a number to each of `[channels, batch, height, width]`.
+/// `[batch, channels, height, width]` to `[parts * channels, batch / parts, height, width]`.
+fn in_parts<B: Backend>(x: Tensor<B, 4>, parts: usize) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    let images = batch / parts;
+    // An axis of length 1 need not move, and a device would copy all for it.
+    let x = match images {
+        1 => return reshape(x, [parts * channels, 1, height, width]),
+        _ => reshape(x, [parts, images, channels, height, width]).swap_dims(1, 2),
+    };
+    reshape(x, [parts * channels, images, height, width])
+}
+
+/// The way back.
+fn joined<B: Backend>(y: Tensor<B, 4>, parts: usize) -> Tensor<B, 4> {
+    let [all, images, height, width] = y.dims();
+    let y = match images {
+        1 => return reshape(y, [parts, all / parts, height, width]),
+        _ => reshape(y, [parts, all / parts, images, height, width]).swap_dims(1, 2),
+    };
+    reshape(y, [parts * images, all / parts, height, width])
+}
+
+/// Adds a number to each channel of `[batch, channels, height, width]`.
 fn with_bias<B: Backend>(y: Tensor<B, 4>, bias: Option<Tensor<B, 1>>) -> Tensor<B, 4> {
     match bias {
         Some(bias) => {
-            let [channels, _, _, _] = y.dims();
-            y + reshape(bias, [channels, 1, 1, 1])
+            let [_, channels, _, _] = y.dims();
+            y + reshape(bias, [1, channels, 1, 1])
         }
         None => y,
     }
@@ -214,6 +245,20 @@ mod tests {
                     "{what}: {a} against {b}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_in_parts_where_filters_are_large() {
+        assert_eq!(parts_of(100, 64 * 288), 100);
+        assert_eq!(parts_of(128, 512 * 4608), 16);
+        assert_eq!(parts_of(7, MOST), 1);
+        assert_eq!(parts_of(7, 2 * MOST), 1);
+        for parts in [1, 2, 3, 6] {
+            let x = tensor([6, 2, 3, 2], 0.37);
+            let there = in_parts(x.clone(), parts);
+            assert_eq!(there.dims(), [parts * 2, 6 / parts, 3, 2]);
+            assert_eq!(values(joined(there, parts).inner()), values(x.inner()));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Means and spreads over the seeds of a variant.
 
+use std::collections::BTreeSet;
+
 use crate::measure::metric;
 use crate::record::{RunRow, Status};
 
@@ -46,6 +48,12 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// The devices that its runs that are done were trained on, each once, by name.
+    pub fn devices(&self) -> BTreeSet<&str> {
+        let done = self.rows.iter().filter(|row| row.status == Status::Done);
+        done.filter_map(|row| row.device.as_deref()).collect()
+    }
+
     /// How many of its runs are done.
     pub fn done(&self) -> usize {
         self.rows

@@ -136,6 +136,9 @@ fn verdicts(judgements: &[Judgement]) -> (Vec<String>, Records) {
 pub fn comparison(rows: &[RunRow], judgements: &[Judgement]) -> String {
     let (header, records) = by_variant(rows);
     let mut text = draw(&header, &records, 1);
+    for line in mixed_devices(rows) {
+        text += &format!("\nwarning: {line}");
+    }
     if !judgements.is_empty() {
         let (header, records) = verdicts(judgements);
         text += "\n\n";
@@ -158,6 +161,9 @@ pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> Strin
     }
     page += "Mean ± sample standard deviation over seeds.\n\n";
     page += &markdown_table(&header, &records);
+    for line in mixed_devices(rows) {
+        page += &format!("\nWarning: {line}.\n");
+    }
     if !judgements.is_empty() {
         let (header, records) = verdicts(judgements);
         page += "\n## Claims\n\n";
@@ -184,6 +190,22 @@ fn markdown_table(header: &[String], records: &Records) -> String {
         .chain([line(&rule)])
         .chain(rows)
         .collect()
+}
+
+/// A line for every variant whose seeds were trained on different devices, whose numbers need not agree.
+fn mixed_devices(rows: &[RunRow]) -> Vec<String> {
+    let line = |group: &Group| {
+        let devices = group.devices();
+        let listed: Vec<String> = devices.iter().map(|name| format!("`{name}`")).collect();
+        (devices.len() > 1).then(|| {
+            format!(
+                "the runs of `{}` were trained on different devices: {}",
+                group.variant,
+                listed.join(", ")
+            )
+        })
+    };
+    groups(rows).iter().filter_map(line).collect()
 }
 
 /// A line for every run that failed or diverged.
@@ -243,4 +265,30 @@ pub fn plan_table(plan: &Plan, states: &[State]) -> String {
         })
         .collect();
     draw(&header, &records, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_on_different_devices_are_warned_of() {
+        let row = |variant: &str, seed, device: &str| RunRow {
+            status: Status::Done,
+            device: Some(device.to_string()),
+            ..RunRow::unfinished(variant, seed, "id", Vec::new())
+        };
+        let rows = [
+            row("plain", 0, "cpu"),
+            row("plain", 1, "cuda:0 (NVIDIA H100)"),
+            row("augmented", 0, "cpu"),
+            row("augmented", 1, "cpu"),
+        ];
+        assert_eq!(
+            mixed_devices(&rows),
+            [
+                "the runs of `plain` were trained on different devices: `cpu`, `cuda:0 (NVIDIA H100)`"
+            ]
+        );
+    }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::machine;
 use super::protocol::{Assignment, Message};
-use crate::backend::{Device, Precisions, panic_message, watch_threads};
+use crate::backend::{Device, Precisions, check_threads, panic_message, watch_threads};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -30,10 +30,17 @@ const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
     tell_last_word()?;
     watch_threads();
-    let checked = checked(device);
     let stop = Arc::new(AtomicBool::new(false));
-    for assignment in assignments(Arc::clone(&stop)) {
-        let message = match attempt(&assignment, device, &checked, catalogue, make, &stop) {
+    let assignments = assignments(Arc::clone(&stop));
+    let trainer = Trainer {
+        device,
+        checked: checked(device),
+        catalogue,
+        make,
+        stop: &stop,
+    };
+    for assignment in assignments {
+        let message = match trainer.attempt(&assignment) {
             Some(row) => Message::Ended {
                 index: assignment.index,
                 row: Box::new(row),
@@ -43,7 +50,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
             },
         };
         // A GPU that refused one run would refuse all that follow in this process.
-        if !device.is_cpu() && message.has_failed() {
+        if !device.is_cpu() && trainer.checked.is_ok() && message.has_failed() {
             start_anew(&message)?;
         }
         tell(&message)?;
@@ -127,112 +134,102 @@ fn tell(message: &Message) -> Result<()> {
         .map_err(|_| Error::run(Problem::new("the supervisor is gone")))
 }
 
-/// The run's row when it is over; `None` if it was stopped.
-fn attempt(
-    assignment: &Assignment,
-    device: &Device,
-    checked: &Result<Precisions>,
-    catalogue: &Catalogue,
-    make: MakeReporter,
-    stop: &AtomicBool,
-) -> Option<RunRow> {
-    let folder = RunFolder::new(&assignment.folder);
-    let mut row = assignment.row.clone();
-    row.device = Some(device.to_string());
-    let trained = catch_unwind(AssertUnwindSafe(|| {
-        let precisions = checked.clone()?;
-        let provenance = provenance(assignment, device, precisions);
-        train_run(
-            assignment, device, catalogue, make, &folder, &row, provenance, stop,
-        )
-    }));
-    let trained = trained.unwrap_or_else(|panic| {
-        let text = panic_message(&*panic);
-        Err(Error::bug(format!("training broke off: {text}")))
-    });
-    let epochs = folder.epochs();
-    if !epochs.is_empty() {
-        let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-        let images_per_second: f64 = epochs.iter().map(|epoch| epoch.images_per_second).sum();
-        row.seconds = Some(seconds);
-        row.images_per_second = Some(images_per_second / epochs.len() as f64);
-        row.last = epochs.last().cloned();
-    }
-    match trained {
-        Ok(Outcome::Interrupted) => return None,
-        Ok(Outcome::Done(measured)) => {
-            row.status = Status::Done;
-            row.measured = Some(*measured);
-        }
-        Ok(Outcome::Diverged { reason, .. }) => {
-            row.status = Status::Diverged;
-            row.reason = Some(reason);
-        }
-        Err(error) => {
-            row.status = Status::Failed;
-            row.reason = error
-                .problems
-                .first()
-                .map(|problem| problem.message.clone());
-            // The whole text, for whoever looks into it.
-            eprintln!("{}, seed {}: {error}", row.variant, row.seed);
-            let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
-        }
-    }
-    match folder.write_row(&row) {
-        Ok(()) if row.status != Status::Failed => train::remove_checkpoint(&folder),
-        Ok(()) => {}
-        Err(error) => {
-            row.status = Status::Failed;
-            row.reason = error
-                .problems
-                .first()
-                .map(|problem| problem.message.clone());
-        }
-    }
-    Some(row)
+/// What trains one run after another.
+struct Trainer<'a> {
+    device: &'a Device,
+    /// How exact its products are, unless it computes something wrongly: then every run fails with that.
+    checked: Result<Precisions>,
+    catalogue: &'a Catalogue,
+    make: MakeReporter<'a>,
+    stop: &'a AtomicBool,
 }
 
-fn train_run(
-    assignment: &Assignment,
-    device: &Device,
-    catalogue: &Catalogue,
-    make: MakeReporter,
-    folder: &RunFolder,
-    row: &RunRow,
-    mut provenance: Provenance,
-    stop: &AtomicBool,
-) -> Result<Outcome> {
-    folder.create()?;
-    folder.write_row(row)?;
-    let config = toml::to_string(&assignment.settings)
-        .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
-    write_atomically(&folder.file("config.toml"), config.as_bytes())?;
-    let _ = std::fs::remove_file(folder.file("error.txt"));
-    folder.write_provenance(&provenance)?;
-
-    let mut reporter = Ears {
-        own: make(assignment)?,
-        stop,
-        index: assignment.index,
-        last_progress: None,
-    };
-    let job = Job {
-        settings: &assignment.settings,
-        earlier: &assignment.earlier,
-        seed: assignment.row.seed,
-        folder,
-        device,
-        catalogue,
-        stop,
-    };
-    let outcome = train::train(&job, &mut reporter)?;
-    provenance.dataset = catalogue.checksums(&assignment.settings.data)?;
-    if !matches!(outcome, Outcome::Interrupted) {
-        provenance.end = Some(now());
+impl Trainer<'_> {
+    /// The run's row when it is over; `None` if it was stopped.
+    fn attempt(&self, assignment: &Assignment) -> Option<RunRow> {
+        let folder = RunFolder::new(&assignment.folder);
+        let mut row = assignment.row.clone();
+        row.device = Some(self.device.to_string());
+        let train = || self.train(assignment, &folder, &row);
+        let trained = catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
+            // What broke off in the device's own thread is the reason of what broke off here.
+            check_threads()?;
+            let text = panic_message(&*panic);
+            Err(Error::bug(format!("training broke off: {text}")))
+        });
+        let epochs = folder.epochs();
+        if !epochs.is_empty() {
+            let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+            let images_per_second: f64 = epochs.iter().map(|epoch| epoch.images_per_second).sum();
+            row.seconds = Some(seconds);
+            row.images_per_second = Some(images_per_second / epochs.len() as f64);
+            row.last = epochs.last().cloned();
+        }
+        match trained {
+            Ok(Outcome::Interrupted) => return None,
+            Ok(Outcome::Done(measured)) => {
+                row.status = Status::Done;
+                row.measured = Some(*measured);
+            }
+            Ok(Outcome::Diverged { reason, .. }) => {
+                row.status = Status::Diverged;
+                row.reason = Some(reason);
+            }
+            Err(error) => {
+                fail(&mut row, &error);
+                // The whole text, for whoever looks into it.
+                eprintln!("{}, seed {}: {error}", row.variant, row.seed);
+                let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
+            }
+        }
+        match folder.write_row(&row) {
+            Ok(()) if row.status != Status::Failed => train::remove_checkpoint(&folder),
+            Ok(()) => {}
+            Err(error) => fail(&mut row, &error),
+        }
+        Some(row)
     }
-    folder.write_provenance(&provenance)?;
-    Ok(outcome)
+
+    fn train(&self, assignment: &Assignment, folder: &RunFolder, row: &RunRow) -> Result<Outcome> {
+        folder.create()?;
+        folder.write_row(row)?;
+        let config = toml::to_string(&assignment.settings)
+            .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
+        write_atomically(&folder.file("config.toml"), config.as_bytes())?;
+        let _ = std::fs::remove_file(folder.file("error.txt"));
+        let precisions = self.checked.clone()?;
+        let mut provenance = provenance(assignment, self.device, precisions);
+        folder.write_provenance(&provenance)?;
+
+        let mut reporter = Ears {
+            own: (self.make)(assignment)?,
+            stop: self.stop,
+            index: assignment.index,
+            last_progress: None,
+        };
+        let job = Job {
+            settings: &assignment.settings,
+            earlier: &assignment.earlier,
+            seed: assignment.row.seed,
+            folder,
+            device: self.device,
+            catalogue: self.catalogue,
+            stop: self.stop,
+        };
+        let outcome = train::train(&job, &mut reporter)?;
+        provenance.dataset = self.catalogue.checksums(&assignment.settings.data)?;
+        if !matches!(outcome, Outcome::Interrupted) {
+            provenance.end = Some(now());
+        }
+        folder.write_provenance(&provenance)?;
+        Ok(outcome)
+    }
+}
+
+fn fail(row: &mut RunRow, error: &Error) {
+    row.status = Status::Failed;
+    let first = error.problems.first();
+    row.reason = first.map(|problem| problem.message.clone());
 }
 
 /// Hears a run, and passes what is light on to the supervisor.
