@@ -84,8 +84,8 @@ class Bench:
         passed = len(re.findall(r"^test \S+ \.\.\. ok", done.stdout, re.M))
         self.say(f"Tests of layers, losses, optimizers, networks against PyTorch and whole runs on the device: {passed} "
                  f"passed, {len(failed)} failed, in {time.perf_counter() - start:.0f} s.\n")
-        for name in failed:
-            self.say(f"- failed: `{name}`")
+        if failed:
+            self.say("".join(f"- failed: `{name}`\n" for name in failed))
 
     def curves(self):
         rows = []
