@@ -216,10 +216,6 @@ impl fmt::Display for Device {
 }
 
 /// The error of a device that this build leaves out.
-#[cfg_attr(
-    all(feature = "ndarray", feature = "cuda", feature = "vulkan"),
-    expect(dead_code, reason = "this build leaves out none")
-)]
 fn not_built_in(feature: &str) -> Error {
     Error::usage(
         Problem::new(format!("this build cannot use the device `{feature}`")).hint(format!(
