@@ -4,11 +4,15 @@
 //! holds: a weight that is no number would come out as a sound 0. As PyTorch has it, NaN stays NaN. For all
 //! other values the bits are Burn's.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, activation};
 
 /// `max(0, x)`, with a slope of 0 at 0.
 pub(super) fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    // Burn's is one pass where a mask takes two, and a sum is quicker than either.
+    if !holds_nan(&x) {
+        return activation::relu(x);
+    }
     let below = x.clone().lower_equal_elem(0.0);
     x.mask_fill(below, 0.0)
 }
@@ -59,7 +63,6 @@ mod tests {
     use super::*;
     use crate::backend::testing::test_device;
     use burn::backend::{Autodiff, Flex};
-    use burn::tensor::activation;
 
     /// Of both signs, zeros of both signs, the smallest, the largest, and the infinite.
     fn values() -> Vec<f32> {
@@ -109,6 +112,12 @@ mod tests {
             bits(x.grad(&gradients).expect("a gradient"))
         };
         assert_eq!(slopes(&relu), slopes(&activation::relu));
+        let beside_nan = |x: Tensor<Autodiff<Flex>, 1>| {
+            let nan = Tensor::from_floats([f32::NAN], &x.device());
+            let count = x.dims()[0];
+            relu(Tensor::cat(vec![x, nan], 0)).narrow(0, 0, count)
+        };
+        assert_eq!(slopes(&beside_nan), slopes(&activation::relu));
         assert_eq!(slopes(&|x| at_most(x, 6.0)), slopes(&|x| x.clamp_max(6.0)));
     }
 

@@ -18,7 +18,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, thousands};
 use crate::layers::Layer;
 use crate::record::write_atomically;
 use crate::rng::Seed;
@@ -274,9 +274,24 @@ impl WeightFile {
         let data = found
             .to_data()
             .map_err(|error| damaged(error.to_string()))?;
-        data.convert::<f32>()
+        let values: Vec<f32> = data
+            .convert::<f32>()
             .into_vec()
-            .map_err(|error| damaged(format!("{error:?}")))
+            .map_err(|error| damaged(format!("{error:?}")))?;
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(at) => {
+                let what = match values[at].is_nan() {
+                    true => "NaN",
+                    false => "infinite",
+                };
+                let all = thousands(values.len());
+                Err(damaged(format!(
+                    "value {} of {all} is {what}",
+                    thousands(at + 1)
+                )))
+            }
+        }
     }
 }
 
@@ -579,6 +594,38 @@ mod tests {
         );
         std::fs::write(&path, b"not weights").unwrap();
         assert!(network::<Flex>(SMALL, 1).load_weights(&path).is_err());
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        for (value, what) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "infinite")] {
+            let mut network = network::<Flex>(SMALL, 1);
+            network = network.map(&mut Spoil(value));
+            network.save_weights(&path).unwrap();
+            let error = self::network::<Flex>(SMALL, 1)
+                .load_weights(&path)
+                .unwrap_err();
+            let message = format!(
+                "error: cannot read the weights `conv2d_1.weight`: value 1 of 18 is {what}\n  {}",
+                path.display()
+            );
+            assert_eq!(error.to_string(), message);
+            let file = WeightFile::read(&path, Layout::Burnlab).unwrap();
+            let to = folder.path().join("exported");
+            let exported = export(&file, &planned(SMALL).tensors(10), Layout::Pytorch, &to);
+            assert!(exported.is_err() && !to.exists());
+        }
+    }
+
+    /// Makes this of every weight.
+    struct Spoil(f32);
+
+    impl<B: Backend> ModuleMapper<B> for Spoil {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|tensor| tensor.full_like(self.0))
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
-use super::row::{EpochRow, Measured, Provenance, RunRow};
+use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
@@ -70,9 +70,12 @@ impl RunFolder {
         }
     }
 
-    /// The run's row as it last stood; `None` if there is none or it cannot be read.
+    /// The run's row as it last stood; `None` if there is none, it cannot be read, or it says done and lacks
+    /// what was measured.
     pub fn row(&self) -> Option<RunRow> {
-        self.read("run.json")
+        let row: RunRow = self.read("run.json")?;
+        let is_whole = row.status != Status::Done || row.measured.is_some();
+        is_whole.then_some(row)
     }
 
     pub fn write_row(&self, row: &RunRow) -> Result<()> {
@@ -149,5 +152,50 @@ impl RunFolder {
             )
         })?;
         write_atomically(&self.file(name), &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, RunFolder) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        (dir, folder)
+    }
+
+    #[test]
+    fn a_row_that_is_done_without_its_metrics_is_no_row() {
+        let (_dir, folder) = folder();
+        let mut row = RunRow::unfinished("plain", 0, "id", Vec::new());
+        for (status, is_whole) in [
+            (Status::Unfinished, true),
+            (Status::Failed, true),
+            (Status::Diverged, true),
+            (Status::Done, false),
+        ] {
+            row.status = status;
+            folder.write_row(&row).unwrap();
+            assert_eq!(folder.row().is_some(), is_whole, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_without_a_rate_is_read_again() {
+        let (_dir, folder) = folder();
+        let row = EpochRow {
+            epoch: 1,
+            step: 1,
+            stage: None,
+            train: Default::default(),
+            validation: None,
+            learning_rate: 0.1,
+            gradient_norm: None,
+            seconds: 0.0,
+            images_per_second: None,
+        };
+        folder.write_epochs(std::slice::from_ref(&row)).unwrap();
+        assert_eq!(folder.epochs(), [row]);
     }
 }

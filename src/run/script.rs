@@ -212,7 +212,7 @@ fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
     row.reason = reason;
     row.last = epochs.last().cloned();
     row.seconds = (!epochs.is_empty()).then(|| epochs.iter().map(|row| row.seconds).sum());
-    row.images_per_second = row.last.as_ref().map(|last| last.images_per_second);
+    row.images_per_second = row.last.as_ref().and_then(|last| last.images_per_second);
     let is_done = row.status == Status::Done;
     row.measured = row
         .last
@@ -240,7 +240,7 @@ fn row(epoch: usize, loss: f64) -> EpochRow {
         learning_rate: 0.1,
         gradient_norm: None,
         seconds: 0.5,
-        images_per_second: 100.0,
+        images_per_second: Some(100.0),
     }
 }
 

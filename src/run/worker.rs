@@ -153,9 +153,11 @@ fn attempt(
     let epochs = folder.epochs();
     if !epochs.is_empty() {
         let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-        let images_per_second: f64 = epochs.iter().map(|epoch| epoch.images_per_second).sum();
+        let rates = epochs.iter().filter_map(|epoch| epoch.images_per_second);
+        let rates: Vec<f64> = rates.collect();
         row.seconds = Some(seconds);
-        row.images_per_second = Some(images_per_second / epochs.len() as f64);
+        row.images_per_second =
+            (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
         row.last = epochs.last().cloned();
     }
     match trained {
