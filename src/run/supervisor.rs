@@ -402,6 +402,7 @@ impl Supervisor<'_, '_> {
             index,
             row: run.unfinished(),
             settings: self.settings(run),
+            digest: run.digest.clone(),
             earlier: self.earlier(run),
             images: run.images,
             experiment: self.plan.name.clone(),

@@ -212,6 +212,12 @@ fn train_run(
     write_atomically(&folder.file("config.toml"), config.as_bytes())?;
     let _ = std::fs::remove_file(folder.file("error.txt"));
     folder.write_provenance(&provenance)?;
+    let dataset = &assignment.settings.data.dataset;
+    if catalogue.digest(dataset)? != assignment.digest {
+        let message = format!("the images of `{dataset}` have changed since the run was planned");
+        let problem = Problem::new(message).hint("`burnlab run` again trains on them as they are");
+        return Err(Error::data(problem));
+    }
 
     let mut reporter = Ears {
         own: make(assignment)?,
@@ -308,5 +314,89 @@ fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) 
         threads: assignment.threads,
         start: now(),
         end: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{GrayImage, Luma};
+
+    use super::*;
+    use crate::data::Folders;
+    use crate::plan::Plan;
+    use crate::spec::Overrides;
+
+    struct Deaf;
+
+    impl Reporter for Deaf {
+        fn hear(&mut self, _: &Event) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_run_is_not_trained_on_other_data_than_it_was_planned_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = |class: &str, index: u8| {
+            let path = dir.path().join(format!("data/{class}/{index}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let value = index + if class == "a" { 0 } else { 200 };
+            GrayImage::from_pixel(2, 2, Luma([value]))
+                .save(path)
+                .unwrap();
+        };
+        for index in 0..5 {
+            image("a", index);
+            image("b", index);
+        }
+        let file = dir.path().join("x.toml");
+        let text = format!(
+            "data.dataset.folder = '{}'\nmodel.classifier.layers = ['flatten', {{ dense = {{ units = 'classes' }} }}]\n\
+             train.epochs = 1",
+            dir.path().join("data").display()
+        );
+        fs::write(&file, text).unwrap();
+        let catalogue = || Catalogue::new(Folders::only("none"));
+        let plan = Plan::make(&file, &Overrides::default(), &catalogue()).unwrap();
+        let run = &plan.runs[0];
+        let assignment = Assignment {
+            index: 0,
+            row: run.unfinished(),
+            settings: run.settings.as_ref().clone(),
+            digest: run.digest.clone(),
+            earlier: Vec::new(),
+            images: run.images,
+            experiment: plan.name.clone(),
+            folder: dir.path().join("run"),
+            tensorboard: dir.path().join("tensorboard"),
+            threads: 1,
+        };
+        let attempt = || {
+            let make = |_: &Assignment| -> Result<Box<dyn Reporter>> { Ok(Box::new(Deaf)) };
+            let (device, stop) = (Device::cpu(), AtomicBool::new(false));
+            let precisions = Ok(Precisions::F32);
+            attempt(
+                &assignment,
+                &device,
+                &precisions,
+                &catalogue(),
+                &make,
+                &stop,
+            )
+            .unwrap()
+        };
+        let row = attempt();
+        assert_eq!((row.status, row.reason), (Status::Done, None));
+        image("a", 77);
+        let row = attempt();
+        let reason = format!(
+            "the images of `{}` have changed since the run was planned",
+            dir.path().join("data").display()
+        );
+        assert_eq!((row.status, row.reason), (Status::Failed, Some(reason)));
+        let again = Plan::make(&file, &Overrides::default(), &catalogue()).unwrap();
+        assert_ne!(again.runs[0].id, run.id);
     }
 }
