@@ -170,12 +170,18 @@ impl Catalogue {
         }
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
-        let flaws = split_flaws(fields, &train, &facts.classes);
+        let mut flaws = split_flaws(fields, &train, &facts.classes);
         let train = train.keep(&fields.trained(facts.classes.len()));
         facts.test = match &fields.classes {
             Classes::All => labels.test.len(),
             some => Pool::of(&labels.test, some).len(),
         };
+        if facts.test == 0 {
+            flaws.push(Flaw::new(
+                "classes",
+                "the test set has no image of these classes",
+            ));
+        }
         facts.validation = fields.validation.of(train.len()).min(train.len());
         if flaws.is_empty() && !facts.absent {
             let test = Pool::of(&labels.test, &fields.classes);

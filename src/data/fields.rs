@@ -643,7 +643,7 @@ mod tests {
         );
         assert_eq!(
             wrong("dataset = 'mnist'\nclasses = []"),
-            "invalid length 0, expected \"all\", or class ids as [0, 1, 7]"
+            "invalid length 0, expected \"all\", or class ids as [0, 1, 7], or names"
         );
     }
 

@@ -498,7 +498,7 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
                 new.set_require_grad(old.is_require_grad())
             }
             Err(error) => {
-                self.failure = Some(error);
+                self.failure.get_or_insert(error);
                 old
             }
         };

@@ -137,7 +137,7 @@ fn classes_may_be_named_and_numbers_of_folders_are_names() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("has no class `dig`"), "{}", ended.err);
     assert!(
-        ended.err.contains("hint: did you mean `dog`?"),
+        ended.err.contains("hint: known here: `cat` and `dog`"),
         "{}",
         ended.err
     );
@@ -181,4 +181,28 @@ fn a_class_that_is_not_validated_is_named() {
     let ended = lab.burnlab(&["check", file, "--set", "data.validation=0.25"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(!ended.out.contains("note:"), "{}", ended.out);
+}
+
+#[test]
+fn classes_without_a_test_image_are_told_by_check() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "classes = [\"b\"]");
+    for image in [
+        "train/a/0",
+        "train/a/1",
+        "train/b/0",
+        "train/b/1",
+        "test/a/0",
+    ] {
+        gray(&lab.path().join(format!("parts/{image}.png")), 7);
+    }
+    let data = format!("data.dataset.folder={}", lab.path().join("parts").display());
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["check", file, "--set", &data]);
+    assert_eq!(ended.code, 2);
+    let message = "error: the test set has no image of these classes\n";
+    assert!(ended.err.starts_with(message), "{}", ended.err);
+    let both = lab.burnlab(&["check", file, "--set", &data, "--set", "data.classes=all"]);
+    let note = "note: class `b` is trained on, but the test set has no image of it";
+    assert!(both.out.contains(note), "{}{}", both.out, both.err);
 }
