@@ -37,6 +37,8 @@ pub enum Message {
     Event { index: usize, event: Event },
     /// The run is over. The worker is free.
     Ended { index: usize, row: Box<RunRow> },
+    /// What was handed over cannot be read. The worker is free.
+    Refused { reason: String },
     /// The run was stopped from outside and can be resumed.
     Stopped { index: usize },
 }

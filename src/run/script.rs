@@ -35,6 +35,8 @@ pub enum Ending {
     Done,
     Diverges,
     Fails(&'static str),
+    /// The worker says that it cannot read what it was given.
+    Refuses(&'static str),
     /// The worker dies.
     Dies,
     /// The next epoch takes so long that only being told to stop ends it.
@@ -124,6 +126,9 @@ impl Worker for Actor {
                 index: assignment.index,
                 row: Box::new(row),
             }),
+            Ending::Refuses(reason) => self.say(&Message::Refused {
+                reason: reason.to_string(),
+            }),
             Ending::Dies => self.end(),
             ending => self.at = Some((assignment.index, ending)),
         }
@@ -196,7 +201,7 @@ impl Actor {
 /// Fills in the row of a run; whether it is over.
 fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
     let reason = match script.ending {
-        Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
+        Ending::Refuses(_) | Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
         Ending::Done => None,
         Ending::Diverges => {
             let epoch = epochs.len() + 1;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use super::machine;
 use super::protocol::{Assignment, Message};
 use crate::backend::{Device, Precisions, panic_message, watch_threads};
@@ -19,6 +21,9 @@ use crate::train::{self, Job, Outcome};
 
 /// Makes those who want to hear a run in the worker's own process.
 pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>;
+
+/// Bytes of stack for reading runs, taken only as they are needed.
+const DEEP: usize = 1 << 28;
 
 /// Where a worker that is started anew finds what is still to be said.
 const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
@@ -32,7 +37,14 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     watch_threads();
     let checked = checked(device);
     let stop = Arc::new(AtomicBool::new(false));
-    for assignment in assignments(Arc::clone(&stop)) {
+    for assignment in assignments(Arc::clone(&stop))? {
+        let assignment = match assignment {
+            Ok(assignment) => assignment,
+            Err(reason) => {
+                tell(&Message::Refused { reason })?;
+                continue;
+            }
+        };
         let message = match attempt(&assignment, device, &checked, catalogue, make, &stop) {
             Some(row) => Message::Ended {
                 index: assignment.index,
@@ -69,7 +81,7 @@ fn start_anew(message: &Message) -> Result<()> {
         .args(arguments)
         .env(LAST_WORD, line)
         .exec();
-    eprintln!("cannot start the worker anew: {error}");
+    log(&format!("cannot start the worker anew: {error}"));
     Ok(())
 }
 
@@ -95,27 +107,40 @@ fn checked(device: &Device) -> Result<Precisions> {
     }
 }
 
+/// A run, or why it cannot be read.
+type Read = std::result::Result<Assignment, String>;
+
 /// Lines from the supervisor. When they end, so shall the run at hand.
-fn assignments(stop: Arc<AtomicBool>) -> Receiver<Assignment> {
+fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
     let (send, receive) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin()
-            .lock()
-            .lines()
-            .map_while(std::io::Result::ok)
-        {
-            match serde_json::from_str(&line) {
-                Ok(assignment) => {
-                    if send.send(assignment).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => eprintln!("error: cannot read an assignment: {error}"),
+    let listen = move || {
+        let lines = std::io::stdin().lock().lines();
+        for line in lines.map_while(std::io::Result::ok) {
+            if send.send(assignment(&line)).is_err() {
+                return;
             }
         }
         stop.store(true, Ordering::Relaxed);
-    });
-    receive
+    };
+    let listener = std::thread::Builder::new().stack_size(DEEP);
+    listener.spawn(listen).map_err(|error| {
+        let reason = crate::error::io_reason(&error);
+        Error::run(Problem::new(format!("cannot listen for runs: {reason}")))
+    })?;
+    Ok(receive)
+}
+
+/// Blocks may be nested as deep as the stack of [`DEEP`] holds, which is deeper than files are.
+fn assignment(line: &str) -> Read {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    reader.disable_recursion_limit();
+    Assignment::deserialize(&mut reader)
+        .map_err(|error| format!("the worker cannot read its assignment: {error}"))
+}
+
+/// For whoever looks into it; a log that cannot be written is no reason to stop.
+fn log(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn tell(message: &Message) -> Result<()> {
@@ -177,7 +202,7 @@ fn attempt(
                 .first()
                 .map(|problem| problem.message.clone());
             // The whole text, for whoever looks into it.
-            eprintln!("{}, seed {}: {error}", row.variant, row.seed);
+            log(&format!("{}, seed {}: {error}", row.variant, row.seed));
             let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
         }
     }
@@ -334,6 +359,16 @@ mod tests {
         fn hear(&mut self, _: &Event) -> Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_reason() {
+        let reason = assignment("{\"index\": -1}").unwrap_err();
+        assert!(
+            reason
+                .starts_with("the worker cannot read its assignment: invalid value: integer `-1`"),
+            "{reason}"
+        );
     }
 
     #[test]
