@@ -23,6 +23,11 @@ use crate::layers::Layer;
 use crate::record::write_atomically;
 use crate::rng::Seed;
 
+/// The metadata of a file that tells the SHA-256 of its tensors' bytes, in hexadecimal.
+const SUM: &str = "sha256";
+/// What stands there until they are known.
+const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// A tensor's name, `conv2d_1/weight`, and all its values.
 pub type NamedValues = (String, Vec<f32>);
 
@@ -111,13 +116,14 @@ impl<B: Backend> Network<B> {
         // Several entries would be written in an order that changes from run to run.
         let mut store = SafetensorsStore::from_bytes(None)
             .clear_metadata()
-            .metadata("producer", "burnlab")
+            .metadata(SUM, NO_SUM)
             .skip_enum_variants(true)
             .remap(names);
-        let bytes = store
+        let mut bytes = store
             .collect_from(self)
             .and_then(|()| store.get_bytes())
             .map_err(|error| Error::bug(format!("cannot write the weights: {error}")))?;
+        put_sum(&mut bytes);
         write_atomically(path, &bytes)
     }
 
@@ -213,7 +219,12 @@ impl WeightFile {
     pub fn read(path: &Path, layout: Layout) -> Result<Self> {
         let bytes = fs::read(path)
             .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
-        let sha256 = Sha256::digest(&bytes);
+        let sha256 = hex(&Sha256::digest(&bytes));
+        if !is_as_written(&bytes) {
+            let message =
+                "the weights are damaged: their SHA-256 is not the one that the file tells";
+            return Err(Error::data(Problem::new(message).at_file(path)));
+        }
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
         let found = store.get_all_snapshots().map_err(|error| {
             let problem = Problem::new(format!("cannot read the weights: {error}"));
@@ -227,7 +238,7 @@ impl WeightFile {
             path: path.to_path_buf(),
             layout,
             found: found.clone(),
-            sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256,
         })
     }
 
@@ -293,6 +304,39 @@ impl WeightFile {
             }
         }
     }
+}
+
+fn hex(sum: &[u8]) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The header of a safetensors file, behind its length, and the bytes of its tensors.
+fn header_and_tensors(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
+/// Writes the sum of a file's tensors where its header has room for it.
+fn put_sum(file: &mut [u8]) {
+    let Some((header, tensors)) = header_and_tensors(file) else {
+        return;
+    };
+    let sum = hex(&Sha256::digest(tensors));
+    let room = header.windows(NO_SUM.len());
+    let at = room.into_iter().position(|text| text == NO_SUM.as_bytes());
+    if let Some(at) = at {
+        file[8 + at..8 + at + sum.len()].copy_from_slice(sum.as_bytes());
+    }
+}
+
+/// Whether the tensors have the sum that the file tells, if it tells one.
+fn is_as_written(file: &[u8]) -> bool {
+    let Some((header, tensors)) = header_and_tensors(file) else {
+        return true;
+    };
+    let header: serde_json::Value = serde_json::from_slice(header).unwrap_or_default();
+    let sum = header["__metadata__"][SUM].as_str();
+    sum.is_none_or(|sum| sum == hex(&Sha256::digest(tensors)))
 }
 
 /// Writes the tensors of a run's file in another layout, whole or not at all.
@@ -594,6 +638,30 @@ mod tests {
         );
         std::fs::write(&path, b"not weights").unwrap();
         assert!(network::<Flex>(SMALL, 1).load_weights(&path).is_err());
+    }
+
+    #[test]
+    fn weights_with_a_changed_byte_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        network::<Flex>(SMALL, 1).save_weights(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let (header, tensors) = header_and_tensors(&whole).unwrap();
+        assert!(String::from_utf8_lossy(header).contains(&hex(&Sha256::digest(tensors))));
+        let start = whole.len() - tensors.len();
+        for at in [start, start + tensors.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            fs::write(&path, changed).unwrap();
+            let error = WeightFile::read(&path, Layout::Burnlab).err().unwrap();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "error: the weights are damaged: their SHA-256 is not the one that the file tells\n  {}",
+                    path.display()
+                )
+            );
+        }
     }
 
     #[test]
