@@ -150,10 +150,10 @@ fn large_numbers(
     found: &mut Vec<(std::ops::Range<usize>, &'static str)>,
 ) {
     match value.get_ref() {
-        DeValue::Integer(number) => {
-            if i64::from_str_radix(number.as_str(), number.radix()).is_err() {
-                found.push((value.span(), "whole ones go from -2^63 to 2^63 - 1"));
-            }
+        DeValue::Integer(number)
+            if i64::from_str_radix(number.as_str(), number.radix()).is_err() =>
+        {
+            found.push((value.span(), "whole ones go from -2^63 to 2^63 - 1"));
         }
         DeValue::Float(number) => {
             let text = number.as_str();
