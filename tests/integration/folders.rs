@@ -92,6 +92,17 @@ fn check_and_run_say_what_is_left_out() {
     let checked = lab.burnlab(&["check", file]);
     let run = lab.burnlab(&["run", file]);
     assert_eq!((checked.code, run.code), (0, 0), "{}", run.err);
+    let pets = lab.path().join("pets");
+    let verified = lab.burnlab(&["data", "verify", pets.to_str().unwrap()]);
+    assert_eq!(
+        verified.out,
+        format!(
+            "right  {}: 16 images for training and 4 for testing, 1x4x4, 2 classes\n   {}\n   {}\n",
+            pets.display(),
+            notes[0],
+            notes[1]
+        )
+    );
     for note in notes {
         assert!(
             checked.out.contains(&format!("   {note}\n")),
