@@ -12,7 +12,8 @@ use burn::tensor::{Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
 use super::faults::check_threads;
-use super::kernels::{Sliding, reshape};
+use super::shapes::reshape;
+use super::sliding::Sliding;
 use super::{Device, TrainingBackend, Work};
 use crate::error::{Error, Problem, Result};
 

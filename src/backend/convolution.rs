@@ -10,7 +10,7 @@ use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::kernels::Sliding;
+use super::sliding::Sliding;
 
 pub(super) type Plain = FloatTensor<Flex>;
 

@@ -11,7 +11,8 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
 
 use super::convolution::{self, Plain, Sizes, Slopes, plain};
-use super::kernels::{Kernels, Sliding, Standardized, Sweep3d};
+use super::kernels::{Kernels, Standardized};
+use super::sliding::{Sliding, Sweep3d};
 use super::{normalization, transposed_convolution};
 use crate::error::Result;
 

@@ -2,58 +2,20 @@
 //!
 //! A backend without a faster way takes Burn's own.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 #[cfg(test)]
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::module::{conv_transpose3d, conv3d};
 #[cfg(test)]
+use burn::tensor::ops::ConvTransposeOptions;
+use burn::tensor::ops::PadMode;
+#[cfg(test)]
 use burn::tensor::ops::PaddedConvOptions;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
-use burn::tensor::{BasicOps, Tensor};
 
 use super::products;
-
-/// How a window slides over an image: `[height, width]` each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sliding {
-    pub stride: [usize; 2],
-    /// Zeros above and to the left.
-    pub before: [usize; 2],
-    /// Zeros below and to the right.
-    pub after: [usize; 2],
-    /// Distance between the values under the window.
-    pub dilation: [usize; 2],
-    /// Groups of channels, each seen by its own share of the filters.
-    pub groups: usize,
-}
-
-impl Sliding {
-    /// Windows along an axis, 0 for the height and 1 for the width, of an image with so many places there.
-    pub(super) fn outputs(&self, axis: usize, places: usize, kernel: usize) -> usize {
-        let window = (kernel - 1) * self.dilation[axis] + 1;
-        (places + self.before[axis] + self.after[axis] - window) / self.stride[axis] + 1
-    }
-}
-
-/// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep3d {
-    pub stride: [usize; 3],
-    /// Distance between the values under the window.
-    pub dilation: [usize; 3],
-    /// Groups of channels, each seen by its own share of the filters.
-    pub groups: usize,
-}
-
-impl Sweep3d {
-    pub(super) fn options(self) -> ConvOptions<3> {
-        ConvOptions::new(self.stride, [0; 3], self.dilation, self.groups)
-    }
-
-    pub(super) fn transposed_options(self) -> ConvTransposeOptions<3> {
-        ConvTransposeOptions::new(self.stride, [0; 3], [0; 3], self.dilation, self.groups)
-    }
-}
+use super::shapes::{fit, reshape};
+use super::sliding::{Sliding, Sweep3d};
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
@@ -208,48 +170,6 @@ fn widened<B: Backend, const D: usize, const N: usize>(
     match added.iter().all(|&added| added == 0) {
         true => (weight, added),
         false => (weight.pad(missing, PadMode::Constant(0.0)), added),
-    }
-}
-
-/// The same values in row-major order in another shape, by way of a single axis.
-///
-/// Burn 0.21's cube backends give a tensor that is not laid out in row-major order, and that has axes of length 1,
-/// its values in another order where the rank grows; so would the gradient be on its way back. Mended in Burn 0.22.1.
-///
-/// # Panics
-/// The shapes have different numbers of values.
-pub fn reshape<B: Backend, const D: usize, const E: usize, K: BasicOps<B>>(
-    x: Tensor<B, D, K>,
-    shape: [usize; E],
-) -> Tensor<B, E, K> {
-    let values: usize = x.dims().iter().product();
-    x.reshape([values]).reshape(shape)
-}
-
-/// All values along the first axis in a row: `[batch, ...]` to `[batch, values]`.
-pub fn rows<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 2> {
-    let dims = x.dims();
-    reshape(x, [dims[0], dims[1..].iter().product()])
-}
-
-/// Cuts `before` off the start of each of the last `N` axes and brings them to `size`, with zeros at the
-/// end where they are too short: a transposed convolution without padding as one with it.
-pub fn fit<B: Backend, const D: usize, const N: usize>(
-    x: Tensor<B, D>,
-    before: [usize; N],
-    size: [usize; N],
-) -> Tensor<B, D> {
-    let first = D - N;
-    let mut x = x;
-    let mut missing = [(0, 0); N];
-    for axis in 0..N {
-        let there = (x.dims()[first + axis] - before[axis]).min(size[axis]);
-        x = x.narrow(first + axis, before[axis], there);
-        missing[axis].1 = size[axis] - there;
-    }
-    match missing.iter().all(|&(_, after)| after == 0) {
-        true => x,
-        false => x.pad(missing, PadMode::Constant(0.0)),
     }
 }
 

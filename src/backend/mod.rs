@@ -14,6 +14,8 @@ mod faults;
 mod kernels;
 mod normalization;
 mod products;
+mod shapes;
+mod sliding;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transposed_convolution;
@@ -26,7 +28,9 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precision, Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
-pub use kernels::{Kernels, Sliding, Standardized, Sweep3d, fit, reshape, rows};
+pub use kernels::{Kernels, Standardized};
+pub use shapes::{fit, reshape, rows};
+pub use sliding::{Sliding, Sweep3d};
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 

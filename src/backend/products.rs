@@ -10,7 +10,8 @@ use std::ops::Range;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Slice, Tensor};
 
-use super::kernels::{Sliding, fit, reshape};
+use super::shapes::{fit, reshape};
+use super::sliding::Sliding;
 
 /// Values that the filters' gradients of all parts of a batch may have together: 256 MiB.
 const MOST: usize = 1 << 26;

@@ -1,13 +1,15 @@
 //! `burnlab data`: list, fetch, verify.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::data::{DATASETS, Folders, State, fetch, find, list, verify};
-use crate::error::{Error, Kind, Problem, Result};
+use crate::data::{
+    Catalogue, DATASETS, DataFields, DatasetSpec, Folders, State, fetch, find, list, verify,
+};
+use crate::error::{Error, Kind, Problem, Result, count, thousands};
 
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
@@ -21,9 +23,9 @@ pub enum DataCommand {
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
-    /// Compare a dataset's files with their published checksums
+    /// Compare a dataset's files with their published checksums, or read all of a folder of your own
     Verify {
-        /// Its name [default: every dataset that is there]
+        /// Its name, or a folder of images or IDX files [default: every dataset that is there]
         name: Option<String>,
     },
 }
@@ -72,8 +74,43 @@ fn fetch_one(name: &str, to: Option<PathBuf>, folders: &Folders) -> Result<()> {
     Ok(())
 }
 
+/// Reads everything in a folder that people fill, and says what is there and what is left out.
+fn verify_folder(folder: &Path, folders: &Folders) -> Result<()> {
+    let is_idx = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with("train-images")
+    };
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| Error::io(Kind::Data, "list", folder, &error))?;
+    let spec = match entries.flatten().any(is_idx) {
+        true => DatasetSpec::Idx(folder.to_path_buf()),
+        false => DatasetSpec::Folder(folder.to_path_buf()),
+    };
+    let (catalogue, fields) = (Catalogue::new(folders.clone()), DataFields::new(spec));
+    let (facts, _) = catalogue.check(&fields)?;
+    catalogue.checksums(&fields)?;
+    say(&format!(
+        "right  {}: {} for training and {} for testing, {}, {}",
+        folder.display(),
+        count(facts.train, "image"),
+        thousands(facts.test),
+        facts.shape,
+        match facts.classes.len() {
+            1 => "1 class".to_string(),
+            classes => format!("{} classes", thousands(classes)),
+        }
+    ));
+    for note in facts.notes {
+        say(&format!("   note: {note}"));
+    }
+    Ok(())
+}
+
 fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
     let datasets = match name {
+        Some(name) if find(name).is_err() && Path::new(name).is_dir() => {
+            return verify_folder(Path::new(name), folders);
+        }
         Some(name) => vec![find(name)?],
         None => {
             let here = list(folders);

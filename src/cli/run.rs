@@ -1,7 +1,7 @@
 //! `burnlab run`.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::record::{Event, RunRow, Status};
 use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
 use crate::run::{
     Bars, Ended, Lines, Only, Options, Output, Part, Processes, Progress, Quiet, ResultsFolder,
-    Share, State, is_variant, parts, supervise,
+    Share, State, is_variant, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -92,6 +92,11 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         fail_fast: arguments.fail_fast,
     };
     let parts = parts(&plan, only, &options);
+    if !arguments.quiet {
+        for part in &parts {
+            tell_of_data(part, &options.results);
+        }
+    }
     if arguments.dry_run {
         print_plans(&parts);
         return Ok(ExitCode::SUCCESS);
@@ -151,6 +156,23 @@ fn carry_out(
         lag: TABLES_LAG,
     };
     supervise(part, options, &mut processes, stop, output)
+}
+
+fn tell_of_data(part: &Part, results: &Path) {
+    for note in &part.plan.notes {
+        eprintln!("note: {note}");
+    }
+    let changed = on_other_data(part.plan, results, &part.states);
+    if changed > 0 {
+        let (was, is) = match changed {
+            1 => ("was", "it is"),
+            _ => ("were", "they are"),
+        };
+        eprintln!(
+            "note: the images have changed since {} {was} trained on them; {is} trained anew",
+            count(changed, "run")
+        );
+    }
 }
 
 fn note_other_devices(part: &Part, device: &Device) {

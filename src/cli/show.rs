@@ -45,6 +45,9 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
                     count(plan.runs.len(), "run"),
                     count(plan.claims.len(), "claim")
                 ));
+                for note in &plan.notes {
+                    say(&format!("   note: {note}"));
+                }
                 for dataset in &plan.absent {
                     say(&format!(
                         "   its dataset `{dataset}` is not on this machine: `burnlab data fetch {dataset}`"

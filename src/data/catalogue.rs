@@ -13,7 +13,7 @@ use super::folders::{Folders, Found};
 use super::format::{Checksum, Labels, Outline, Part, Raw};
 use super::generated::shares;
 use super::source::Source;
-use super::subset::{Pool, class_flaws, sizes, split_flaws};
+use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::rng::Seed;
 use crate::shape::ImageShape;
@@ -38,6 +38,8 @@ pub struct Facts {
     pub classes: Vec<String>,
     /// Whether the dataset is not on this machine and all this is only what is known of it by name.
     pub absent: bool,
+    /// What a reader of files and table may not expect, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Images and their classes.
@@ -89,6 +91,7 @@ pub struct Catalogue {
     folders: Folders,
     outlines: Memory<DatasetSpec, Outlined>,
     labels: Memory<DatasetSpec, Labels>,
+    digests: Memory<DatasetSpec, Option<String>>,
     /// Only the one loaded last, since pixels are large.
     loaded: Mutex<Option<(DatasetSpec, Arc<Raw>)>>,
 }
@@ -107,6 +110,7 @@ impl Catalogue {
             folders,
             outlines: Memory::default(),
             labels: Memory::default(),
+            digests: Memory::default(),
             loaded: Mutex::default(),
         }
     }
@@ -139,6 +143,7 @@ impl Catalogue {
             test: outlined.outline.test,
             classes: outlined.classes.clone(),
             absent: false,
+            notes: outlined.outline.notes.clone(),
         })
     }
 
@@ -165,13 +170,27 @@ impl Catalogue {
         }
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
-        let flaws = split_flaws(fields, &train, &facts.classes);
+        let mut flaws = split_flaws(fields, &train, &facts.classes);
         let train = train.keep(&fields.trained(facts.classes.len()));
         facts.test = match &fields.classes {
             Classes::All => labels.test.len(),
             some => Pool::of(&labels.test, some).len(),
         };
+        if facts.test == 0 {
+            flaws.push(Flaw::new(
+                "classes",
+                "the test set has no image of these classes",
+            ));
+        }
         facts.validation = fields.validation.of(train.len()).min(train.len());
+        // Of images that are made up, nobody asks which classes are tested.
+        let is_real = !facts.absent && !matches!(fields.dataset, DatasetSpec::Fake(_));
+        if flaws.is_empty() && is_real {
+            let test = Pool::of(&labels.test, &fields.classes);
+            facts
+                .notes
+                .extend(missing_notes(fields, &train, &test, &facts.classes));
+        }
         facts.train = train.len() - facts.validation;
         if let Subset::Of { count, .. } = fields.train {
             facts.train = facts.train.min(count);
@@ -192,8 +211,7 @@ impl Catalogue {
         let labels = self.all_labels(&fields.dataset)?;
         let trained = fields.trained(facts.classes.len());
         let all = Pool::of(&labels.train, &fields.classes).keep(&trained);
-        let validation = fields.validation.of(all.len());
-        let (rest, _) = all.split(validation);
+        let (rest, _) = all.split(fields.validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let mut counts = train.sizes(facts.classes.len());
         for (label, more) in trained.iter().zip(shares(facts.generated, trained.len())) {
@@ -216,13 +234,12 @@ impl Catalogue {
         let raw = self.raw(&fields.dataset)?;
         let trained = fields.trained(facts.classes.len());
         let all = Pool::of(&raw.train.labels, &fields.classes).keep(&trained);
-        let validation = fields.validation.of(all.len());
-        let (rest, held) = all.split(validation);
+        let (rest, held) = all.split(fields.validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let test = Pool::of(&raw.test.labels, &fields.classes);
         Ok(Splits {
             train: samples(raw.shape, &raw.train, train),
-            validation: (validation > 0).then(|| samples(raw.shape, &raw.train, held)),
+            validation: (held.len() > 0).then(|| samples(raw.shape, &raw.train, held)),
             test: samples(raw.shape, &raw.test, test),
             class_names: facts.classes,
             trained,
@@ -235,6 +252,39 @@ impl Catalogue {
         let raw = self.raw(&fields.dataset)?;
         let checksum = |read: &Checksum| (read.name.clone(), read.sha256.clone());
         Ok(raw.checksums.iter().map(checksum).collect())
+    }
+
+    /// The SHA-256 of all files of a dataset that people fill; `None` of one that its name or its fields
+    /// stand for. Asked again, it is what it was the first time.
+    pub fn digest(&self, spec: &DatasetSpec) -> Result<Option<String>> {
+        if !matches!(spec, DatasetSpec::Idx(_) | DatasetSpec::Folder(_)) {
+            return Ok(None);
+        }
+        let digest = self.digests.get(spec, || {
+            Source::open(spec, &self.folders)?.digest(self.folders.digests())
+        })?;
+        Ok(digest.as_ref().clone())
+    }
+
+    /// Puts ids in the place of classes that are named, in `classes` and `train_classes`; of folders that
+    /// are called by numbers, a number is a name. What cannot be found is told; keys are below `[data]`.
+    pub fn name_classes(&self, fields: &mut DataFields) -> Result<Vec<Flaw>> {
+        if fields.classes.is_all() && fields.train_classes.is_all() {
+            return Ok(Vec::new());
+        }
+        let facts = match self.absent(&fields.dataset) {
+            Some(dataset) => declared(dataset).0,
+            None => self.describe(&fields.dataset)?,
+        };
+        let is_folder = matches!(fields.dataset, DatasetSpec::Folder(_));
+        let mut flaws = Vec::new();
+        for (key, classes) in [
+            ("classes", &mut fields.classes),
+            ("train_classes", &mut fields.train_classes),
+        ] {
+            flaws.extend(classes.look_up(key, &facts.name, &facts.classes, is_folder));
+        }
+        Ok(flaws)
     }
 
     /// The dataset if it is known by name and nowhere on this machine.
@@ -310,6 +360,7 @@ fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
             .map(|name| name.to_string())
             .collect(),
         absent: true,
+        notes: Vec::new(),
     };
     (facts, Arc::new(Labels { train, test }))
 }
@@ -330,6 +381,7 @@ fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
             .iter()
             .filter_map(|&id| names.get(id).cloned())
             .collect(),
+        Classes::Named(_) => Vec::new(),
     }
 }
 

@@ -77,6 +77,7 @@ impl Format for Files {
             shape: ImageShape::new(3, 32, 32),
             train: part(&self.train)?,
             test: part(&self.test)?,
+            notes: Vec::new(),
         })
     }
 

@@ -113,6 +113,7 @@ impl Format for Fake {
             shape: self.image(),
             train: self.train.get(),
             test: self.test.get(),
+            notes: Vec::new(),
         })
     }
 

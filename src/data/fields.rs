@@ -12,6 +12,7 @@ use super::dataset::Dataset;
 use super::fake::Fake;
 use super::generated::Generated;
 use super::registry;
+use crate::error::{Flaw, did_you_mean, list};
 use crate::tagged::OrNone;
 
 /// Which images are used, and for what.
@@ -24,13 +25,15 @@ pub struct DataFields {
     /// what validation leaves.
     #[serde(default)]
     pub train: Subset,
-    /// Validation images: a count or a fraction, taken from the end of the training set.
+    /// Validation images: a count, taken from the end of the training set, or a fraction, taken from the end of
+    /// each of its classes.
     #[serde(default)]
     pub validation: Validation,
-    /// Class ids to keep, of all parts; they are numbered anew from 0 in this order. Or "all".
+    /// Classes to keep, of all parts, by ids or names; they are numbered anew from 0 in this order. Or "all".
+    /// Of a folder whose classes are called by numbers, a number is a name.
     #[serde(default)]
     pub classes: Classes,
-    /// Class ids that training and validation keep of those; the test set keeps all of them. Or "all".
+    /// Classes that training and validation keep of those; the test set keeps all of them. Or "all".
     #[serde(default, skip_serializing_if = "Classes::is_all")]
     pub train_classes: Classes,
     /// What black (0) and white (1) become before an image meets the network, as [low, high].
@@ -60,6 +63,7 @@ impl DataFields {
         match &self.classes {
             Classes::All => (0..classes).collect(),
             Classes::Only(ids) => ids.clone(),
+            Classes::Named(_) => Vec::new(),
         }
     }
 
@@ -68,6 +72,7 @@ impl DataFields {
         let kept = |id: usize| match &self.train_classes {
             Classes::All => true,
             Classes::Only(ids) => ids.contains(&id),
+            Classes::Named(_) => false,
         };
         let ids = self.ids(classes).into_iter().zip(0..);
         ids.filter(|(id, _)| kept(*id))
@@ -85,8 +90,9 @@ pub enum DatasetSpec {
     /// A folder with one folder of PNG or JPEG files for each class.
     ///
     /// `train` and `test` (or `val`, `validation`) lie above the class folders if they are there;
-    /// else every fifth image of each class, in the order of names, is for testing. Samples are ordered so
-    /// that the classes mix evenly. Transparency is ignored.
+    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples are ordered so
+    /// that the classes mix evenly. What is transparent is
+    /// laid over black; 16 bits a value are scaled by the depth of the largest.
     Folder(PathBuf),
     Fake(Fake),
 }
@@ -312,11 +318,13 @@ impl JsonSchema for Subset {
     }
 }
 
-/// How many samples at the end of the training set are kept for validation.
+/// How many samples of the training set are kept for validation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Validation {
+    /// The last ones.
     Count(usize),
-    /// Above 0 and below 1; of the training set after classes are chosen, rounded to the nearest.
+    /// Above 0 and below 1; of the training set after classes are chosen, rounded to the nearest: the last
+    /// ones of each class, in proportion.
     Fraction(f64),
 }
 
@@ -400,11 +408,66 @@ pub enum Classes {
     All,
     /// Ids in the dataset; an id's place here is its label.
     Only(Vec<usize>),
+    /// As the file has them, until the names are looked up.
+    Named(Vec<Class>),
+}
+
+/// A class in a list that has names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Class {
+    Id(usize),
+    Name(String),
 }
 
 impl Classes {
     pub fn is_all(&self) -> bool {
         *self == Classes::All
+    }
+
+    /// Puts ids in the place of names; of folders that are called by numbers, a number is a name. Flaws of
+    /// names that there are not; ids are left to be checked.
+    pub(super) fn look_up(
+        &mut self,
+        key: &str,
+        dataset: &str,
+        names: &[String],
+        is_folder: bool,
+    ) -> Vec<Flaw> {
+        let listed: Vec<Class> = match self {
+            Classes::All => return Vec::new(),
+            Classes::Only(ids) => ids.iter().copied().map(Class::Id).collect(),
+            Classes::Named(listed) => listed.clone(),
+        };
+        let numbers: Vec<Option<usize>> = names.iter().map(|name| name.parse().ok()).collect();
+        let are_numbers = is_folder && numbers.iter().all(Option::is_some);
+        let (mut ids, mut flaws) = (Vec::new(), Vec::new());
+        for (at, class) in listed.into_iter().enumerate() {
+            let found = match &class {
+                Class::Name(name) => names.iter().position(|known| known == name),
+                Class::Id(number) if are_numbers => {
+                    numbers.iter().position(|known| *known == Some(*number))
+                }
+                Class::Id(id) => Some(*id),
+            };
+            match (found, class) {
+                (Some(id), _) => ids.push(id),
+                (None, Class::Id(number)) => {
+                    let message = format!("`{dataset}` has no class `{number}`");
+                    let hint = format!("its classes are {}", list(names));
+                    flaws.push(Flaw::new(format!("{key}.{at}"), message).hint(hint));
+                }
+                (None, Class::Name(name)) => {
+                    let message = format!("`{dataset}` has no class `{name}`");
+                    let flaw = Flaw::new(format!("{key}.{at}"), message);
+                    flaws.push(flaw.maybe_hint(did_you_mean(&name, names)));
+                }
+            }
+        }
+        if flaws.is_empty() {
+            *self = Classes::Only(ids);
+        }
+        flaws
     }
 }
 
@@ -414,7 +477,7 @@ impl<'de> Deserialize<'de> for Classes {
         impl<'de> Visitor<'de> for AllOrIds {
             type Value = Classes;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"all\", or class ids as [0, 1, 7]")
+                f.write_str("\"all\", or class ids as [0, 1, 7], or names")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Classes, E> {
                 match text {
@@ -424,13 +487,18 @@ impl<'de> Deserialize<'de> for Classes {
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut ids: A) -> Result<Classes, A::Error> {
                 let mut found = Vec::new();
-                while let Some(id) = ids.next_element()? {
-                    found.push(id);
+                while let Some(class) = ids.next_element::<Class>()? {
+                    found.push(class);
                 }
                 if found.is_empty() {
                     return Err(de::Error::invalid_length(0, &self));
                 }
-                Ok(Classes::Only(found))
+                let id = |class: &Class| match class {
+                    Class::Id(id) => Some(*id),
+                    Class::Name(_) => None,
+                };
+                let ids: Option<Vec<usize>> = found.iter().map(id).collect();
+                Ok(ids.map_or(Classes::Named(found), Classes::Only))
             }
         }
         deserializer.deserialize_any(AllOrIds)
@@ -442,6 +510,7 @@ impl Serialize for Classes {
         match self {
             Classes::All => serializer.serialize_str("all"),
             Classes::Only(ids) => ids.serialize(serializer),
+            Classes::Named(classes) => classes.serialize(serializer),
         }
     }
 }
@@ -458,7 +527,7 @@ impl JsonSchema for Classes {
             { "type": "string", "enum": ["all"] },
             {
                 "type": "array",
-                "items": { "type": "integer", "minimum": 0 },
+                "items": { "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] },
                 "minItems": 1,
                 "uniqueItems": true
             }
@@ -574,7 +643,7 @@ mod tests {
         );
         assert_eq!(
             wrong("dataset = 'mnist'\nclasses = []"),
-            "invalid length 0, expected \"all\", or class ids as [0, 1, 7]"
+            "invalid length 0, expected \"all\", or class ids as [0, 1, 7], or names"
         );
     }
 

@@ -2,23 +2,28 @@
 //!
 //! `train` and `test` folders are kept apart if they are there; else every fifth image of each class, in
 //! the order of names, is for testing. Samples of a part are ordered so that classes mix evenly: the first
-//! and the last so many hold every class in proportion.
+//! and the last so many hold every class in proportion. What is left out is counted and named.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use image::{ColorType, ImageDecoder, ImageReader};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::content::{file_name, hex};
+use super::ends::is_cut_short_at;
 use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::left_out::{LeftOut, is_junk};
+use super::pixels::{Pixels, channels, decode, depth};
 use crate::error::{Error, Kind, Problem, Result, count, list};
 use crate::shape::ImageShape;
 
 /// Names of the folder of test images, the first one there is taken.
 const TEST: [&str; 3] = ["test", "val", "validation"];
-/// Every so-manieth image of a class is for testing where there is no such folder.
+/// Every so-manieth image of a class is for testing where there is no such folder; the last one of a class
+/// that has fewer.
 const EVERY: usize = 5;
 
 /// The files of a dataset: paths with their class.
@@ -27,22 +32,44 @@ pub(super) struct Tree {
     pub classes: Vec<String>,
     train: Vec<(PathBuf, u32)>,
     test: Vec<(PathBuf, u32)>,
+    /// What is not as a reader of the folder would expect.
+    notes: Vec<String>,
 }
 
 impl Tree {
     pub fn discover(root: &Path) -> Result<Self> {
+        let mut left_out = LeftOut::below(root);
+        let mut notes = Vec::new();
         let tests: Vec<PathBuf> = TEST.map(|name| root.join(name)).to_vec();
         let test = tests.iter().find(|folder| folder.is_dir());
         let train = Some(root.join("train")).filter(|folder| folder.is_dir());
         let (classes, train, test) = match (train, test) {
             (Some(train), Some(test)) => {
-                let classes = class_folders(&train)?;
-                let test = images_in_test(test, &classes)?;
-                (classes.clone(), images(&train, &classes)?, test)
+                for other in entries(root)? {
+                    if is_junk(&other) {
+                        left_out.junk(&other);
+                    } else if other.is_dir() && other != train && other != *test {
+                        left_out.part(&other, image_files(&other)?.len());
+                    } else if !other.is_dir() {
+                        left_out.file(&other);
+                    }
+                }
+                let classes = class_folders(&train, &mut left_out)?;
+                let test = images_in_test(test, &classes, &mut left_out)?;
+                let train = images(&train, &classes, &mut left_out)?;
+                (classes, train, test)
             }
             (None, None) => {
-                let classes = class_folders(root)?;
-                let (train, test) = images(root, &classes)?.into_iter().map(hold_out).unzip();
+                let classes = class_folders(root, &mut left_out)?;
+                let files = images(root, &classes, &mut left_out)?;
+                let few = classes.iter().zip(&files);
+                for (class, files) in few.filter(|(_, files)| (2..EVERY).contains(&files.len())) {
+                    notes.push(format!(
+                        "class `{class}` has only {}, of which 1 is for testing",
+                        count(files.len(), "image")
+                    ));
+                }
+                let (train, test) = files.into_iter().map(hold_out).unzip();
                 (classes, train, test)
             }
             (train, _) => {
@@ -54,16 +81,18 @@ impl Tree {
                 return Err(Error::data(Problem::new(message).at_file(root)));
             }
         };
+        notes.extend(left_out.notes());
         let tree = Tree {
             root: root.to_path_buf(),
             classes,
             train: mixed(train),
             test: mixed(test),
+            notes,
         };
         if tree.test.is_empty() {
             let problem = Problem::new("there are no images to test on").at_file(root);
             return Err(Error::data(problem.hint(format!(
-                "every {EVERY}th image of a class is for testing, so each class needs at least {EVERY}"
+                "every {EVERY}th image of a class is for testing, or its last one, so classes need at least 2"
             ))));
         }
         Ok(tree)
@@ -110,11 +139,18 @@ impl Tree {
         differ("size (height x width)", size(*known), size(shape))
     }
 
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        let files = self.train.iter().chain(&self.test);
+        files.map(|(path, _)| path.as_path())
+    }
+
+    /// Images of 16 bits a value are left as zeros and added to `deep`, as their depth is that of all.
     fn read_part(
         &self,
         files: &[(PathBuf, u32)],
         first: &mut Option<(ImageShape, PathBuf)>,
         hash: &mut Sha256,
+        deep: &mut Vec<(usize, Vec<u16>)>,
     ) -> Result<Part> {
         let mut part = Part {
             pixels: Vec::new(),
@@ -125,9 +161,16 @@ impl Tree {
                 fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
             hash.update(self.short(path).as_bytes());
             hash.update(Sha256::digest(&bytes));
-            let (shape, pixels) = decode(&bytes).map_err(|error| unreadable(path, &error))?;
-            self.same_shape(first, shape, path)?;
-            part.pixels.extend(pixels);
+            let image = decode(&bytes).map_err(|error| unreadable(path, &error))?;
+            self.same_shape(first, image.shape, path)?;
+            match image.pixels {
+                Pixels::Eight(pixels) => part.pixels.extend(pixels),
+                Pixels::Sixteen(values) => {
+                    let start = part.pixels.len();
+                    part.pixels.resize(start + values.len(), 0);
+                    deep.push((start, values));
+                }
+            }
         }
         Ok(part)
     }
@@ -135,16 +178,41 @@ impl Tree {
 
 impl Format for Tree {
     fn outline(&self) -> Result<Outline> {
-        let mut first = None;
-        for (path, _) in self.train.iter().chain(&self.test) {
-            let shape = header(path).map_err(|error| unreadable(path, &error))?;
+        let files: Vec<&Path> = self.all().collect();
+        let headers: Vec<Result<(ImageShape, ColorType)>> = files
+            .par_iter()
+            .map(|path| header(path).map_err(|error| unreadable(path, &error)))
+            .collect();
+        let (mut first, mut colours) = (None, Vec::new());
+        for (path, header) in files.iter().zip(headers) {
+            let (shape, colour) = header?;
             self.same_shape(&mut first, shape, path)?;
+            colours.push(colour);
         }
         let (shape, _) = first.ok_or_else(|| Error::bug("a folder dataset without images"))?;
+        let mut notes = self.notes.clone();
+        let with =
+            |has: fn(ColorType) -> bool| colours.iter().filter(|&&colour| has(colour)).count();
+        let deep = with(|colour| colour.bytes_per_pixel() / colour.channel_count() > 1);
+        if deep > 0 {
+            notes.push(format!(
+                "{} 16 bits a value: they are scaled as the least of 8, 10, 12, 14 and 16 bits that holds the \
+                 largest value of all",
+                has_or_have(deep)
+            ));
+        }
+        let transparent = with(|colour| colour.has_alpha());
+        if transparent > 0 {
+            notes.push(format!(
+                "{} transparency, which is laid over black",
+                has_or_have(transparent)
+            ));
+        }
         Ok(Outline {
             shape,
             train: self.train.len(),
             test: self.test.len(),
+            notes,
         })
     }
 
@@ -159,8 +227,17 @@ impl Format for Tree {
     /// One checksum stands for all files: of their names and their own checksums, in order.
     fn read(&self) -> Result<Raw> {
         let (mut first, mut hash) = (None, Sha256::new());
-        let train = self.read_part(&self.train, &mut first, &mut hash)?;
-        let test = self.read_part(&self.test, &mut first, &mut hash)?;
+        let mut deep = [Vec::new(), Vec::new()];
+        let [of_train, of_test] = &mut deep;
+        let mut train = self.read_part(&self.train, &mut first, &mut hash, of_train)?;
+        let mut test = self.read_part(&self.test, &mut first, &mut hash, of_test)?;
+        let bits = depth(deep.iter().flatten().flat_map(|(_, values)| values));
+        for (part, deep) in [&mut train, &mut test].into_iter().zip(deep) {
+            for (start, values) in deep {
+                let pixels = Pixels::Sixteen(values).eight(bits);
+                part.pixels[start..start + pixels.len()].copy_from_slice(&pixels);
+            }
+        }
         let (shape, _) = first.ok_or_else(|| Error::bug("a folder dataset without images"))?;
         let files = count(self.train.len() + self.test.len(), "image");
         Ok(Raw {
@@ -174,17 +251,34 @@ impl Format for Tree {
             }],
         })
     }
+
+    fn files(&self) -> Vec<&Path> {
+        self.all().collect()
+    }
 }
 
-/// Names of the folders in a folder, sorted.
-fn class_folders(folder: &Path) -> Result<Vec<String>> {
-    let is_class = |path: &PathBuf| path.is_dir() && !file_name(path).starts_with('.');
-    let mut names: Vec<String> = entries(folder)?
-        .iter()
-        .filter(|path| is_class(path))
-        .map(|path| file_name(path))
-        .collect();
+/// `1 image has`, `3 images have`.
+fn has_or_have(number: usize) -> String {
+    let verb = if number == 1 { "has" } else { "have" };
+    format!("{} {verb}", count(number, "image"))
+}
+
+/// Names of the folders in a folder: numbers by size, else sorted as text.
+fn class_folders(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for path in entries(folder)? {
+        if is_junk(&path) {
+            left_out.junk(&path);
+        } else if path.is_dir() {
+            names.push(name(&path)?);
+        } else {
+            left_out.file(&path);
+        }
+    }
     names.sort();
+    if names.iter().all(|name| name.parse::<u64>().is_ok()) {
+        names.sort_by_key(|name| name.parse::<u64>().ok());
+    }
     if names.is_empty() {
         let message = "there are no class folders with images here";
         return Err(Error::data(Problem::new(message).at_file(folder)));
@@ -192,14 +286,37 @@ fn class_folders(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// PNG and JPEG files of each class, sorted by name.
-fn images(folder: &Path, classes: &[String]) -> Result<Vec<Vec<PathBuf>>> {
+/// A class by its folder.
+fn name(path: &Path) -> Result<String> {
+    let text = path.file_name().and_then(|name| name.to_str());
+    text.map(String::from).ok_or_else(|| {
+        let message = format!(
+            "the folder `{}` has a name that is no UTF-8",
+            file_name(path)
+        );
+        Error::data(
+            Problem::new(message)
+                .at_file(path)
+                .hint("give it another name"),
+        )
+    })
+}
+
+/// PNG and JPEG files of each class, sorted by name, those of folders inside it too.
+fn images(folder: &Path, classes: &[String], left_out: &mut LeftOut) -> Result<Vec<Vec<PathBuf>>> {
     let of_class = |class: &String| {
         let folder = folder.join(class);
-        let mut files: Vec<PathBuf> = entries(&folder)?
-            .into_iter()
-            .filter(|path| is_image(path))
-            .collect();
+        let mut files = Vec::new();
+        for path in files_below(&folder)? {
+            if is_below_junk(&folder, &path) {
+                left_out.junk(&path);
+            } else if is_image(&path) {
+                left_out.nested += usize::from(path.parent() != Some(&folder));
+                files.push(path);
+            } else {
+                left_out.file(&path);
+            }
+        }
         files.sort();
         if files.is_empty() {
             let message = format!("class `{class}` has no PNG or JPEG images");
@@ -211,8 +328,12 @@ fn images(folder: &Path, classes: &[String]) -> Result<Vec<Vec<PathBuf>>> {
 }
 
 /// Like [`images`], for classes known from the training part; a class may be absent.
-fn images_in_test(folder: &Path, classes: &[String]) -> Result<Vec<Vec<PathBuf>>> {
-    let there = class_folders(folder)?;
+fn images_in_test(
+    folder: &Path,
+    classes: &[String],
+    left_out: &mut LeftOut,
+) -> Result<Vec<Vec<PathBuf>>> {
+    let there = class_folders(folder, left_out)?;
     if let Some(class) = there.iter().find(|class| !classes.contains(class)) {
         let message = format!(
             "class `{class}` is tested but not trained; trained are {}",
@@ -224,7 +345,7 @@ fn images_in_test(folder: &Path, classes: &[String]) -> Result<Vec<Vec<PathBuf>>
     }
     let of_class = |class: &String| {
         if there.contains(class) {
-            Ok(images(folder, std::slice::from_ref(class))?.swap_remove(0))
+            Ok(images(folder, std::slice::from_ref(class), left_out)?.swap_remove(0))
         } else {
             Ok(Vec::new())
         }
@@ -240,7 +361,36 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-pub(super) fn is_image(path: &Path) -> bool {
+/// Everything below a folder that is no folder, links followed.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).follow_links(true) {
+        let entry = entry.map_err(|error| {
+            let problem = Problem::new(format!("cannot list the folder: {error}"));
+            Error::data(problem.at_file(error.path().unwrap_or(folder)))
+        })?;
+        if !entry.file_type().is_dir() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+/// All images below a folder, without what systems leave behind, in the order of their names.
+pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_below(folder)?;
+    files.retain(|path| is_image(path) && !is_below_junk(folder, path));
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a file, or a folder on the way to it, is left behind by a system.
+fn is_below_junk(folder: &Path, path: &Path) -> bool {
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    below.ancestors().any(is_junk)
+}
+
+fn is_image(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|text| text.to_string_lossy().to_lowercase());
@@ -249,10 +399,12 @@ pub(super) fn is_image(path: &Path) -> bool {
 
 /// Splits a class into training and test images.
 fn hold_out(files: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let last = files.len() - 1;
+    let is_last_of_few = |index| (1..EVERY - 1).contains(&last) && index == last;
     let (test, train): (Vec<_>, Vec<_>) = files
         .into_iter()
         .enumerate()
-        .partition(|(index, _)| index % EVERY == EVERY - 1);
+        .partition(|&(index, _)| index % EVERY == EVERY - 1 || is_last_of_few(index));
     let paths = |part: Vec<(usize, PathBuf)>| part.into_iter().map(|(_, path)| path).collect();
     (paths(train), paths(test))
 }
@@ -276,42 +428,24 @@ fn mixed(classes: Vec<Vec<PathBuf>>) -> Vec<(PathBuf, u32)> {
         .collect()
 }
 
-/// Shape of an image by its header.
-fn header(path: &Path) -> image::ImageResult<ImageShape> {
+/// Shape and colours of an image by its header, if the file is there to its end.
+fn header(path: &Path) -> image::ImageResult<(ImageShape, ColorType)> {
     let reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
     let decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    let channels = channels(decoder.color_type());
-    Ok(ImageShape::new(channels, height as usize, width as usize))
-}
-
-/// An image as planes, `[channels, height, width]`.
-pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<(ImageShape, Vec<u8>)> {
-    let image = ImageReader::new(io::Cursor::new(bytes))
-        .with_guessed_format()?
-        .decode()?;
-    let channels = channels(image.color());
-    let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
-    Ok((shape, planes(image, channels)))
-}
-
-pub(super) fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
-    if channels == 1 {
-        return image.into_luma8().into_raw();
+    if is_cut_short_at(path)? {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    let pixels = image.into_rgb8().into_raw();
-    (0..channels)
-        .flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied())
-        .collect()
-}
-
-/// 1 for gray, 3 for colour; transparency is no channel.
-fn channels(colour: image::ColorType) -> usize {
-    if colour.has_color() { 3 } else { 1 }
+    let (width, height) = decoder.dimensions();
+    let colour = decoder.color_type();
+    let shape = ImageShape::new(channels(colour), height as usize, width as usize);
+    Ok((shape, colour))
 }
 
 pub(super) fn unreadable(path: &Path, error: &image::ImageError) -> Error {
     let reason = match error {
+        image::ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the file is cut short".to_string()
+        }
         image::ImageError::IoError(error) => crate::error::io_reason(error),
         other => other.to_string(),
     };
@@ -439,5 +573,165 @@ mod tests {
                 bad.display()
             )
         );
+    }
+
+    fn notes(dir: &tempfile::TempDir) -> Vec<String> {
+        Tree::discover(dir.path()).unwrap().outline().unwrap().notes
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_and_named() {
+        let dir = zoo();
+        for name in ["b.webp", "a.webp", "d.webp", "c.WEBP", "e.gif", "README"] {
+            fs::write(dir.path().join("dog").join(name), "no PNG").unwrap();
+        }
+        gray(dir.path().join("stray.png"), 3, 1);
+        assert_eq!(
+            notes(&dir),
+            [
+                "1 file left out (no PNG or JPEG): `dog/README`",
+                "1 `.gif` file left out (no PNG or JPEG): `dog/e.gif`",
+                "1 `.png` file left out (in no class's folder, or no plain file): `stray.png`",
+                "1 `.txt` file left out (no PNG or JPEG): `ant/notes.txt`",
+                "4 `.webp` files left out (no PNG or JPEG): `dog/a.webp`, `dog/b.webp`, \
+                 `dog/c.WEBP` and 1 more",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_systems_leave_behind_is_no_class_and_no_image() {
+        let dir = zoo();
+        fs::remove_file(dir.path().join("ant/notes.txt")).unwrap();
+        for name in [
+            "__MACOSX/ant/._0.png",
+            "ant/._0.png",
+            "ant/Thumbs.db",
+            ".DS_Store",
+        ] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "junk").unwrap();
+        }
+        let tree = Tree::discover(dir.path()).unwrap();
+        assert_eq!(tree.classes, ["ant", "dog"]);
+        let outline = tree.outline().unwrap();
+        assert_eq!((outline.train, outline.test), (12, 3));
+        assert_eq!(
+            outline.notes,
+            [
+                "4 items skipped that systems leave behind or hide: `.DS_Store`, `__MACOSX`, \
+                 `ant/._0.png` and 1 more"
+            ]
+        );
+    }
+
+    #[test]
+    fn images_in_folders_inside_a_class_are_its_images() {
+        let dir = zoo();
+        fs::remove_file(dir.path().join("ant/notes.txt")).unwrap();
+        for index in 0..10 {
+            gray(dir.path().join(format!("dog/puppies/{index}.png")), 3, 9);
+        }
+        let outline = Tree::discover(dir.path()).unwrap().outline().unwrap();
+        assert_eq!((outline.train, outline.test), (20, 5));
+        assert_eq!(
+            outline.notes,
+            ["10 images from folders inside class folders are used, too"]
+        );
+    }
+
+    #[test]
+    fn a_part_that_is_not_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["train", "test", "valid"] {
+            for index in 0..3 {
+                gray(dir.path().join(format!("{part}/a/{index}.png")), 2, 0);
+            }
+        }
+        assert_eq!(
+            notes(&dir),
+            [
+                "the folder `valid` (3 images) is not used: it is neither the training nor the test part"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_small_class_has_a_test_image_too_and_is_named() {
+        let dir = zoo();
+        fs::remove_file(dir.path().join("ant/notes.txt")).unwrap();
+        for index in 0..3 {
+            gray(dir.path().join(format!("yak/{index}.png")), 3, 200 + index);
+        }
+        gray(dir.path().join("zho/0.png"), 3, 1);
+        let tree = Tree::discover(dir.path()).unwrap();
+        let raw = tree.read().unwrap();
+        let yaks = |part: &Part| part.labels.iter().filter(|&&label| label == 2).count();
+        assert_eq!((yaks(&raw.train), yaks(&raw.test)), (2, 1));
+        assert_eq!(
+            tree.outline().unwrap().notes,
+            ["class `yak` has only 3 images, of which 1 is for testing"]
+        );
+    }
+
+    #[test]
+    fn folders_called_by_numbers_are_in_the_order_of_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        for class in ["10", "9", "1"] {
+            for index in 0..5 {
+                gray(dir.path().join(format!("{class}/{index}.png")), 2, 0);
+            }
+        }
+        assert_eq!(
+            Tree::discover(dir.path()).unwrap().classes,
+            ["1", "9", "10"]
+        );
+    }
+
+    #[test]
+    fn values_of_16_bits_share_their_depth_and_transparency_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a");
+        fs::create_dir_all(&folder).unwrap();
+        for index in 0..5u16 {
+            let image = image::ImageBuffer::from_pixel(2, 1, Luma([200 * (index + 1)]));
+            image.save(folder.join(format!("{index}.png"))).unwrap();
+        }
+        let tree = Tree::discover(dir.path()).unwrap();
+        let raw = tree.read().unwrap();
+        // Of 10 bits, as the largest value is 1000.
+        assert_eq!(raw.train.pixels, [50, 50, 100, 100, 150, 150, 199, 199]);
+        assert_eq!(raw.test.pixels, [249, 249]);
+        let image = image::ImageBuffer::from_pixel(2, 1, image::LumaA([100u8, 51]));
+        image.save(folder.join("5.png")).unwrap();
+        assert_eq!(
+            notes(&dir),
+            [
+                "5 images have 16 bits a value: they are scaled as the least of 8, 10, 12, 14 and 16 bits that \
+                 holds the largest value of all",
+                "1 image has transparency, which is laid over black",
+            ]
+        );
+        let raw = Tree::discover(dir.path()).unwrap().read().unwrap();
+        assert_eq!(raw.train.pixels[8..], [20, 20]);
+    }
+
+    #[test]
+    fn an_image_cut_short_is_named_by_its_header_already() {
+        let dir = zoo();
+        let bad = dir.path().join("ant/2.jpg");
+        let image = GrayImage::from_fn(4, 3, |x, y| Luma([(x * 40 + y) as u8]));
+        image.save(&bad).unwrap();
+        let whole = fs::read(&bad).unwrap();
+        let tree = Tree::discover(dir.path()).unwrap();
+        assert!(tree.outline().is_ok());
+        fs::write(&bad, &whole[..whole.len() - 5]).unwrap();
+        let message = format!(
+            "error: cannot read image `2.jpg`: the file is cut short\n  {}",
+            bad.display()
+        );
+        assert_eq!(tree.outline().unwrap_err().to_string(), message);
+        assert_eq!(tree.read().unwrap_err().to_string(), message);
     }
 }

@@ -19,6 +19,8 @@ pub struct Folders {
     system: Option<PathBuf>,
     home: PathBuf,
     mirror: Option<String>,
+    /// Where digests of files are kept.
+    digests: Option<PathBuf>,
 }
 
 /// What a search for a dataset's files met.
@@ -46,7 +48,9 @@ impl Folders {
         let cache = set("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
-            .map(|cache| cache.join("burnlab/datasets"));
+            .map(|cache| cache.join("burnlab"));
+        let digests = cache.as_ref().map(|cache| cache.join("digests"));
+        let cache = cache.map(|cache| cache.join("datasets"));
         let local = PathBuf::from("data");
         let home = own.as_ref().or(cache.as_ref()).unwrap_or(&local).clone();
         Folders {
@@ -54,6 +58,7 @@ impl Folders {
             system: Some(PathBuf::from(SYSTEM)),
             home,
             mirror: set("BURNLAB_MIRROR").map(|value| value.to_string_lossy().into_owned()),
+            digests,
         }
     }
 
@@ -65,7 +70,12 @@ impl Folders {
             system: None,
             home: root,
             mirror: None,
+            digests: None,
         }
+    }
+
+    pub(super) fn digests(&self) -> Option<&Path> {
+        self.digests.as_deref()
     }
 
     /// Tries this address or folder, with NAME/FILE below it, before the public mirrors.
@@ -183,6 +193,7 @@ mod tests {
             system: Some("/nonexistent".into()),
             home: "cache".into(),
             mirror: None,
+            digests: None,
         };
         let dataset = registry::find("mnist").unwrap();
         let folders = Folders {

@@ -1,6 +1,6 @@
 //! What every format of images and labels can do, and what comes of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::shape::ImageShape;
@@ -11,6 +11,8 @@ pub(super) struct Outline {
     pub shape: ImageShape,
     pub train: usize,
     pub test: usize,
+    /// What a reader of the files may not expect, a sentence each: what is left out or changed.
+    pub notes: Vec<String>,
 }
 
 /// The class of every sample, in file order.
@@ -52,4 +54,8 @@ pub(super) trait Format {
     fn outline(&self) -> Result<Outline>;
     fn labels(&self) -> Result<Labels>;
     fn read(&self) -> Result<Raw>;
+    /// The files that are read, in order; none of datasets whose content is known or made up.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
 }

@@ -92,7 +92,12 @@ impl Format for Files {
         let (shape, train) = part(&self.train)?;
         let (test_shape, test) = part(&self.test)?;
         self.same_shape(shape, test_shape)?;
-        Ok(Outline { shape, train, test })
+        Ok(Outline {
+            shape,
+            train,
+            test,
+            notes: Vec::new(),
+        })
     }
 
     fn labels(&self) -> Result<Labels> {
@@ -114,6 +119,11 @@ impl Format for Files {
             test,
             checksums,
         })
+    }
+
+    fn files(&self) -> Vec<&Path> {
+        let files = self.train.iter().chain(&self.test);
+        files.map(PathBuf::as_path).collect()
     }
 }
 

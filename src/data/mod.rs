@@ -9,6 +9,10 @@ mod dataset;
 
 // bytes of files,
 mod content;
+mod digests;
+mod ends;
+mod left_out;
+mod pixels;
 
 // and what every format gives.
 mod format;

@@ -6,7 +6,7 @@ use super::dataset::{Dataset, File, Layout};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
 use super::format::{Checksum, Format, Labels, Outline, Raw};
-use super::{cifar, folder, idx};
+use super::{cifar, digests, folder, idx};
 use crate::error::{Error, Kind, Problem, Result};
 
 /// A dataset whose files were found.
@@ -61,6 +61,19 @@ impl Source {
     /// Class names; none where the format has no names.
     pub fn classes(&self) -> Option<&[String]> {
         self.class_names.as_deref()
+    }
+
+    /// The SHA-256 of all that is read, where a dataset's name does not stand for it; `store` is where
+    /// digests of single files are kept.
+    pub fn digest(&self, store: Option<&Path>) -> Result<Option<String>> {
+        let files = match self.named {
+            Some(_) => Vec::new(),
+            None => self.format.files(),
+        };
+        match files.is_empty() {
+            true => Ok(None),
+            false => digests::digest(&self.folder, &files, store).map(Some),
+        }
     }
 
     /// Everything, with the checksums of a named dataset seen to be right.

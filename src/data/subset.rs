@@ -2,7 +2,8 @@
 
 use rand::seq::index;
 
-use super::fields::{Classes, DataFields, Pick, Subset};
+use super::fields::{Classes, DataFields, Pick, Subset, Validation};
+use super::left_out::some;
 use crate::error::{Flaw, count, list, thousands};
 use crate::rng::{Purpose, Seed};
 
@@ -41,14 +42,51 @@ impl Pool {
         self
     }
 
-    /// The last `validation` samples apart from the rest.
-    pub fn split(mut self, validation: usize) -> (Pool, Pool) {
-        let at = self.places.len().saturating_sub(validation);
+    /// The samples that are left to train on, and those for validation: of a count the last ones, of a share
+    /// the last ones of each class in proportion.
+    pub fn split(self, validation: Validation) -> (Pool, Pool) {
+        let count = validation.of(self.len()).min(self.len());
+        match validation {
+            Validation::Count(_) => self.split_last(count),
+            Validation::Fraction(_) => self.split_stratified(count),
+        }
+    }
+
+    fn split_last(mut self, count: usize) -> (Pool, Pool) {
+        let at = self.len() - count;
         let end = Pool {
             places: self.places.split_off(at),
             labels: self.labels.split_off(at),
         };
         (self, end)
+    }
+
+    fn split_stratified(self, count: usize) -> (Pool, Pool) {
+        let classes = self
+            .labels
+            .iter()
+            .max()
+            .map_or(0, |&label| label as usize + 1);
+        let sizes = self.sizes(classes);
+        let mut left: Vec<usize> = proportional(count, &sizes);
+        for (left, size) in left.iter_mut().zip(sizes) {
+            // So many of the class come first.
+            *left = size - *left;
+        }
+        let is_held = |label: u32| {
+            let left = &mut left[label as usize];
+            let is_held = *left == 0;
+            *left = left.saturating_sub(1);
+            is_held
+        };
+        let held: Vec<bool> = self.labels.iter().copied().map(is_held).collect();
+        let part = |wanted: bool| {
+            let all = self.places.iter().zip(&self.labels).zip(&held);
+            let some = all.filter(|(_, held)| **held == wanted);
+            let (places, labels) = some.map(|((place, label), _)| (*place, *label)).unzip();
+            Pool { places, labels }
+        };
+        (part(false), part(true))
     }
 
     pub fn len(&self) -> usize {
@@ -115,6 +153,54 @@ impl Pool {
     pub fn sizes(&self, classes: usize) -> Vec<usize> {
         sizes(&self.labels, classes)
     }
+}
+
+/// A count in parts as these sizes are to each other, no part larger than its size; what does not divide
+/// goes where most of a whole is missing, of equals to the first.
+fn proportional(count: usize, sizes: &[usize]) -> Vec<usize> {
+    let all = sizes.iter().sum::<usize>().max(1) as u128;
+    let product = |size: &usize| *size as u128 * count as u128;
+    let mut parts: Vec<usize> = sizes
+        .iter()
+        .map(|size| (product(size) / all) as usize)
+        .collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(product(&sizes[at]) % all));
+    let missing = count - parts.iter().sum::<usize>();
+    for &at in &order[..missing] {
+        parts[at] += 1;
+    }
+    parts
+}
+
+/// Classes that are trained on and that validation or test lack, in a sentence for each of the two.
+pub(super) fn missing_notes(
+    fields: &DataFields,
+    train: &Pool,
+    test: &Pool,
+    names: &[String],
+) -> Vec<String> {
+    let (rest, held) = train.clone().split(fields.validation);
+    let trained = rest.sizes(names.len());
+    let lacking = |what: &str, pool: &Pool| {
+        let sizes = pool.sizes(names.len());
+        let is_lacking = |class: &usize| trained[*class] > 0 && sizes[*class] == 0;
+        let classes = (0..names.len()).filter(is_lacking);
+        let mut classes: Vec<String> = classes.map(|class| names[class].clone()).collect();
+        let (noun, verb) = match classes.len() {
+            0 => return None,
+            1 => ("class", "is"),
+            _ => ("classes", "are"),
+        };
+        let some = some(&mut classes);
+        Some(format!(
+            "{noun} {some} {verb} trained on, but {what} has no image of {}",
+            if verb == "is" { "it" } else { "them" }
+        ))
+    };
+    let validation = (held.len() > 0).then(|| lacking("validation", &held));
+    let test = lacking("the test set", test);
+    validation.flatten().into_iter().chain(test).collect()
 }
 
 /// How often each class stands among the labels.
@@ -187,7 +273,7 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
         if sizes[label] == 0 && has_chosen(fields) {
             let key = match &fields.train_classes {
                 Classes::All => format!("classes.{label}"),
-                Classes::Only(_) => "train_classes".to_string(),
+                Classes::Only(_) | Classes::Named(_) => "train_classes".to_string(),
             };
             let message = format!("class `{}` has no training samples", names[label]);
             flaws.push(Flaw::new(key, message));
@@ -198,7 +284,7 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
         flaws.push(flaw);
         return flaws;
     }
-    let (rest, held) = pool.clone().split(validation);
+    let (rest, held) = pool.clone().split(fields.validation);
     flaws.extend(train_flaw(fields, &rest, held.len(), &sizes, names));
     flaws
 }
@@ -352,7 +438,7 @@ fn stratified_flaw(rest: &Pool, wanted: usize, names: &[String]) -> Option<Flaw>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fields::{DatasetSpec, Scale, Validation};
+    use crate::data::fields::{DatasetSpec, Scale};
     use crate::data::registry;
 
     const LABELS: [u32; 12] = [2, 0, 1, 1, 0, 2, 0, 1, 2, 0, 1, 2];
@@ -384,6 +470,7 @@ mod tests {
         let names = match &fields.classes {
             Classes::All => names(),
             Classes::Only(ids) => ids.iter().map(|&id| names()[id].clone()).collect(),
+            Classes::Named(_) => unreachable!(),
         };
         let shown = |flaw: Flaw| {
             let hint = flaw
@@ -407,11 +494,53 @@ mod tests {
 
     #[test]
     fn validation_is_the_end_and_the_subset_comes_from_the_rest() {
-        let (rest, held) = all().split(4);
+        let (rest, held) = all().split(Validation::Count(4));
         assert_eq!(held.places, [8, 9, 10, 11]);
         let first = rest.pick(of(3, Pick::First), 3, Seed(0));
         assert_eq!(first.places, [0, 1, 2]);
         assert_eq!(Validation::Fraction(0.25).of(12), 3);
+    }
+
+    #[test]
+    fn a_share_for_validation_is_the_last_of_each_class_in_proportion() {
+        let sorted: Vec<u32> = [0; 10]
+            .iter()
+            .chain(&[1; 6])
+            .chain(&[2; 4])
+            .copied()
+            .collect();
+        let (rest, held) = Pool::of(&sorted, &Classes::All).split(Validation::Fraction(0.25));
+        assert_eq!(held.sizes(3), [3, 1, 1]);
+        assert_eq!(held.places, [7, 8, 9, 15, 19]);
+        assert_eq!(rest.len(), 15);
+        assert!(rest.places.is_sorted());
+        assert_eq!(proportional(7, &[3, 0, 3, 1]), [3, 0, 3, 1]);
+        assert_eq!(proportional(2, &[1, 1, 1]), [1, 1, 0]);
+        assert_eq!(proportional(0, &[]), [0; 0]);
+    }
+
+    #[test]
+    fn classes_that_are_not_validated_or_tested_are_named() {
+        let notes = |validation, test: &[u32]| {
+            let fields = DataFields {
+                validation,
+                ..fields(Subset::All, 0, Classes::All)
+            };
+            missing_notes(&fields, &all(), &Pool::of(test, &Classes::All), &names())
+        };
+        assert_eq!(notes(Validation::Count(0), &LABELS), [""; 0]);
+        assert_eq!(notes(Validation::Fraction(0.25), &LABELS), [""; 0]);
+        assert_eq!(
+            notes(Validation::Count(1), &[1]),
+            [
+                "classes `ant` and `bee` are trained on, but validation has no image of them",
+                "classes `ant` and `cat` are trained on, but the test set has no image of them",
+            ]
+        );
+        assert_eq!(
+            notes(Validation::Count(0), &[1, 0]),
+            ["class `cat` is trained on, but the test set has no image of it"]
+        );
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Images of any kind, brought to the shape that a network takes.
 //!
 //! Colour is made gray as brightness (Rec. 709) and gray is made colour by repeating it; an image of another
-//! size is resized with a linear filter that averages where it shrinks. Transparency is left out.
+//! size is resized with a linear filter that averages where it shrinks. What is transparent is laid over black,
+//! and 16 bits a value are scaled by the depth of the image's largest.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 
 use super::content::{Stream, file_name};
-use super::{folder, idx};
+use super::pixels::{Pixels, decode, depth};
+use super::{folder, idx, pixels};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::shape::ImageShape;
 
@@ -34,7 +36,7 @@ pub struct Unlabelled {
 /// it would have to be changed.
 pub fn read_unlabelled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
     if path.is_dir() {
-        let files = image_files(path);
+        let files = folder::image_files(path)?;
         if files.is_empty() {
             let problem = Problem::new("there are no PNG or JPEG images here").at_file(path);
             return Err(Error::data(problem));
@@ -56,16 +58,6 @@ pub fn read_unlabelled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>
     }
 }
 
-fn image_files(folder: &Path) -> Vec<PathBuf> {
-    walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok)
-        .map(walkdir::DirEntry::into_path)
-        .filter(|path| folder::is_image(path))
-        .collect()
-}
-
 /// Whether a file is of the IDX format, by its first bytes.
 fn holds_many(path: &Path) -> Result<bool> {
     let bytes = Stream::open(path)?.start_of(3)?;
@@ -74,12 +66,30 @@ fn holds_many(path: &Path) -> Result<bool> {
 
 fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabelled> {
     let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
-    let (found, planes) = folder::decode(&bytes).map_err(|error| {
+    let image = decode(&bytes).map_err(|error| {
         let mut error = folder::unreadable(path, &error);
         let problem = error.problems.remove(0);
         Error::data(problem.hint("PNG, JPEG and IDX files of images are read"))
     })?;
-    fitted(name, path, found, planes, shape)
+    let mut changes = Vec::new();
+    let bits = match &image.pixels {
+        Pixels::Eight(_) => 8,
+        Pixels::Sixteen(values) => depth(values),
+    };
+    if bits > 8 {
+        changes.push(format!("{bits} bits to 8"));
+    }
+    if image.is_transparent {
+        changes.push("laid over black".to_string());
+    }
+    fitted(
+        name,
+        path,
+        image.shape,
+        image.pixels.eight(bits),
+        shape,
+        changes,
+    )
 }
 
 fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
@@ -94,6 +104,7 @@ fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
                 found,
                 image.to_vec(),
                 shape,
+                Vec::new(),
             )
         })
         .collect()
@@ -106,8 +117,8 @@ fn fitted(
     found: ImageShape,
     planes: Vec<u8>,
     shape: ImageShape,
+    mut changes: Vec<String>,
 ) -> Result<Unlabelled> {
-    let mut changes = Vec::new();
     let mut planes = planes;
     if found != shape {
         let (Some(mut image), 1 | 3) = (whole(found, planes), shape.channels) else {
@@ -137,7 +148,7 @@ fn fitted(
             let (width, height) = (shape.width as u32, shape.height as u32);
             image = image.resize_exact(width, height, FilterType::Triangle);
         }
-        planes = folder::planes(image, shape.channels);
+        planes = pixels::planes(image, shape.channels);
     }
     Ok(Unlabelled {
         name,

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Signal;
+use super::bounds::{at_most, relu};
 use super::signal::EachRank;
 use crate::tagged::{one_key, one_key_schema};
 use crate::value::{PositiveReal, Real};
@@ -110,7 +111,7 @@ impl JsonSchema for ActivationFunction {
 impl<B: Backend> EachRank<B> for ActivationFunction {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
-            ActivationFunction::Relu {} => activation::relu(x),
+            ActivationFunction::Relu {} => relu(x),
             ActivationFunction::Elu { alpha } => elu(x, alpha.get()),
             ActivationFunction::Selu {} => {
                 elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
@@ -118,9 +119,7 @@ impl<B: Backend> EachRank<B> for ActivationFunction {
             ActivationFunction::Tanh {} => activation::tanh(x),
             ActivationFunction::Sigmoid {} => activation::sigmoid(x),
             ActivationFunction::HardSigmoid {} => (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            ActivationFunction::Softplus {} => {
-                softplus_to_20(x.clone()) + activation::relu(x - 20.0)
-            }
+            ActivationFunction::Softplus {} => softplus_to_20(x.clone()) + relu(x - 20.0),
             ActivationFunction::Softsign {} => activation::softsign(x),
             ActivationFunction::Exponential {} => x.exp(),
             ActivationFunction::Relu6 {} => x.clamp(0.0, 6.0),
@@ -137,12 +136,12 @@ impl<B: Backend> EachRank<B> for ActivationFunction {
 
 /// With an exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
 fn elu<B: Backend, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
-    activation::relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0) * alpha
+    relu(x.clone()) + (at_most(x, 0.0).exp() - 1.0) * alpha
 }
 
 /// `ln(1 + exp(x))`, level above 20, from where on it is `x` to 32 bits and `exp(x)` may overflow.
 fn softplus_to_20<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    x.clamp_max(20.0).exp().log1p()
+    at_most(x, 20.0).exp().log1p()
 }
 
 /// Applies an activation function, if there is one.

@@ -6,6 +6,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::largest_of;
 use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -69,12 +70,14 @@ impl<B: Backend> Forward<B> for AdaptiveMaxPool2dLayer {
 /// The largest values of `size` windows along an axis.
 fn largest_along<B: Backend>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tensor<B, 4> {
     let length = x.dims()[axis];
-    let windows = (0..size).map(|index| {
-        let start = index * length / size;
-        let end = ((index + 1) * length).div_ceil(size);
-        x.clone().narrow(axis, start, end - start).max_dim(axis)
-    });
-    Tensor::cat(windows.collect(), axis)
+    largest_of(x, |x| {
+        let windows = (0..size).map(|index| {
+            let start = index * length / size;
+            let end = ((index + 1) * length).div_ceil(size);
+            x.clone().narrow(axis, start, end - start).max_dim(axis)
+        });
+        Tensor::cat(windows.collect(), axis)
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use burn::tensor::{Distribution, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{at_least, at_most};
 use super::init::{Fan, glorot_uniform, zeros};
 use super::signal::EachRank;
 use super::{
@@ -77,8 +78,8 @@ impl Form {
 /// not be finite.
 fn log_softplus<B: Backend>(h: Tensor<B, 2>) -> Tensor<B, 2> {
     const STRAIGHT: f64 = -15.0;
-    let bent = ActivationFunction::Softplus {}.apply(h.clone().clamp_min(STRAIGHT), 1);
-    bent.log() + (h - STRAIGHT).clamp_max(0.0)
+    let bent = ActivationFunction::Softplus {}.apply(at_least(h.clone(), STRAIGHT), 1);
+    bent.log() + at_most(h - STRAIGHT, 0.0)
 }
 
 impl GaussianCode {

@@ -5,6 +5,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::largest_of;
 use super::pooling::places;
 use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::backend::reshape;
@@ -54,7 +55,8 @@ impl<B: Backend> Forward<B> for GlobalMaxPoolLayer {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = places(input);
         let [batch, channels, _] = x.dims();
-        Signal::Features(reshape(x.max_dim(2), [batch, channels]))
+        let y = largest_of(x, |x| x.max_dim(2));
+        Signal::Features(reshape(y, [batch, channels]))
     }
 }
 

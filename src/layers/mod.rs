@@ -9,6 +9,7 @@
 mod activation_function;
 mod activity;
 mod axes;
+pub mod bounds;
 mod convolution;
 mod init;
 mod largest;

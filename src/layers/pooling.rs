@@ -6,6 +6,7 @@ use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::PadMode;
 
 use super::Signal;
+use super::bounds::largest_of;
 use super::convolution::Sweep;
 use crate::backend::reshape;
 use crate::error::Flaw;
@@ -39,7 +40,9 @@ pub(super) fn largest<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 
         true => x,
         false => x.pad(pads, PadMode::Constant(f32::NEG_INFINITY)),
     };
-    max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false)
+    largest_of(x, |x| {
+        max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false)
+    })
 }
 
 /// The mean of what each window holds of the image: `[batch, channels, height, width]` to

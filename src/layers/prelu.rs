@@ -2,11 +2,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{at_most, relu};
 use super::signal::{EachRank, along_channels};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
 use crate::error::Flaw;
@@ -77,7 +77,7 @@ pub struct PreluLayer<B: Backend> {
 
 impl<B: Backend> EachRank<B> for &PreluLayer<B> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        relu(x.clone()) + x.clamp_max(0.0) * along_channels(self.weight.val(), channels)
+        relu(x.clone()) + at_most(x, 0.0) * along_channels(self.weight.val(), channels)
     }
 }
 

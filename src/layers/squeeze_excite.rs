@@ -2,12 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::linear;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::relu;
 use super::init::{Fan, glorot_uniform};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::backend::reshape;

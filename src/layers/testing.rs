@@ -5,7 +5,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
-use crate::backend::testing::{on_test_device, slack, sole_use_of_chance};
+use crate::backend::testing::{on_test_device, slack, sole_use_of_chance, test_device};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::rng::Seed;
@@ -234,6 +234,17 @@ fn check_forward<B: TrainingBackend>(
     let (once, twice) = (outputs(), outputs());
     assert_eq!(once, twice, "two passes outside training of {layer}");
     assert!(once.iter().all(|value| value.is_finite()), "{layer}");
+    if test_device().is_cpu() {
+        let mut pass = resting(count, input, device);
+        let nothing = signal(vec![f32::NAN; count], input, device);
+        let outputs = values(module.forward(nothing, &mut pass));
+        let holds_nan = |sample: &[f32]| sample.iter().any(|value| value.is_nan());
+        let size = outputs.len() / BATCH;
+        assert!(
+            outputs.chunks(size).all(holds_nan),
+            "{layer} makes numbers of NaN"
+        );
+    }
 }
 
 fn check_gradients<B: TrainingBackend>(

@@ -18,10 +18,15 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, thousands};
 use crate::layers::Layer;
 use crate::record::write_atomically;
 use crate::rng::Seed;
+
+/// The metadata of a file that tells the SHA-256 of its tensors' bytes, in hexadecimal.
+const SUM: &str = "sha256";
+/// What stands there until they are known.
+const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A tensor's name, `conv2d_1/weight`, and all its values.
 pub type NamedValues = (String, Vec<f32>);
@@ -111,13 +116,14 @@ impl<B: Backend> Network<B> {
         // Several entries would be written in an order that changes from run to run.
         let mut store = SafetensorsStore::from_bytes(None)
             .clear_metadata()
-            .metadata("producer", "burnlab")
+            .metadata(SUM, NO_SUM)
             .skip_enum_variants(true)
             .remap(names);
-        let bytes = store
+        let mut bytes = store
             .collect_from(self)
             .and_then(|()| store.get_bytes())
             .map_err(|error| Error::bug(format!("cannot write the weights: {error}")))?;
+        put_sum(&mut bytes);
         write_atomically(path, &bytes)
     }
 
@@ -213,7 +219,12 @@ impl WeightFile {
     pub fn read(path: &Path, layout: Layout) -> Result<Self> {
         let bytes = fs::read(path)
             .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
-        let sha256 = Sha256::digest(&bytes);
+        let sha256 = hex(&Sha256::digest(&bytes));
+        if !is_as_written(&bytes) {
+            let message =
+                "the weights are damaged: their SHA-256 is not the one that the file tells";
+            return Err(Error::data(Problem::new(message).at_file(path)));
+        }
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
         let found = store.get_all_snapshots().map_err(|error| {
             let problem = Problem::new(format!("cannot read the weights: {error}"));
@@ -227,7 +238,7 @@ impl WeightFile {
             path: path.to_path_buf(),
             layout,
             found: found.clone(),
-            sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256,
         })
     }
 
@@ -274,10 +285,58 @@ impl WeightFile {
         let data = found
             .to_data()
             .map_err(|error| damaged(error.to_string()))?;
-        data.convert::<f32>()
+        let values: Vec<f32> = data
+            .convert::<f32>()
             .into_vec()
-            .map_err(|error| damaged(format!("{error:?}")))
+            .map_err(|error| damaged(format!("{error:?}")))?;
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(at) => {
+                let what = match values[at].is_nan() {
+                    true => "NaN",
+                    false => "infinite",
+                };
+                let all = thousands(values.len());
+                Err(damaged(format!(
+                    "value {} of {all} is {what}",
+                    thousands(at + 1)
+                )))
+            }
+        }
     }
+}
+
+fn hex(sum: &[u8]) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The header of a safetensors file, behind its length, and the bytes of its tensors.
+fn header_and_tensors(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
+/// Writes the sum of a file's tensors where its header has room for it.
+fn put_sum(file: &mut [u8]) {
+    let Some((header, tensors)) = header_and_tensors(file) else {
+        return;
+    };
+    let sum = hex(&Sha256::digest(tensors));
+    let room = header.windows(NO_SUM.len());
+    let at = room.into_iter().position(|text| text == NO_SUM.as_bytes());
+    if let Some(at) = at {
+        file[8 + at..8 + at + sum.len()].copy_from_slice(sum.as_bytes());
+    }
+}
+
+/// Whether the tensors have the sum that the file tells, if it tells one.
+fn is_as_written(file: &[u8]) -> bool {
+    let Some((header, tensors)) = header_and_tensors(file) else {
+        return true;
+    };
+    let header: serde_json::Value = serde_json::from_slice(header).unwrap_or_default();
+    let sum = header["__metadata__"][SUM].as_str();
+    sum.is_none_or(|sum| sum == hex(&Sha256::digest(tensors)))
 }
 
 /// Writes the tensors of a run's file in another layout, whole or not at all.
@@ -483,7 +542,7 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
                 new.set_require_grad(old.is_require_grad())
             }
             Err(error) => {
-                self.failure = Some(error);
+                self.failure.get_or_insert(error);
                 old
             }
         };
@@ -579,6 +638,62 @@ mod tests {
         );
         std::fs::write(&path, b"not weights").unwrap();
         assert!(network::<Flex>(SMALL, 1).load_weights(&path).is_err());
+    }
+
+    #[test]
+    fn weights_with_a_changed_byte_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        network::<Flex>(SMALL, 1).save_weights(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let (header, tensors) = header_and_tensors(&whole).unwrap();
+        assert!(String::from_utf8_lossy(header).contains(&hex(&Sha256::digest(tensors))));
+        let start = whole.len() - tensors.len();
+        for at in [start, start + tensors.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            fs::write(&path, changed).unwrap();
+            let error = WeightFile::read(&path, Layout::Burnlab).err().unwrap();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "error: the weights are damaged: their SHA-256 is not the one that the file tells\n  {}",
+                    path.display()
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        for (value, what) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "infinite")] {
+            let mut network = network::<Flex>(SMALL, 1);
+            network = network.map(&mut Spoil(value));
+            network.save_weights(&path).unwrap();
+            let error = self::network::<Flex>(SMALL, 1)
+                .load_weights(&path)
+                .unwrap_err();
+            let message = format!(
+                "error: cannot read the weights `conv2d_1.weight`: value 1 of 18 is {what}\n  {}",
+                path.display()
+            );
+            assert_eq!(error.to_string(), message);
+            let file = WeightFile::read(&path, Layout::Burnlab).unwrap();
+            let to = folder.path().join("exported");
+            let exported = export(&file, &planned(SMALL).tensors(10), Layout::Pytorch, &to);
+            assert!(exported.is_err() && !to.exists());
+        }
+    }
+
+    /// Makes this of every weight.
+    struct Spoil(f32);
+
+    impl<B: Backend> ModuleMapper<B> for Spoil {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(|tensor| tensor.full_like(self.0))
+        }
     }
 
     #[test]

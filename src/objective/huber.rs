@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fields;
+use crate::layers::bounds::at_most;
 use crate::value::PositiveReal;
 
 /// Half the squared distance where that is small, else a straight line of the same slope (Huber 1964), mean
@@ -35,7 +36,7 @@ impl Fields for Huber {
     fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let delta = self.delta.get();
         let distance = (outputs - values).abs();
-        let near = distance.clone().clamp_max(delta);
+        let near = at_most(distance.clone(), delta);
         let far = distance - near.clone();
         near.square() * 0.5 + far * delta
     }

@@ -24,6 +24,10 @@ pub struct Checked {
     pub images: usize,
     /// Whether the dataset is not on this machine.
     pub absent: bool,
+    /// The SHA-256 of a dataset that people fill.
+    pub digest: Option<String>,
+    /// What is worth knowing of the data, a sentence each.
+    pub notes: Vec<String>,
     pub parameters: usize,
     /// For one image, forward.
     pub multiply_adds: usize,
@@ -84,7 +88,19 @@ impl<'a> Checker<'a> {
             return Ok(None);
         }
         look_up_weights(&mut settings, resolved);
-        let (checked, flaws) = self.examine(settings)?;
+        let unknown = self.catalogue.name_classes(&mut settings.data)?;
+        let (checked, flaws) = match unknown.is_empty() {
+            true => self.examine(settings)?,
+            false => {
+                let unknown = unknown.into_iter().map(|flaw| flaw.under("data"));
+                for flaw in unknown {
+                    let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
+                    let place = resolved.place(&expanded.written(&path));
+                    note(problems, located(flaw, place, file));
+                }
+                return Ok(None);
+            }
+        };
         let sound = flaws.is_empty();
         for flaw in flaws {
             let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
@@ -149,6 +165,8 @@ impl<'a> Checker<'a> {
             about: Arc::new(about),
             has_validation: facts.validation > 0,
             absent: facts.absent,
+            digest: self.catalogue.digest(&settings.data.dataset)?,
+            notes: facts.notes,
             classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,

@@ -24,7 +24,7 @@ use grid::{Grid, Setting};
 pub use needs::Earlier;
 use needs::Needer;
 
-use crate::data::{Catalogue, DatasetSpec};
+use crate::data::{Catalogue, DatasetSpec, Validation};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 use crate::measure::About;
 use crate::record::RunRow;
@@ -48,6 +48,8 @@ pub struct Plan {
     pub claims: Vec<Claim>,
     /// Datasets of its runs that are not on this machine.
     pub absent: Vec<DatasetSpec>,
+    /// What is worth knowing of the data, a sentence each.
+    pub notes: Vec<String>,
     /// Other experiments that have runs which these ones need.
     pub before: Vec<Plan>,
 }
@@ -58,11 +60,13 @@ pub struct Run {
     /// The variant's name, with the grid point's values: `plain,batch_size=50`.
     pub variant: String,
     pub seed: u64,
-    /// Hash of the settings, the seed and what it needs, 12 hexadecimal digits.
+    /// Hash of the settings, the seed, the data and what it needs, 12 hexadecimal digits.
     pub id: String,
     /// The runs that it needs, in the order of [`Settings::needs`].
     pub earlier: Vec<Earlier>,
     pub settings: Arc<Settings>,
+    /// The SHA-256 of its data, where people fill the dataset.
+    pub digest: Option<String>,
     /// What measures know of the model beforehand.
     pub about: Arc<About>,
     /// Whether its epochs are measured on images that are not trained on.
@@ -140,7 +144,7 @@ impl Plan {
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
         let (mut runs, mut needers) = (Vec::new(), Vec::new());
-        let mut absent = Vec::new();
+        let (mut absent, mut notes) = (Vec::new(), Vec::new());
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
             let points = grid.points(variant.as_deref().unwrap_or_default());
@@ -157,6 +161,11 @@ impl Plan {
                     let dataset = &checked.settings.data.dataset;
                     if checked.absent && !absent.contains(dataset) {
                         absent.push(dataset.clone());
+                    }
+                    for text in &checked.notes {
+                        if !notes.contains(text) {
+                            notes.push(text.clone());
+                        }
                     }
                     let (first, needs) = (runs.len(), checked.settings.needs_something());
                     let classes = checked.classes;
@@ -197,6 +206,7 @@ impl Plan {
             runs,
             claims,
             absent,
+            notes,
             before,
         })
     }
@@ -378,9 +388,10 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
         seed,
-        id: run_id(&settings, seed, &[]),
+        id: run_id(&settings, checked.digest.as_deref(), seed, &[]),
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
+        digest: checked.digest.clone(),
         about: Arc::clone(&checked.about),
         has_validation: checked.has_validation,
         swept: swept.clone(),
@@ -391,9 +402,9 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     settings.train.seeds.iter().map(run).collect()
 }
 
-/// What a run's numbers depend on, hashed. `from` has keys that name what is found elsewhere, each with
+/// What a run's numbers depend on, hashed; `digest` stands for data that its name does not. `from` has keys that name what is found elsewhere, each with
 /// what tells that apart.
-fn run_id(settings: &Settings, seed: u64, from: &[(&str, String)]) -> String {
+fn run_id(settings: &Settings, digest: Option<&str>, seed: u64, from: &[(&str, String)]) -> String {
     let mut values = serde_json::to_value(settings).expect("settings are plain values");
     if let Some(train) = values
         .get_mut("train")
@@ -418,7 +429,13 @@ fn run_id(settings: &Settings, seed: u64, from: &[(&str, String)]) -> String {
             identities.push(identity.as_str().into());
         }
     }
-    short_hash(format!("{NUMBERS} {seed} {values}").as_bytes())
+    let digest = digest.map_or(String::new(), |digest| format!(" {digest}"));
+    // A share for validation once was the end of the training set.
+    let validation = match settings.data.validation {
+        Validation::Count(_) => "",
+        Validation::Fraction(_) => " stratified",
+    };
+    short_hash(format!("{NUMBERS} {seed} {values}{digest}{validation}").as_bytes())
 }
 
 /// The table that a dotted key stands in, and the key's last part.

@@ -278,7 +278,7 @@ impl Connector<'_> {
         path.pop();
         if !from.is_empty() {
             let run = &runs[index];
-            runs[index].id = run_id(&run.settings, run.seed, &from);
+            runs[index].id = run_id(&run.settings, run.digest.as_deref(), run.seed, &from);
         }
         Ok(())
     }

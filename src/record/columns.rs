@@ -214,9 +214,7 @@ pub static EPOCH_COLUMNS: LazyLock<Vec<Column<EpochRow>>> = LazyLock::new(|| {
         Column::of(&LEARNING_RATE, |row: &EpochRow| Some(row.learning_rate)),
         Column::of(&GRADIENT_NORM, |row: &EpochRow| row.gradient_norm),
         Column::of(&SECONDS, |row: &EpochRow| Some(row.seconds)),
-        Column::of(&IMAGES_PER_SECOND, |row: &EpochRow| {
-            Some(row.images_per_second)
-        }),
+        Column::of(&IMAGES_PER_SECOND, |row: &EpochRow| row.images_per_second),
     ]);
     columns
 });

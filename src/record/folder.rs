@@ -10,12 +10,31 @@ use tempfile::NamedTempFile;
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
-use super::row::{EpochRow, Measured, Provenance, RunRow};
+use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
+///
+/// Only ordinary files are replaced: a link's target is, and devices and pipes take the bytes as they are.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let refused = |error: std::io::Error| Error::io(Kind::Data, "write the file", path, &error);
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => {
+            return match fs::canonicalize(path) {
+                Ok(target) => write_atomically(&target, bytes),
+                // What the link names is not there yet.
+                Err(_) => fs::write(path, bytes).map_err(refused),
+            };
+        }
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            let mut file = fs::File::options()
+                .write(true)
+                .open(path)
+                .map_err(refused)?;
+            return file.write_all(bytes).map_err(refused);
+        }
+        _ => {}
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = NamedTempFile::with_prefix_in(".part-", folder).map_err(refused)?;
     file.write_all(bytes).map_err(refused)?;
@@ -70,9 +89,12 @@ impl RunFolder {
         }
     }
 
-    /// The run's row as it last stood; `None` if there is none or it cannot be read.
+    /// The run's row as it last stood; `None` if there is none, it cannot be read, or it says done and lacks
+    /// what was measured.
     pub fn row(&self) -> Option<RunRow> {
-        self.read("run.json")
+        let row: RunRow = self.read("run.json")?;
+        let is_whole = row.status != Status::Done || row.measured.is_some();
+        is_whole.then_some(row)
     }
 
     pub fn write_row(&self, row: &RunRow) -> Result<()> {
@@ -149,5 +171,82 @@ impl RunFolder {
             )
         })?;
         write_atomically(&self.file(name), &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, RunFolder) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(dir.path());
+        (dir, folder)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_pipes_and_devices_are_written_through() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let (dir, _) = folder();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("target"), "old").unwrap();
+        for (link, target) in [("link", "target"), ("dangling", "not there yet")] {
+            symlink(at(target), at(link)).unwrap();
+            write_atomically(&at(link), b"new").unwrap();
+            assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
+            assert_eq!(fs::read(at(target)).unwrap(), b"new");
+        }
+
+        let made = std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = at("pipe");
+            move || fs::read(pipe).unwrap()
+        });
+        write_atomically(&at("pipe"), b"bytes").unwrap();
+        assert_eq!(reader.join().unwrap(), b"bytes");
+        assert!(fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
+
+        let null = Path::new("/dev/null");
+        write_atomically(null, b"gone").unwrap();
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+        assert!(write_atomically(Path::new("/dev/full"), b"no room").is_err());
+    }
+
+    #[test]
+    fn a_row_that_is_done_without_its_metrics_is_no_row() {
+        let (_dir, folder) = folder();
+        let mut row = RunRow::unfinished("plain", 0, "id", Vec::new());
+        for (status, is_whole) in [
+            (Status::Unfinished, true),
+            (Status::Failed, true),
+            (Status::Diverged, true),
+            (Status::Done, false),
+        ] {
+            row.status = status;
+            folder.write_row(&row).unwrap();
+            assert_eq!(folder.row().is_some(), is_whole, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_without_a_rate_is_read_again() {
+        let (_dir, folder) = folder();
+        let row = EpochRow {
+            epoch: 1,
+            step: 1,
+            stage: None,
+            train: Default::default(),
+            validation: None,
+            learning_rate: 0.1,
+            gradient_norm: None,
+            seconds: 0.0,
+            images_per_second: None,
+        };
+        folder.write_epochs(std::slice::from_ref(&row)).unwrap();
+        assert_eq!(folder.epochs(), [row]);
     }
 }

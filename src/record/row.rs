@@ -28,8 +28,8 @@ pub struct EpochRow {
     pub gradient_norm: Option<f64>,
     /// Time of training and validation.
     pub seconds: f64,
-    /// Training images a second, validation left out.
-    pub images_per_second: f64,
+    /// Training images a second, validation left out; none where the clock is too coarse to tell.
+    pub images_per_second: Option<f64>,
 }
 
 impl EpochRow {
@@ -151,7 +151,7 @@ pub struct RunRow {
     pub measured: Option<Measured>,
     /// All epochs together, over all attempts.
     pub seconds: Option<f64>,
-    /// Mean over the epochs.
+    /// Mean over the epochs that have it.
     pub images_per_second: Option<f64>,
     pub device: Option<String>,
 }

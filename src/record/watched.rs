@@ -149,7 +149,7 @@ mod tests {
                 learning_rate: 0.1,
                 gradient_norm: None,
                 seconds: 1.0,
-                images_per_second: 1.0,
+                images_per_second: Some(1.0),
             }
         };
         values.iter().enumerate().map(row).collect()

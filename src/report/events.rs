@@ -126,7 +126,9 @@ impl Reporter for TensorBoard {
                 if let Some(norm) = row.gradient_norm {
                     writer.scalar("gradient_norm", here, norm)?;
                 }
-                writer.scalar("images_per_second", here, row.images_per_second)?;
+                if let Some(rate) = row.images_per_second {
+                    writer.scalar("images_per_second", here, rate)?;
+                }
                 writer.flush()
             }
             Event::Finished(measured) => {

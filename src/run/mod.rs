@@ -28,7 +28,7 @@ pub use machine::{Share, cores, share};
 pub use order::{Options, Part, parts};
 pub use process::Processes;
 pub use protocol::{Assignment, Message};
-pub use state::{Only, State, is_variant, states};
+pub use state::{Only, State, is_variant, on_other_data, states};
 pub use supervisor::{Ended, supervise};
 pub use worker::{MakeReporter, work};
 

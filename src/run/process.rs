@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::launcher::{Launcher, Report, Worker};
 use super::protocol::Assignment;
-use crate::error::{Error, Kind, Result, io_reason};
+use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// Starts worker processes.
 pub struct Processes {
@@ -32,7 +32,10 @@ impl Launcher for Processes {
             .append(true)
             .open(&self.log)
             .map_err(|error| Error::io(Kind::Data, "open the workers' log", &self.log, &error))?;
-        let refused = |error| Error::bug(format!("cannot start a worker: {}", io_reason(&error)));
+        let refused = |error| {
+            let reason = io_reason(&error);
+            Error::run(Problem::new(format!("cannot start a worker: {reason}")))
+        };
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
         command
             .args(["worker", "--device", &self.device])

@@ -16,6 +16,9 @@ pub struct Assignment {
     /// The run as it stands: variant, seed, id and swept keys are its own already.
     pub row: RunRow,
     pub settings: Settings,
+    /// The SHA-256 of the data that the run was planned with, where people fill the dataset.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// The runs that it needs, which are done.
     pub earlier: Vec<EarlierRun>,
     /// Training images of one epoch, augmented copies included.
@@ -34,6 +37,8 @@ pub enum Message {
     Event { index: usize, event: Event },
     /// The run is over. The worker is free.
     Ended { index: usize, row: Box<RunRow> },
+    /// What was handed over cannot be read. The worker is free.
+    Refused { reason: String },
     /// The run was stopped from outside and can be resumed.
     Stopped { index: usize },
 }

@@ -35,6 +35,8 @@ pub enum Ending {
     Done,
     Diverges,
     Fails(&'static str),
+    /// The worker says that it cannot read what it was given.
+    Refuses(&'static str),
     /// The worker dies.
     Dies,
     /// The next epoch takes so long that only being told to stop ends it.
@@ -124,6 +126,9 @@ impl Worker for Actor {
                 index: assignment.index,
                 row: Box::new(row),
             }),
+            Ending::Refuses(reason) => self.say(&Message::Refused {
+                reason: reason.to_string(),
+            }),
             Ending::Dies => self.end(),
             ending => self.at = Some((assignment.index, ending)),
         }
@@ -196,7 +201,7 @@ impl Actor {
 /// Fills in the row of a run; whether it is over.
 fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
     let reason = match script.ending {
-        Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
+        Ending::Refuses(_) | Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
         Ending::Done => None,
         Ending::Diverges => {
             let epoch = epochs.len() + 1;
@@ -212,7 +217,7 @@ fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
     row.reason = reason;
     row.last = epochs.last().cloned();
     row.seconds = (!epochs.is_empty()).then(|| epochs.iter().map(|row| row.seconds).sum());
-    row.images_per_second = row.last.as_ref().map(|last| last.images_per_second);
+    row.images_per_second = row.last.as_ref().and_then(|last| last.images_per_second);
     let is_done = row.status == Status::Done;
     row.measured = row
         .last
@@ -240,7 +245,7 @@ fn row(epoch: usize, loss: f64) -> EpochRow {
         learning_rate: 0.1,
         gradient_norm: None,
         seconds: 0.5,
-        images_per_second: 100.0,
+        images_per_second: Some(100.0),
     }
 }
 

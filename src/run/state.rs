@@ -1,7 +1,8 @@
 //! How the runs of a plan stand on disk before anything starts, and which of them are wanted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::ResultsFolder;
 use crate::plan::{Plan, Run};
@@ -77,6 +78,33 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Sta
             epochs_done: before.epochs().len(),
         },
     }
+}
+
+/// How many runs that are to be done were trained, or begun, on other data: the same settings and seed, when
+/// the folder of the dataset held something else.
+pub fn on_other_data(plan: &Plan, results: &Path, states: &[State]) -> usize {
+    let folder = ResultsFolder::of(results, &plan.name);
+    let Ok(entries) = fs::read_dir(folder.path().join("runs")) else {
+        return 0;
+    };
+    let there: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let was_trained = |run: &&Run| {
+        let own = run.folder();
+        let start = own.strip_suffix(&run.id).unwrap_or(&own);
+        let config = toml::to_string(run.settings.as_ref()).ok();
+        there.iter().any(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_twin = name != own && name.strip_prefix(start).is_some_and(is_id);
+            is_twin && fs::read_to_string(path.join("config.toml")).ok() == config
+        })
+    };
+    let runs = plan.runs.iter().zip(states);
+    let on_files = runs.filter(|(run, state)| state.is_to_do() && run.digest.is_some());
+    on_files.map(|(run, _)| run).filter(was_trained).count()
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Adds what a run that is to be done needs, as far as it is of the same plan and missing.

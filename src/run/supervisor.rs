@@ -14,7 +14,7 @@ use super::state::{State, states};
 use super::{Output, Results, ResultsFolder};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Earlier, Plan, Run};
-use crate::record::{Event, RunFolder, RunRow, Status};
+use crate::record::{Event, RunFolder, RunRow, Status, write_atomically};
 use crate::spec::{START, Settings};
 use crate::train::EarlierRun;
 
@@ -44,6 +44,7 @@ pub fn supervise(
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
     let _lock = lock(&folder)?;
+    take_over(plan, &folder)?;
     let states = states(plan, &options.results, &part.only, part.fresh);
     if part.fresh {
         forget(plan, &folder, &states)?;
@@ -103,6 +104,34 @@ fn lock(folder: &ResultsFolder) -> Result<File> {
         )),
         Err(fs::TryLockError::Error(error)) => Err(Error::io(Kind::Data, "lock", &path, &error)),
     }
+}
+
+/// Notes which file the folder's results are of.
+///
+/// # Errors
+/// They are of another file that is there: each would overwrite the tables of the other.
+fn take_over(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
+    let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
+    let own = whole(&plan.path);
+    let marker = folder.path().join(".experiment");
+    let known = fs::read_to_string(&marker).ok();
+    let known = known.map(|text| PathBuf::from(text.trim_end_matches('\n')));
+    if known.as_ref() == Some(&own) {
+        return Ok(());
+    }
+    // A file that was moved takes its results along.
+    if let Some(other) = known.filter(|other| other.is_file() && whole(other) != own) {
+        let message = format!(
+            "the results of `{}` are those of another file, `{}`",
+            plan.name,
+            other.display()
+        );
+        let problem = Problem::new(message).at_file(folder.path());
+        return Err(Error::usage(problem.hint(
+            "give one of the files another name, or write elsewhere with `--results DIR`",
+        )));
+    }
+    write_atomically(&marker, format!("{}\n", own.display()).as_bytes())
 }
 
 fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
@@ -242,6 +271,13 @@ impl Supervisor<'_, '_> {
             Report::Message(Message::Stopped { .. }) => {
                 self.slots[worker].busy = None;
                 self.has_news = true;
+            }
+            Report::Message(Message::Refused { reason }) => {
+                if let Some(index) = self.slots[worker].busy.take() {
+                    let row = self.mark_failed(index, &reason)?;
+                    self.end_run(index, row)?;
+                    self.hand_out()?;
+                }
             }
             Report::Message(Message::Ended { index, row }) => {
                 self.slots[worker].busy = None;
@@ -402,6 +438,7 @@ impl Supervisor<'_, '_> {
             index,
             row: run.unfinished(),
             settings: self.settings(run),
+            digest: run.digest.clone(),
             earlier: self.earlier(run),
             images: run.images,
             experiment: self.plan.name.clone(),

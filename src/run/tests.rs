@@ -153,6 +153,11 @@ fn a_run_that_fails_diverges_or_dies_sinks_no_other_and_goes_on_later() {
             "the disk is full",
         ),
         (
+            Ending::Refuses("the worker cannot read its assignment"),
+            Status::Failed,
+            "the worker cannot read its assignment",
+        ),
+        (
             Ending::Dies,
             Status::Failed,
             "its process was killed (signal 9)",

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use super::machine;
 use super::protocol::{Assignment, Message};
 use crate::backend::{Device, Precisions, check_threads, panic_message, watch_threads};
@@ -19,6 +21,9 @@ use crate::train::{self, Job, Outcome};
 
 /// Makes those who want to hear a run in the worker's own process.
 pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>;
+
+/// Bytes of stack for reading runs, taken only as they are needed.
+const DEEP: usize = 1 << 28;
 
 /// Where a worker that is started anew finds what is still to be said.
 const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
@@ -31,7 +36,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     tell_last_word()?;
     watch_threads();
     let stop = Arc::new(AtomicBool::new(false));
-    let assignments = assignments(Arc::clone(&stop));
+    let assignments = assignments(Arc::clone(&stop))?;
     let trainer = Trainer {
         device,
         checked: checked(device),
@@ -40,6 +45,13 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         stop: &stop,
     };
     for assignment in assignments {
+        let assignment = match assignment {
+            Ok(assignment) => assignment,
+            Err(reason) => {
+                tell(&Message::Refused { reason })?;
+                continue;
+            }
+        };
         let message = match trainer.attempt(&assignment) {
             Some(row) => Message::Ended {
                 index: assignment.index,
@@ -76,7 +88,7 @@ fn start_anew(message: &Message) -> Result<()> {
         .args(arguments)
         .env(LAST_WORD, line)
         .exec();
-    eprintln!("cannot start the worker anew: {error}");
+    log(&format!("cannot start the worker anew: {error}"));
     Ok(())
 }
 
@@ -102,27 +114,40 @@ fn checked(device: &Device) -> Result<Precisions> {
     }
 }
 
+/// A run, or why it cannot be read.
+type Read = std::result::Result<Assignment, String>;
+
 /// Lines from the supervisor. When they end, so shall the run at hand.
-fn assignments(stop: Arc<AtomicBool>) -> Receiver<Assignment> {
+fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
     let (send, receive) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin()
-            .lock()
-            .lines()
-            .map_while(std::io::Result::ok)
-        {
-            match serde_json::from_str(&line) {
-                Ok(assignment) => {
-                    if send.send(assignment).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => eprintln!("error: cannot read an assignment: {error}"),
+    let listen = move || {
+        let lines = std::io::stdin().lock().lines();
+        for line in lines.map_while(std::io::Result::ok) {
+            if send.send(assignment(&line)).is_err() {
+                return;
             }
         }
         stop.store(true, Ordering::Relaxed);
-    });
-    receive
+    };
+    let listener = std::thread::Builder::new().stack_size(DEEP);
+    listener.spawn(listen).map_err(|error| {
+        let reason = crate::error::io_reason(&error);
+        Error::run(Problem::new(format!("cannot listen for runs: {reason}")))
+    })?;
+    Ok(receive)
+}
+
+/// Blocks may be nested as deep as the stack of [`DEEP`] holds, which is deeper than files are.
+fn assignment(line: &str) -> Read {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    reader.disable_recursion_limit();
+    Assignment::deserialize(&mut reader)
+        .map_err(|error| format!("the worker cannot read its assignment: {error}"))
+}
+
+/// For whoever looks into it; a log that cannot be written is no reason to stop.
+fn log(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn tell(message: &Message) -> Result<()> {
@@ -160,9 +185,11 @@ impl Trainer<'_> {
         let epochs = folder.epochs();
         if !epochs.is_empty() {
             let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-            let images_per_second: f64 = epochs.iter().map(|epoch| epoch.images_per_second).sum();
+            let rates = epochs.iter().filter_map(|epoch| epoch.images_per_second);
+            let rates: Vec<f64> = rates.collect();
             row.seconds = Some(seconds);
-            row.images_per_second = Some(images_per_second / epochs.len() as f64);
+            row.images_per_second =
+                (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
             row.last = epochs.last().cloned();
         }
         match trained {
@@ -178,7 +205,7 @@ impl Trainer<'_> {
             Err(error) => {
                 fail(&mut row, &error);
                 // The whole text, for whoever looks into it.
-                eprintln!("{}, seed {}: {error}", row.variant, row.seed);
+                log(&format!("{}, seed {}: {error}", row.variant, row.seed));
                 let _ = write_atomically(&folder.file("error.txt"), error.to_string().as_bytes());
             }
         }
@@ -200,6 +227,14 @@ impl Trainer<'_> {
         let precisions = self.checked.clone()?;
         let mut provenance = provenance(assignment, self.device, precisions);
         folder.write_provenance(&provenance)?;
+        let dataset = &assignment.settings.data.dataset;
+        if self.catalogue.digest(dataset)? != assignment.digest {
+            let message =
+                format!("the images of `{dataset}` have changed since the run was planned");
+            return Err(Error::data(
+                Problem::new(message).hint("`burnlab run` again trains on them as they are"),
+            ));
+        }
 
         let mut reporter = Ears {
             own: (self.make)(assignment)?,
@@ -303,5 +338,97 @@ fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) 
         threads: assignment.threads,
         start: now(),
         end: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{GrayImage, Luma};
+
+    use super::*;
+    use crate::data::Folders;
+    use crate::plan::Plan;
+    use crate::spec::Overrides;
+
+    struct Deaf;
+
+    impl Reporter for Deaf {
+        fn hear(&mut self, _: &Event) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_reason() {
+        let reason = assignment("{\"index\": -1}").unwrap_err();
+        assert!(
+            reason
+                .starts_with("the worker cannot read its assignment: invalid value: integer `-1`"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_run_is_not_trained_on_other_data_than_it_was_planned_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = |class: &str, index: u8| {
+            let path = dir.path().join(format!("data/{class}/{index}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let value = index + if class == "a" { 0 } else { 200 };
+            GrayImage::from_pixel(2, 2, Luma([value]))
+                .save(path)
+                .unwrap();
+        };
+        for index in 0..5 {
+            image("a", index);
+            image("b", index);
+        }
+        let file = dir.path().join("x.toml");
+        let text = format!(
+            "data.dataset.folder = '{}'\nmodel.classifier.layers = ['flatten', {{ dense = {{ units = 'classes' }} }}]\n\
+             train.epochs = 1",
+            dir.path().join("data").display()
+        );
+        fs::write(&file, text).unwrap();
+        let catalogue = || Catalogue::new(Folders::only("none"));
+        let plan = Plan::make(&file, &Overrides::default(), &catalogue()).unwrap();
+        let run = &plan.runs[0];
+        let assignment = Assignment {
+            index: 0,
+            row: run.unfinished(),
+            settings: run.settings.as_ref().clone(),
+            digest: run.digest.clone(),
+            earlier: Vec::new(),
+            images: run.images,
+            experiment: plan.name.clone(),
+            folder: dir.path().join("run"),
+            tensorboard: dir.path().join("tensorboard"),
+            threads: 1,
+        };
+        let attempt = || {
+            let make = |_: &Assignment| -> Result<Box<dyn Reporter>> { Ok(Box::new(Deaf)) };
+            let (device, stop) = (Device::cpu(), AtomicBool::new(false));
+            let trainer = Trainer {
+                device: &device,
+                checked: Ok(Precisions::F32),
+                catalogue: &catalogue(),
+                make: &make,
+                stop: &stop,
+            };
+            trainer.attempt(&assignment).unwrap()
+        };
+        let row = attempt();
+        assert_eq!((row.status, row.reason), (Status::Done, None));
+        image("a", 77);
+        let row = attempt();
+        let reason = format!(
+            "the images of `{}` have changed since the run was planned",
+            dir.path().join("data").display()
+        );
+        assert_eq!((row.status, row.reason), (Status::Failed, Some(reason)));
+        let again = Plan::make(&file, &Overrides::default(), &catalogue()).unwrap();
+        assert_ne!(again.runs[0].id, run.id);
     }
 }

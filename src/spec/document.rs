@@ -63,6 +63,20 @@ impl Document {
             let place = Place::of_span(path, &text, span.start, span.end, "");
             Error::usage(Problem::new(message).at(place))
         })?;
+        let mut large = Vec::new();
+        for (_, value) in tree.get_ref() {
+            large_numbers(value, &mut large);
+        }
+        if !large.is_empty() {
+            let problem = |(span, range): (std::ops::Range<usize>, &str)| {
+                let place = Place::of_span(path, &text, span.start, span.end, "");
+                let number = &text[span];
+                Problem::new(format!("`{number}` is larger than numbers can be: {range}")).at(place)
+            };
+            large.sort_by_key(|(span, _)| span.start);
+            let problems = large.into_iter().map(problem).collect();
+            return Err(Error::new(Kind::Usage, problems));
+        }
         let spans = table_spans(tree.get_ref(), 0..0, tree.span());
         let table: toml::Table = toml::from_str(&text)
             .map_err(|error| Error::bug(format!("a parsed file does not parse: {error}")))?;
@@ -127,6 +141,38 @@ impl Document {
             }
         }
         (spans, true)
+    }
+}
+
+/// The numbers that 64 bits do not hold, with their places and what there is.
+fn large_numbers(
+    value: &Spanned<DeValue<'_>>,
+    found: &mut Vec<(std::ops::Range<usize>, &'static str)>,
+) {
+    match value.get_ref() {
+        DeValue::Integer(number)
+            if i64::from_str_radix(number.as_str(), number.radix()).is_err() =>
+        {
+            found.push((value.span(), "whole ones go from -2^63 to 2^63 - 1"));
+        }
+        DeValue::Float(number) => {
+            let text = number.as_str();
+            let is_infinite = text.parse::<f64>().is_ok_and(f64::is_infinite);
+            if is_infinite && !text.contains("inf") {
+                found.push((value.span(), "they end at about 1.8e308"));
+            }
+        }
+        DeValue::Array(items) => {
+            for item in items.iter() {
+                large_numbers(item, found);
+            }
+        }
+        DeValue::Table(table) => {
+            for (_, value) in table.iter() {
+                large_numbers(value, found);
+            }
+        }
+        _ => {}
     }
 }
 

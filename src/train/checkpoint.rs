@@ -6,6 +6,7 @@
 //! they are shown none that the sum has not vouched for.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use burn::module::{AutodiffModule, Module};
@@ -84,7 +85,9 @@ pub(super) fn resume<B: TrainingBackend>(
         Ok(None) => fresh,
         Ok(Some(parts)) => restored(job, fresh, parts, course, device),
         Err(reason) => {
-            eprintln!(
+            // A log that cannot be written is no reason to stop.
+            let _ = writeln!(
+                std::io::stderr(),
                 "warning: starting over: the checkpoint {reason}\n  {}",
                 path.display()
             );

@@ -32,7 +32,9 @@ use crate::model::Model;
 use crate::network::{NamedValues, Network, Plan, WeightFile};
 use crate::objective::Objective;
 use crate::pictures::{self, Moment};
-use crate::record::{EpochRow, Event, Histogram, Measured, Reporter, RunFolder, Score};
+use crate::record::{
+    BATCH_METRICS, EpochRow, Event, Histogram, LOSS, Measured, Reporter, RunFolder, Score,
+};
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 use crate::spec::{Course, ModelSpec, Round, Settings, Start};
@@ -314,7 +316,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 learning_rate: taken.learning_rate,
                 gradient_norm: taken.gradient_norm,
                 seconds: start.elapsed().as_secs_f64(),
-                images_per_second: images as f64 / training,
+                images_per_second: rate(images, training),
             };
             self.histograms(epoch, resting.values(), taken.gradients)?;
             state.rows.push(row.clone());
@@ -458,6 +460,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
             return Ok(outcome);
         }
+        let of_best = best
+            .as_ref()
+            .map(|best| self.measure(best, &self.test, 0).0);
+        check_threads()?;
+        if let Some(outcome) =
+            of_best.and_then(|score| diverged("best epoch's test", score, state.rows.len()))
+        {
+            return Ok(outcome);
+        }
         network.save_weights(&folder.file("weights.safetensors"))?;
         if let Some(best) = &best {
             best.save_weights(&folder.file("best.safetensors"))?;
@@ -467,7 +478,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         }
         let measured = Measured {
             test,
-            best: best.map(|best| self.measure(&best, &self.test, 0).0),
+            best: of_best,
             best_epoch: best_epoch(settings, &state.rows),
             stopped_early: state.rows.len() < course.rounds(),
             confusion: match answers.is_empty() {
@@ -502,13 +513,61 @@ fn replanned<B: Kernels>(
     Network::build(plan, classes, Seed(0), device).load_record(network.into_record())
 }
 
-/// The outcome of a run with such a loss, if it is no number to go on with.
+/// Images a second; `None` where the clock is too coarse to tell.
+fn rate(images: usize, seconds: f64) -> Option<f64> {
+    let rate = images as f64 / seconds;
+    rate.is_finite().then_some(rate)
+}
+
+/// The outcome of a run with such a score, if one of its metrics is no number to go on with: the loss, if
+/// it is that, before all others.
 fn diverged(what: &str, score: Score, epoch: usize) -> Option<Outcome> {
-    let state = match score.loss {
-        loss if loss.is_finite() => return None,
-        loss if loss.is_nan() => "NaN",
-        _ => "infinite",
+    let others = BATCH_METRICS.iter().copied();
+    let (metric, value) = std::iter::once(&LOSS)
+        .chain(others)
+        .filter_map(|metric| Some((&metric.metric, (metric.of)(&score)?)))
+        .find(|(_, value)| !value.is_finite())?;
+    let state = match value.is_nan() {
+        true => "NaN",
+        false => "infinite",
     };
-    let reason = format!("the {what} loss became {state} in epoch {epoch}");
+    let name = metric.name.replace('_', " ");
+    let reason = format!("the {what} {name} became {state} in epoch {epoch}");
     Some(Outcome::Diverged { epoch, reason })
+}
+
+#[cfg(test)]
+mod numbers {
+    use super::*;
+
+    #[test]
+    fn a_metric_that_is_no_number_is_told_as_divergence() {
+        let sound = Score {
+            loss: 0.5,
+            accuracy: Some(1.0),
+            ..Score::default()
+        };
+        assert_eq!(diverged("test", sound, 3), None);
+        let reason = |score| match diverged("test", score, 3) {
+            Some(Outcome::Diverged { epoch: 3, reason }) => reason,
+            other => panic!("{other:?}"),
+        };
+        let loss = Score {
+            loss: f64::NAN,
+            ..sound
+        };
+        assert_eq!(reason(loss), "the test loss became NaN in epoch 3");
+        let kl = Score {
+            kl: Some(f64::INFINITY),
+            ..sound
+        };
+        assert_eq!(reason(kl), "the test kl became infinite in epoch 3");
+    }
+
+    #[test]
+    fn an_epoch_of_no_time_has_no_rate() {
+        assert_eq!(rate(100, 0.5), Some(200.0));
+        assert_eq!(rate(100, 0.0), None);
+        assert_eq!(rate(0, 0.0), None);
+    }
 }

@@ -80,6 +80,7 @@ impl Lab {
             .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("BURNLAB_RESULTS", self.path().join("results"))
+            .env("XDG_CACHE_HOME", self.path().join("cache"))
             .env_remove("BURNLAB_DATA");
         command
     }

@@ -231,3 +231,57 @@ fn results_that_cannot_be_written_are_told_before_training() {
         ended.err
     );
 }
+
+#[test]
+fn files_of_one_name_do_not_share_their_results() {
+    let lab = Lab::new();
+    for folder in ["a", "b"] {
+        fs::create_dir(lab.path().join(folder)).unwrap();
+    }
+    let one = lab.file("a/small.toml", SMALL);
+    let other = lab.file("b/small.toml", SMALL);
+    let run = |file: &std::path::Path| {
+        let file = file.to_str().unwrap();
+        lab.burnlab(&["run", file, "--set", "train.epochs=1", "--only", "plain"])
+    };
+    assert_eq!(run(&one).code, 0);
+    let table = fs::read(lab.results("small").join("summary.csv")).unwrap();
+    let refused = run(&other);
+    assert_eq!(refused.code, 2);
+    let expected = format!(
+        "error: the results of `small` are those of another file, `{}`\n  {}\n  hint: give one of the files \
+         another name, or write elsewhere with `--results DIR`\n",
+        fs::canonicalize(&one).unwrap().display(),
+        lab.results("small").display()
+    );
+    assert!(refused.err.ends_with(&expected), "{}", refused.err);
+    assert_eq!(
+        fs::read(lab.results("small").join("summary.csv")).unwrap(),
+        table
+    );
+    assert_eq!(run(&one).code, 0);
+    // A file that was moved takes its results along.
+    fs::rename(&one, lab.path().join("moved.toml")).unwrap();
+    let moved = run(&other);
+    assert!(moved.err.contains("2 done before"), "{}", moved.err);
+}
+
+#[test]
+fn blocks_may_be_nested_deeper_than_forty() {
+    let lab = Lab::new();
+    let mut text = String::from(
+        "data.dataset = \"mnist\"\ndata.train = 20\ntrain.epochs = 1\n\
+         model.classifier.layers = [\"flatten\", { block = { use = \"b0\" } }, { dense = { units = \"classes\" } }]\n",
+    );
+    for depth in 0..60 {
+        text += &format!(
+            "blocks.b{depth}.layers = [{{ block = {{ use = \"b{}\" }} }}]\n",
+            depth + 1
+        );
+    }
+    text += "blocks.b60.layers = [{ dense = { units = 4 } }]\n";
+    let file = lab.file("deep.toml", &text);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(lab.table("deep", "summary.csv").column("status"), ["done"]);
+}

@@ -1,0 +1,45 @@
+//! How windows move over images and volumes.
+
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+
+/// How a window slides over an image: `[height, width]` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sliding {
+    pub stride: [usize; 2],
+    /// Zeros above and to the left.
+    pub before: [usize; 2],
+    /// Zeros below and to the right.
+    pub after: [usize; 2],
+    /// Distance between the values under the window.
+    pub dilation: [usize; 2],
+    /// Groups of channels, each seen by its own share of the filters.
+    pub groups: usize,
+}
+
+impl Sliding {
+    /// Windows along an axis, 0 for the height and 1 for the width, of an image with so many places there.
+    pub(super) fn outputs(&self, axis: usize, places: usize, kernel: usize) -> usize {
+        let window = (kernel - 1) * self.dilation[axis] + 1;
+        (places + self.before[axis] + self.after[axis] - window) / self.stride[axis] + 1
+    }
+}
+
+/// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep3d {
+    pub stride: [usize; 3],
+    /// Distance between the values under the window.
+    pub dilation: [usize; 3],
+    /// Groups of channels, each seen by its own share of the filters.
+    pub groups: usize,
+}
+
+impl Sweep3d {
+    pub(super) fn options(self) -> ConvOptions<3> {
+        ConvOptions::new(self.stride, [0; 3], self.dilation, self.groups)
+    }
+
+    pub(super) fn transposed_options(self) -> ConvTransposeOptions<3> {
+        ConvTransposeOptions::new(self.stride, [0; 3], [0; 3], self.dilation, self.groups)
+    }
+}

@@ -1,0 +1,176 @@
+//! What files hold, as one digest: part of the identity of runs on folders that people fill.
+//!
+//! A file whose size and times are those that were kept is not read again, so that a large folder costs a
+//! look at each of its files. A kept digest is only ever a shortcut: where it cannot be kept, files are read.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::content::{hex, sha256_raw};
+use crate::error::{Error, Kind, Result};
+
+/// A file that was changed less than this ago may change again without its times telling.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Size, and the nanoseconds since 1970 at which content and file were last changed.
+type Stamp = (u64, u64, u64);
+
+#[derive(Default, Serialize, Deserialize)]
+struct Kept(BTreeMap<String, (Stamp, String)>);
+
+/// The SHA-256 of the names and contents of files below a folder, in their order; `store` is where digests
+/// of single files are kept.
+///
+/// # Errors
+/// A file cannot be read.
+pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Result<String> {
+    let path = store.map(|store| place(store, root));
+    let kept = path.as_deref().and_then(read).unwrap_or_default();
+    let started = SystemTime::now();
+    let found: Vec<(String, Stamp, String, bool)> = files
+        .par_iter()
+        .map(|path| {
+            let cannot = |error| Error::io(Kind::Data, "read", path, &error);
+            let stamp = stamp(&fs::metadata(path).map_err(cannot)?);
+            let name = path.strip_prefix(root).unwrap_or(path);
+            let name = name.to_string_lossy().into_owned();
+            if let Some((_, sum)) = kept.0.get(&name).filter(|(known, _)| *known == stamp) {
+                return Ok((name, stamp, sum.clone(), true));
+            }
+            let sum = sha256_raw(fs::File::open(path).map_err(cannot)?).map_err(cannot)?;
+            Ok((name, stamp, sum, false))
+        })
+        .collect::<Result<_>>()?;
+    let mut hash = Sha256::new();
+    for (name, _, sum, _) in &found {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update(sum);
+    }
+    let has_news = found.iter().any(|(.., is_kept)| !is_kept) || found.len() != kept.0.len();
+    if let (Some(path), true) = (path, has_news) {
+        let settled = nanoseconds(started - SETTLED);
+        let files = found.into_iter();
+        let settled = files.filter(|(_, (_, content, file), ..)| *content.max(file) < settled);
+        let kept = settled.map(|(name, stamp, sum, _)| (name, (stamp, sum)));
+        write(&path, &Kept(kept.collect()));
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Where the digests of a folder's files are kept.
+fn place(store: &Path, root: &Path) -> PathBuf {
+    let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
+    let name = Sha256::digest(root.as_os_str().as_encoded_bytes());
+    store.join(format!("{}.json", hex(&name[..16])))
+}
+
+fn read(path: &Path) -> Option<Kept> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// As far as it can be done: a disk that is full or not ours costs time, nothing else.
+fn write(path: &Path, kept: &Kept) {
+    let Some(folder) = path.parent() else {
+        return;
+    };
+    let Ok(bytes) = serde_json::to_vec(kept) else {
+        return;
+    };
+    let written = fs::create_dir_all(folder)
+        .and_then(|()| tempfile::NamedTempFile::with_prefix_in(".part-", folder))
+        .and_then(|file| fs::write(file.path(), bytes).map(|()| file));
+    if let Ok(file) = written {
+        let _ = file.persist(path);
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
+}
+
+fn stamp(data: &Metadata) -> Stamp {
+    let changed = data.modified().map_or(u64::MAX, nanoseconds);
+    (data.len(), changed, file_changed(data))
+}
+
+/// Also moves where a copy brings the time of its original with it.
+#[cfg(unix)]
+fn file_changed(data: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let nanoseconds = i128::from(data.ctime()) * 1_000_000_000 + i128::from(data.ctime_nsec());
+    u64::try_from(nanoseconds).unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn file_changed(_: &Metadata) -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_times(path: &Path, seconds: u64) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            .unwrap();
+    }
+
+    #[test]
+    fn content_and_names_count_and_times_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+        fs::write(&one, "1").unwrap();
+        fs::write(&other, "2").unwrap();
+        let digest = |files: &[&Path]| super::digest(dir.path(), files, None).unwrap();
+        let before = digest(&[&one, &other]);
+        set_times(&one, 1000);
+        assert_eq!(digest(&[&one, &other]), before);
+        assert_ne!(digest(&[&one]), before);
+        fs::write(&one, "3").unwrap();
+        set_times(&one, 1000);
+        let changed = digest(&[&one, &other]);
+        assert_ne!(changed, before);
+        fs::write(&one, "1").unwrap();
+        assert_eq!(digest(&[&one, &other]), before);
+        let renamed = dir.path().join("eno");
+        fs::rename(&one, &renamed).unwrap();
+        assert_ne!(digest(&[&renamed, &other]), before);
+    }
+
+    #[test]
+    fn what_is_kept_is_used_only_where_size_and_times_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        let file = dir.path().join("file");
+        fs::write(&file, "1").unwrap();
+        let digest = || super::digest(dir.path(), &[&file], Some(&store)).unwrap();
+        let before = digest();
+        // Too fresh to be kept.
+        let path = place(&store, dir.path());
+        assert!(read(&path).unwrap().0.is_empty());
+
+        let keep = |sum: &str| {
+            let stamp = stamp(&fs::metadata(&file).unwrap());
+            let entry = ("file".to_string(), (stamp, sum.to_string()));
+            write(&path, &Kept(BTreeMap::from([entry])));
+        };
+        keep("not the file's");
+        assert_ne!(digest(), before, "what is kept is taken");
+        fs::write(&file, "22").unwrap();
+        let changed = digest();
+        assert_ne!(changed, before);
+        fs::write(&file, "1").unwrap();
+        assert_eq!(digest(), before, "a changed file is read");
+        fs::write(&path, "no JSON").unwrap();
+        assert_eq!(digest(), before, "a damaged store is no error");
+    }
+}

@@ -1,0 +1,192 @@
+//! An image file as planes of bytes, `[channels, height, width]`.
+
+use std::io;
+
+use image::{ColorType, DynamicImage, ImageReader};
+
+use super::ends::is_cut_short;
+use crate::shape::ImageShape;
+
+/// Depths that cameras and scanners write into 16 bits.
+const DEPTHS: [u32; 5] = [8, 10, 12, 14, 16];
+
+/// The values of an image, as deep as its file has them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Pixels {
+    /// From 0 to 255.
+    Eight(Vec<u8>),
+    /// From 0 to 65535, or to less: files do not say.
+    Sixteen(Vec<u16>),
+}
+
+impl Pixels {
+    /// From 0 to 255, of values that have so many bits.
+    pub fn eight(self, bits: u32) -> Vec<u8> {
+        let values = match self {
+            Pixels::Eight(values) => return values,
+            Pixels::Sixteen(values) => values,
+        };
+        let white = (1u32 << bits) - 1;
+        let byte = |value: u16| ((u32::from(value) * 255 + white / 2) / white).min(255) as u8;
+        values.into_iter().map(byte).collect()
+    }
+}
+
+/// The least usual number of bits that holds all values.
+pub(super) fn depth<'a>(values: impl IntoIterator<Item = &'a u16>) -> u32 {
+    let largest = values.into_iter().copied().max().unwrap_or(0);
+    let holds = |bits: &u32| u32::from(largest) < 1 << bits;
+    DEPTHS.into_iter().find(holds).unwrap_or(16)
+}
+
+/// An image that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decoded {
+    pub shape: ImageShape,
+    pub pixels: Pixels,
+    /// Whether it has transparency, and so was laid over black.
+    pub is_transparent: bool,
+}
+
+/// # Errors
+/// The bytes are no PNG or JPEG file, or are cut short or damaged.
+pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<Decoded> {
+    let reader = ImageReader::new(io::Cursor::new(bytes)).with_guessed_format()?;
+    if is_cut_short(bytes) {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    let image = reader.decode()?;
+    let colour = image.color();
+    let channels = channels(colour);
+    let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
+    Ok(Decoded {
+        shape,
+        pixels: pixels(image, channels),
+        is_transparent: colour.has_alpha(),
+    })
+}
+
+fn pixels(image: DynamicImage, channels: usize) -> Pixels {
+    use DynamicImage as Image;
+    let is_deep = image.color().bytes_per_pixel() / image.color().channel_count() > 1;
+    let has_alpha = image.color().has_alpha();
+    match (is_deep, has_alpha) {
+        (false, false) => Pixels::Eight(planes(image, channels)),
+        (false, true) => {
+            let values = match channels {
+                1 => image.into_luma_alpha8().into_raw(),
+                _ => image.into_rgba8().into_raw(),
+            };
+            let over_black =
+                |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
+            Pixels::Eight(opaque(&values, channels, over_black))
+        }
+        (true, true) => {
+            let values = match image {
+                Image::ImageLumaA16(_) => image.into_luma_alpha16().into_raw(),
+                _ => image.into_rgba16().into_raw(),
+            };
+            let over_black = |value: u16, alpha: u16| {
+                ((u64::from(value) * u64::from(alpha) + 32767) / 65535) as u16
+            };
+            Pixels::Sixteen(opaque(&values, channels, over_black))
+        }
+        (true, false) => Pixels::Sixteen(match channels {
+            1 => image.into_luma16().into_raw(),
+            _ => in_planes(&image.into_rgb16().into_raw(), channels),
+        }),
+    }
+}
+
+/// Planes of pixels whose last value is their opacity, laid over black.
+fn opaque<T: Copy>(values: &[T], channels: usize, over_black: impl Fn(T, T) -> T) -> Vec<T> {
+    let pixels = values.chunks_exact(channels + 1);
+    let flat = pixels.flat_map(|pixel| {
+        let over_black = &over_black;
+        pixel[..channels]
+            .iter()
+            .map(move |&value| over_black(value, pixel[channels]))
+    });
+    in_planes(&flat.collect::<Vec<T>>(), channels)
+}
+
+fn in_planes<T: Copy>(values: &[T], channels: usize) -> Vec<T> {
+    (0..channels)
+        .flat_map(|channel| values.iter().skip(channel).step_by(channels).copied())
+        .collect()
+}
+
+/// An image of 8 bits without transparency.
+pub(super) fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
+    match channels {
+        1 => image.into_luma8().into_raw(),
+        _ => in_planes(&image.into_rgb8().into_raw(), channels),
+    }
+}
+
+/// 1 for gray, 3 for colour; transparency is no channel.
+pub(super) fn channels(colour: ColorType) -> usize {
+    if colour.has_color() { 3 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+
+    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = io::Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn values_of_16_bits_are_scaled_by_their_depth() {
+        let image = ImageBuffer::from_fn(4, 1, |x, _| Luma([[0u16, 1000, 1100, 4095][x as usize]]));
+        let image = decode(&png(image)).unwrap();
+        let Pixels::Sixteen(values) = &image.pixels else {
+            panic!("{image:?}");
+        };
+        assert_eq!(depth(values), 12);
+        assert_eq!(image.pixels.eight(12), [0, 62, 68, 255]);
+        for (largest, bits) in [
+            (0, 8),
+            (255, 8),
+            (256, 10),
+            (4096, 14),
+            (16384, 16),
+            (65535, 16),
+        ] {
+            assert_eq!(depth(&[0, largest]), bits, "{largest}");
+        }
+        let white = Pixels::Sixteen(vec![65535, 0, 32768]);
+        assert_eq!(white.eight(16), [255, 0, 128]);
+        let colours = ImageBuffer::from_fn(2, 1, |x, _| Rgb([x as u16, 256, 512 + x as u16]));
+        let image = decode(&png(colours)).unwrap();
+        assert_eq!(
+            image.pixels,
+            Pixels::Sixteen(vec![0, 1, 256, 256, 512, 513])
+        );
+    }
+
+    #[test]
+    fn what_is_transparent_is_laid_over_black() {
+        let image =
+            ImageBuffer::from_fn(2, 1, |x, _| Rgba([200u8, 100, 50, [255, 51][x as usize]]));
+        let image = decode(&png(image)).unwrap();
+        assert!(image.is_transparent);
+        assert_eq!(image.pixels, Pixels::Eight(vec![200, 40, 100, 20, 50, 10]));
+        let image = ImageBuffer::from_fn(2, 1, |x, _| LumaA([60000u16, [65535, 0][x as usize]]));
+        let image = decode(&png(image)).unwrap();
+        assert_eq!(image.shape, ImageShape::new(1, 1, 2));
+        assert_eq!(image.pixels, Pixels::Sixteen(vec![60000, 0]));
+    }
+
+    #[test]
+    fn an_image_cut_short_is_refused() {
+        let image = ImageBuffer::from_fn(9, 9, |x, y| Luma([(x * y) as u8]));
+        let bytes = png(image);
+        assert!(decode(&bytes).is_ok());
+        assert!(decode(&bytes[..bytes.len() - 3]).is_err());
+    }
+}
