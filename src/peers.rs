@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Value;
 
-use crate::backend::testing::slack;
+use crate::backend::testing::tolerance_factor;
 
 /// Fields without a say in what a layer computes once it has its weights.
 const FIRST_VALUES: &[&str] = &["name", "init", "bias_init", "gamma_init", "recurrent_init"];
@@ -108,7 +108,7 @@ pub fn difference(
         let (received, expected) = (received.len(), expected.len());
         return Some(format!("{what}: {received} values, expected {expected}"));
     }
-    let tolerance = tolerance * slack();
+    let tolerance = tolerance * tolerance_factor();
     let agrees = |(r, e): (&f32, &f32)| (r - e).abs() <= tolerance * e.abs().max(1.0);
     let first = received
         .iter()

@@ -122,7 +122,7 @@ class Bench:
             cell = lambda form: f"{theirs[form]:.3f} ({ours / theirs[form]:.2f})" if form in theirs else ""
             rows.append([what, f"{ours:.3f}", cell("eager"), cell("compiled"), cell("graphs"), f"{cold:.1f}", f"{warm:.1f}"])
         self.say(f"### Seconds an epoch, medians of the epochs after the first (PyTorch {peers.get('torch', 'not there')}; "
-                 "in brackets burnlab's time as a share of it)\n\n" + table(
+                 "in brackets burnlab's time as a share of it; empty: not measured)\n\n" + table(
                      ["work", "burnlab", "PyTorch eager", "`torch.compile`", "CUDA graphs", "whole run, first time, s",
                       "again, s"], rows) + "\n")
 

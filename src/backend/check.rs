@@ -82,8 +82,10 @@ impl Device {
                 )
             };
             let work = || self.run(Operate(index));
-            let received = catch_unwind(AssertUnwindSafe(work))
-                .map_err(|panic| problem(format!("cannot compute {name}: {}", message(&*panic))))?;
+            let received = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+                let line = message(&*panic).lines().next().unwrap_or_default();
+                problem(format!("cannot compute {name}: {line}"))
+            })?;
             check_threads()
                 .map_err(|error| problem(format!("cannot compute {name}: {}", first(&error))))?;
             if let Some(wrong) = wrong(&received, &expected(&Default::default())) {

@@ -262,10 +262,54 @@ impl Backward<Flex, 3> for Way {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::kernels::{burns_convolve2d, burns_convolve2d_transpose};
+    use crate::backend::shapes::{fit, reshape};
     use burn::tensor::TensorData;
+    use burn::tensor::backend::Backend;
+    use burn::tensor::module::{conv_transpose2d, conv2d};
+    use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
 
     type Training = Autodiff<Flex>;
+
+    fn burns_convolve2d<B: Backend>(
+        x: Tensor<B, 4>,
+        weight: Tensor<B, 4>,
+        bias: Option<Tensor<B, 1>>,
+        sliding: Sliding,
+    ) -> Tensor<B, 4> {
+        let Sliding {
+            stride,
+            before,
+            after,
+            dilation,
+            groups,
+        } = sliding;
+        let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
+        conv2d(x, weight, bias, options)
+    }
+
+    fn burns_convolve2d_transpose<B: Backend>(
+        x: Tensor<B, 4>,
+        weight: Tensor<B, 4>,
+        bias: Option<Tensor<B, 1>>,
+        size: [usize; 2],
+        sliding: Sliding,
+    ) -> Tensor<B, 4> {
+        let (none, groups) = ([0, 0], sliding.groups);
+        let options =
+            ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
+        let y = fit(
+            conv_transpose2d(x, weight, None, options),
+            sliding.before,
+            size,
+        );
+        match bias {
+            Some(bias) => {
+                let [_, filters, _, _] = y.dims();
+                y + reshape(bias, [1, filters, 1, 1])
+            }
+            None => y,
+        }
+    }
 
     fn values(count: usize, pace: f32) -> Vec<f32> {
         (0..count).map(|i| (i as f32 * pace).sin()).collect()

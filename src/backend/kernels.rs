@@ -4,14 +4,8 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-#[cfg(test)]
-use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::module::{conv_transpose3d, conv3d};
-#[cfg(test)]
-use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::ops::PadMode;
-#[cfg(test)]
-use burn::tensor::ops::PaddedConvOptions;
 
 use super::products;
 use super::shapes::{fit, reshape};
@@ -79,48 +73,6 @@ pub trait Kernels: Backend {
         shift: Tensor<Self, 1>,
     ) -> Tensor<Self, 3> {
         scale_channels(x, scale, shift)
-    }
-}
-
-#[cfg(test)]
-pub(super) fn burns_convolve2d<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
-    sliding: Sliding,
-) -> Tensor<B, 4> {
-    let Sliding {
-        stride,
-        before,
-        after,
-        dilation,
-        groups,
-    } = sliding;
-    let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
-    conv2d(x, weight, bias, options)
-}
-
-#[cfg(test)]
-pub(super) fn burns_convolve2d_transpose<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
-    size: [usize; 2],
-    sliding: Sliding,
-) -> Tensor<B, 4> {
-    let (none, groups) = ([0, 0], sliding.groups);
-    let options = ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
-    let y = fit(
-        conv_transpose2d(x, weight, None, options),
-        sliding.before,
-        size,
-    );
-    match bias {
-        Some(bias) => {
-            let [_, filters, _, _] = y.dims();
-            y + reshape(bias, [1, filters, 1, 1])
-        }
-        None => y,
     }
 }
 

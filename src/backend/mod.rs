@@ -109,7 +109,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`parse`](Self::parse), or it computes something wrongly.
-    pub fn sound(name: &str) -> Result<Self> {
+    pub fn checked(name: &str) -> Result<Self> {
         let device = Device::parse(name)?;
         if !device.is_cpu() {
             watch_threads();

@@ -18,8 +18,8 @@ pub(crate) fn test_device() -> &'static Device {
 ///
 /// A factor with 10 bits after the point is off by up to 2^-11, one with 7 by up to 2^-8; tolerances for 32-bit floats
 /// are about 2^-13. `BURNLAB_ANY_NUMBERS` lets all numbers pass, for a driver that compiles kernels and launches none.
-pub(crate) fn slack() -> f32 {
-    static SLACK: LazyLock<f32> = LazyLock::new(|| {
+pub(crate) fn tolerance_factor() -> f32 {
+    static FACTOR: LazyLock<f32> = LazyLock::new(|| {
         if std::env::var_os("BURNLAB_ANY_NUMBERS").is_some() {
             return f32::INFINITY;
         }
@@ -28,14 +28,14 @@ pub(crate) fn slack() -> f32 {
             products,
             convolutions,
         } = found.unwrap_or_else(|error| panic!("{error}"));
-        let slack = |precision| match precision {
+        let factor = |precision| match precision {
             Precision::F32 => 1.0,
             Precision::Tf32 => 30.0,
             Precision::Bf16 => 240.0,
         };
-        f32::max(slack(products), slack(convolutions))
+        f32::max(factor(products), factor(convolutions))
     });
-    *SLACK
+    *FACTOR
 }
 
 /// Held by every test that draws on a backend's own generator, of which a process has but one.

@@ -52,7 +52,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
         ));
     };
     let folder = arguments.into.map_or(found.folder, RunFolder::new);
-    let device = Device::sound(&arguments.device)?;
+    let device = Device::checked(&arguments.device)?;
     let model = gallery.blueprint().load(&found.weights, &device)?;
     let subject = gallery.subject(&*model, settings, seed, moment);
     let said = draw_all(&settings.pictures, &subject, &folder)?;

@@ -63,7 +63,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         blueprint: settings.blueprint(facts.shape, classes.len()),
         weights: &found.weights,
     };
-    let answers = trained.answer(&pixels, &Device::sound(&arguments.device)?)?;
+    let answers = trained.answer(&pixels, &Device::checked(&arguments.device)?)?;
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, trained.measure());
     let rows: Vec<Vec<String>> = images

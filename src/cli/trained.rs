@@ -68,7 +68,7 @@ impl Trained {
         let settings = &self.run.settings;
         let (facts, _) = catalogue.check(&settings.data)?;
         let blueprint = settings.blueprint(facts.shape, facts.classes.len());
-        blueprint.load(&self.weights, &Device::sound(device)?)
+        blueprint.load(&self.weights, &Device::checked(device)?)
     }
 
     /// The same of an auto-encoder; `lacks` says what no other kind of model does.

@@ -5,7 +5,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
-use crate::backend::testing::{on_test_device, slack, sole_use_of_chance, test_device};
+use crate::backend::testing::{on_test_device, sole_use_of_chance, test_device, tolerance_factor};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::rng::Seed;
@@ -176,7 +176,7 @@ pub fn flaw(layer: &str, input: &[usize]) -> Flaw {
 
 /// Equal but for rounding.
 pub fn near(received: &[f32], expected: &[f32]) {
-    let tolerance = 1e-5 * slack();
+    let tolerance = 1e-5 * tolerance_factor();
     let is_near = |(r, e): (&f32, &f32)| (r - e).abs() <= tolerance * e.abs().max(1.0);
     assert!(
         received.len() == expected.len() && received.iter().zip(expected).all(is_near),
@@ -297,7 +297,7 @@ fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &
     // Less than half the distance between any two inputs, so that a largest one stays it.
     const STEP: f32 = 0.004;
     // Rounded factors drown such small differences; gradients are compared with PyTorch's there.
-    if slack() > 1.0 {
+    if tolerance_factor() > 1.0 {
         return;
     }
     let module = build::<B>(&parse(layer), input, device);

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::OptimizerSpec;
 use crate::backend::TrainingBackend;
-use crate::backend::testing::{on_test_device, slack};
+use crate::backend::testing::{on_test_device, tolerance_factor};
 
 #[derive(Module, Debug)]
 struct Few<B: Backend> {
@@ -74,7 +74,7 @@ pub fn check_three_steps(json: &str, by_hand: impl Fn(f64, &[f64; 3]) -> f64) {
         let expected = by_hand(f64::from(start[element]), &gradients);
         let off = (f64::from(received[element]) - expected).abs();
         assert!(
-            off < 1e-6 * f64::from(slack()),
+            off < 1e-6 * f64::from(tolerance_factor()),
             "{json}: {} against {expected}",
             received[element]
         );
