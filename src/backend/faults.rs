@@ -46,20 +46,40 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn check_threads() -> Result<()> {
     match locked(&FIRST).take() {
         None => Ok(()),
-        Some(text) => {
-            let line = text.lines().find(|line| !line.trim().is_empty());
-            let line = line.unwrap_or("no message").trim();
-            Err(Error::run(
-                Problem::new(format!("the device's own thread broke off: {line}"))
-                    .hint("`burnlab doctor` looks whether the device computes what it should"),
-            ))
-        }
+        Some(text) => Err(Error::run(told(&text))),
     }
+}
+
+/// What a panic says, in a line, and what may help.
+fn told(text: &str) -> Problem {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let line = line.unwrap_or("no message");
+    let line = line
+        .strip_prefix("called `Result::unwrap()` on an `Err` value: ")
+        .unwrap_or(line);
+    let is_of_memory = ["alloc", "memory"]
+        .iter()
+        .any(|word| line.to_lowercase().contains(word));
+    let hint = match is_of_memory {
+        true => "its memory is spent: a smaller `train.batch_size` takes less",
+        false => "`burnlab doctor` looks whether the device computes what it should",
+    };
+    Problem::new(format!("the device's own thread broke off: {line}")).hint(hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spent_memory_is_told_with_what_needs_less() {
+        let text = "called `Result::unwrap()` on an `Err` value: can't allocate buffer of size: 16";
+        assert_eq!(
+            Error::run(told(text)).to_string(),
+            "error: the device's own thread broke off: can't allocate buffer of size: 16\n  \
+             hint: its memory is spent: a smaller `train.batch_size` takes less"
+        );
+    }
 
     #[test]
     fn a_panic_in_another_thread_is_an_error_once() {
