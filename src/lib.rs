@@ -22,8 +22,11 @@ pub mod value;
 // how a file names a run,
 pub mod run_name;
 
-// and tables for a terminal.
+// tables for a terminal,
 pub mod table;
+
+// and where files are kept for the next command.
+pub mod user_cache;
 
 // Devices by name, and the kernels behind them.
 pub mod backend;

@@ -6,13 +6,12 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::module::{conv_transpose3d, conv3d};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
 
 use super::convolution::{self, Plain, Sizes, Slopes, plain};
 use super::kernels::{Kernels, Standardized};
-use super::sliding::{Sliding, Sweep3d};
+use super::sliding::Sliding;
 use super::{normalization, transposed_convolution};
 use crate::error::Result;
 
@@ -38,6 +37,8 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
 impl Kernels for Flex {
+    const WINDOWS_SPAN_STRIDES: bool = false;
+
     fn convolve2d(
         x: Tensor<Self, 4>,
         weight: Tensor<Self, 4>,
@@ -59,23 +60,6 @@ impl Kernels for Flex {
         without_gradients(Way::Transposed, x, weight, bias, sizes)
     }
 
-    fn convolve3d(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        bias: Option<Tensor<Self, 1>>,
-        sweep: Sweep3d,
-    ) -> Tensor<Self, 5> {
-        conv3d(x, weight, bias, sweep.options())
-    }
-
-    fn convolve3d_transpose(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        sweep: Sweep3d,
-    ) -> Tensor<Self, 5> {
-        conv_transpose3d(x, weight, None, sweep.transposed_options())
-    }
-
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
         normalization::standardize_plain(x, epsilon)
     }
@@ -90,6 +74,8 @@ impl Kernels for Flex {
 }
 
 impl Kernels for Autodiff<Flex> {
+    const WINDOWS_SPAN_STRIDES: bool = false;
+
     fn convolve2d(
         x: Tensor<Self, 4>,
         weight: Tensor<Self, 4>,
@@ -109,23 +95,6 @@ impl Kernels for Autodiff<Flex> {
     ) -> Tensor<Self, 4> {
         let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
         with_gradients(Way::Transposed, x, weight, bias, sizes)
-    }
-
-    fn convolve3d(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        bias: Option<Tensor<Self, 1>>,
-        sweep: Sweep3d,
-    ) -> Tensor<Self, 5> {
-        conv3d(x, weight, bias, sweep.options())
-    }
-
-    fn convolve3d_transpose(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        sweep: Sweep3d,
-    ) -> Tensor<Self, 5> {
-        conv_transpose3d(x, weight, None, sweep.transposed_options())
     }
 
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {

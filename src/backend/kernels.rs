@@ -13,6 +13,9 @@ use super::sliding::{Sliding, Sweep3d};
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
+    /// Whether Burn's own convolutions are right only where a window is at least as long as its stride.
+    const WINDOWS_SPAN_STRIDES: bool = true;
+
     /// `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]` to
     /// `[batch, filters, height out, width out]`, with `[filters]` added.
     fn convolve2d(
@@ -76,7 +79,7 @@ pub trait Kernels: Backend {
     }
 }
 
-fn burns_convolve3d<B: Backend>(
+fn burns_convolve3d<B: Kernels>(
     x: Tensor<B, 5>,
     weight: Tensor<B, 5>,
     bias: Option<Tensor<B, 1>>,
@@ -90,7 +93,7 @@ fn burns_convolve3d<B: Backend>(
     conv3d(x, weight, bias, sweep.options())
 }
 
-fn burns_convolve3d_transpose<B: Backend>(
+fn burns_convolve3d_transpose<B: Kernels>(
     x: Tensor<B, 5>,
     weight: Tensor<B, 5>,
     sweep: Sweep3d,
@@ -106,7 +109,7 @@ fn burns_convolve3d_transpose<B: Backend>(
 ///
 /// Burn 0.21's cube backends give nothing but zeros for a transposed convolution, and so for the gradient of a
 /// convolution's images, whose stride is longer than its window. Not needed from Burn 0.22.1 on.
-fn widened<B: Backend, const D: usize, const N: usize>(
+fn widened<B: Kernels, const D: usize, const N: usize>(
     weight: Tensor<B, D>,
     stride: [usize; N],
     dilation: [usize; N],
@@ -121,6 +124,7 @@ fn widened<B: Backend, const D: usize, const N: usize>(
     }
     match added.iter().all(|&added| added == 0) {
         true => (weight, added),
+        false if !B::WINDOWS_SPAN_STRIDES => (weight, [0; N]),
         false => (weight.pad(missing, PadMode::Constant(0.0)), added),
     }
 }

@@ -111,10 +111,7 @@ impl Device {
     /// As [`parse`](Self::parse), or it computes something wrongly.
     pub fn checked(name: &str) -> Result<Self> {
         let device = Device::parse(name)?;
-        if !device.is_cpu() {
-            watch_threads();
-            device.check()?;
-        }
+        device.precisions()?;
         Ok(device)
     }
 
@@ -128,6 +125,18 @@ impl Device {
             }
             DeviceSpec::Named(kind, number) => Kind::named(kind)?.open(number),
         }
+    }
+
+    /// How exact its products are, after a [check](Self::check) if it is a GPU.
+    ///
+    /// # Errors
+    /// It computes something wrongly.
+    pub fn precisions(&self) -> Result<Precisions> {
+        if self.is_cpu() {
+            return Ok(Precisions::F32);
+        }
+        watch_threads();
+        self.check()
     }
 
     /// Every device by its name, or what is missing of its kind: at least one of each of [`NAMES`] but `auto`.

@@ -1,5 +1,7 @@
 //! GPUs of any maker by Burn's Vulkan backend.
 
+use std::sync::LazyLock;
+
 use burn::backend::Autodiff;
 use burn::backend::wgpu::{Wgpu, WgpuDevice};
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
@@ -27,7 +29,13 @@ fn rank(kind: DeviceType) -> usize {
 
 /// Kind and name of each GPU, the best first. Those of one kind stay in the driver's order, in which Burn counts
 /// them. What Vulkan calls "other" has no name in Burn and is left out.
-fn found() -> Vec<(DeviceType, String)> {
+fn found() -> &'static [(DeviceType, String)] {
+    // Asking the drivers takes time, and a process has the GPUs that it began with.
+    static FOUND: LazyLock<Vec<(DeviceType, String)>> = LazyLock::new(ask);
+    &FOUND
+}
+
+fn ask() -> Vec<(DeviceType, String)> {
     let instance = Instance::new(InstanceDescriptor {
         backends: Backends::VULKAN,
         ..InstanceDescriptor::new_without_display_handle()
@@ -52,7 +60,7 @@ pub(super) fn models() -> Result<Vec<Option<String>>> {
                 .hint("install the GPU's Vulkan driver, or use `--device cpu`"),
         ));
     }
-    Ok(found.into_iter().map(|(_, name)| Some(name)).collect())
+    Ok(found.iter().map(|(_, name)| Some(name.clone())).collect())
 }
 
 pub(super) fn device(number: usize) -> WgpuDevice {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
 use crate::error::{Error, Problem, Result, list};
+use crate::user_cache::user_cache;
 
 /// Debian's packages of datasets put them here.
 const SYSTEM: &str = "/usr/share/datasets";
@@ -45,10 +46,7 @@ impl Folders {
     pub fn from_environment() -> Self {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty());
         let own = set("BURNLAB_DATA").map(PathBuf::from);
-        let cache = set("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))
-            .map(|cache| cache.join("burnlab"));
+        let cache = user_cache();
         let digests = cache.as_ref().map(|cache| cache.join("digests"));
         let cache = cache.map(|cache| cache.join("datasets"));
         let local = PathBuf::from("data");

@@ -39,7 +39,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     let assignments = assignments(Arc::clone(&stop))?;
     let trainer = Trainer {
         device,
-        checked: checked(device),
+        checked: device.precisions(),
         catalogue,
         make,
         stop: &stop,
@@ -103,14 +103,6 @@ fn tell_last_word() -> Result<()> {
     match word.and_then(|word| serde_json::from_str(&word).ok()) {
         Some(message) => tell(&message),
         None => Ok(()),
-    }
-}
-
-/// The device's precision, if it computes what it should.
-fn checked(device: &Device) -> Result<Precisions> {
-    match device.is_cpu() {
-        true => Ok(Precisions::F32),
-        false => device.check(),
     }
 }
 

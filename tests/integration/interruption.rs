@@ -192,45 +192,33 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
 
 #[test]
 fn workers_end_with_their_supervisor_and_the_next_call_goes_on() {
-    comes_to_the_same(|scene| {
-        let mut supervisor = scene.start("2", &[0, 1]);
-        let workers = children(supervisor.id());
-        signal("-9", supervisor.id());
-        supervisor.wait().unwrap();
-        wait_until("the workers ended", || {
-            !workers.iter().any(|&worker| is_alive(worker))
-        });
-        scene.was_in_time(&[0, 1]).then_some(())?;
-        let told = scene.finish();
-        assert!(
-            told.contains("2 runs to train (2 of them resumed)"),
-            "{told}"
-        );
-        Some(())
-    });
+    comes_to_the_same(|scene| kills_supervisor(scene, false));
 }
 
 #[test]
 fn supervisor_and_workers_killed_at_once_lose_the_epoch_at_hand_alone() {
-    comes_to_the_same(|scene| {
-        let mut supervisor = scene.start("2", &[0, 1]);
-        let workers = children(supervisor.id());
-        signal("-9", supervisor.id());
-        for worker in &workers {
-            signal("-9", *worker);
-        }
-        supervisor.wait().unwrap();
-        wait_until("the workers ended", || {
-            !workers.iter().any(|&worker| is_alive(worker))
-        });
-        scene.was_in_time(&[0, 1]).then_some(())?;
-        let told = scene.finish();
-        assert!(
-            told.contains("2 runs to train (2 of them resumed)"),
-            "{told}"
-        );
-        Some(())
+    comes_to_the_same(|scene| kills_supervisor(scene, true));
+}
+
+/// Kills the supervisor of two runs, and its workers too if they are not left to end by themselves.
+fn kills_supervisor(scene: &Scene, and_workers: bool) -> Option<()> {
+    let mut supervisor = scene.start("2", &[0, 1]);
+    let workers = children(supervisor.id());
+    signal("-9", supervisor.id());
+    if and_workers {
+        workers.iter().for_each(|&worker| signal("-9", worker));
+    }
+    supervisor.wait().unwrap();
+    wait_until("the workers ended", || {
+        !workers.iter().any(|&worker| is_alive(worker))
     });
+    scene.was_in_time(&[0, 1]).then_some(())?;
+    let told = scene.finish();
+    assert!(
+        told.contains("2 runs to train (2 of them resumed)"),
+        "{told}"
+    );
+    Some(())
 }
 
 #[test]
