@@ -56,8 +56,8 @@ pub mod record;
 // A list of layers as a network.
 pub mod network;
 
-// A trained model on whatever backend, asked in plain numbers.
-pub mod model;
+// The vocabulary of kinds of model; a trained one on whatever backend, asked in plain numbers.
+pub mod models;
 
 // Numbers about a trained model beyond its loss.
 pub mod measure;
@@ -73,9 +73,6 @@ pub mod plan;
 
 // One run.
 pub mod train;
-
-// What a trained network says of images.
-pub mod predict;
 
 // All runs: supervisor, workers, progress.
 pub mod run;

@@ -63,6 +63,91 @@ where
     table.end()
 }
 
+/// Writes a table with one key, also where there is nothing to say.
+pub fn write_table<S, T>(serializer: S, key: &'static str, fields: &T) -> Result<S::Ok, S::Error>
+where
+    S: Serializer,
+    T: Serialize,
+{
+    let mut table = serializer.serialize_map(Some(1))?;
+    table.serialize_entry(key, fields)?;
+    table.end()
+}
+
+/// Declares an enum of things that a file names by one key, with their fields: its variants, `NAMES`, `key`, and how
+/// it is read, written and described in the JSON schema under a name.
+///
+/// [`write_table`] or [`write_one_key`] writes it; the schema may be `extended by` a function.
+macro_rules! one_key_enum {
+    (
+        $(#[$meta:meta])*
+        $Enum:ident, $what:literal, $schema:literal, $write:path $(, extended by $extend:path)? {
+            $($(#[doc = $doc:literal])* $key:ident: $Variant:ident($Fields:ty);)*
+        }
+    ) => {
+        $(#[$meta])*
+        pub enum $Enum {
+            $($(#[doc = $doc])* $Variant($Fields),)*
+        }
+
+        impl $Enum {
+            /// All keys, in the registry's order.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($key)),*];
+
+            /// Its key in the file.
+            pub fn key(&self) -> &'static str {
+                match self {
+                    $($Enum::$Variant(_) => stringify!($key),)*
+                }
+            }
+        }
+
+        const _: () = {
+            /// The table alone, as serde and schemars derive it.
+            #[derive(serde::Deserialize, schemars::JsonSchema)]
+            #[serde(rename_all = "snake_case")]
+            enum Tables {
+                $($(#[doc = $doc])* $Variant($Fields),)*
+            }
+
+            impl<'de> serde::Deserialize<'de> for $Enum {
+                fn deserialize<D: serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> std::result::Result<Self, D::Error> {
+                    Ok(match $crate::tagged::one_key(deserializer, $what)? {
+                        $(Tables::$Variant(fields) => $Enum::$Variant(fields),)*
+                    })
+                }
+            }
+
+            impl serde::Serialize for $Enum {
+                fn serialize<S: serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> std::result::Result<S::Ok, S::Error> {
+                    match self {
+                        $($Enum::$Variant(fields) => $write(serializer, stringify!($key), fields),)*
+                    }
+                }
+            }
+
+            impl schemars::JsonSchema for $Enum {
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    $schema.into()
+                }
+
+                fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    let schema = $crate::tagged::one_key_schema::<Tables, $Enum>($Enum::NAMES, generator);
+                    $(let schema = $extend(schema);)?
+                    schema
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use one_key_enum;
+
 /// Something that a file may choose.
 pub trait Choice {
     /// What errors call it, with its article: `a schedule`.

@@ -14,12 +14,11 @@ pub use recipe::{Augment, Chain};
 pub use resample::Interpolation;
 
 use rand::Rng as _;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
+use crate::tagged::{one_key_enum, write_table};
 use crate::value::{Drawn, Fraction};
 
 /// One image: `pixels` are `[channels, height, width]`, values in [0, 1], black is 0.
@@ -65,44 +64,21 @@ macro_rules! operations {
         $(mod $file;)*
         $(pub use $file::$Name;)*
 
-        /// One operation of a recipe: a table with the operation's key, or only its name.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Operation {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        impl From<Tables> for Operation {
-            fn from(table: Tables) -> Self {
-                match table {
-                    $(Tables::$Name(fields) => Operation::$Name(fields),)*
-                }
+        one_key_enum! {
+            /// One operation of a recipe: a table with the operation's key, or only its name.
+            #[derive(Debug, Clone, PartialEq)]
+            Operation, "an operation", "Operation", write_table {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
             }
         }
 
         impl Operation {
-            /// The keys of all operations, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
-            /// The operation's key: `rotate`.
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Operation::$Name(_) => stringify!($file),)*
-                }
-            }
-
             /// What is wrong with it for images of this shape; keys are such as `zoom.factor`.
             pub fn check(&self, shape: ImageShape) -> Vec<Flaw> {
                 let flaws = match self {
                     $(Operation::$Name(fields) => fields.check(shape),)*
                 };
-                flaws.into_iter().map(|flaw| flaw.under(self.name())).collect()
+                flaws.into_iter().map(|flaw| flaw.under(self.key())).collect()
             }
 
             /// Draws what is random and, with its probability, changes the image.
@@ -145,21 +121,6 @@ fn draw_and_apply<T: Fields>(fields: &T, probability: Fraction, image: &mut Imag
     let draw = fields.draw(image.shape, rng);
     if happens {
         fields.apply(&draw, image);
-    }
-}
-
-impl<'de> Deserialize<'de> for Operation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::tagged::one_key::<D, Tables>(deserializer, "an operation").map(Operation::from)
-    }
-}
-
-impl JsonSchema for Operation {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Operation".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        crate::tagged::one_key_schema::<Tables, Operation>(Operation::NAMES, generator)
     }
 }
 
@@ -219,7 +180,7 @@ mod tests {
     fn every_operation_reads_writes_and_checks() {
         for (sample, name) in SAMPLES.iter().zip(Operation::NAMES) {
             let operation = read(sample).unwrap();
-            assert_eq!(operation.name(), *name);
+            assert_eq!(operation.key(), *name);
             let written = serde_json::to_string(&operation).unwrap();
             assert_eq!(read(&written), Ok(operation.clone()));
             assert_eq!(operation.check(ImageShape::new(3, 5, 6)), []);

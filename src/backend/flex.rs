@@ -38,6 +38,7 @@ type Tracked = FloatTensor<Autodiff<Flex>>;
 
 impl Kernels for Flex {
     const WINDOWS_SPAN_STRIDES: bool = false;
+    const IS_AT_HAND: bool = true;
 
     fn convolve2d(
         x: Tensor<Self, 4>,
@@ -75,6 +76,7 @@ impl Kernels for Flex {
 
 impl Kernels for Autodiff<Flex> {
     const WINDOWS_SPAN_STRIDES: bool = false;
+    const IS_AT_HAND: bool = true;
 
     fn convolve2d(
         x: Tensor<Self, 4>,

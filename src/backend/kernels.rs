@@ -16,6 +16,9 @@ pub trait Kernels: Backend {
     /// Whether Burn's own convolutions are right only where a window is at least as long as its stride.
     const WINDOWS_SPAN_STRIDES: bool = true;
 
+    /// Whether a value can be looked at without waiting for a device.
+    const IS_AT_HAND: bool = false;
+
     /// `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]` to
     /// `[batch, filters, height out, width out]`, with `[filters]` added.
     fn convolve2d(

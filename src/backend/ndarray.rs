@@ -25,5 +25,10 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
-impl Kernels for NdArray {}
-impl Kernels for Autodiff<NdArray> {}
+impl Kernels for NdArray {
+    const IS_AT_HAND: bool = true;
+}
+
+impl Kernels for Autodiff<NdArray> {
+    const IS_AT_HAND: bool = true;
+}

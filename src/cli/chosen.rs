@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::trained::Trained;
 use crate::data::{Catalogue, Samples, Unlabelled, read_unlabelled};
 use crate::error::{Error, Place, Problem, Result, count};
-use crate::model::Model;
+use crate::models::Model;
 use crate::rng::Seed;
 
 /// What is taken where no path is given, and of what class files are.
@@ -130,7 +130,7 @@ impl Chosen {
         model: &dyn Model,
     ) -> Result<()> {
         let label = label.map(|name| trained.class(name)).transpose()?;
-        if label.is_none() && model.is_conditional() {
+        if label.is_none() && model.facts().is_conditional {
             let message = format!(
                 "`{}` must be told the class of an image",
                 trained.run.variant

@@ -10,7 +10,7 @@ use super::{catalogue, csv, picture, print, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, count};
 use crate::measure::{Neighbour, Rows, nearest};
-use crate::model::Model;
+use crate::models::Model;
 use crate::pictures::{Grid, framed, short};
 use crate::table::draw;
 

@@ -10,8 +10,7 @@ use super::{catalogue, csv, print, say};
 use crate::backend::Device;
 use crate::data::{Unlabelled, read_unlabelled};
 use crate::error::{Error, Problem, Result};
-use crate::network::Kind;
-use crate::predict::{Measure, Trained};
+use crate::models::{Ability, AnswerKind};
 use crate::table::draw;
 
 #[derive(Debug, Args)]
@@ -42,7 +41,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     let variant = arguments.variant.as_deref();
     let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let settings = &found.run.settings;
-    if found.run.about.kind != Kind::Classifier {
+    if !found.run.facts.can(Ability::Classify) {
         let message = format!(
             "`{}` is no classifier: it finds no classes",
             found.run.variant
@@ -59,13 +58,11 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         .collect();
     settings.data.scale.apply(&mut pixels);
     let classes = &found.measured.classes;
-    let trained = Trained {
-        blueprint: settings.blueprint(facts.shape, classes.len()),
-        weights: &found.weights,
-    };
-    let answers = trained.answer(&pixels, &Device::checked(&arguments.device)?)?;
+    let blueprint = settings.blueprint(facts.shape, classes.len(), facts.test);
+    let model = blueprint.load(&found.weights, &Device::checked(&arguments.device)?)?;
+    let answers = blueprint.answers(&*model, &pixels);
     let top = usize::from(arguments.top).min(classes.len());
-    let header = header(top, trained.measure());
+    let header = header(top, blueprint.answer_kind());
     let rows: Vec<Vec<String>> = images
         .iter()
         .zip(&answers)
@@ -80,13 +77,10 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
 }
 
 /// `image`, then class and number in turn, the likeliest first.
-fn header(top: usize, measure: Measure) -> Vec<String> {
+fn header(top: usize, kind: AnswerKind) -> Vec<String> {
     let pair = |place: usize| match place {
-        1 => ["class".to_string(), measure.name().to_string()],
-        _ => [
-            format!("class_{place}"),
-            format!("{}_{place}", measure.name()),
-        ],
+        1 => ["class".to_string(), kind.name().to_string()],
+        _ => [format!("class_{place}"), format!("{}_{place}", kind.name())],
     };
     let pairs = (1..=top).flat_map(pair);
     std::iter::once("image".to_string()).chain(pairs).collect()

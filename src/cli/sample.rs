@@ -11,7 +11,7 @@ use super::trained::{self, Trained, Which};
 use super::{catalogue, picture, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
-use crate::model::Model;
+use crate::models::Model;
 use crate::pictures::{Grid, framed, images};
 use crate::plan::file_name;
 
@@ -57,7 +57,7 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
         let hint = "images can be drawn from an auto-encoder with a `gaussian_code` or `walk_back`, and from a GAN";
         Error::usage(Problem::new(message).hint(hint))
     };
-    if !trained.run.about.generative {
+    if !trained.run.facts.is_generative() {
         return Err(not_generative());
     }
     let model = trained.open(&arguments.device, &catalogue)?;
@@ -72,7 +72,11 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
         .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     if is_file {
         let in_turn = labels.is_some() && arguments.label.is_none();
-        let across = if in_turn { model.classes() } else { ACROSS };
+        let across = if in_turn {
+            model.facts().classes
+        } else {
+            ACROSS
+        };
         let grid = Grid::new(picture::tiles(&pixels, shape, scale, across), across);
         picture::write(output, framed(&grid.draw()))?;
     } else {
@@ -96,11 +100,11 @@ fn labels(
     count: usize,
 ) -> Result<Option<Vec<u32>>> {
     let asked = asked.map(|name| trained.class(name)).transpose()?;
-    match (asked, model.is_conditional()) {
+    match (asked, model.facts().is_conditional) {
         (None, false) => Ok(None),
         (Some(label), true) => Ok(Some(vec![label; count])),
         (None, true) => {
-            let classes = model.classes() as u32;
+            let classes = model.facts().classes as u32;
             Ok(Some((0..classes).cycle().take(count).collect()))
         }
         (Some(_), false) => {

@@ -8,7 +8,7 @@ use super::{Set, files};
 use crate::backend::Device;
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
-use crate::model::{Kind, Model};
+use crate::models::{Ability, Model};
 use crate::plan::{Plan, Run};
 use crate::record::{Measured, RunFolder, Status};
 use crate::run::{ResultsFolder, is_variant};
@@ -67,7 +67,7 @@ impl Trained {
     pub fn open(&self, device: &str, catalogue: &Catalogue) -> Result<Box<dyn Model>> {
         let settings = &self.run.settings;
         let (facts, _) = catalogue.check(&settings.data)?;
-        let blueprint = settings.blueprint(facts.shape, facts.classes.len());
+        let blueprint = settings.blueprint(facts.shape, facts.classes.len(), facts.test);
         blueprint.load(&self.weights, &Device::checked(device)?)
     }
 
@@ -81,15 +81,16 @@ impl Trained {
         device: &str,
         catalogue: &Catalogue,
     ) -> Result<Box<dyn Model>> {
-        let (kind, hint) = match self.run.about.kind {
-            Kind::Autoencoder => return self.open(device, catalogue),
-            Kind::Classifier => (
-                "a classifier",
-                "`burnlab predict` tells the classes of images",
-            ),
-            Kind::Gan => ("a GAN", "`burnlab sample` draws images from it"),
+        let facts = &self.run.facts;
+        if facts.can(Ability::Encode) {
+            return self.open(device, catalogue);
+        }
+        let hint = match facts.can(Ability::Classify) {
+            true => "`burnlab predict` tells the classes of images",
+            false => "`burnlab sample` draws images from it",
         };
-        let message = format!("`{}` is {kind}, which {lacks}", self.run.variant);
+        let called = facts.kind.called();
+        let message = format!("`{}` is {called}, which {lacks}", self.run.variant);
         Err(Error::usage(Problem::new(message).hint(hint)))
     }
 }

@@ -1,43 +1,24 @@
 //! `activation`: an activation function as a layer of its own.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{ActivationFunction, Activity, Around, Fields, Forward, Pass, Signal, Weights};
+use super::fields::layer;
+use super::{ActivationFunction, Activity, Around, Fields, Pass, Role, Shared, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// Applies an activation function to every value. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Activation {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Which function.
-    pub function: ActivationFunction,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
-}
-
-impl Activation {
-    /// A function has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> ActivationLayer {
-        ActivationLayer {
-            function: self.function,
-        }
+layer! {
+    @fields
+    /// Applies an activation function to every value. Keeps the shape.
+    pub struct Activation {
+        /// Which function.
+        pub function: ActivationFunction,
+        /// What its outputs add to the loss. Default nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub activity: Option<Activity>,
     }
 }
 
-impl Fields for Activation {
+impl Shared for Activation {
     fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -49,22 +30,21 @@ impl Fields for Activation {
     fn activity(&self) -> Option<&Activity> {
         self.activity.as_ref()
     }
+}
+
+impl Fields for Activation {
+    fn role(&self) -> Role {
+        Role::Activates
+    }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
 
-/// An activation, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct ActivationLayer {
-    #[module(skip)]
-    function: ActivationFunction,
-}
-
-impl<B: Backend> Forward<B> for ActivationLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        input.map(self.function)
+impl Weightless for Activation {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        input
     }
 }
 

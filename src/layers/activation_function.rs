@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Signal;
 use super::bounds::{at_most, relu};
 use super::signal::EachRank;
+use crate::backend::Kernels;
 use crate::tagged::{one_key, one_key_schema};
 use crate::value::{PositiveReal, Real};
 
@@ -108,7 +107,7 @@ impl JsonSchema for ActivationFunction {
     }
 }
 
-impl<B: Backend> EachRank<B> for ActivationFunction {
+impl<B: Kernels> EachRank<B> for ActivationFunction {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
             ActivationFunction::Relu {} => relu(x),
@@ -135,22 +134,11 @@ impl<B: Backend> EachRank<B> for ActivationFunction {
 }
 
 /// With an exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
-fn elu<B: Backend, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
+fn elu<B: Kernels, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
     relu(x.clone()) + (at_most(x, 0.0).exp() - 1.0) * alpha
 }
 
 /// `ln(1 + exp(x))`, level above 20, from where on it is `x` to 32 bits and `exp(x)` may overflow.
-fn softplus_to_20<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+fn softplus_to_20<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     at_most(x, 20.0).exp().log1p()
-}
-
-/// Applies an activation function, if there is one.
-pub(super) fn activate<B: Backend>(
-    function: Option<ActivationFunction>,
-    x: Signal<B>,
-) -> Signal<B> {
-    match function {
-        Some(function) => x.map(function),
-        None => x,
-    }
 }

@@ -1,13 +1,12 @@
 //! What a layer's outputs add to the loss of a batch.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::penalty::{is_none, none, penalty};
 use super::{ActivationFunction, Signal};
-use crate::backend::{reshape, rows};
+use crate::backend::{Kernels, reshape, rows};
 use crate::error::Flaw;
 use crate::value::{Between, NonNegative};
 
@@ -56,7 +55,7 @@ impl Activity {
     }
 
     /// What these outputs of a batch add to its loss, `[1]` each.
-    pub fn losses<B: Backend>(&self, outputs: &Signal<B>) -> Vec<Tensor<B, 1>> {
+    pub fn losses<B: Kernels>(&self, outputs: &Signal<B>) -> Vec<Tensor<B, 1>> {
         let batch = outputs.dims()[0] as f64;
         let rows = channel_rows(outputs.clone());
         let sizes = penalty(rows.clone(), self.l1, self.l2).map(|sum| sum / batch);
@@ -66,7 +65,7 @@ impl Activity {
 }
 
 impl Sparsity {
-    fn loss<B: Backend>(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
+    fn loss<B: Kernels>(&self, rows: Tensor<B, 2>) -> Tensor<B, 1> {
         // A unit that is never or always active has no logarithm.
         const EDGE: f64 = 1e-6;
         let target = self.target.get();
@@ -78,7 +77,7 @@ impl Sparsity {
 }
 
 /// All values of each channel, `[channels, batch * places]`.
-fn channel_rows<B: Backend>(outputs: Signal<B>) -> Tensor<B, 2> {
+fn channel_rows<B: Kernels>(outputs: Signal<B>) -> Tensor<B, 2> {
     match outputs {
         Signal::Features(x) => x.transpose(),
         Signal::Sequence(x) => {

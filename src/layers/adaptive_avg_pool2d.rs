@@ -1,49 +1,26 @@
 //! `adaptive_avg_pool2d`: means of an image cut to a given size.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::module::adaptive_avg_pool2d;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
+use super::fields::layer;
+use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Pair;
 
-/// Average pooling to a given size: `[batch, channels, height, width]` to `[batch, channels, size...]`.
-///
-/// Window `i` of `size` reaches from `floor(i * input / size)` to `ceil((i + 1) * input / size)`, as
-/// PyTorch's; windows overlap where the size does not divide the input, and repeat where it is larger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AdaptiveAvgPool2d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Height and width of the output.
-    pub size: Pair,
-}
-
-impl AdaptiveAvgPool2d {
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> AdaptiveAvgPool2dLayer {
-        AdaptiveAvgPool2dLayer {
-            size: self.size.get(),
-        }
+layer! {
+    /// Average pooling to a given size: `[batch, channels, height, width]` to `[batch, channels, size...]`.
+    ///
+    /// Window `i` of `size` reaches from `floor(i * input / size)` to `ceil((i + 1) * input / size)`, as
+    /// PyTorch's; windows overlap where the size does not divide the input, and repeat where it is larger.
+    pub struct AdaptiveAvgPool2d {
+        /// Height and width of the output.
+        pub size: Pair,
     }
 }
 
 impl Fields for AdaptiveAvgPool2d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),
@@ -52,15 +29,9 @@ impl Fields for AdaptiveAvgPool2d {
     }
 }
 
-/// Adaptive pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct AdaptiveAvgPool2dLayer {
-    size: [usize; 2],
-}
-
-impl<B: Backend> Forward<B> for AdaptiveAvgPool2dLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        Signal::Image(adaptive_avg_pool2d(input.image(), self.size))
+impl Weightless for AdaptiveAvgPool2d {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        Signal::Image(adaptive_avg_pool2d(input.image(), self.size.get()))
     }
 }
 

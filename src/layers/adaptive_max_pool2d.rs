@@ -1,50 +1,27 @@
 //! `adaptive_max_pool2d`: largest values of an image cut to a given size.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::bounds::largest_of;
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
+use super::fields::layer;
+use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Pair;
 
-/// Max pooling to a given size: `[batch, channels, height, width]` to `[batch, channels, size...]`.
-///
-/// Window `i` of `size` reaches from `floor(i * input / size)` to `ceil((i + 1) * input / size)`, as
-/// PyTorch's; windows overlap where the size does not divide the input, and repeat where it is larger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AdaptiveMaxPool2d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Height and width of the output.
-    pub size: Pair,
-}
-
-impl AdaptiveMaxPool2d {
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> AdaptiveMaxPool2dLayer {
-        AdaptiveMaxPool2dLayer {
-            size: self.size.get(),
-        }
+layer! {
+    /// Max pooling to a given size: `[batch, channels, height, width]` to `[batch, channels, size...]`.
+    ///
+    /// Window `i` of `size` reaches from `floor(i * input / size)` to `ceil((i + 1) * input / size)`, as
+    /// PyTorch's; windows overlap where the size does not divide the input, and repeat where it is larger.
+    pub struct AdaptiveMaxPool2d {
+        /// Height and width of the output.
+        pub size: Pair,
     }
 }
 
 impl Fields for AdaptiveMaxPool2d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),
@@ -53,22 +30,16 @@ impl Fields for AdaptiveMaxPool2d {
     }
 }
 
-/// Adaptive pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct AdaptiveMaxPool2dLayer {
-    size: [usize; 2],
-}
-
-impl<B: Backend> Forward<B> for AdaptiveMaxPool2dLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        let [rows, columns] = self.size;
+impl Weightless for AdaptiveMaxPool2d {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let [rows, columns] = self.size.get();
         let x = largest_along(input.image(), 2, rows);
         Signal::Image(largest_along(x, 3, columns))
     }
 }
 
 /// The largest values of `size` windows along an axis.
-fn largest_along<B: Backend>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tensor<B, 4> {
+fn largest_along<B: Kernels>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tensor<B, 4> {
     let length = x.dims()[axis];
     largest_of(x, |x| {
         let windows = (0..size).map(|index| {

@@ -35,6 +35,10 @@ impl Block for Auxiliary {
         vec![List::new("", "layers", &self.layers)]
     }
 
+    fn is_side_classifier(&self) -> bool {
+        true
+    }
+
     fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {
         if wiring.looks_aside() {
             let scores = wiring.through(0, input.clone())?;

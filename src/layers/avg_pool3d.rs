@@ -1,86 +1,17 @@
 //! `avg_pool3d`: the mean of each window.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::convolution::Sweep;
-use super::pooling::{in_volume, mean, pool_output, valid};
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::error::Flaw;
-use crate::shape::{Padding, Shape};
+use super::pooling::{mean, pool_layer};
 use crate::value::Triple;
 
-/// Average pooling: `[batch, channels, depth, height, width]` to `[batch, channels, slices, rows, columns]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AvgPool3d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Depth, height and width of the window. Default 2.
-    #[serde(default = "two")]
-    pub size: Triple,
-    /// Steps of the window. Default: its size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Triple>,
-    /// `valid` (default) or `same`; padded places do not count, as in TensorFlow.
-    #[serde(default = "valid")]
-    pub padding: Padding,
-}
-
-fn two() -> Triple {
-    Triple::all(2)
-}
-
-impl AvgPool3d {
-    fn pool(&self) -> Sweep<3> {
-        Sweep {
-            kernel: self.size.get(),
-            stride: self.stride.unwrap_or(self.size).get(),
-            dilation: [1; 3],
-            padding: self.padding,
-        }
+pool_layer! {
+    /// Average pooling: `[batch, channels, depth, height, width]` to `[batch, channels, slices, rows, columns]`.
+    pub struct AvgPool3d<3> {
+        /// Depth, height and width of the window. Default 2.
+        size: Triple = Triple::all(2),
+        /// `valid` (default) or `same`; padded places do not count, as in TensorFlow.
+        padding,
     }
-
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> AvgPool3dLayer {
-        AvgPool3dLayer {
-            fields: self.clone(),
-        }
-    }
-}
-
-impl Fields for AvgPool3d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        match input {
-            Shape::Volume(_) => pool_output(input, self.pool()),
-            _ => Err(needs("a volume", input)),
-        }
-    }
-}
-
-/// Average pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct AvgPool3dLayer {
-    #[module(skip)]
-    fields: AvgPool3d,
-}
-
-impl<B: Backend> Forward<B> for AvgPool3dLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        Signal::Volume(in_volume(input.volume(), self.fields.pool(), mean))
-    }
+    mean
 }
 
 #[cfg(test)]

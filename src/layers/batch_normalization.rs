@@ -3,9 +3,8 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::init::{Fan, zeros};
 use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
 use crate::backend::Kernels;
@@ -13,28 +12,25 @@ use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PositiveReal, Rate};
 
-/// Batch normalization (Ioffe and Szegedy 2015) of every feature over `[batch, features]` and
-/// `[batch, steps, features]`, of every channel over `[batch, channels, height, width]` and volumes.
-/// Keeps the shape.
-///
-/// Training uses the batch's mean and (biased) variance; otherwise the running ones are used. A frozen
-/// layer keeps its running statistics and uses them in training too, as Keras's `trainable = False`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormalization {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `running = momentum * running + (1 - momentum) * batch`. Default 0.99, as Keras.
-    #[serde(default = "momentum")]
-    pub momentum: Rate,
-    /// Added to the variance. Default 0.001, as Keras.
-    #[serde(default = "epsilon")]
-    pub epsilon: PositiveReal,
-    /// First values of the scale. Default ones; zeros at the end of every residual unit lets a very deep
-    /// network begin as a shallow one (Goyal et al. 2017).
-    #[serde(default = "ones")]
-    pub gamma_init: Initialisation,
+layer! {
+    /// Batch normalization (Ioffe and Szegedy 2015) of every feature over `[batch, features]` and
+    /// `[batch, steps, features]`, of every channel over `[batch, channels, height, width]` and volumes.
+    /// Keeps the shape.
+    ///
+    /// Training uses the batch's mean and (biased) variance; otherwise the running ones are used. A frozen
+    /// layer keeps its running statistics and uses them in training too, as Keras's `trainable = False`.
+    pub struct BatchNormalization {
+        /// `running = momentum * running + (1 - momentum) * batch`. Default 0.99, as Keras.
+        #[serde(default = "momentum")]
+        pub momentum: Rate,
+        /// Added to the variance. Default 0.001, as Keras.
+        #[serde(default = "epsilon")]
+        pub epsilon: PositiveReal,
+        /// First values of the scale. Default ones; zeros at the end of every residual unit lets a very deep
+        /// network begin as a shallow one (Goyal et al. 2017).
+        #[serde(default = "ones")]
+        pub gamma_init: Initialisation,
+    }
 }
 
 fn momentum() -> Rate {
@@ -77,10 +73,6 @@ impl BatchNormalization {
 }
 
 impl Fields for BatchNormalization {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }

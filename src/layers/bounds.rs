@@ -4,11 +4,12 @@
 //! holds: a weight that is no number would come out as a sound 0. As PyTorch has it, NaN stays NaN. For all
 //! other values the bits are Burn's.
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 
+use crate::backend::Kernels;
+
 /// `max(0, x)`, with a slope of 0 at 0.
-pub(super) fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+pub(super) fn relu<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     // Burn's is one pass where a mask takes two, and a sum is quicker than either.
     if !holds_nan(&x) {
         return activation::relu(x);
@@ -18,19 +19,19 @@ pub(super) fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> 
 }
 
 /// `max(least, x)`.
-pub(super) fn at_least<B: Backend, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
+pub(super) fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
     let below = x.clone().lower_elem(least);
     x.mask_fill(below, least)
 }
 
 /// `min(most, x)`.
-pub fn at_most<B: Backend, const D: usize>(x: Tensor<B, D>, most: f64) -> Tensor<B, D> {
+pub fn at_most<B: Kernels, const D: usize>(x: Tensor<B, D>, most: f64) -> Tensor<B, D> {
     let above = x.clone().greater_elem(most);
     x.mask_fill(above, most)
 }
 
 /// The largest values that `pool` finds, of windows of any kind; NaN where a window holds NaN.
-pub(super) fn largest_of<B: Backend, const D: usize>(
+pub(super) fn largest_of<B: Kernels, const D: usize>(
     x: Tensor<B, D>,
     pool: impl Fn(Tensor<B, D>) -> Tensor<B, D>,
 ) -> Tensor<B, D> {
@@ -43,12 +44,10 @@ pub(super) fn largest_of<B: Backend, const D: usize>(
 }
 
 /// Whether a value is NaN, asked where it costs a sum: a graphics card would have to be waited for.
-fn holds_nan<B: Backend, const D: usize>(x: &Tensor<B, D>) -> bool {
-    let name = B::name(&x.device());
-    let is_at_hand = name.contains("flex") || name.contains("ndarray");
+fn holds_nan<B: Kernels, const D: usize>(x: &Tensor<B, D>) -> bool {
     let x = || x.clone().detach();
     // A sum of infinities is NaN, too.
-    is_at_hand
+    B::IS_AT_HAND
         && is_nan(x().sum().into_scalar())
         && x().is_nan().any().into_data().iter::<bool>().any(|is| is)
 }
@@ -63,6 +62,7 @@ mod tests {
     use super::*;
     use crate::backend::testing::test_device;
     use burn::backend::{Autodiff, Flex};
+    use burn::tensor::backend::Backend;
 
     /// Of both signs, zeros of both signs, the smallest, the largest, and the infinite.
     fn values() -> Vec<f32> {

@@ -3,23 +3,19 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
-use crate::backend::reshape;
+use super::fields::layer;
+use super::{Around, Fields, Forward, Pass, Role, Signal, Weights};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// Joins the true class to each sample, as one more feature a class that is 1 for the sample's and 0 for the
-/// others (Sohn et al. 2015): `[batch, features]` to `[batch, features + classes]`; a sequence at every step
-/// likewise; images and volumes get as many channels more, the class's 1 at every place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ConcatLabel {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+layer! {
+    /// Joins the true class to each sample, as one more feature a class that is 1 for the sample's and 0 for the
+    /// others (Sohn et al. 2015): `[batch, features]` to `[batch, features + classes]`; a sequence at every step
+    /// likewise; images and volumes get as many channels more, the class's 1 at every place.
+    pub struct ConcatLabel {
+    }
 }
 
 impl ConcatLabel {
@@ -37,8 +33,8 @@ impl ConcatLabel {
 }
 
 impl Fields for ConcatLabel {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Label
     }
 
     fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
@@ -54,7 +50,7 @@ pub struct ConcatLabelLayer {
 
 impl ConcatLabelLayer {
     /// `[batch, classes]`: 1 for the true class.
-    fn marked<B: Backend>(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    fn marked<B: Kernels>(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         let classes = Tensor::<B, 1, Int>::arange(0..self.classes as i64, &labels.device());
         let [batch] = labels.dims();
         let labels = reshape(labels, [batch, 1]);
@@ -62,7 +58,7 @@ impl ConcatLabelLayer {
     }
 }
 
-impl<B: Backend> Forward<B> for ConcatLabelLayer {
+impl<B: Kernels> Forward<B> for ConcatLabelLayer {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let labels = pass.labels.clone();
         let classes = self.marked(labels.expect("a plan that is conditional is given labels"));

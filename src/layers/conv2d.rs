@@ -3,69 +3,40 @@
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
-use super::convolution::{Sweep, indivisible, one, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass,
-    SharedWeight, Signal, Weights, needs,
-};
+use super::convolution::{Sweep, indivisible, one};
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Role, SharedWeight, Signal, Weights, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Pair, Positive};
+use crate::value::{Pair, Positive};
 
-/// 2-d convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Conv2d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of output channels.
-    pub filters: Positive,
-    /// Height and width of the window.
-    pub kernel: Pair,
-    /// Steps of the window. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Pair,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
-    #[serde(default = "ones")]
-    pub dilation: Pair,
-    /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
-    #[serde(default = "one")]
-    pub groups: Positive,
-    /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. Default: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connections: Option<Vec<Vec<usize>>>,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+trained_layer! {
+    /// 2-d convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`.
+    pub struct Conv2d {
+        /// Number of output channels.
+        pub filters: Positive,
+        /// Height and width of the window.
+        pub kernel: Pair,
+        /// Steps of the window. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Pair,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+        /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+        #[serde(default = "ones")]
+        pub dilation: Pair,
+        /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
+        #[serde(default = "one")]
+        pub groups: Positive,
+        /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. Default: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub connections: Option<Vec<Vec<usize>>>,
+    }
 }
 
 pub(super) fn ones() -> Pair {
@@ -74,12 +45,7 @@ pub(super) fn ones() -> Pair {
 
 impl Conv2d {
     fn sweep(&self) -> Sweep<2> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: self.dilation.get(),
-            padding: self.padding,
-        }
+        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// Values that one filter sees, over all filters: `filters * channels / groups * rows * columns`, or
@@ -146,25 +112,15 @@ impl Conv2d {
         Conv2dLayer {
             mask: self.mask(image.channels, weights.device()),
             weight: weights.param(self.init, shape, fan),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for Conv2d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
+    fn role(&self) -> Role {
+        Role::Filters
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -188,11 +144,7 @@ impl Fields for Conv2d {
             return Cost::default();
         };
         let seen = self.seen(input.channels());
-        let places: usize = output.places().iter().product();
-        Cost {
-            parameters: seen + self.filters.get() * usize::from(self.bias),
-            multiply_adds: places * seen,
-        }
+        Cost::of_filters(seen, self.filters.get() * usize::from(self.bias), output)
     }
 }
 
@@ -219,7 +171,7 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
             None => self.weight.val(),
         };
         let y = B::convolve2d(x, weight, bias, sliding);
-        activate(self.fields.activation, Signal::Image(y))
+        Signal::Image(y)
     }
 
     fn shared(&self) -> Option<SharedWeight<B>> {

@@ -3,76 +3,44 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
 use super::conv2d::ones;
-use super::convolution::{Sweep, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
-    Weights, idle, needs, not_alike,
-};
+use super::convolution::Sweep;
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Role, Signal, Weights, idle, needs, not_alike};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Pair, Positive};
+use crate::value::{Pair, Positive};
 
-/// 2-d transposed convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`, each
-/// axis `input * stride` long for `same`, `input * stride + max(kernel - stride, 0)` for `valid`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Conv2dTranspose {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of output channels.
-    pub filters: Positive,
-    /// Height and width of the window.
-    pub kernel: Pair,
-    /// Steps of the window over the output. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Pair,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
-    /// A `conv2d` layer before it, whose filters it uses the other way instead of its own: a decoder's
-    /// layer tied to its encoder's. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tied_to: Option<String>,
+trained_layer! {
+    /// 2-d transposed convolution: `[batch, channels, height, width]` to `[batch, filters, rows, columns]`, each
+    /// axis `input * stride` long for `same`, `input * stride + max(kernel - stride, 0)` for `valid`.
+    pub struct Conv2dTranspose {
+        /// Number of output channels.
+        pub filters: Positive,
+        /// Height and width of the window.
+        pub kernel: Pair,
+        /// Steps of the window over the output. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Pair,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+    }
+    then {
+        /// A `conv2d` layer before it, whose filters it uses the other way instead of its own: a decoder's
+        /// layer tied to its encoder's. Default none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tied_to: Option<String>,
+    }
 }
 
 impl Conv2dTranspose {
     fn sweep(&self) -> Sweep<2> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: [1; 2],
-            padding: self.padding,
-        }
+        Sweep::undilated(self.kernel, self.stride, self.padding)
     }
 
     /// What is wrong with the filters of the layer that it is tied to, `[filters, channels, rows, columns]`.
@@ -115,25 +83,15 @@ impl Conv2dTranspose {
         let own = self.tied_to.is_none();
         Conv2dTransposeLayer {
             weight: own.then(|| weights.param(self.init, [channels, filters, rows, columns], fan)),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for Conv2dTranspose {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
+    fn role(&self) -> Role {
+        Role::Filters
     }
 
     fn tied_to(&self) -> Option<&str> {
@@ -158,10 +116,10 @@ impl Fields for Conv2dTranspose {
         let filters = self.filters.get();
         let weights = input.channels() * filters * self.sweep().values();
         let own = usize::from(self.tied_to.is_none());
-        let places: usize = input.places().iter().product();
+        let cost = Cost::of_filters(weights, filters * usize::from(self.bias), input);
         Cost {
-            parameters: own * weights + filters * usize::from(self.bias),
-            multiply_adds: places * weights,
+            parameters: cost.parameters - (1 - own) * weights,
+            ..cost
         }
     }
 }
@@ -187,7 +145,7 @@ impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let (size, sliding) = self.fields.sweep().transposed_sliding(x.dims());
         let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
-        activate(self.fields.activation, Signal::Image(y))
+        Signal::Image(y)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -4,66 +4,37 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::PadMode;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
-use super::convolution::{Sweep, indivisible, one, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
-    Weights, needs,
-};
+use super::convolution::{Sweep, indivisible, one};
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::backend::{Kernels, Sweep3d};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Positive, Triple};
+use crate::value::{Positive, Triple};
 
-/// 3-d convolution: `[batch, channels, depth, height, width]` to `[batch, filters, slices, rows, columns]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Conv3d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of output channels.
-    pub filters: Positive,
-    /// Depth, height and width of the window.
-    pub kernel: Triple,
-    /// Steps of the window. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Triple,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
-    #[serde(default = "ones")]
-    pub dilation: Triple,
-    /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
-    #[serde(default = "one")]
-    pub groups: Positive,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+trained_layer! {
+    /// 3-d convolution: `[batch, channels, depth, height, width]` to `[batch, filters, slices, rows, columns]`.
+    pub struct Conv3d {
+        /// Number of output channels.
+        pub filters: Positive,
+        /// Depth, height and width of the window.
+        pub kernel: Triple,
+        /// Steps of the window. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Triple,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+        /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+        #[serde(default = "ones")]
+        pub dilation: Triple,
+        /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
+        #[serde(default = "one")]
+        pub groups: Positive,
+    }
 }
 
 pub(super) fn ones() -> Triple {
@@ -72,12 +43,7 @@ pub(super) fn ones() -> Triple {
 
 impl Conv3d {
     fn sweep(&self) -> Sweep<3> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: self.dilation.get(),
-            padding: self.padding,
-        }
+        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// The filters and bias on the device.
@@ -97,27 +63,13 @@ impl Conv3d {
         let shape = [filters, seen, depth, rows, columns];
         Conv3dLayer {
             weight: weights.param(self.init, shape, fan),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for Conv3d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let Shape::Volume(volume) = input else {
             return Err(needs("a volume", input));
@@ -134,11 +86,7 @@ impl Fields for Conv3d {
         };
         let filters = self.filters.get();
         let weights = filters * (input.channels() / self.groups.get()) * self.sweep().values();
-        let places: usize = output.places().iter().product();
-        Cost {
-            parameters: weights + filters * usize::from(self.bias),
-            multiply_adds: places * weights,
-        }
+        Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
 
@@ -175,7 +123,7 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
         };
         let bias = self.bias.as_ref().map(Param::val);
         let y = B::convolve3d(x, self.weight.val(), bias, sweep);
-        activate(self.fields.activation, Signal::Volume(y))
+        Signal::Volume(y)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

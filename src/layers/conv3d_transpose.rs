@@ -3,73 +3,39 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
 use super::conv3d::ones;
-use super::convolution::{Sweep, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
-    Weights, needs,
-};
+use super::convolution::Sweep;
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::backend::{Kernels, Sweep3d, fit, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Positive, Triple};
+use crate::value::{Positive, Triple};
 
-/// 3-d transposed convolution: `[batch, channels, depth, height, width]` to
-/// `[batch, filters, slices, rows, columns]`, each axis `input * stride` long for `same`,
-/// `input * stride + max(kernel - stride, 0)` for `valid`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Conv3dTranspose {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of output channels.
-    pub filters: Positive,
-    /// Depth, height and width of the window.
-    pub kernel: Triple,
-    /// Steps of the window over the output. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Triple,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+trained_layer! {
+    /// 3-d transposed convolution: `[batch, channels, depth, height, width]` to
+    /// `[batch, filters, slices, rows, columns]`, each axis `input * stride` long for `same`,
+    /// `input * stride + max(kernel - stride, 0)` for `valid`.
+    pub struct Conv3dTranspose {
+        /// Number of output channels.
+        pub filters: Positive,
+        /// Depth, height and width of the window.
+        pub kernel: Triple,
+        /// Steps of the window over the output. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Triple,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+    }
 }
 
 impl Conv3dTranspose {
     fn sweep(&self) -> Sweep<3> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: [1; 3],
-            padding: self.padding,
-        }
+        Sweep::undilated(self.kernel, self.stride, self.padding)
     }
 
     /// The filters and bias on the device.
@@ -90,27 +56,13 @@ impl Conv3dTranspose {
         let shape = [channels, filters, depth, rows, columns];
         Conv3dTransposeLayer {
             weight: weights.param(self.init, shape, fan),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for Conv3dTranspose {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         match input {
             Shape::Volume(_) => Ok(self.sweep().transposed_output(input, self.filters.get())),
@@ -121,11 +73,7 @@ impl Fields for Conv3dTranspose {
     fn cost(&self, input: Shape, _around: Around) -> Cost {
         let filters = self.filters.get();
         let weights = input.channels() * filters * self.sweep().values();
-        let places: usize = input.places().iter().product();
-        Cost {
-            parameters: weights + filters * usize::from(self.bias),
-            multiply_adds: places * weights,
-        }
+        Cost::of_filters(weights, filters * usize::from(self.bias), input)
     }
 }
 
@@ -161,7 +109,7 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
             }
             None => y,
         };
-        activate(self.fields.activation, Signal::Volume(y))
+        Signal::Volume(y)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -1,20 +1,15 @@
 //! What the convolution layers share: how a window sweeps over an input, and into how many groups.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 
 use super::too_large;
-use crate::backend::{Sliding, reshape};
+use crate::backend::{Kernels, Sliding, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
-use crate::value::Positive;
+use crate::value::{Pair, Positive, Triple};
 
 pub(super) fn one() -> Positive {
     Positive(1)
-}
-
-pub(super) fn yes() -> bool {
-    true
 }
 
 /// How a window moves along `N` axes.
@@ -26,7 +21,65 @@ pub(super) struct Sweep<const N: usize> {
     pub(super) padding: Padding,
 }
 
+/// One number for each of `N` axes, as a file writes them.
+pub(super) trait PerWindowAxis<const N: usize>: Copy {
+    fn axes(self) -> [usize; N];
+}
+
+impl PerWindowAxis<1> for Positive {
+    fn axes(self) -> [usize; 1] {
+        [self.get()]
+    }
+}
+
+impl PerWindowAxis<2> for Pair {
+    fn axes(self) -> [usize; 2] {
+        self.get()
+    }
+}
+
+impl PerWindowAxis<3> for Triple {
+    fn axes(self) -> [usize; 3] {
+        self.get()
+    }
+}
+
 impl<const N: usize> Sweep<N> {
+    pub(super) fn new<T: PerWindowAxis<N>>(
+        kernel: T,
+        stride: T,
+        dilation: T,
+        padding: Padding,
+    ) -> Self {
+        Sweep {
+            dilation: dilation.axes(),
+            ..Sweep::undilated(kernel, stride, padding)
+        }
+    }
+
+    pub(super) fn undilated<T: PerWindowAxis<N>>(kernel: T, stride: T, padding: Padding) -> Self {
+        Sweep {
+            kernel: kernel.axes(),
+            stride: stride.axes(),
+            dilation: [1; N],
+            padding,
+        }
+    }
+
+    /// The same as a way along `M` axes, which `N` is.
+    pub(super) fn along<const M: usize>(self) -> Sweep<M> {
+        let axes = |sizes: [usize; N]| {
+            let sizes: Result<[usize; M], _> = sizes.as_slice().try_into();
+            sizes.expect("the shape rule saw as many axes")
+        };
+        Sweep {
+            kernel: axes(self.kernel),
+            stride: axes(self.stride),
+            dilation: axes(self.dilation),
+            padding: self.padding,
+        }
+    }
+
     /// The windows along every axis of an input with `N` places; `None` if one does not fit.
     pub(super) fn windows(&self, input: Shape) -> Option<[Window; N]> {
         let windows: Option<Vec<Window>> = input
@@ -120,7 +173,7 @@ pub(super) fn indivisible(groups: Positive, channels: usize, filters: Positive) 
 }
 
 /// `[batch, channels, steps]` as `[batch, channels, 1, steps]`: an image with one line.
-pub(super) fn in_a_row<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 4> {
+pub(super) fn in_a_row<B: Kernels>(x: Tensor<B, 3>) -> Tensor<B, 4> {
     let [batch, channels, steps] = x.dims();
     reshape(x, [batch, channels, 1, steps])
 }

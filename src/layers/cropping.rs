@@ -1,45 +1,24 @@
 //! `cropping`: the border of an image cut off.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::axes::margins;
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Margins;
 
-/// The input without its border: `[batch, channels, height, width]` to
-/// `[batch, channels, height - before - after, width - before - after]`, and the like for volumes and the
-/// steps of sequences.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Cropping {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// How much is cut off: one number for both sides of every axis, or a list with an entry
-    /// for each, a number for both sides or `[before, after]`.
-    pub size: Margins,
-}
-
-impl Cropping {
-    /// Cropping has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> CroppingLayer {
-        let margins =
-            margins(&self.size, input).expect("the shape rule saw a margin for each axis");
-        CroppingLayer {
-            margins: margins.iter().map(|m| (m.before, m.after)).collect(),
-        }
+layer! {
+    /// The input without its border: `[batch, channels, height, width]` to
+    /// `[batch, channels, height - before - after, width - before - after]`, and the like for volumes and the
+    /// steps of sequences.
+    pub struct Cropping {
+        /// How much is cut off: one number for both sides of every axis, or a list with an entry
+        /// for each, a number for both sides or `[before, after]`.
+        pub size: Margins,
     }
 }
 
@@ -51,10 +30,6 @@ fn nothing_left(length: usize, before: usize, after: usize) -> Flaw {
 }
 
 impl Fields for Cropping {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let axes = input.places().into_iter().zip(margins);
@@ -71,22 +46,18 @@ impl Fields for Cropping {
     }
 }
 
-/// Cropping, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct CroppingLayer {
-    /// Before and after, axis by axis.
-    margins: Vec<(usize, usize)>,
-}
-
-impl<B: Backend> Forward<B> for CroppingLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        input.map(Crop(&self.margins))
+impl Weightless for Cropping {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let margins =
+            margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
+        let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
+        input.map(Crop(&margins))
     }
 }
 
 struct Crop<'a>(&'a [(usize, usize)]);
 
-impl<B: Backend> EachRank<B> for Crop<'_> {
+impl<B: Kernels> EachRank<B> for Crop<'_> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let axes = (1..D).filter(|&axis| axis != channels);
         axes.zip(self.0).fold(x, |x, (axis, &(before, after))| {

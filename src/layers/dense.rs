@@ -11,55 +11,30 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::activation_function::activate;
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
 use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass,
-    SharedWeight, Signal, Weights, idle, needs, not_alike,
+    Around, Cost, Fields, Forward, InPytorch, Pass, Role, SharedWeight, Signal, Weights, idle,
+    needs, not_alike,
 };
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
-use crate::value::{NonNegative, Positive};
+use crate::value::Positive;
 
-/// Fully connected layer: `[batch, features]` to `[batch, units]`.
-#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Dense {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of outputs, or `"classes"`: as many as the dataset has.
-    pub units: Units,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each output. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the weights. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
-    /// A `dense` layer before it, whose weights it uses transposed instead of its own: a decoder's layer
-    /// tied to its encoder's. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tied_to: Option<String>,
-}
-
-fn yes() -> bool {
-    true
+trained_layer! {
+    /// Fully connected layer: `[batch, features]` to `[batch, units]`.
+    pub struct Dense {
+        /// Number of outputs, or `"classes"`: as many as the dataset has.
+        pub units: Units,
+    }
+    then {
+        /// A `dense` layer before it, whose weights it uses transposed instead of its own: a decoder's layer
+        /// tied to its encoder's. Default none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tied_to: Option<String>,
+    }
 }
 
 /// A number of outputs.
@@ -141,25 +116,22 @@ impl Dense {
         let own = self.tied_to.is_none();
         DenseLayer {
             weight: own.then(|| weights.param(self.init, [fan_in, fan_out], fan)),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [fan_out], fan)),
+            bias: weights.bias(self.bias, self.bias_init, fan_out, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for Dense {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Affine
     }
 
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
+    fn in_pytorch(&self) -> InPytorch {
+        InPytorch {
+            transposed: &["weight"],
+            ..InPytorch::default()
+        }
     }
 
     fn tied_to(&self) -> Option<&str> {
@@ -214,7 +186,7 @@ pub struct DenseLayer<B: Backend> {
     fields: Dense,
 }
 
-impl<B: Backend> Forward<B> for DenseLayer<B> {
+impl<B: Kernels> Forward<B> for DenseLayer<B> {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let weight = match &self.weight {
@@ -222,7 +194,7 @@ impl<B: Backend> Forward<B> for DenseLayer<B> {
             None => pass.matrix().transpose(),
         };
         let y = linear(input.features(), weight, bias);
-        activate(self.fields.activation, Signal::Features(y))
+        Signal::Features(y)
     }
 
     fn shared(&self) -> Option<SharedWeight<B>> {

@@ -3,76 +3,42 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
 use super::conv2d::ones;
-use super::convolution::{Sweep, one, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
-    Weights, needs,
-};
+use super::convolution::{Sweep, one};
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Role, Signal, Weights, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Pair, Positive};
+use crate::value::{Pair, Positive};
 
-/// Depthwise convolution: `[batch, channels, height, width]` to
-/// `[batch, channels * multiplier, rows, columns]`; the filters of one channel stand side by side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DepthwiseConv2d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Height and width of the window.
-    pub kernel: Pair,
-    /// Steps of the window. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Pair,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
-    #[serde(default = "ones")]
-    pub dilation: Pair,
-    /// Filters of each channel. Default 1.
-    #[serde(default = "one")]
-    pub multiplier: Positive,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+trained_layer! {
+    /// Depthwise convolution: `[batch, channels, height, width]` to
+    /// `[batch, channels * multiplier, rows, columns]`; the filters of one channel stand side by side.
+    pub struct DepthwiseConv2d {
+        /// Height and width of the window.
+        pub kernel: Pair,
+        /// Steps of the window. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Pair,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+        /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+        #[serde(default = "ones")]
+        pub dilation: Pair,
+        /// Filters of each channel. Default 1.
+        #[serde(default = "one")]
+        pub multiplier: Positive,
+    }
 }
 
 impl DepthwiseConv2d {
     fn sweep(&self) -> Sweep<2> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: self.dilation.get(),
-            padding: self.padding,
-        }
+        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// The filters and bias on the device.
@@ -91,25 +57,15 @@ impl DepthwiseConv2d {
         let [rows, columns] = self.kernel.get();
         DepthwiseConv2dLayer {
             weight: weights.param(self.init, [filters, 1, rows, columns], fan),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], fan)),
+            bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for DepthwiseConv2d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
+    fn role(&self) -> Role {
+        Role::Filters
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -126,11 +82,7 @@ impl Fields for DepthwiseConv2d {
         };
         let filters = output.channels();
         let weights = filters * self.sweep().values();
-        let places: usize = output.places().iter().product();
-        Cost {
-            parameters: weights + filters * usize::from(self.bias),
-            multiply_adds: places * weights,
-        }
+        Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
 
@@ -152,7 +104,7 @@ impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
         let sliding = self.fields.sweep().sliding(x.dims(), channels);
         let bias = self.bias.as_ref().map(Param::val);
         let y = B::convolve2d(x, self.weight.val(), bias, sliding);
-        activate(self.fields.activation, Signal::Image(y))
+        Signal::Image(y)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -1,64 +1,35 @@
 //! `dropout`: values dropped at random in training.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Rate;
 
-/// Each value is 0 with probability `rate` in training, the others grow by `1 / (1 - rate)`
-/// (Srivastava et al. 2014); nothing happens outside training. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Dropout {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Share of the values dropped, from 0 to below 1.
-    pub rate: Rate,
-}
-
-impl Dropout {
-    /// Dropout has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> DropoutLayer {
-        DropoutLayer {
-            rate: self.rate.get(),
-        }
+layer! {
+    /// Each value is 0 with probability `rate` in training, the others grow by `1 / (1 - rate)`
+    /// (Srivastava et al. 2014); nothing happens outside training. Keeps the shape.
+    pub struct Dropout {
+        /// Share of the values dropped, from 0 to below 1.
+        pub rate: Rate,
     }
 }
 
 impl Fields for Dropout {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }
-}
-
-/// Dropout, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct DropoutLayer {
-    rate: f64,
 }
 
 struct Drop {
     rate: f64,
 }
 
-impl<B: Backend> EachRank<B> for Drop {
+impl<B: Kernels> EachRank<B> for Drop {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let kept = 1.0 - self.rate;
         let mask = x.random_like(Distribution::Bernoulli(kept));
@@ -66,10 +37,11 @@ impl<B: Backend> EachRank<B> for Drop {
     }
 }
 
-impl<B: Backend> Forward<B> for DropoutLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.training && self.rate > 0.0 {
-            input.map(Drop { rate: self.rate })
+impl Weightless for Dropout {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let rate = self.rate.get();
+        if pass.training && rate > 0.0 {
+            input.map(Drop { rate })
         } else {
             input
         }

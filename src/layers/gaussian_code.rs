@@ -8,41 +8,40 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{at_least, at_most};
+use super::fields::layer;
 use super::init::{Fan, glorot_uniform, zeros};
 use super::signal::EachRank;
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, GaussianCode as Code, Initialisation, Pass,
-    Signal, Weights, needs,
+    ActivationFunction, Around, Cost, Fields, Forward, GaussianCode as Code, InPytorch,
+    Initialisation, Pass, Role, Signal, Weights, needs,
 };
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive};
 
-/// Two fully connected layers side by side say the mean and the spread of a normal distribution for each
-/// sample, and the code is drawn from it: `mean + deviation * noise` (Kingma and Welling 2013);
-/// `[batch, features]` to `[batch, units]`. In training it is drawn anew for every batch; where nothing is
-/// drawn the code is the mean. The distribution's divergence from the standard normal one, in nats, the mean over
-/// the batch times `beta`, is added to the loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianCode {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Length of the code.
-    pub units: Positive,
-    /// What the second layer gives: `log_variance` (default) or `softplus`.
-    #[serde(default)]
-    pub form: Form,
-    /// What the divergence counts in the loss: above 1 a beta-VAE (Higgins et al. 2017). Default 1.
-    #[serde(default = "one")]
-    pub beta: NonNegative,
-    /// First values of both layers' weights. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of both layers' biases. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
+layer! {
+    /// Two fully connected layers side by side say the mean and the spread of a normal distribution for each
+    /// sample, and the code is drawn from it: `mean + deviation * noise` (Kingma and Welling 2013);
+    /// `[batch, features]` to `[batch, units]`. In training it is drawn anew for every batch; where nothing is
+    /// drawn the code is the mean. The distribution's divergence from the standard normal one, in nats, the mean over
+    /// the batch times `beta`, is added to the loss.
+    pub struct GaussianCode {
+        /// Length of the code.
+        pub units: Positive,
+        /// What the second layer gives: `log_variance` (default) or `softplus`.
+        #[serde(default)]
+        pub form: Form,
+        /// What the divergence counts in the loss: above 1 a beta-VAE (Higgins et al. 2017). Default 1.
+        #[serde(default = "one")]
+        pub beta: NonNegative,
+        /// First values of both layers' weights. Default glorot_uniform.
+        #[serde(default = "glorot_uniform")]
+        pub init: Initialisation,
+        /// First values of both layers' biases. Default zeros.
+        #[serde(default = "zeros")]
+        pub bias_init: Initialisation,
+    }
 }
 
 fn one() -> NonNegative {
@@ -63,7 +62,7 @@ pub enum Form {
 
 impl Form {
     /// The standard deviation and the logarithm of its square, `[batch, units]` each.
-    fn spread<B: Backend>(self, h: Tensor<B, 2>) -> [Tensor<B, 2>; 2] {
+    fn spread<B: Kernels>(self, h: Tensor<B, 2>) -> [Tensor<B, 2>; 2] {
         match self {
             Form::LogVariance => [(h.clone() * 0.5).exp(), h],
             Form::Softplus => [
@@ -76,7 +75,7 @@ impl Form {
 
 /// `ln(softplus(h))`, which is `h` to 32 bits below -15: further down softplus becomes 0, its logarithm would
 /// not be finite.
-fn log_softplus<B: Backend>(h: Tensor<B, 2>) -> Tensor<B, 2> {
+fn log_softplus<B: Kernels>(h: Tensor<B, 2>) -> Tensor<B, 2> {
     const STRAIGHT: f64 = -15.0;
     let bent = ActivationFunction::Softplus {}.apply(at_least(h.clone(), STRAIGHT), 1);
     bent.log() + at_most(h - STRAIGHT, 0.0)
@@ -103,8 +102,15 @@ impl GaussianCode {
 }
 
 impl Fields for GaussianCode {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::GaussianCode
+    }
+
+    fn in_pytorch(&self) -> InPytorch {
+        InPytorch {
+            transposed: &["mean_weight", "spread_weight"],
+            ..InPytorch::default()
+        }
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -138,7 +144,7 @@ pub struct GaussianCodeLayer<B: Backend> {
     fields: GaussianCode,
 }
 
-impl<B: Backend> Forward<B> for GaussianCodeLayer<B> {
+impl<B: Kernels> Forward<B> for GaussianCodeLayer<B> {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let x = input.features();
         let mean_bias = Some(self.mean_bias.val());

@@ -1,46 +1,27 @@
 //! `gaussian_noise`: a normally distributed number added to each value in training.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::NonNegative;
 
-/// A normally distributed number with mean 0 is added to each value in training, anew for every batch;
-/// nothing happens outside training. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GaussianNoise {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Of the numbers added, in the unit of the values.
-    pub standard_deviation: NonNegative,
-}
-
-impl GaussianNoise {
-    /// Noise has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> GaussianNoiseLayer {
-        GaussianNoiseLayer {
-            deviation: self.standard_deviation.get(),
-        }
+layer! {
+    /// A normally distributed number with mean 0 is added to each value in training, anew for every batch;
+    /// nothing happens outside training. Keeps the shape.
+    pub struct GaussianNoise {
+        /// Of the numbers added, in the unit of the values.
+        pub standard_deviation: NonNegative,
     }
 }
 
 impl Fields for GaussianNoise {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Noise
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -48,26 +29,20 @@ impl Fields for GaussianNoise {
     }
 }
 
-/// Noise, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct GaussianNoiseLayer {
-    deviation: f64,
-}
-
 struct Add {
     deviation: f64,
 }
 
-impl<B: Backend> EachRank<B> for Add {
+impl<B: Kernels> EachRank<B> for Add {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let noise = x.random_like(Distribution::Normal(0.0, self.deviation));
         x + noise
     }
 }
 
-impl<B: Backend> Forward<B> for GaussianNoiseLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        let deviation = self.deviation;
+impl Weightless for GaussianNoise {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let deviation = self.standard_deviation.get();
         if pass.corrupting && deviation > 0.0 {
             input.map(Add { deviation })
         } else {

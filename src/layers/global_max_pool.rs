@@ -1,44 +1,21 @@
 //! `global_max_pool`: the largest value of every channel.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::bounds::largest_of;
+use super::fields::layer;
 use super::pooling::places;
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::backend::reshape;
+use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// The largest value over all places (steps of a sequence): `[batch, channels, height, width]` to
-/// `[batch, channels]`, and the like for sequences and volumes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GlobalMaxPool {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-impl GlobalMaxPool {
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> GlobalMaxPoolLayer {
-        GlobalMaxPoolLayer {}
+layer! {
+    /// The largest value over all places (steps of a sequence): `[batch, channels, height, width]` to
+    /// `[batch, channels]`, and the like for sequences and volumes.
+    pub struct GlobalMaxPool {
     }
 }
 
 impl Fields for GlobalMaxPool {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         match input {
             Shape::Features(_) => Err(needs("a sequence, an image or a volume", input)),
@@ -47,12 +24,8 @@ impl Fields for GlobalMaxPool {
     }
 }
 
-/// Global pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct GlobalMaxPoolLayer {}
-
-impl<B: Backend> Forward<B> for GlobalMaxPoolLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+impl Weightless for GlobalMaxPool {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = places(input);
         let [batch, channels, _] = x.dims();
         let y = largest_of(x, |x| x.max_dim(2));

@@ -2,9 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
 use crate::backend::Kernels;
@@ -12,21 +11,18 @@ use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
 
-/// Group normalization (Wu and He 2018), as Keras: neighbouring channels and all places of a sample together
-/// over `[batch, channels, height, width]` and volumes, features in place of channels over
-/// `[batch, features]` and `[batch, steps, features]`. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GroupNormalization {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Groups of channels; divides their number. Default 32.
-    #[serde(default = "thirty_two")]
-    pub groups: Positive,
-    /// Added to the variance. Default 0.001, as Keras.
-    #[serde(default = "thousandth")]
-    pub epsilon: PositiveReal,
+layer! {
+    /// Group normalization (Wu and He 2018), as Keras: neighbouring channels and all places of a sample together
+    /// over `[batch, channels, height, width]` and volumes, features in place of channels over
+    /// `[batch, features]` and `[batch, steps, features]`. Keeps the shape.
+    pub struct GroupNormalization {
+        /// Groups of channels; divides their number. Default 32.
+        #[serde(default = "thirty_two")]
+        pub groups: Positive,
+        /// Added to the variance. Default 0.001, as Keras.
+        #[serde(default = "thousandth")]
+        pub epsilon: PositiveReal,
+    }
 }
 
 fn thirty_two() -> Positive {
@@ -49,10 +45,6 @@ impl GroupNormalization {
 }
 
 impl Fields for GroupNormalization {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let (groups, channels) = (self.groups.get(), input.channels());
         if channels % groups == 0 {

@@ -4,13 +4,12 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
 use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -18,32 +17,29 @@ use crate::value::Positive;
 /// Reset, update and new.
 const GATES: usize = 3;
 
-/// Gated recurrent unit (Cho et al. 2014): `[batch, steps, features]` to `[batch, units]`, or to
-/// `[batch, steps, units]`.
-///
-/// With `r, z = sigmoid(W x + b + U h + c)` and `n = tanh(W x + b + r * (U h + c))`, each with weights of its
-/// own: `h = (1 - z) * n + z * h`, which starts at 0. The reset comes after the product, as in PyTorch, cuDNN
-/// and Keras.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Gru {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of outputs, and of values in the state.
-    pub units: Positive,
-    /// Whether every step gives its output, or only the step that comes last. Default false.
-    #[serde(default)]
-    pub return_sequences: bool,
-    /// Whether it goes from the last step to the first; outputs stay in the order of the input. Default false.
-    #[serde(default)]
-    pub reverse: bool,
-    /// First values of the weights of the input. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the weights of the last step's output. Default orthogonal.
-    #[serde(default = "orthogonal")]
-    pub recurrent_init: Initialisation,
+layer! {
+    /// Gated recurrent unit (Cho et al. 2014): `[batch, steps, features]` to `[batch, units]`, or to
+    /// `[batch, steps, units]`.
+    ///
+    /// With `r, z = sigmoid(W x + b + U h + c)` and `n = tanh(W x + b + r * (U h + c))`, each with weights of its
+    /// own: `h = (1 - z) * n + z * h`, which starts at 0. The reset comes after the product, as in PyTorch, cuDNN
+    /// and Keras.
+    pub struct Gru {
+        /// Number of outputs, and of values in the state.
+        pub units: Positive,
+        /// Whether every step gives its output, or only the step that comes last. Default false.
+        #[serde(default)]
+        pub return_sequences: bool,
+        /// Whether it goes from the last step to the first; outputs stay in the order of the input. Default false.
+        #[serde(default)]
+        pub reverse: bool,
+        /// First values of the weights of the input. Default glorot_uniform.
+        #[serde(default = "glorot_uniform")]
+        pub init: Initialisation,
+        /// First values of the weights of the last step's output. Default orthogonal.
+        #[serde(default = "orthogonal")]
+        pub recurrent_init: Initialisation,
+    }
 }
 
 impl Gru {
@@ -76,10 +72,6 @@ impl Gru {
 }
 
 impl Fields for Gru {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         self.course().output(input)
     }
@@ -104,7 +96,7 @@ pub struct GruLayer<B: Backend> {
     fields: Gru,
 }
 
-impl<B: Backend> Forward<B> for GruLayer<B> {
+impl<B: Kernels> Forward<B> for GruLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias_ih.val());
         let recurrent = self.weight_hh.val().transpose();

@@ -342,6 +342,17 @@ impl<B: Backend> Weights<B> {
         Param::from_data(TensorData::new(values, shape), &self.device)
     }
 
+    /// A trained vector of `length`, if the layer has a bias.
+    pub fn bias(
+        &mut self,
+        has_bias: bool,
+        init: Initialisation,
+        length: usize,
+        fan: Fan,
+    ) -> Option<Param<Tensor<B, 1>>> {
+        has_bias.then(|| self.param(init, [length], fan))
+    }
+
     /// A trained vector that starts from these values.
     pub fn vector(&mut self, values: Vec<f32>) -> Param<Tensor<B, 1>> {
         self.tensor += 1;

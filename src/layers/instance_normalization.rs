@@ -2,9 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, with_places};
 use crate::backend::Kernels;
@@ -12,18 +11,15 @@ use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::PositiveReal;
 
-/// Instance normalization (Ulyanov et al. 2016): of each channel over its places in one sample, over
-/// `[batch, channels, height, width]` and volumes; of each feature over the steps of
-/// `[batch, steps, features]`. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InstanceNormalization {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Added to the variance. Default 0.001.
-    #[serde(default = "thousandth")]
-    pub epsilon: PositiveReal,
+layer! {
+    /// Instance normalization (Ulyanov et al. 2016): of each channel over its places in one sample, over
+    /// `[batch, channels, height, width]` and volumes; of each feature over the steps of
+    /// `[batch, steps, features]`. Keeps the shape.
+    pub struct InstanceNormalization {
+        /// Added to the variance. Default 0.001.
+        #[serde(default = "thousandth")]
+        pub epsilon: PositiveReal,
+    }
 }
 
 impl InstanceNormalization {
@@ -42,10 +38,6 @@ impl InstanceNormalization {
 }
 
 impl Fields for InstanceNormalization {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         with_places(input)
     }

@@ -1,33 +1,27 @@
 //! `k_sparse`: only the largest values of each sample pass.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::largest::largest;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
-use crate::backend::{reshape, rows};
+use super::{Around, Fields, Pass, Signal, Weightless};
+use crate::backend::{Kernels, reshape, rows};
 use crate::error::{Flaw, count};
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
 
-/// The `k` largest values of each sample pass, the others become 0, as do their gradients (Makhzani and Frey
-/// 2013); of equal values any. An image's or a sequence's values count together: the paper's hidden units are a
-/// sample's, whatever their places. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KSparse {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// How many values pass in training.
-    pub k: Positive,
-    /// Outside training `alpha * k` values pass, rounded, one at least; 1 or more in the paper. Default 1.
-    #[serde(default = "one")]
-    pub alpha: PositiveReal,
+layer! {
+    /// The `k` largest values of each sample pass, the others become 0, as do their gradients (Makhzani and Frey
+    /// 2013); of equal values any. An image's or a sequence's values count together: the paper's hidden units are a
+    /// sample's, whatever their places. Keeps the shape.
+    pub struct KSparse {
+        /// How many values pass in training.
+        pub k: Positive,
+        /// Outside training `alpha * k` values pass, rounded, one at least; 1 or more in the paper. Default 1.
+        #[serde(default = "one")]
+        pub alpha: PositiveReal,
+    }
 }
 
 fn one() -> PositiveReal {
@@ -41,25 +35,9 @@ impl KSparse {
             false => ((self.alpha.get() * self.k.get() as f64).round() as usize).max(1),
         }
     }
-
-    /// Choosing has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> KSparseLayer {
-        KSparseLayer {
-            fields: self.clone(),
-        }
-    }
 }
 
 impl Fields for KSparse {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let (k, values) = (self.k.get(), input.len());
         if k > values {
@@ -70,25 +48,18 @@ impl Fields for KSparse {
     }
 }
 
-/// A choice of the largest, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct KSparseLayer {
-    #[module(skip)]
-    fields: KSparse,
-}
-
 struct Keep(usize);
 
-impl<B: Backend> EachRank<B> for Keep {
+impl<B: Kernels> EachRank<B> for Keep {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let dims = x.dims();
         x.clone() * reshape(largest(rows(x), self.0), dims)
     }
 }
 
-impl<B: Backend> Forward<B> for KSparseLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        input.map(Keep(self.fields.passing(pass.training)))
+impl Weightless for KSparse {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        input.map(Keep(self.passing(pass.training)))
     }
 }
 

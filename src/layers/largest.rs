@@ -1,13 +1,14 @@
 //! Which values of a row are its largest.
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{IndexingUpdateOp, Tensor};
+
+use crate::backend::Kernels;
 
 /// 1 for the `count` largest values of each row and 0 for the others, `[rows, values]`, without a gradient; of
 /// equal values any.
 ///
 /// Burn sorts on the host where the device has no sort of its own, so that a graphics card waits for it.
-pub(super) fn largest<B: Backend>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+pub(super) fn largest<B: Kernels>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
     let [height, width] = rows.dims();
     let device = rows.device();
     if count >= width {

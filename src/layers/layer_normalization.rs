@@ -2,9 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::standardize::{Affine, standardize_places, thousandth};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
 use crate::backend::Kernels;
@@ -12,18 +11,15 @@ use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::PositiveReal;
 
-/// Layer normalization (Ba et al. 2016), as Keras: of all features over `[batch, features]`, of the features
-/// of each step over `[batch, steps, features]`, of the channels at each place over
-/// `[batch, channels, height, width]` and volumes. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LayerNormalization {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Added to the variance. Default 0.001, as Keras.
-    #[serde(default = "thousandth")]
-    pub epsilon: PositiveReal,
+layer! {
+    /// Layer normalization (Ba et al. 2016), as Keras: of all features over `[batch, features]`, of the features
+    /// of each step over `[batch, steps, features]`, of the channels at each place over
+    /// `[batch, channels, height, width]` and volumes. Keeps the shape.
+    pub struct LayerNormalization {
+        /// Added to the variance. Default 0.001, as Keras.
+        #[serde(default = "thousandth")]
+        pub epsilon: PositiveReal,
+    }
 }
 
 impl LayerNormalization {
@@ -42,10 +38,6 @@ impl LayerNormalization {
 }
 
 impl Fields for LayerNormalization {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }

@@ -1,40 +1,34 @@
 //! `local_response_normalization`: each channel held down by its neighbours at the same place.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights, with_places};
-use crate::backend::reshape;
+use super::{Around, Fields, Pass, Signal, Weightless, with_places};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive, PositiveReal};
 
-/// `x / (k + alpha * sum)^beta`, the sum being that of the squares of `size` neighbouring channels at the same
-/// place, itself in their middle (AlexNet: Krizhevsky et al. 2012). Keeps the shape.
-///
-/// Caffe, PyTorch and ONNX divide `alpha` by `size`; what they write as 1e-4 with size 5 is 2e-5 here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LocalResponseNormalization {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Channels in a sum; of an even number one more lies before than after. Default 5.
-    #[serde(default = "five")]
-    pub size: Positive,
-    /// Weight of the sum. Default 1e-4.
-    #[serde(default = "alpha")]
-    pub alpha: NonNegative,
-    /// Exponent. Default 0.75.
-    #[serde(default = "beta")]
-    pub beta: PositiveReal,
-    /// Added to the sum, above 0. Default 2.
-    #[serde(default = "two")]
-    pub k: PositiveReal,
+layer! {
+    /// `x / (k + alpha * sum)^beta`, the sum being that of the squares of `size` neighbouring channels at the same
+    /// place, itself in their middle (AlexNet: Krizhevsky et al. 2012). Keeps the shape.
+    ///
+    /// Caffe, PyTorch and ONNX divide `alpha` by `size`; what they write as 1e-4 with size 5 is 2e-5 here.
+    pub struct LocalResponseNormalization {
+        /// Channels in a sum; of an even number one more lies before than after. Default 5.
+        #[serde(default = "five")]
+        pub size: Positive,
+        /// Weight of the sum. Default 1e-4.
+        #[serde(default = "alpha")]
+        pub alpha: NonNegative,
+        /// Exponent. Default 0.75.
+        #[serde(default = "beta")]
+        pub beta: PositiveReal,
+        /// Added to the sum, above 0. Default 2.
+        #[serde(default = "two")]
+        pub k: PositiveReal,
+    }
 }
 
 fn five() -> Positive {
@@ -54,20 +48,8 @@ fn two() -> PositiveReal {
 }
 
 impl LocalResponseNormalization {
-    /// This normalization has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> LocalResponseNormalizationLayer {
-        LocalResponseNormalizationLayer {
-            fields: self.clone(),
-        }
-    }
-
     /// `[1, channels, channels]`: 1 where the second channel is in the first one's sum.
-    fn neighbours<B: Backend>(&self, channels: usize, device: &B::Device) -> Tensor<B, 3> {
+    fn neighbours<B: Kernels>(&self, channels: usize, device: &B::Device) -> Tensor<B, 3> {
         let size = self.size.get();
         let is_near =
             |of: usize, other: usize| other + size / 2 >= of && other <= of + (size - 1) / 2;
@@ -81,23 +63,12 @@ impl LocalResponseNormalization {
 }
 
 impl Fields for LocalResponseNormalization {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         with_places(input)
     }
 }
 
-/// Local response normalization, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct LocalResponseNormalizationLayer {
-    #[module(skip)]
-    fields: LocalResponseNormalization,
-}
-
-impl<B: Backend> EachRank<B> for &LocalResponseNormalization {
+impl<B: Kernels> EachRank<B> for &LocalResponseNormalization {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let first = x.clone().swap_dims(1, channels);
         let dims = first.dims();
@@ -110,9 +81,9 @@ impl<B: Backend> EachRank<B> for &LocalResponseNormalization {
     }
 }
 
-impl<B: Backend> Forward<B> for LocalResponseNormalizationLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        input.map(&self.fields)
+impl Weightless for LocalResponseNormalization {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        input.map(self)
     }
 }
 

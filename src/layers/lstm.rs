@@ -4,12 +4,12 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
-use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
+use super::{Around, Cost, Fields, Forward, InPytorch, Initialisation, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -17,32 +17,29 @@ use crate::value::Positive;
 /// Input, forget, cell and output.
 const GATES: usize = 4;
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
-/// `[batch, steps, features]` to `[batch, units]`, or to `[batch, steps, units]`.
-///
-/// With `i, f, o = sigmoid(W x + U h + b)` and `g = tanh(W x + U h + b)`, each with weights of its own:
-/// `c = f * c + i * g`, `h = o * tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
-/// (Jozefowicz et al. 2015), as in Keras, the others at 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Lstm {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of outputs, and of values in each state.
-    pub units: Positive,
-    /// Whether every step gives its output, or only the step that comes last. Default false.
-    #[serde(default)]
-    pub return_sequences: bool,
-    /// Whether it goes from the last step to the first; outputs stay in the order of the input. Default false.
-    #[serde(default)]
-    pub reverse: bool,
-    /// First values of the weights of the input. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the weights of the last step's output. Default orthogonal.
-    #[serde(default = "orthogonal")]
-    pub recurrent_init: Initialisation,
+layer! {
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
+    /// `[batch, steps, features]` to `[batch, units]`, or to `[batch, steps, units]`.
+    ///
+    /// With `i, f, o = sigmoid(W x + U h + b)` and `g = tanh(W x + U h + b)`, each with weights of its own:
+    /// `c = f * c + i * g`, `h = o * tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
+    /// (Jozefowicz et al. 2015), as in Keras, the others at 0.
+    pub struct Lstm {
+        /// Number of outputs, and of values in each state.
+        pub units: Positive,
+        /// Whether every step gives its output, or only the step that comes last. Default false.
+        #[serde(default)]
+        pub return_sequences: bool,
+        /// Whether it goes from the last step to the first; outputs stay in the order of the input. Default false.
+        #[serde(default)]
+        pub reverse: bool,
+        /// First values of the weights of the input. Default glorot_uniform.
+        #[serde(default = "glorot_uniform")]
+        pub init: Initialisation,
+        /// First values of the weights of the last step's output. Default orthogonal.
+        #[serde(default = "orthogonal")]
+        pub recurrent_init: Initialisation,
+    }
 }
 
 impl Lstm {
@@ -76,8 +73,11 @@ impl Lstm {
 }
 
 impl Fields for Lstm {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn in_pytorch(&self) -> InPytorch {
+        InPytorch {
+            sums: &[("bias", ["bias_ih_l0", "bias_hh_l0"])],
+            ..InPytorch::default()
+        }
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -102,7 +102,7 @@ pub struct LstmLayer<B: Backend> {
     fields: Lstm,
 }
 
-impl<B: Backend> Forward<B> for LstmLayer<B> {
+impl<B: Kernels> Forward<B> for LstmLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias.val());
         let recurrent = self.weight_hh.val().transpose();

@@ -1,48 +1,29 @@
 //! `mask_noise`: values set to 0 at random in training.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Fraction;
 
-/// Each value stays with probability `keep` in training and is 0 otherwise, the corruption of denoising
-/// autoencoders (Vincent et al. 2008); nothing happens outside training. Keeps the shape.
-///
-/// Unlike `dropout` it lets the values that stay be as they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MaskNoise {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Share of the values that stay, from 0 to 1.
-    pub keep: Fraction,
-}
-
-impl MaskNoise {
-    /// Noise has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> MaskNoiseLayer {
-        MaskNoiseLayer {
-            keep: self.keep.get(),
-        }
+layer! {
+    /// Each value stays with probability `keep` in training and is 0 otherwise, the corruption of denoising
+    /// autoencoders (Vincent et al. 2008); nothing happens outside training. Keeps the shape.
+    ///
+    /// Unlike `dropout` it lets the values that stay be as they are.
+    pub struct MaskNoise {
+        /// Share of the values that stay, from 0 to 1.
+        pub keep: Fraction,
     }
 }
 
 impl Fields for MaskNoise {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Noise
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -50,27 +31,22 @@ impl Fields for MaskNoise {
     }
 }
 
-/// Mask noise, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct MaskNoiseLayer {
-    keep: f64,
-}
-
 struct Mask {
     keep: f64,
 }
 
-impl<B: Backend> EachRank<B> for Mask {
+impl<B: Kernels> EachRank<B> for Mask {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let mask = x.random_like(Distribution::Bernoulli(self.keep));
         x * mask
     }
 }
 
-impl<B: Backend> Forward<B> for MaskNoiseLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.corrupting && self.keep < 1.0 {
-            input.map(Mask { keep: self.keep })
+impl Weightless for MaskNoise {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let keep = self.keep.get();
+        if pass.corrupting && keep < 1.0 {
+            input.map(Mask { keep })
         } else {
             input
         }

@@ -1,86 +1,17 @@
 //! `max_pool1d`: the largest value of each window.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::convolution::Sweep;
-use super::pooling::{in_sequence, largest, pool_output, valid};
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::error::Flaw;
-use crate::shape::{Padding, Shape};
+use super::pooling::{largest, pool_layer};
 use crate::value::Positive;
 
-/// Max pooling: `[batch, steps, features]` to `[batch, steps out, features]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool1d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Length of the window. Default 2.
-    #[serde(default = "two")]
-    pub size: Positive,
-    /// Steps of the window. Default: its size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Positive>,
-    /// `valid` (default) or `same`; padded places never win.
-    #[serde(default = "valid")]
-    pub padding: Padding,
-}
-
-fn two() -> Positive {
-    Positive(2)
-}
-
-impl MaxPool1d {
-    fn pool(&self) -> Sweep<1> {
-        Sweep {
-            kernel: [self.size.get()],
-            stride: [self.stride.unwrap_or(self.size).get()],
-            dilation: [1; 1],
-            padding: self.padding,
-        }
+pool_layer! {
+    /// Max pooling: `[batch, steps, features]` to `[batch, steps out, features]`.
+    pub struct MaxPool1d<1> {
+        /// Length of the window. Default 2.
+        size: Positive = Positive(2),
+        /// `valid` (default) or `same`; padded places never win.
+        padding,
     }
-
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> MaxPool1dLayer {
-        MaxPool1dLayer {
-            fields: self.clone(),
-        }
-    }
-}
-
-impl Fields for MaxPool1d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        match input {
-            Shape::Sequence(_) => pool_output(input, self.pool()),
-            _ => Err(needs("a sequence", input)),
-        }
-    }
-}
-
-/// Max pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct MaxPool1dLayer {
-    #[module(skip)]
-    fields: MaxPool1d,
-}
-
-impl<B: Backend> Forward<B> for MaxPool1dLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        Signal::Sequence(in_sequence(input.sequence(), self.fields.pool(), largest))
-    }
+    largest
 }
 
 #[cfg(test)]

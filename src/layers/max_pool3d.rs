@@ -1,86 +1,17 @@
 //! `max_pool3d`: the largest value of each window.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::convolution::Sweep;
-use super::pooling::{in_volume, largest, pool_output, valid};
-use super::{Around, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::error::Flaw;
-use crate::shape::{Padding, Shape};
+use super::pooling::{largest, pool_layer};
 use crate::value::Triple;
 
-/// Max pooling: `[batch, channels, depth, height, width]` to `[batch, channels, slices, rows, columns]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MaxPool3d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Depth, height and width of the window. Default 2.
-    #[serde(default = "two")]
-    pub size: Triple,
-    /// Steps of the window. Default: its size.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Triple>,
-    /// `valid` (default) or `same`; padded places never win.
-    #[serde(default = "valid")]
-    pub padding: Padding,
-}
-
-fn two() -> Triple {
-    Triple::all(2)
-}
-
-impl MaxPool3d {
-    fn pool(&self) -> Sweep<3> {
-        Sweep {
-            kernel: self.size.get(),
-            stride: self.stride.unwrap_or(self.size).get(),
-            dilation: [1; 3],
-            padding: self.padding,
-        }
+pool_layer! {
+    /// Max pooling: `[batch, channels, depth, height, width]` to `[batch, channels, slices, rows, columns]`.
+    pub struct MaxPool3d<3> {
+        /// Depth, height and width of the window. Default 2.
+        size: Triple = Triple::all(2),
+        /// `valid` (default) or `same`; padded places never win.
+        padding,
     }
-
-    /// Pooling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> MaxPool3dLayer {
-        MaxPool3dLayer {
-            fields: self.clone(),
-        }
-    }
-}
-
-impl Fields for MaxPool3d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        match input {
-            Shape::Volume(_) => pool_output(input, self.pool()),
-            _ => Err(needs("a volume", input)),
-        }
-    }
-}
-
-/// Max pooling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct MaxPool3dLayer {
-    #[module(skip)]
-    fields: MaxPool3d,
-}
-
-impl<B: Backend> Forward<B> for MaxPool3dLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        Signal::Volume(in_volume(input.volume(), self.fields.pool(), largest))
-    }
+    largest
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod activity;
 mod axes;
 pub mod bounds;
 mod convolution;
+mod fields;
 mod init;
 mod largest;
 mod pass;
@@ -21,27 +22,27 @@ mod signal;
 mod standardize;
 #[cfg(test)]
 mod testing;
+mod weightless;
 mod wiring;
 
 pub use activation_function::ActivationFunction;
 pub use activity::Activity;
+pub use fields::Shared;
 pub use init::{Initialisation, Weights};
 pub use pass::{GaussianCode, Pass, Seen, SharedWeight};
 pub use signal::Signal;
+pub use weightless::{Weightless, WithoutWeights};
 pub use wiring::{Block, Join, List, Wiring};
-
-use std::borrow::Cow;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::Schema;
 
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
-use crate::tagged::{one_key, one_key_schema};
+use crate::tagged::{one_key_enum, write_table};
 
 /// What a layer may know of its surroundings besides its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,17 @@ pub struct Cost {
     pub multiply_adds: usize,
 }
 
+impl Cost {
+    /// Of a convolution of so many weights, which are multiplied at each of the places, and numbers of a bias.
+    fn of_filters(weights: usize, bias: usize, places: Shape) -> Self {
+        let places: usize = places.places().iter().product();
+        Cost {
+            parameters: weights + bias,
+            multiply_adds: places * weights,
+        }
+    }
+}
+
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
         costs.fold(Cost::default(), |sum, cost| Cost {
@@ -80,19 +92,48 @@ impl std::iter::Sum for Cost {
     }
 }
 
-/// A layer as the file writes it.
-pub trait Fields {
-    /// The `name` the file gives it, if any.
-    fn name(&self) -> Option<&str>;
+/// What a layer is for, where the network must know more than shapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// New values of its input.
+    Computes,
+    /// Slides filters over images; its weight, two axes and `[rows, columns]`, can be looked at.
+    Filters,
+    /// A matrix product and a bias: the weight that it shares is its Jacobian without the activation.
+    Affine,
+    /// The same values in the same order, in another shape.
+    Reshapes,
+    /// The same values in another order.
+    Permutes,
+    /// Nothing but its activation function, which its field `function` says.
+    Activates,
+    /// Corrupts its input in training.
+    Noise,
+    /// Draws a code from a normal distribution of each sample's own.
+    GaussianCode,
+    /// Joins the true class to each sample.
+    Label,
+}
 
-    /// The activation function applied last, if any.
-    fn activation(&self) -> Option<ActivationFunction> {
-        None
+/// How PyTorch has the tensors of a layer, where that differs from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InPytorch {
+    /// Matrices that are `[out, in]` there.
+    pub transposed: &'static [&'static str],
+    /// Tensors that are the sum of two there.
+    pub sums: &'static [(&'static str, [&'static str; 2])],
+}
+
+/// A layer as the file writes it.
+pub trait Fields: Shared {
+    /// What it is for.
+    fn role(&self) -> Role {
+        Role::Computes
     }
 
-    /// What its outputs add to the loss, if anything.
-    fn activity(&self) -> Option<&Activity> {
-        None
+    /// How PyTorch has its tensors.
+    fn in_pytorch(&self) -> InPytorch {
+        InPytorch::default()
     }
 
     /// The name of the layer whose weight it uses instead of one of its own, if it does.
@@ -116,7 +157,7 @@ pub trait Fields {
 
 /// A layer with its weights on a device.
 pub trait Forward<B: Backend> {
-    /// Applies the layer to a batch.
+    /// Applies the layer to a batch, but for its activation function.
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B>;
 
     /// The weight that another layer may be tied to.
@@ -130,80 +171,44 @@ pub trait Forward<B: Backend> {
     }
 }
 
-/// Declares every layer once: its file and TOML key, its fields, its weights on backend `B`; and every
-/// block, which holds lists of layers and has no weights of its own.
+/// Declares every layer once: its file and TOML key, its fields, and its weights on backend `B` if it has any; and
+/// every block, which holds lists of layers.
 macro_rules! layers {
     (
         layers { $($(#[doc = $doc:literal])* $file:ident: $Name:ident => $Layer:ty;)* }
+        weightless { $($(#[doc = $pure_doc:literal])* $pure:ident: $Pure:ident;)* }
         blocks { $($(#[doc = $block_doc:literal])* $block:ident: $Block:ident;)* }
     ) => {
         $(pub mod $file;)*
+        $(pub mod $pure;)*
         $(pub mod $block;)*
 
-        /// One layer of a list: a table with the layer's key, or only its name.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum LayerSpec {
-            $($(#[doc = $doc])* $Name($file::$Name),)*
-            $($(#[doc = $block_doc])* $Block($block::$Block),)*
-        }
-
-        /// The table alone, as serde and schemars derive it.
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($file::$Name),)*
-            $($(#[doc = $block_doc])* $Block($block::$Block),)*
+        one_key_enum! {
+            /// One layer of a list: a table with the layer's key, or only its name.
+            #[derive(Debug, Clone, PartialEq)]
+            LayerSpec, "a layer", "Layer", write_table, extended by with_uses_of_blocks {
+                $($(#[doc = $doc])* $file: $Name($file::$Name);)*
+                $($(#[doc = $pure_doc])* $pure: $Pure($pure::$Pure);)*
+                $($(#[doc = $block_doc])* $block: $Block($block::$Block);)*
+            }
         }
 
         impl LayerSpec {
-            /// The keys of all layers and blocks, in the registry's order.
-            pub const NAMES: &'static [&'static str] =
-                &[$(stringify!($file),)* $(stringify!($block)),*];
-
-            /// The layer's key: `conv2d`.
-            pub fn key(&self) -> &'static str {
-                match self {
-                    $(LayerSpec::$Name(_) => stringify!($file),)*
-                    $(LayerSpec::$Block(_) => stringify!($block),)*
-                }
-            }
-
-            /// Its name, and what it is called after without one.
-            pub fn name(&self) -> (Option<&str>, &str) {
-                match self {
-                    $(LayerSpec::$Name(fields) => (fields.name(), self.key()),)*
-                    $(LayerSpec::$Block(block) => {
-                        (block.name(), block.called().unwrap_or(self.key()))
-                    })*
-                }
-            }
-
             /// The fields, unless it is a block.
             pub fn fields(&self) -> Option<&dyn Fields> {
                 match self {
                     $(LayerSpec::$Name(fields) => Some(fields),)*
+                    $(LayerSpec::$Pure(fields) => Some(fields),)*
                     $(LayerSpec::$Block(_) => None,)*
                 }
             }
 
-            /// The lists of layers in it: none unless it is a block.
-            pub fn lists(&self) -> Vec<List<'_>> {
+            /// The block, unless it is a layer.
+            pub fn block(&self) -> Option<&dyn Block> {
                 match self {
-                    $(LayerSpec::$Name(_) => Vec::new(),)*
-                    $(LayerSpec::$Block(block) => block.lists(),)*
+                    $(LayerSpec::$Block(block) => Some(block),)*
+                    _ => None,
                 }
-            }
-
-            /// The same layer without its activation function.
-            pub fn without_activation(&self) -> LayerSpec {
-                let mut written = serde_json::to_value(self).expect("fields are plain values");
-                if let Some(fields) = written.get_mut(self.key()).and_then(|f| f.as_object_mut()) {
-                    fields.shift_remove("activation");
-
-
-                }
-                serde_json::from_value(written).expect("no layer needs an activation function")
             }
 
             /// Leads a value through a block; a layer that is none passes it on.
@@ -213,8 +218,8 @@ macro_rules! layers {
                 wiring: &mut W,
             ) -> Result<T, W::Error> {
                 match self {
-                    $(LayerSpec::$Name(_) => Ok(input),)*
                     $(LayerSpec::$Block(block) => block.wire(input, wiring),)*
+                    _ => Ok(input),
                 }
             }
 
@@ -230,17 +235,9 @@ macro_rules! layers {
             ) -> Layer<B> {
                 match self {
                     $(LayerSpec::$Name(fields) => Layer::$Name(fields.build(input, around, weights)),)*
+                    $(LayerSpec::$Pure(fields) => Layer::$Pure(WithoutWeights::new(fields.clone())),)*
                     $(LayerSpec::$Block(_) => unreachable!("a block has no weights of its own"),)*
                 }
-            }
-        }
-
-        impl<'de> Deserialize<'de> for LayerSpec {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(match one_key(deserializer, "a layer")? {
-                    $(Tables::$Name(fields) => LayerSpec::$Name(fields),)*
-                    $(Tables::$Block(block) => LayerSpec::$Block(block),)*
-                })
             }
         }
 
@@ -251,72 +248,73 @@ macro_rules! layers {
                 #[doc = concat!("`", stringify!($file), "`")]
                 $Name($Layer),
             )*
+            $(
+                #[doc = concat!("`", stringify!($pure), "`")]
+                $Pure(WithoutWeights<$pure::$Pure>),
+            )*
         }
 
         impl<B: Kernels> Forward<B> for Layer<B> {
             fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
                 match self {
                     $(Layer::$Name(layer) => layer.forward(input, pass),)*
+                    $(Layer::$Pure(layer) => layer.forward(input, pass),)*
                 }
             }
 
             fn shared(&self) -> Option<SharedWeight<B>> {
                 match self {
                     $(Layer::$Name(layer) => Forward::<B>::shared(layer),)*
+                    $(Layer::$Pure(layer) => Forward::<B>::shared(layer),)*
                 }
             }
 
             fn penalty(&self) -> Option<Tensor<B, 1>> {
                 match self {
                     $(Layer::$Name(layer) => Forward::<B>::penalty(layer),)*
+                    $(Layer::$Pure(layer) => Forward::<B>::penalty(layer),)*
                 }
             }
         }
     };
 }
 
+impl LayerSpec {
+    /// Its name, and what it is called after without one.
+    pub fn name(&self) -> (Option<&str>, &str) {
+        let of_layer = self.fields().and_then(Shared::name);
+        let block = self.block();
+        let name = block.map_or(of_layer, Block::name);
+        (name, block.and_then(Block::called).unwrap_or(self.key()))
+    }
+
+    /// The lists of layers in it: none unless it is a block.
+    pub fn lists(&self) -> Vec<List<'_>> {
+        self.block().map_or_else(Vec::new, Block::lists)
+    }
+
+    /// What it is for, unless it is a block.
+    pub fn role(&self) -> Option<Role> {
+        self.fields().map(Fields::role)
+    }
+}
+
 layers! {
     layers {
         /// 2-d convolution.
         conv2d: Conv2d => conv2d::Conv2dLayer<B>;
-        /// Largest value of each window.
-        max_pool2d: MaxPool2d => max_pool2d::MaxPool2dLayer;
-        /// Mean of each window.
-        avg_pool2d: AvgPool2d => avg_pool2d::AvgPool2dLayer;
         /// Fully connected layer.
         dense: Dense => dense::DenseLayer<B>;
-        /// Anything as one row of features.
-        flatten: Flatten => flatten::FlattenLayer;
-        /// Values dropped at random in training.
-        dropout: Dropout => dropout::DropoutLayer;
         /// Normalization over the batch.
         batch_normalization: BatchNormalization => batch_normalization::BatchNormalizationLayer<B>;
-        /// The same values in another shape.
-        reshape: Reshape => reshape::ReshapeLayer;
-        /// The axes in another order.
-        permute: Permute => permute::PermuteLayer;
         /// Normalization over the channels at each place.
         layer_normalization: LayerNormalization => layer_normalization::LayerNormalizationLayer<B>;
         /// Normalization over groups of channels of each sample.
         group_normalization: GroupNormalization => group_normalization::GroupNormalizationLayer<B>;
         /// Normalization over the places of each channel of each sample.
         instance_normalization: InstanceNormalization => instance_normalization::InstanceNormalizationLayer<B>;
-        /// Each channel held down by its neighbours.
-        local_response_normalization: LocalResponseNormalization => local_response_normalization::LocalResponseNormalizationLayer;
-        /// Whole channels dropped at random in training.
-        spatial_dropout: SpatialDropout => spatial_dropout::SpatialDropoutLayer;
-        /// Normally distributed numbers added in training.
-        gaussian_noise: GaussianNoise => gaussian_noise::GaussianNoiseLayer;
-        /// Values set to 0 at random in training.
-        mask_noise: MaskNoise => mask_noise::MaskNoiseLayer;
-        /// Values set to the lowest or the highest at random in training.
-        salt_and_pepper_noise: SaltAndPepperNoise => salt_and_pepper_noise::SaltAndPepperNoiseLayer;
         /// A code drawn from a normal distribution that the features say.
         gaussian_code: GaussianCode => gaussian_code::GaussianCodeLayer<B>;
-        /// Only the largest values of each sample pass.
-        k_sparse: KSparse => k_sparse::KSparseLayer;
-        /// Only winners pass in training, of each channel's places or of the batch.
-        winner_take_all: WinnerTakeAll => winner_take_all::WinnerTakeAllLayer;
         /// The true class joined to each sample.
         concat_label: ConcatLabel => concat_label::ConcatLabelLayer;
         /// A rectifier whose slope below 0 is trained.
@@ -329,8 +327,6 @@ layers! {
         gru: Gru => gru::GruLayer<B>;
         /// Channels weighed by what the whole image holds.
         squeeze_excite: SqueezeExcite => squeeze_excite::SqueezeExciteLayer<B>;
-        /// An activation function on its own.
-        activation: Activation => activation::ActivationLayer;
         /// 1-d convolution.
         conv1d: Conv1d => conv1d::Conv1dLayer<B>;
         /// 3-d convolution.
@@ -345,28 +341,58 @@ layers! {
         conv2d_transpose: Conv2dTranspose => conv2d_transpose::Conv2dTransposeLayer<B>;
         /// 3-d transposed convolution.
         conv3d_transpose: Conv3dTranspose => conv3d_transpose::Conv3dTransposeLayer<B>;
+    }
+    weightless {
+        /// Largest value of each window.
+        max_pool2d: MaxPool2d;
+        /// Mean of each window.
+        avg_pool2d: AvgPool2d;
+        /// Anything as one row of features.
+        flatten: Flatten;
+        /// Values dropped at random in training.
+        dropout: Dropout;
+        /// The same values in another shape.
+        reshape: Reshape;
+        /// The axes in another order.
+        permute: Permute;
+        /// Each channel held down by its neighbours.
+        local_response_normalization: LocalResponseNormalization;
+        /// Whole channels dropped at random in training.
+        spatial_dropout: SpatialDropout;
+        /// Normally distributed numbers added in training.
+        gaussian_noise: GaussianNoise;
+        /// Values set to 0 at random in training.
+        mask_noise: MaskNoise;
+        /// Values set to the lowest or the highest at random in training.
+        salt_and_pepper_noise: SaltAndPepperNoise;
+        /// Only the largest values of each sample pass.
+        k_sparse: KSparse;
+        /// Only winners pass in training, of each channel's places or of the batch.
+        winner_take_all: WinnerTakeAll;
+        /// An activation function on its own.
+        activation: Activation;
         /// Largest value of each window of steps.
-        max_pool1d: MaxPool1d => max_pool1d::MaxPool1dLayer;
+        max_pool1d: MaxPool1d;
         /// Largest value of each window of a volume.
-        max_pool3d: MaxPool3d => max_pool3d::MaxPool3dLayer;
+        max_pool3d: MaxPool3d;
         /// Mean of each window of steps.
-        avg_pool1d: AvgPool1d => avg_pool1d::AvgPool1dLayer;
+        avg_pool1d: AvgPool1d;
         /// Mean of each window of a volume.
-        avg_pool3d: AvgPool3d => avg_pool3d::AvgPool3dLayer;
+        avg_pool3d: AvgPool3d;
         /// Mean of each channel.
-        global_avg_pool: GlobalAvgPool => global_avg_pool::GlobalAvgPoolLayer;
+        global_avg_pool: GlobalAvgPool;
         /// Largest value of each channel.
-        global_max_pool: GlobalMaxPool => global_max_pool::GlobalMaxPoolLayer;
+        global_max_pool: GlobalMaxPool;
         /// Means of as many windows as asked for.
-        adaptive_avg_pool2d: AdaptiveAvgPool2d => adaptive_avg_pool2d::AdaptiveAvgPool2dLayer;
+        adaptive_avg_pool2d: AdaptiveAvgPool2d;
         /// Largest values of as many windows as asked for.
-        adaptive_max_pool2d: AdaptiveMaxPool2d => adaptive_max_pool2d::AdaptiveMaxPool2dLayer;
+        adaptive_max_pool2d: AdaptiveMaxPool2d;
         /// Every axis grows by a factor.
-        upsampling: Upsampling => upsampling::UpsamplingLayer;
+        upsampling: Upsampling;
         /// Zeros around the input.
-        zero_padding: ZeroPadding => zero_padding::ZeroPaddingLayer;
+        zero_padding: ZeroPadding;
         /// The border of the input cut off.
-        cropping: Cropping => cropping::CroppingLayer;
+        cropping: Cropping;
     }
     blocks {
         /// Layers under one name.
@@ -382,32 +408,25 @@ layers! {
     }
 }
 
-impl JsonSchema for LayerSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Layer".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = one_key_schema::<Tables, LayerSpec>(LayerSpec::NAMES, generator);
-        if let Some(serde_json::Value::Array(kinds)) = schema.get_mut("oneOf") {
-            // What uses of `[blocks]` expand to is read, so they stand in files only.
-            kinds.push(serde_json::json!({
-                "description": "An entry of `[blocks]`, with values for its parameters.",
+/// Uses of `[blocks]` stand in files only: what is read are the layers that they expand to.
+fn with_uses_of_blocks(mut schema: Schema) -> Schema {
+    if let Some(serde_json::Value::Array(kinds)) = schema.get_mut("oneOf") {
+        kinds.push(serde_json::json!({
+            "description": "An entry of `[blocks]`, with values for its parameters.",
+            "type": "object",
+            "required": ["block"],
+            "additionalProperties": false,
+            "properties": { "block": {
                 "type": "object",
-                "required": ["block"],
-                "additionalProperties": false,
-                "properties": { "block": {
-                    "type": "object",
-                    "required": ["use"],
-                    "properties": {
-                        "use": { "type": "string" },
-                        "name": { "type": "string" }
-                    }
-                } }
-            }));
-        }
-        schema
+                "required": ["use"],
+                "properties": {
+                    "use": { "type": "string" },
+                    "name": { "type": "string" }
+                }
+            } }
+        }));
     }
+    schema
 }
 
 /// Where a flaw's message speaks of whatever gives the layer its input; the network, which knows

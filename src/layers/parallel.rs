@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LayerSpec;
 use super::wiring::{Block, Join, List, Wiring};
+use crate::error::Flaw;
 
 /// Branches side by side, as in GoogLeNet's inception module (Szegedy et al. 2014): each takes the
 /// block's input, and their outputs are joined.
@@ -79,6 +80,15 @@ impl Block for Parallel {
                 List::new(list((index, branch)), key, &branch.layers)
             })
             .collect()
+    }
+
+    fn flaw(&self) -> Option<Flaw> {
+        let message = match self.branches.len() {
+            0 => "has 0 branches; two are the least",
+            1 => "has 1 branch; two are the least",
+            _ => return None,
+        };
+        Some(Flaw::new("branches", message))
     }
 
     fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {

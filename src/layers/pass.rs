@@ -4,7 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::Signal;
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 
 /// A pass of one batch.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub struct GaussianCode<B: Backend> {
     pub beta: f64,
 }
 
-impl<B: Backend> GaussianCode<B> {
+impl<B: Kernels> GaussianCode<B> {
     /// Divergence of each sample's distribution from the standard normal one in nats, `[batch]`:
     /// `0.5 * sum(exp(log_variance) + mean^2 - 1 - log_variance)` (Kingma and Welling 2013, appendix B).
     pub fn divergence(&self) -> Tensor<B, 1> {
@@ -78,7 +78,7 @@ impl<B: Backend> GaussianCode<B> {
 }
 
 /// `[batch, values]` to `[batch]`.
-fn sum_of_samples<B: Backend>(parts: Tensor<B, 2>) -> Tensor<B, 1> {
+fn sum_of_samples<B: Kernels>(parts: Tensor<B, 2>) -> Tensor<B, 1> {
     let [batch, _] = parts.dims();
     reshape(parts.sum_dim(1), [batch])
 }
@@ -92,7 +92,7 @@ pub enum SharedWeight<B: Backend> {
     Filters(Tensor<B, 4>),
 }
 
-impl<B: Backend> Pass<B> {
+impl<B: Kernels> Pass<B> {
     /// A pass whose gradients are wanted.
     pub fn training() -> Self {
         Pass {

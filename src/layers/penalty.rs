@@ -1,12 +1,12 @@
 //! What the size of a layer's weight adds to the loss.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 
+use crate::backend::Kernels;
 use crate::value::NonNegative;
 
 /// `l1 * sum |w| + l2 * sum w^2`, `[1]`, as Keras' kernel regularizers; `None` where both are 0.
-pub(super) fn penalty<B: Backend, const D: usize>(
+pub(super) fn penalty<B: Kernels, const D: usize>(
     weight: Tensor<B, D>,
     l1: NonNegative,
     l2: NonNegative,

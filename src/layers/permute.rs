@@ -1,44 +1,25 @@
 //! `permute`: the axes in another order.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
+use super::fields::layer;
+use super::{Around, Fields, GIVER, Pass, Role, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// The axes of each sample in another order: `axes = [2, 1]` makes `[batch, features, steps]` of
-/// `[batch, steps, features]`. What was an image stays one: its new first axis is that of the channels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Permute {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// For each axis of the output, the input's axis it is; counted from 1, without the batch, as Keras.
-    pub axes: Vec<usize>,
-}
-
-impl Permute {
-    /// Permuting has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> PermuteLayer {
-        PermuteLayer {
-            axes: self.axes.clone(),
-        }
+layer! {
+    /// The axes of each sample in another order: `axes = [2, 1]` makes `[batch, features, steps]` of
+    /// `[batch, steps, features]`. What was an image stays one: its new first axis is that of the channels.
+    pub struct Permute {
+        /// For each axis of the output, the input's axis it is; counted from 1, without the batch, as Keras.
+        pub axes: Vec<usize>,
     }
 }
 
 impl Fields for Permute {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Permutes
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -59,23 +40,16 @@ impl Fields for Permute {
     }
 }
 
-/// Permuting, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct PermuteLayer {
-    #[module(skip)]
-    axes: Vec<usize>,
-}
-
-impl PermuteLayer {
-    fn permute<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+impl Permute {
+    fn permute<B: Kernels, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
         let mut order = [0; D];
         order[1..].copy_from_slice(&self.axes);
         x.permute(order)
     }
 }
 
-impl<B: Backend> Forward<B> for PermuteLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+impl Weightless for Permute {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => Signal::Features(x),
             Signal::Sequence(x) => Signal::Sequence(self.permute(x)),

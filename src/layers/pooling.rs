@@ -1,14 +1,14 @@
-//! What the pooling layers share: their windows, and pooling of images, which the others are led back to.
+//! What the pooling layers share: their fields and windows, and pooling of images, which the others are led back
+//! to.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::PadMode;
 
-use super::Signal;
 use super::bounds::largest_of;
 use super::convolution::Sweep;
-use crate::backend::reshape;
+use super::{Signal, needs};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape, Window};
 
@@ -16,8 +16,76 @@ pub(super) fn valid() -> Padding {
     Padding::Valid
 }
 
-/// The output of a pooling layer whose input has `N` places, or the flaw of a window that does not fit.
+/// Declares a layer that pools windows of one, two or three axes, as the type of its size says.
+macro_rules! pool_layer {
+    (
+        $(#[$doc:meta])*
+        pub struct $Name:ident<$axes:literal> {
+            $(#[$size_doc:meta])*
+            size: $Size:ty = $two:expr,
+            $(#[$padding_doc:meta])*
+            padding,
+        }
+        $pool:path
+    ) => {
+        $crate::layers::fields::layer! {
+            $(#[$doc])*
+            pub struct $Name {
+                $(#[$size_doc])*
+                #[serde(default = "two")]
+                pub size: $Size,
+                /// Steps of the window. Default: its size.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub stride: Option<$Size>,
+                $(#[$padding_doc])*
+                #[serde(default = "crate::layers::pooling::valid")]
+                pub padding: $crate::shape::Padding,
+            }
+        }
+
+        fn two() -> $Size {
+            $two
+        }
+
+        impl $Name {
+            fn pool(&self) -> $crate::layers::convolution::Sweep<$axes> {
+                let stride = self.stride.unwrap_or(self.size);
+                $crate::layers::convolution::Sweep::undilated(self.size, stride, self.padding)
+            }
+        }
+
+        impl $crate::layers::Fields for $Name {
+            fn output(
+                &self,
+                input: $crate::shape::Shape,
+                _around: $crate::layers::Around,
+            ) -> Result<$crate::shape::Shape, $crate::error::Flaw> {
+                $crate::layers::pooling::pool_output(input, self.pool())
+            }
+        }
+
+        impl $crate::layers::Weightless for $Name {
+            fn forward<B: $crate::backend::Kernels>(
+                &self,
+                input: $crate::layers::Signal<B>,
+                _pass: &mut $crate::layers::Pass<B>,
+            ) -> $crate::layers::Signal<B> {
+                $crate::layers::pooling::pooled(input, self.pool(), $pool)
+            }
+        }
+    };
+}
+
+pub(super) use pool_layer;
+
+/// What has one, two or three axes for a window.
+const KINDS: [&str; 3] = ["a sequence", "an image", "a volume"];
+
+/// The output of a pooling layer whose window has `N` axes, or the flaw of an input that it does not fit.
 pub(super) fn pool_output<const N: usize>(input: Shape, pool: Sweep<N>) -> Result<Shape, Flaw> {
+    if input.places().len() != N {
+        return Err(needs(KINDS[N - 1], input));
+    }
     let windows = pool.windows(input).ok_or_else(|| {
         let size = pool.kernel.map(|length| length.to_string()).join("x");
         let message = format!("has a {size} window, larger than its input ({input})");
@@ -26,7 +94,21 @@ pub(super) fn pool_output<const N: usize>(input: Shape, pool: Sweep<N>) -> Resul
     Ok(input.with(input.channels(), &windows.map(|window| window.output)))
 }
 
-fn windows<B: Backend>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
+/// Pools a batch by windows of `N` axes, as `image` does images.
+pub(super) fn pooled<B: Kernels, const N: usize>(
+    input: Signal<B>,
+    pool: Sweep<N>,
+    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+) -> Signal<B> {
+    match input {
+        Signal::Features(_) => unreachable!("the shape rule keeps features from pooling"),
+        Signal::Sequence(x) => Signal::Sequence(in_sequence(x, pool.along(), image)),
+        Signal::Image(x) => Signal::Image(image(x, pool.along())),
+        Signal::Volume(x) => Signal::Volume(in_volume(x, pool.along(), image)),
+    }
+}
+
+fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
     let [_, channels, height, width] = x.dims();
     pool.windows(Shape::image(channels, height, width))
         .expect("the shape rule saw that the window fits")
@@ -34,7 +116,7 @@ fn windows<B: Backend>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
 
 /// The largest value of each window: `[batch, channels, height, width]` to
 /// `[batch, channels, rows, columns]`.
-pub(super) fn largest<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
     let pads = windows(&x, pool).map(|window| (window.before, window.after));
     let x = match pads == [(0, 0); 2] {
         true => x,
@@ -47,7 +129,7 @@ pub(super) fn largest<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 
 
 /// The mean of what each window holds of the image: `[batch, channels, height, width]` to
 /// `[batch, channels, rows, columns]`.
-pub(super) fn mean<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+pub(super) fn mean<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
     let pads = windows(&x, pool).map(|window| (window.before, window.after));
     let mean = |x| avg_pool2d(x, pool.kernel, pool.stride, [0, 0], true, false);
     if pads == [(0, 0); 2] {
@@ -62,7 +144,7 @@ pub(super) fn mean<B: Backend>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> 
 }
 
 /// Pools `[batch, steps, features]` along the steps, as the height of an image with the features as width.
-pub(super) fn in_sequence<B: Backend>(
+fn in_sequence<B: Kernels>(
     x: Tensor<B, 3>,
     pool: Sweep<1>,
     image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
@@ -75,7 +157,7 @@ pub(super) fn in_sequence<B: Backend>(
 
 /// Pools `[batch, channels, depth, height, width]`: the images, then along the depth. The largest of the
 /// largest is the largest of all, and so is the mean, as each window holds equal parts of every image.
-pub(super) fn in_volume<B: Backend>(
+fn in_volume<B: Kernels>(
     x: Tensor<B, 5>,
     pool: Sweep<3>,
     image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
@@ -106,7 +188,7 @@ fn downwards<const N: usize>(pool: Sweep<N>) -> Sweep<2> {
 }
 
 /// All places in a row: `[batch, channels, places]`.
-pub(super) fn places<B: Backend>(input: Signal<B>) -> Tensor<B, 3> {
+pub(super) fn places<B: Kernels>(input: Signal<B>) -> Tensor<B, 3> {
     match input {
         Signal::Features(_) => unreachable!("the shape rules keep features from pooling"),
         Signal::Sequence(x) => x.swap_dims(1, 2),

@@ -3,30 +3,27 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::bounds::{at_most, relu};
+use super::fields::layer;
 use super::signal::{EachRank, along_channels};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Real;
 
-/// `x` above 0, else `weight * x` with a trained weight for each channel (feature of a sequence or a vector),
-/// or one for all (He et al. 2015). Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Prelu {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// First value of the weights. Default 0.25.
-    #[serde(default = "quarter")]
-    pub slope: Real,
-    /// Whether all channels share one weight. Default false.
-    #[serde(default)]
-    pub shared: bool,
+layer! {
+    /// `x` above 0, else `weight * x` with a trained weight for each channel (feature of a sequence or a vector),
+    /// or one for all (He et al. 2015). Keeps the shape.
+    pub struct Prelu {
+        /// First value of the weights. Default 0.25.
+        #[serde(default = "quarter")]
+        pub slope: Real,
+        /// Whether all channels share one weight. Default false.
+        #[serde(default)]
+        pub shared: bool,
+    }
 }
 
 fn quarter() -> Real {
@@ -52,10 +49,6 @@ impl Prelu {
 }
 
 impl Fields for Prelu {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }
@@ -75,13 +68,13 @@ pub struct PreluLayer<B: Backend> {
     pub weight: Param<Tensor<B, 1>>,
 }
 
-impl<B: Backend> EachRank<B> for &PreluLayer<B> {
+impl<B: Kernels> EachRank<B> for &PreluLayer<B> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         relu(x.clone()) + at_most(x, 0.0) * along_channels(self.weight.val(), channels)
     }
 }
 
-impl<B: Backend> Forward<B> for PreluLayer<B> {
+impl<B: Kernels> Forward<B> for PreluLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         input.map(self)
     }

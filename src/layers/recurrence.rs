@@ -1,10 +1,9 @@
 //! Sequences step by step: what the recurrent layers have in common.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 
 use super::{Cost, Signal, needs};
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -40,7 +39,7 @@ impl Course {
 
     /// Leads the hidden state, `[batch, units]` and first 0, through the steps of `inputs`,
     /// `[batch, steps, values]`. `step` makes the next state of a step's `[batch, values]` and the last state.
-    pub fn follow<B: Backend>(
+    pub fn follow<B: Kernels>(
         self,
         inputs: Tensor<B, 3>,
         mut step: impl FnMut(Tensor<B, 2>, Tensor<B, 2>) -> Tensor<B, 2>,
@@ -69,7 +68,7 @@ impl Course {
 }
 
 /// `[batch, steps, features]` times `[values, features]`, for all steps in one product.
-pub(super) fn project<B: Backend>(
+pub(super) fn project<B: Kernels>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 2>,
     bias: Tensor<B, 1>,
@@ -84,7 +83,7 @@ pub(super) fn project<B: Backend>(
 /// The steps of `[batch, steps, values]`, each `[batch, values]`, in order.
 ///
 /// By halves, since the gradient of each cut fills a tensor as large as what was cut.
-fn split<B: Backend>(x: Tensor<B, 3>, steps: &mut Vec<Tensor<B, 2>>) {
+fn split<B: Kernels>(x: Tensor<B, 3>, steps: &mut Vec<Tensor<B, 2>>) {
     let [batch, count, values] = x.dims();
     if count == 1 {
         steps.push(reshape(x, [batch, values]));

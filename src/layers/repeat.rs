@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::LayerSpec;
 use super::wiring::{Block, List, Wiring};
+use crate::error::{Flaw, thousands};
 use crate::value::Positive;
+
+/// More repetitions than any network of the field has.
+const MOST_TIMES: usize = 1000;
 
 /// A list of layers `times` times in a row. The names of the layers start with the block's name and the
 /// number of the repetition, from 1.
@@ -30,6 +34,18 @@ impl Block for Repeat {
         (1..=self.times.get())
             .map(|number| List::new(number.to_string(), "layers", &self.layers))
             .collect()
+    }
+
+    fn flaw(&self) -> Option<Flaw> {
+        let message = format!(
+            "repeats its layers more than {} times",
+            thousands(MOST_TIMES)
+        );
+        (self.times.get() > MOST_TIMES).then(|| Flaw::new("times", message))
+    }
+
+    fn giver(&self, list: usize) -> Option<&str> {
+        (list > 0).then_some("the repetition before")
     }
 
     fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {

@@ -2,29 +2,25 @@
 
 use std::borrow::Cow;
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
-use crate::backend::reshape;
+use super::fields::layer;
+use super::{Around, Fields, GIVER, Pass, Role, Signal, Weightless};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{ImageShape, SequenceShape, Shape, VolumeShape};
 
-/// The same values in the same order as another kind of thing: `[batch, features]`,
-/// `[batch, steps, features]`, `[batch, channels, height, width]` or
-/// `[batch, channels, depth, height, width]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Reshape {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `[features]`, `[steps, features]`, `[channels, height, width]` or `[channels, depth, height, width]`;
-    /// one of them may be -1: whatever is left.
-    pub shape: Sizes,
+layer! {
+    /// The same values in the same order as another kind of thing: `[batch, features]`,
+    /// `[batch, steps, features]`, `[batch, channels, height, width]` or
+    /// `[batch, channels, depth, height, width]`.
+    pub struct Reshape {
+        /// `[features]`, `[steps, features]`, `[channels, height, width]` or `[channels, depth, height, width]`;
+        /// one of them may be -1: whatever is left.
+        pub shape: Sizes,
+    }
 }
 
 /// One to four sizes of at least 1, of which one may be -1, written as 0 here.
@@ -106,24 +102,9 @@ impl Sizes {
     }
 }
 
-impl Reshape {
-    /// Reshaping has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> ReshapeLayer {
-        let output = self.shape.shape(input.len());
-        ReshapeLayer {
-            output: output.expect("the shape rule saw that it fits"),
-        }
-    }
-}
-
 impl Fields for Reshape {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Reshapes
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -138,17 +119,11 @@ impl Fields for Reshape {
     }
 }
 
-/// Reshaping, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct ReshapeLayer {
-    #[module(skip)]
-    output: Shape,
-}
-
-impl ReshapeLayer {
-    fn reshape<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Signal<B> {
+impl Reshape {
+    fn reshape<B: Kernels, const D: usize>(&self, x: Tensor<B, D>) -> Signal<B> {
         let batch = x.dims()[0];
-        match self.output {
+        let output = self.shape.shape(x.dims()[1..].iter().product());
+        match output.expect("the shape rule saw that it fits") {
             Shape::Features(features) => Signal::Features(reshape(x, [batch, features])),
             Shape::Sequence(SequenceShape { steps, features }) => {
                 Signal::Sequence(reshape(x, [batch, steps, features]))
@@ -168,8 +143,8 @@ impl ReshapeLayer {
     }
 }
 
-impl<B: Backend> Forward<B> for ReshapeLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+impl Weightless for Reshape {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => self.reshape(x),
             Signal::Sequence(x) => self.reshape(x),

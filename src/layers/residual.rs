@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wiring::{Block, Join, List, Wiring};
 use super::{ActivationFunction, LayerSpec};
+use crate::error::Flaw;
 
 /// A residual unit (He et al. 2015): `activation(layers(x) + projection(x))`, where both sides of the sum
 /// have one shape.
@@ -35,6 +36,12 @@ impl Block for Residual {
             lists.push(List::new("projection", "projection", &self.projection));
         }
         lists
+    }
+
+    fn flaw(&self) -> Option<Flaw> {
+        let message = "has no layers to add its input to";
+        let is_empty = self.layers.is_empty();
+        is_empty.then(|| Flaw::new("layers", message))
     }
 
     fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {

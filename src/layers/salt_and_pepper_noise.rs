@@ -1,33 +1,28 @@
 //! `salt_and_pepper_noise`: values set to the lowest or the highest at random in training.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{Fraction, Real};
 
-/// Each value becomes `low` or `high`, with equal chance, with probability `rate` in training, a corruption of
-/// denoising autoencoders (Vincent et al. 2010); nothing happens outside training. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SaltAndPepperNoise {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Share of the values replaced, from 0 to 1.
-    pub rate: Fraction,
-    /// Pepper. Default 0, which is black.
-    #[serde(default = "zero")]
-    pub low: Real,
-    /// Salt. Default 1, which is white.
-    #[serde(default = "one")]
-    pub high: Real,
+layer! {
+    /// Each value becomes `low` or `high`, with equal chance, with probability `rate` in training, a corruption of
+    /// denoising autoencoders (Vincent et al. 2010); nothing happens outside training. Keeps the shape.
+    pub struct SaltAndPepperNoise {
+        /// Share of the values replaced, from 0 to 1.
+        pub rate: Fraction,
+        /// Pepper. Default 0, which is black.
+        #[serde(default = "zero")]
+        pub low: Real,
+        /// Salt. Default 1, which is white.
+        #[serde(default = "one")]
+        pub high: Real,
+    }
 }
 
 fn zero() -> Real {
@@ -38,23 +33,9 @@ fn one() -> Real {
     Real(1.0)
 }
 
-impl SaltAndPepperNoise {
-    /// Noise has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> SaltAndPepperNoiseLayer {
-        SaltAndPepperNoiseLayer {
-            fields: self.clone(),
-        }
-    }
-}
-
 impl Fields for SaltAndPepperNoise {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn role(&self) -> Role {
+        Role::Noise
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -62,14 +43,7 @@ impl Fields for SaltAndPepperNoise {
     }
 }
 
-/// Salt and pepper, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct SaltAndPepperNoiseLayer {
-    #[module(skip)]
-    fields: SaltAndPepperNoise,
-}
-
-impl<B: Backend> EachRank<B> for &SaltAndPepperNoise {
+impl<B: Kernels> EachRank<B> for &SaltAndPepperNoise {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         // Up to `rate / 2` pepper, from there up to `rate` salt.
         let rate = self.rate.get();
@@ -81,10 +55,10 @@ impl<B: Backend> EachRank<B> for &SaltAndPepperNoise {
     }
 }
 
-impl<B: Backend> Forward<B> for SaltAndPepperNoiseLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.corrupting && self.fields.rate.get() > 0.0 {
-            input.map(&self.fields)
+impl Weightless for SaltAndPepperNoise {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        if pass.corrupting && self.rate.get() > 0.0 {
+            input.map(self)
         } else {
             input
         }

@@ -3,22 +3,18 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 
-/// `weight * x + bias` with a trained weight (from 1) and bias (from 0) for each channel, or feature of a
-/// sequence or a vector; Caffe's Scale, and what follows the mean in LeNet-5's subsampling. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Scale {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+layer! {
+    /// `weight * x + bias` with a trained weight (from 1) and bias (from 0) for each channel, or feature of a
+    /// sequence or a vector; Caffe's Scale, and what follows the mean in LeNet-5's subsampling. Keeps the shape.
+    pub struct Scale {
+    }
 }
 
 impl Scale {
@@ -37,10 +33,6 @@ impl Scale {
 }
 
 impl Fields for Scale {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         Ok(input)
     }

@@ -3,69 +3,40 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::activation_function::activate;
 use super::conv2d::ones;
-use super::convolution::{Sweep, one, yes};
-use super::init::{Fan, glorot_uniform, zeros};
-use super::penalty::{is_none, none, penalty};
-use super::{
-    ActivationFunction, Activity, Around, Cost, Fields, Forward, Initialisation, Pass, Signal,
-    Weights, needs,
-};
+use super::convolution::{Sweep, one};
+use super::fields::trained_layer;
+use super::init::Fan;
+use super::penalty::penalty;
+use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
 use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
-use crate::value::{NonNegative, Pair, Positive};
+use crate::value::{Pair, Positive};
 
-/// Separable convolution (Chollet 2017): `[batch, channels, height, width]` to
-/// `[batch, filters, rows, columns]`. Every channel is convolved with filters of its own, then a 1x1
-/// convolution mixes them; there is nothing between the two.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeparableConv2d {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Number of output channels.
-    pub filters: Positive,
-    /// Height and width of the window.
-    pub kernel: Pair,
-    /// Steps of the window. Default 1.
-    #[serde(default = "ones")]
-    pub stride: Pair,
-    /// `same` (default) or `valid`, as TensorFlow computes them.
-    #[serde(default)]
-    pub padding: Padding,
-    /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
-    #[serde(default = "ones")]
-    pub dilation: Pair,
-    /// Filters of each channel before they are mixed. Default 1.
-    #[serde(default = "one")]
-    pub multiplier: Positive,
-    /// Activation function after the bias. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<ActivationFunction>,
-    /// Whether a bias is added to each filter. Default true.
-    #[serde(default = "yes")]
-    pub bias: bool,
-    /// First values of the filters of both convolutions. Default glorot_uniform.
-    #[serde(default = "glorot_uniform")]
-    pub init: Initialisation,
-    /// First values of the bias. Default zeros.
-    #[serde(default = "zeros")]
-    pub bias_init: Initialisation,
-    /// `l1 * sum |w|` of both weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l1: NonNegative,
-    /// `l2 * sum w^2` of both weights is added to the loss. Default 0.
-    #[serde(default = "none", skip_serializing_if = "is_none")]
-    pub l2: NonNegative,
-    /// What its outputs add to the loss. Default nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activity: Option<Activity>,
+trained_layer! {
+    /// Separable convolution (Chollet 2017): `[batch, channels, height, width]` to
+    /// `[batch, filters, rows, columns]`. Every channel is convolved with filters of its own, then a 1x1
+    /// convolution mixes them; there is nothing between the two.
+    pub struct SeparableConv2d {
+        /// Number of output channels.
+        pub filters: Positive,
+        /// Height and width of the window.
+        pub kernel: Pair,
+        /// Steps of the window. Default 1.
+        #[serde(default = "ones")]
+        pub stride: Pair,
+        /// `same` (default) or `valid`, as TensorFlow computes them.
+        #[serde(default)]
+        pub padding: Padding,
+        /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
+        #[serde(default = "ones")]
+        pub dilation: Pair,
+        /// Filters of each channel before they are mixed. Default 1.
+        #[serde(default = "one")]
+        pub multiplier: Positive,
+    }
 }
 
 /// What a 1x1 convolution does at every place of its input.
@@ -79,12 +50,7 @@ const POINTWISE: Sliding = Sliding {
 
 impl SeparableConv2d {
     fn sweep(&self) -> Sweep<2> {
-        Sweep {
-            kernel: self.kernel.get(),
-            stride: self.stride.get(),
-            dilation: self.dilation.get(),
-            padding: self.padding,
-        }
+        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// Both convolutions' filters and the bias on the device.
@@ -108,27 +74,13 @@ impl SeparableConv2d {
         SeparableConv2dLayer {
             depthwise_weight: weights.param(self.init, [between, 1, rows, columns], depthwise),
             pointwise_weight: weights.param(self.init, [filters, between, 1, 1], pointwise),
-            bias: self
-                .bias
-                .then(|| weights.param(self.bias_init, [filters], pointwise)),
+            bias: weights.bias(self.bias, self.bias_init, filters, pointwise),
             fields: self.clone(),
         }
     }
 }
 
 impl Fields for SeparableConv2d {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    fn activation(&self) -> Option<ActivationFunction> {
-        self.activation
-    }
-
-    fn activity(&self) -> Option<&Activity> {
-        self.activity.as_ref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(_) => self.sweep().output(input, self.filters.get()),
@@ -142,11 +94,7 @@ impl Fields for SeparableConv2d {
         };
         let (filters, between) = (self.filters.get(), input.channels() * self.multiplier.get());
         let weights = between * (self.sweep().values() + filters);
-        let places: usize = output.places().iter().product();
-        Cost {
-            parameters: weights + filters * usize::from(self.bias),
-            multiply_adds: places * weights,
-        }
+        Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
 
@@ -171,7 +119,7 @@ impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let between = B::convolve2d(x, self.depthwise_weight.val(), None, sliding);
         let y = B::convolve2d(between, self.pointwise_weight.val(), bias, POINTWISE);
-        activate(self.fields.activation, Signal::Image(y))
+        Signal::Image(y)
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

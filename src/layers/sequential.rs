@@ -34,6 +34,10 @@ impl Block for Sequential {
         vec![List::new("", "layers", &self.layers)]
     }
 
+    fn is_row(&self) -> bool {
+        true
+    }
+
     fn wire<T: Clone, W: Wiring<T>>(&self, input: T, wiring: &mut W) -> Result<T, W::Error> {
         wiring.through(0, input)
     }

@@ -1,6 +1,7 @@
 //! A batch on its way through the network.
 
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
+use crate::shape::Shape;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -17,7 +18,7 @@ pub enum Signal<B: Backend> {
     Volume(Tensor<B, 5>),
 }
 
-impl<B: Backend> Signal<B> {
+impl<B: Kernels> Signal<B> {
     /// The batch as features.
     ///
     /// # Panics
@@ -95,6 +96,11 @@ impl<B: Backend> Signal<B> {
         }
     }
 
+    /// Of one sample.
+    pub fn shape(&self) -> Shape {
+        Shape::of(&self.dims()[1..]).expect("a sample has one to four axes")
+    }
+
     /// Batch and all axes of a sample.
     pub fn dims(&self) -> Vec<usize> {
         match self {
@@ -137,7 +143,7 @@ pub trait EachRank<B: Backend> {
 }
 
 /// A vector of one value a channel (or of one for all) that multiplies and adds along the axis of the channels.
-pub(super) fn along_channels<B: Backend, const D: usize>(
+pub(super) fn along_channels<B: Kernels, const D: usize>(
     vector: Tensor<B, 1>,
     channels: usize,
 ) -> Tensor<B, D> {

@@ -1,65 +1,36 @@
 //! `spatial_dropout`: whole channels dropped at random in training.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights, with_places};
+use super::{Around, Fields, Pass, Signal, Weightless, with_places};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Rate;
 
-/// Each channel of a sample (feature of a sequence) is 0 at all places with probability `rate` in training,
-/// the others grow by `1 / (1 - rate)` (Tompson et al. 2015); nothing happens outside training. Keeps the
-/// shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SpatialDropout {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Share of the channels dropped, from 0 to below 1.
-    pub rate: Rate,
-}
-
-impl SpatialDropout {
-    /// Dropout has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> SpatialDropoutLayer {
-        SpatialDropoutLayer {
-            rate: self.rate.get(),
-        }
+layer! {
+    /// Each channel of a sample (feature of a sequence) is 0 at all places with probability `rate` in training,
+    /// the others grow by `1 / (1 - rate)` (Tompson et al. 2015); nothing happens outside training. Keeps the
+    /// shape.
+    pub struct SpatialDropout {
+        /// Share of the channels dropped, from 0 to below 1.
+        pub rate: Rate,
     }
 }
 
 impl Fields for SpatialDropout {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         with_places(input)
     }
-}
-
-/// Dropout of channels, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct SpatialDropoutLayer {
-    rate: f64,
 }
 
 struct DropChannels {
     rate: f64,
 }
 
-impl<B: Backend> EachRank<B> for DropChannels {
+impl<B: Kernels> EachRank<B> for DropChannels {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let kept = 1.0 - self.rate;
         let dims = x.dims();
@@ -70,10 +41,11 @@ impl<B: Backend> EachRank<B> for DropChannels {
     }
 }
 
-impl<B: Backend> Forward<B> for SpatialDropoutLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.training && self.rate > 0.0 {
-            input.map(DropChannels { rate: self.rate })
+impl Weightless for SpatialDropout {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let rate = self.rate.get();
+        if pass.training && rate > 0.0 {
+            input.map(DropChannels { rate })
         } else {
             input
         }

@@ -5,30 +5,26 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::linear;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::bounds::relu;
+use super::fields::layer;
 use super::init::{Fan, glorot_uniform};
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::backend::reshape;
+use super::{Around, Cost, Fields, Forward, InPytorch, Pass, Signal, Weights, needs};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
 
-/// Each channel of `[batch, channels, height, width]` times a weight from 0 to 1 that two dense layers make of
-/// all channels' means: `sigmoid(expand(relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
-///
-/// The weights start as glorot_uniform, the biases at 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SqueezeExcite {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The first dense layer makes `channels / ratio` values, rounded down. Default 16.
-    #[serde(default = "sixteen")]
-    pub ratio: Positive,
+layer! {
+    /// Each channel of `[batch, channels, height, width]` times a weight from 0 to 1 that two dense layers make of
+    /// all channels' means: `sigmoid(expand(relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
+    ///
+    /// The weights start as glorot_uniform, the biases at 0.
+    pub struct SqueezeExcite {
+        /// The first dense layer makes `channels / ratio` values, rounded down. Default 16.
+        #[serde(default = "sixteen")]
+        pub ratio: Positive,
+    }
 }
 
 fn sixteen() -> Positive {
@@ -58,8 +54,11 @@ impl SqueezeExcite {
 }
 
 impl Fields for SqueezeExcite {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    fn in_pytorch(&self) -> InPytorch {
+        InPytorch {
+            transposed: &["reduce_weight", "expand_weight"],
+            ..InPytorch::default()
+        }
     }
 
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
@@ -98,7 +97,7 @@ pub struct SqueezeExciteLayer<B: Backend> {
     pub expand_bias: Param<Tensor<B, 1>>,
 }
 
-impl<B: Backend> Forward<B> for SqueezeExciteLayer<B> {
+impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = input.image();
         let [batch, channels, height, width] = x.dims();

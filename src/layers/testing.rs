@@ -4,7 +4,7 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
+use super::{ActivationFunction, Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
 use crate::backend::testing::{on_test_device, sole_use_of_chance, test_device, tolerance_factor};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
@@ -105,13 +105,34 @@ fn parse(layer: &str) -> LayerSpec {
         .layer
 }
 
-fn build<B: Kernels>(spec: &LayerSpec, input: &[usize], device: &B::Device) -> Layer<B> {
+/// A layer with its activation function, which a network applies.
+#[derive(Module, Debug)]
+struct Applied<B: Backend> {
+    layer: Layer<B>,
+    #[module(skip)]
+    activation: Option<ActivationFunction>,
+}
+
+impl<B: Kernels> Applied<B> {
+    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let output = self.layer.forward(input, pass);
+        match self.activation {
+            Some(function) => output.map(function),
+            None => output,
+        }
+    }
+}
+
+fn build<B: Kernels>(spec: &LayerSpec, input: &[usize], device: &B::Device) -> Applied<B> {
     let mut weights = Weights::new(Seed(7), device.clone());
-    spec.build(shape(input), AROUND, &mut weights)
+    Applied {
+        layer: spec.build(shape(input), AROUND, &mut weights),
+        activation: spec.fields().and_then(|fields| fields.activation()),
+    }
 }
 
 /// The same pass for a batch whose samples are of the classes 0, 1, 2, ... in turn.
-fn labelled<B: Backend>(
+fn labelled<B: Kernels>(
     pass: Pass<B>,
     values: usize,
     input: &[usize],
@@ -126,11 +147,11 @@ fn labelled<B: Backend>(
     }
 }
 
-fn training<B: Backend>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
+fn training<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
     labelled(Pass::training(), values, input, device)
 }
 
-fn resting<B: Backend>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
+fn resting<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
     labelled(Pass::resting(), values, input, device)
 }
 
@@ -249,7 +270,7 @@ fn check_forward<B: TrainingBackend>(
 
 fn check_gradients<B: TrainingBackend>(
     layer: &str,
-    module: &Layer<B>,
+    module: &Applied<B>,
     batch: Vec<f32>,
     input: &[usize],
     device: &B::Device,
@@ -305,7 +326,7 @@ fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &
     let batch: Vec<f32> = (0..count)
         .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
         .collect();
-    let squares = |module: &Layer<B>, batch: Vec<f32>| -> f64 {
+    let squares = |module: &Applied<B>, batch: Vec<f32>| -> f64 {
         let mut pass = training(count, input, device);
         let outputs = values(module.forward(signal(batch, input, device), &mut pass));
         outputs.iter().map(|&y| f64::from(y).powi(2)).sum()

@@ -1,33 +1,29 @@
 //! `upsampling`: more places, each a copy of one or between its neighbours.
 
-use burn::module::Module;
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::axes::per_axis;
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
-use crate::backend::reshape;
+use super::{Around, Fields, GIVER, Pass, Signal, Weightless};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PerAxis, Positive};
 
-/// Every axis grows by a factor: `[batch, channels, height, width]` to
-/// `[batch, channels, height * size, width * size]`, and the like for volumes and the steps of sequences.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Upsampling {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// By how much: one number for every axis, or a list with one for each. Default 2.
-    #[serde(default = "twice")]
-    pub size: PerAxis<Positive>,
-    /// `nearest` (default), or `bilinear` for images.
-    #[serde(default)]
-    pub interpolation: Interpolation,
+layer! {
+    /// Every axis grows by a factor: `[batch, channels, height, width]` to
+    /// `[batch, channels, height * size, width * size]`, and the like for volumes and the steps of sequences.
+    pub struct Upsampling {
+        /// By how much: one number for every axis, or a list with one for each. Default 2.
+        #[serde(default = "twice")]
+        pub size: PerAxis<Positive>,
+        /// `nearest` (default), or `bilinear` for images.
+        #[serde(default)]
+        pub interpolation: Interpolation,
+    }
 }
 
 /// What stands in new places.
@@ -51,28 +47,9 @@ impl Upsampling {
         let factors = per_axis(&self.size, input)?;
         Ok(factors.into_iter().map(Positive::get).collect())
     }
-
-    /// Upsampling has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> UpsamplingLayer {
-        UpsamplingLayer {
-            factors: self
-                .factors(input)
-                .expect("the shape rule saw a factor for each axis"),
-            bilinear: self.interpolation == Interpolation::Bilinear,
-        }
-    }
 }
 
 impl Fields for Upsampling {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let factors = self.factors(input)?;
         let bilinear = self.interpolation == Interpolation::Bilinear;
@@ -90,20 +67,16 @@ impl Fields for Upsampling {
     }
 }
 
-/// Upsampling, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct UpsamplingLayer {
-    factors: Vec<usize>,
-    bilinear: bool,
-}
-
-impl<B: Backend> Forward<B> for UpsamplingLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        match input {
-            Signal::Image(x) if self.bilinear => {
-                Signal::Image(bilinear(x, self.factors[0], self.factors[1]))
+impl Weightless for Upsampling {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let factors = self
+            .factors(input.shape())
+            .expect("the shape rule saw a factor for each axis");
+        match (input, self.interpolation) {
+            (Signal::Image(x), Interpolation::Bilinear) => {
+                Signal::Image(bilinear(x, factors[0], factors[1]))
             }
-            input => input.map(Copies(&self.factors)),
+            (input, _) => input.map(Copies(&factors)),
         }
     }
 }
@@ -111,7 +84,7 @@ impl<B: Backend> Forward<B> for UpsamplingLayer {
 /// Copies of every value, side by side: so many along each axis.
 struct Copies<'a>(&'a [usize]);
 
-impl<B: Backend> EachRank<B> for Copies<'_> {
+impl<B: Kernels> EachRank<B> for Copies<'_> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let axes = (1..D).filter(|&axis| axis != channels);
         axes.zip(self.0).fold(x, |x, (axis, &factor)| {
@@ -126,7 +99,7 @@ impl<B: Backend> EachRank<B> for Copies<'_> {
 }
 
 /// Burn's own has no gradient on every backend; as products with two small matrices it has.
-fn bilinear<B: Backend>(x: Tensor<B, 4>, down: usize, across: usize) -> Tensor<B, 4> {
+fn bilinear<B: Kernels>(x: Tensor<B, 4>, down: usize, across: usize) -> Tensor<B, 4> {
     let [batch, channels, height, width] = x.dims();
     let device = x.device();
     let matrix = |length, factor| {

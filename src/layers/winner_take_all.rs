@@ -1,50 +1,32 @@
 //! `winner_take_all`: in training only winners pass, of each channel's places or of the batch.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+use super::fields::layer;
 use super::largest::largest;
-use super::{Around, Fields, Forward, GIVER, Pass, Signal, Weights};
-use crate::backend::reshape;
+use super::{Around, Fields, GIVER, Pass, Signal, Weightless};
+use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Fraction;
 
-/// In training only winners pass, the others become 0, as do their gradients (Makhzani and Frey 2015); of equal
-/// values any wins. Outside training everything passes. Keeps the shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WinnerTakeAll {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Whether the largest value of each channel of a sample beats those at its other places. Default false.
-    #[serde(default)]
-    pub spatial: bool,
-    /// Share of a unit's values in the batch that win, rounded, one at least: of all places of a channel, or with
-    /// `spatial` of the winners there. Default: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifetime: Option<Fraction>,
+layer! {
+    /// In training only winners pass, the others become 0, as do their gradients (Makhzani and Frey 2015); of equal
+    /// values any wins. Outside training everything passes. Keeps the shape.
+    pub struct WinnerTakeAll {
+        /// Whether the largest value of each channel of a sample beats those at its other places. Default false.
+        #[serde(default)]
+        pub spatial: bool,
+        /// Share of a unit's values in the batch that win, rounded, one at least: of all places of a channel, or with
+        /// `spatial` of the winners there. Default: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub lifetime: Option<Fraction>,
+    }
 }
 
 impl WinnerTakeAll {
-    /// A contest has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        _input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> WinnerTakeAllLayer {
-        WinnerTakeAllLayer {
-            fields: self.clone(),
-        }
-    }
-
     /// `[batch, channels, places]`, the losers 0.
-    fn contest<B: Backend>(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    fn contest<B: Kernels>(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let mut y = x.clone();
         let x = x.detach();
         if self.spatial {
@@ -59,14 +41,14 @@ impl WinnerTakeAll {
 }
 
 /// 1 at the place of each sample's and channel's largest value, else 0: `[batch, channels, places]`.
-fn of_places<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
+fn of_places<B: Kernels>(x: Tensor<B, 3>) -> Tensor<B, 3> {
     let [batch, channels, places] = x.dims();
     let rows = reshape(x, [batch * channels, places]);
     reshape(largest(rows, 1), [batch, channels, places])
 }
 
 /// 1 for this share of each channel's values, the largest of them, else 0: `[batch, channels, places]`.
-fn of_batch<B: Backend>(x: Tensor<B, 3>, share: Fraction) -> Tensor<B, 3> {
+fn of_batch<B: Kernels>(x: Tensor<B, 3>, share: Fraction) -> Tensor<B, 3> {
     let [batch, channels, places] = x.dims();
     let winners = (share.get() * (batch * places) as f64).round() as usize;
     let rows = reshape(x.swap_dims(0, 1), [channels, batch * places]);
@@ -75,10 +57,6 @@ fn of_batch<B: Backend>(x: Tensor<B, 3>, share: Fraction) -> Tensor<B, 3> {
 }
 
 impl Fields for WinnerTakeAll {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         if !self.spatial && self.lifetime.is_none() {
             let message = "has neither `spatial` nor `lifetime`: everything would win";
@@ -93,17 +71,10 @@ impl Fields for WinnerTakeAll {
     }
 }
 
-/// A contest, ready to hold.
-#[derive(Module, Clone, Debug)]
-pub struct WinnerTakeAllLayer {
-    #[module(skip)]
-    fields: WinnerTakeAll,
-}
-
-impl<B: Backend> Forward<B> for WinnerTakeAllLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+impl Weightless for WinnerTakeAll {
+    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         match pass.training {
-            true => input.by_channels(|x| self.fields.contest(x)),
+            true => input.by_channels(|x| self.contest(x)),
             false => input,
         }
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActivationFunction, LayerSpec};
+use crate::error::Flaw;
 
 /// One of a block's lists of layers.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,26 @@ pub trait Block {
 
     /// What a block without a name is called after, if not its key.
     fn called(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is wrong with it whatever its input; keys are its fields.
+    fn flaw(&self) -> Option<Flaw> {
+        None
+    }
+
+    /// Whether its layers stand in the row that it stands in, so that any of them may be left out.
+    fn is_row(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a side classifier, which only training looks at.
+    fn is_side_classifier(&self) -> bool {
+        false
+    }
+
+    /// Who gives this list its input, if not what stands before the block.
+    fn giver(&self, _list: usize) -> Option<&str> {
         None
     }
 

@@ -1,54 +1,29 @@
 //! `zero_padding`: zeros around an image.
 
-use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use burn::tensor::ops::PadMode;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::axes::margins;
+use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Forward, Pass, Signal, Weights};
+use super::{Around, Fields, Pass, Signal, Weightless};
+use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Margins;
 
-/// Zeros around the input: `[batch, channels, height, width]` to
-/// `[batch, channels, height + before + after, width + before + after]`, and the like for volumes and the
-/// steps of sequences.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ZeroPadding {
-    /// What the layer is called in summaries, logs and grid keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// How many zeros: one number for both sides of every axis, or a list with an entry
-    /// for each, a number for both sides or `[before, after]`.
-    pub size: Margins,
-}
-
-impl ZeroPadding {
-    /// Padding has no weights.
-    pub fn build<B: Backend>(
-        &self,
-        input: Shape,
-        _around: Around,
-        _weights: &mut Weights<B>,
-    ) -> ZeroPaddingLayer {
-        let margins =
-            margins(&self.size, input).expect("the shape rule saw a margin for each axis");
-        ZeroPaddingLayer {
-            margins: margins.iter().map(|m| (m.before, m.after)).collect(),
-        }
+layer! {
+    /// Zeros around the input: `[batch, channels, height, width]` to
+    /// `[batch, channels, height + before + after, width + before + after]`, and the like for volumes and the
+    /// steps of sequences.
+    pub struct ZeroPadding {
+        /// How many zeros: one number for both sides of every axis, or a list with an entry
+        /// for each, a number for both sides or `[before, after]`.
+        pub size: Margins,
     }
 }
 
 impl Fields for ZeroPadding {
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let places = input.places().into_iter().zip(margins);
@@ -59,22 +34,18 @@ impl Fields for ZeroPadding {
     }
 }
 
-/// Padding, ready to apply.
-#[derive(Module, Clone, Debug)]
-pub struct ZeroPaddingLayer {
-    /// Before and after, axis by axis.
-    margins: Vec<(usize, usize)>,
-}
-
-impl<B: Backend> Forward<B> for ZeroPaddingLayer {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
-        input.map(Pad(&self.margins))
+impl Weightless for ZeroPadding {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+        let margins =
+            margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
+        let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
+        input.map(Pad(&margins))
     }
 }
 
 struct Pad<'a>(&'a [(usize, usize)]);
 
-impl<B: Backend> EachRank<B> for Pad<'_> {
+impl<B: Kernels> EachRank<B> for Pad<'_> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         let axes = (1..D).filter(|&axis| axis != channels);
         let mut pads = [(0, 0); D];

@@ -1,6 +1,7 @@
 //! How many units of a gaussian code say anything of the image.
 
-use super::{About, Rows, Subject, Take};
+use super::{Rows, Subject, Take};
+use crate::models::ModelFacts;
 use crate::record::Metric;
 
 /// A unit's mean varies by more than this over the test set if it is active (Burda et al. 2015).
@@ -20,13 +21,13 @@ impl Take for ActiveUnits {
         )
     };
 
-    fn hindrance(&self, about: &About) -> Option<String> {
-        (!about.gaussian).then(|| "the model's code is not a `gaussian_code`".to_string())
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+        (!facts.has_gaussian_code).then(|| "the model's code is not a `gaussian_code`".to_string())
     }
 
     fn take(&self, subject: &Subject) -> Option<f64> {
         let codes = subject.codes();
-        let variances = Rows::new(&codes, subject.model.code()?.len()).variances();
+        let variances = Rows::new(&codes, subject.model.facts().code?.len()).variances();
         let active = variances.iter().filter(|&&variance| variance > ACTIVE);
         Some(active.count() as f64)
     }
@@ -34,7 +35,7 @@ impl Take for ActiveUnits {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, about};
+    use super::super::testing::Fake;
     use super::*;
 
     #[test]
@@ -43,9 +44,8 @@ mod tests {
         let images = [
             0.0, 0.50, 0.0, 0.0, 0.5, 0.55, 0.0, 0.0, 1.0, 0.45, 0.0, 0.0,
         ];
-        let model = Fake;
-        let about = about();
-        let subject = model.subject(&about, &images, &[0, 1, 0]);
+        let model = Fake::new();
+        let subject = model.subject(&images, &[0, 1, 0]);
         assert_eq!(ActiveUnits.take(&subject), Some(1.0));
     }
 }

@@ -1,7 +1,7 @@
 //! How well the reconstruction error tells images of classes that the model never saw.
 
-use super::{About, Subject, Take};
-use crate::model::Kind;
+use super::{Subject, Take};
+use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 
 /// The area under the ROC curve of the reconstruction error over the test set; images of classes without
@@ -18,11 +18,11 @@ impl Take for AnomalyAuc {
         )
     };
 
-    fn hindrance(&self, about: &About) -> Option<String> {
-        if about.kind != Kind::Autoencoder {
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+        if !facts.can(Ability::Encode) {
             return Some("the model reconstructs no images".to_string());
         }
-        let all = about.trained_on.iter().all(|&trained_on| trained_on);
+        let all = facts.trained_on.iter().all(|&trained_on| trained_on);
         all.then(|| "`data.train_classes` leaves out no classes".to_string())
     }
 
@@ -31,7 +31,7 @@ impl Take for AnomalyAuc {
             .model
             .reconstruct(subject.images, Some(subject.labels));
         let errors = errors(subject.images, &outputs, subject.model.images().len());
-        let is_strange = |&label: &u32| !subject.about.trained_on[label as usize];
+        let is_strange = |&label: &u32| !subject.model.facts().trained_on[label as usize];
         let strange: Vec<bool> = subject.labels.iter().map(is_strange).collect();
         area_under_curve(&errors, &strange)
     }
@@ -71,9 +71,9 @@ pub fn area_under_curve(scores: &[f64], positive: &[bool]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, about};
+    use super::super::testing::Fake;
     use super::*;
-    use crate::model::Model;
+    use crate::models::Model;
 
     #[test]
     fn equal_scores_count_half() {
@@ -91,13 +91,10 @@ mod tests {
     #[test]
     fn strange_images_have_larger_errors() {
         // The fake gives back an image's first two pixels and makes the others 0.
-        let model = Fake;
-        let about = About {
-            trained_on: vec![true, false],
-            ..about()
-        };
+        let mut model = Fake::new();
+        model.0.trained_on = vec![true, false];
         let images = [0.3, 0.9, 0.1, 0.0, 0.0, 0.1, 0.8, 0.4, 0.7, 0.2, 0.0, 0.0];
-        let subject = model.subject(&about, &images, &[0, 1, 0]);
+        let subject = model.subject(&images, &[0, 1, 0]);
         assert_eq!(AnomalyAuc.take(&subject), Some(1.0));
         let errors = errors(&images, &model.reconstruct(&images, None), 4);
         let expected = [0.0025, 0.2, 0.0];

@@ -4,9 +4,9 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Rows, Subject, Take};
+use super::{Rows, Subject, Take};
 use crate::data::Scale;
-use crate::model::Model;
+use crate::models::{Model, ModelFacts};
 use crate::record::{Better, Metric};
 use crate::rng::Purpose;
 use crate::run_name::RunName;
@@ -63,8 +63,8 @@ impl Take for FrechetDistance {
         )
     };
 
-    fn hindrance(&self, about: &About) -> Option<String> {
-        (!about.generative).then(|| "no samples can be drawn from the model".to_string())
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+        (!facts.is_generative()).then(|| "no samples can be drawn from the model".to_string())
     }
 
     fn take(&self, subject: &Subject) -> Option<f64> {
@@ -83,13 +83,13 @@ impl Take for FrechetDistance {
 /// Samples of all classes in turn, where the model is told the class.
 fn samples(subject: &Subject, count: usize) -> Option<Vec<f32>> {
     let model = subject.model;
-    let classes = model.classes() as u32;
+    let classes = model.facts().classes as u32;
     let labels: Vec<u32> = (0..count as u32).map(|number| number % classes).collect();
     let size = model.images().len();
     let starts = subject.starts.chunks_exact(size).cycle().take(count);
     let starts: Vec<f32> = starts.flatten().copied().collect();
     let seed = subject.seed.number(Purpose::Extra, &[1]);
-    let labels = model.is_conditional().then_some(labels.as_slice());
+    let labels = model.facts().is_conditional.then_some(labels.as_slice());
     model.sample(count, labels, &starts, seed)
 }
 
@@ -166,7 +166,7 @@ fn root(covariance: &DMatrix<f64>) -> DMatrix<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, about};
+    use super::super::testing::Fake;
     use super::*;
 
     #[test]
@@ -183,12 +183,11 @@ mod tests {
     fn samples_are_seen_on_the_classifier_s_scale() {
         // The fake's features are the images themselves and its samples are drawn from 0 to 1.
         let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
-        let (model, judge) = (Fake, Fake);
-        let about = about();
+        let (model, judge) = (Fake::new(), Fake::new());
         let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();
         let subject = |scale: [f64; 2]| Subject {
             scale: Scale(scale),
-            ..model.subject(&about, &images, &[0; 100])
+            ..model.subject(&images, &[0; 100])
         };
         assert_eq!(fields.take(&subject([0.0, 1.0])), None);
         let distance = |from: [f64; 2], to: [f64; 2]| {
@@ -221,6 +220,6 @@ mod tests {
 
     #[test]
     fn features_are_those_of_the_last_hidden_layer() {
-        assert_eq!(default_layer(&Fake).as_deref(), Some("dense_1"));
+        assert_eq!(default_layer(&Fake::new()).as_deref(), Some("dense_1"));
     }
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Subject, Take};
+use super::{Subject, Take};
+use crate::models::ModelFacts;
 use crate::record::{Better, Metric};
 use crate::rng::Purpose;
 use crate::tagged::Choice;
@@ -49,8 +50,8 @@ impl Take for LogLikelihood {
         )
     };
 
-    fn hindrance(&self, about: &About) -> Option<String> {
-        match (about.gaussian, about.likelihood) {
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+        match (facts.has_gaussian_code, facts.has_likelihood) {
             (false, _) => Some("the model's code is not a `gaussian_code`".to_string()),
             (true, false) => {
                 Some("the model's loss is not the logarithm of a likelihood".to_string())
@@ -90,7 +91,7 @@ pub(super) fn log_mean_exp(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, about};
+    use super::super::testing::Fake;
     use super::*;
 
     #[test]
@@ -104,10 +105,9 @@ mod tests {
     #[test]
     fn the_estimate_is_the_mean_over_the_images_asked_for() {
         // The fake's weight of a draw is its number plus the image's first pixel.
-        let model = Fake;
-        let about = about();
+        let model = Fake::new();
         let images: Vec<f32> = (0..250).flat_map(|at| [at as f32, 0.0, 0.0, 0.0]).collect();
-        let subject = model.subject(&about, &images, &[0; 250]);
+        let subject = model.subject(&images, &[0; 250]);
         let fields = LogLikelihood {
             draws: Positive(3),
             images: Positive(125),

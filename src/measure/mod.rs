@@ -24,30 +24,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Scale;
 use crate::error::Flaw;
-use crate::model::{Kind, Model};
+use crate::models::{Model, ModelFacts};
 use crate::record::{Column, Extra, Measure, Metric, RunRow, run_columns};
 use crate::rng::Seed;
 use crate::tagged::OrNone;
 
-/// What is known of a model and its data before it is trained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
-    pub kind: Kind,
-    /// Whether its code is drawn from a normal distribution of each image's own.
-    pub gaussian: bool,
-    /// Whether its loss is minus the log of a likelihood, in nats.
-    pub likelihood: bool,
-    pub generative: bool,
-    /// Number of test images.
-    pub test: usize,
-    /// Whether the model is trained on a class, by the class's number.
-    pub trained_on: Vec<bool>,
-}
-
 /// A trained model and what it is measured with. Images are scaled as in training.
 pub struct Subject<'a> {
     pub model: &'a dyn Model,
-    pub about: &'a About,
     /// All test images, `[images, channels, height, width]`.
     pub images: &'a [f32],
     /// Their classes.
@@ -87,7 +71,7 @@ trait Take {
     const METRIC: Metric;
 
     /// Why such a model has no such number, in a sentence; `None` if it has.
-    fn hindrance(&self, about: &About) -> Option<String>;
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String>;
 
     /// The number, of a model that nothing hinders it of; `None` if it is no finite one.
     fn take(&self, subject: &Subject) -> Option<f64>;
@@ -120,10 +104,10 @@ macro_rules! measures {
             }
 
             /// What cannot be measured of such a model; keys are such as `log_likelihood`.
-            pub fn flaws(&self, about: &About) -> Vec<Flaw> {
+            pub fn flaws(&self, facts: &ModelFacts) -> Vec<Flaw> {
                 let mut flaws = Vec::new();
                 $(
-                    let hindrance = self.$asked.as_ref().and_then(|asked| asked.hindrance(about));
+                    let hindrance = self.$asked.as_ref().and_then(|asked| asked.hindrance(facts));
                     flaws.extend(hindrance.map(|reason| {
                         let name = stringify!($asked);
                         Flaw::new(name, format!("`{name}` cannot be measured: {reason}"))
@@ -134,7 +118,7 @@ macro_rules! measures {
 
             /// Why a column of `summary.csv` stays empty for such a model, in a sentence; `None` if it
             /// does not, or another room fills it.
-            pub fn unmeasured(&self, column: &str, about: &About) -> Option<String> {
+            pub fn unmeasured(&self, column: &str, facts: &ModelFacts) -> Option<String> {
                 $(
                     if column == $Asked::METRIC.name {
                         let asked = self.$asked.as_ref();
@@ -142,23 +126,23 @@ macro_rules! measures {
                             let key = concat!("measure.", stringify!($asked));
                             Some(format!("there is no `{key}`"))
                         };
-                        return asked.map_or_else(unasked, |asked| asked.hindrance(about));
+                        return asked.map_or_else(unasked, |asked| asked.hindrance(facts));
                     }
                 )*
                 $(
                     if column == $Always::METRIC.name {
-                        return $Always.hindrance(about);
+                        return $Always.hindrance(facts);
                     }
                 )*
                 None
             }
 
             /// Whether nothing can be measured of such a model.
-            pub fn is_idle(&self, about: &About) -> bool {
+            pub fn is_idle(&self, facts: &ModelFacts) -> bool {
                 let asked = [$(
-                    self.$asked.as_ref().is_none_or(|asked| asked.hindrance(about).is_some()),
+                    self.$asked.as_ref().is_none_or(|asked| asked.hindrance(facts).is_some()),
                 )*];
-                let always = [$($Always.hindrance(about).is_some(),)*];
+                let always = [$($Always.hindrance(facts).is_some(),)*];
                 asked.into_iter().chain(always).all(|idle| idle)
             }
 
@@ -214,7 +198,7 @@ pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
 }
 
 fn number(measure: &impl Take, subject: &Subject) -> Option<f64> {
-    let sound = measure.hindrance(subject.about).is_none();
+    let sound = measure.hindrance(subject.model.facts()).is_none();
     let taken = sound.then(|| measure.take(subject)).flatten();
     taken.filter(|number| number.is_finite())
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Rows, Subject, Take, nearest, spread};
-use crate::model::Kind;
+use super::{Rows, Subject, Take, nearest, spread};
+use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 use crate::tagged::Choice;
 use crate::value::Positive;
@@ -13,7 +13,7 @@ use crate::value::Positive;
 const NEAREST: usize = 10;
 
 /// The share of the 10 test images nearest to a test image, itself left out, that are of its class; the
-/// mean over all that are asked about. Distances are Euclidean, between codes.
+/// mean over all that are asked facts. Distances are Euclidean, between codes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrecisionAt10 {
@@ -45,17 +45,17 @@ impl Take for PrecisionAt10 {
         )
     };
 
-    fn hindrance(&self, about: &About) -> Option<String> {
-        if about.kind != Kind::Autoencoder {
+    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+        if !facts.can(Ability::Encode) {
             return Some("the model makes no codes of images".to_string());
         }
-        let few = about.test <= NEAREST;
-        few.then(|| format!("there are only {} test images", about.test))
+        let few = facts.test <= NEAREST;
+        few.then(|| format!("there are only {} test images", facts.test))
     }
 
     fn take(&self, subject: &Subject) -> Option<f64> {
         let codes = subject.codes();
-        let codes = Rows::new(&codes, subject.model.code()?.len());
+        let codes = Rows::new(&codes, subject.model.facts().code?.len());
         Some(precision(codes, subject.labels, self.queries.get()))
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn precision(codes: Rows, labels: &[u32], queries: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fake, about};
+    use super::super::testing::Fake;
     use super::*;
 
     #[test]
@@ -85,13 +85,13 @@ mod tests {
         let images: Vec<f32> = (0..60)
             .flat_map(|at| [(at % 2) as f32 * 100.0, at as f32, 0.0, 0.0])
             .collect();
-        let (model, about) = (Fake, about());
+        let model = Fake::new();
         let fields = PrecisionAt10::default();
         let apart: Vec<u32> = (0..60).map(|at| at % 2).collect();
-        let subject = model.subject(&about, &images, &apart);
+        let subject = model.subject(&images, &apart);
         assert_eq!(fields.take(&subject), Some(1.0));
         let wrong: Vec<u32> = (0..60).map(|at| u32::from(at >= 30)).collect();
-        let subject = model.subject(&about, &images, &wrong);
+        let subject = model.subject(&images, &wrong);
         let precision = fields.take(&subject).unwrap();
         assert!(precision > 0.7 && precision < 1.0, "{precision}");
     }

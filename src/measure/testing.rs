@@ -2,38 +2,31 @@
 
 use rand::Rng as _;
 
-use super::{About, Subject};
+use super::Subject;
 use crate::data::Scale;
-use crate::model::{Activations, Kind, Model, WeightTensor};
+use crate::models::testing::facts;
+use crate::models::{Activations, Kind, Model, ModelFacts, WeightTensor};
 use crate::rng::{Purpose, Seed};
 use crate::shape::{ImageShape, Shape};
 
 /// An auto-encoder of images of 2 by 2: the code is their first two pixels, the others are lost. Its
 /// samples are drawn evenly from 0 to 1; its layer `dense_1` gives back the image.
-pub struct Fake;
-
-/// Nothing hinders any measure but that of anomalies.
-pub fn about() -> About {
-    About {
-        kind: Kind::Autoencoder,
-        gaussian: true,
-        likelihood: true,
-        generative: true,
-        test: 100,
-        trained_on: vec![true, true],
-    }
-}
+pub struct Fake(pub ModelFacts);
 
 impl Fake {
-    pub fn subject<'a>(
-        &'a self,
-        about: &'a About,
-        images: &'a [f32],
-        labels: &'a [u32],
-    ) -> Subject<'a> {
+    /// Nothing hinders any measure but that of anomalies.
+    pub fn new() -> Self {
+        let code = Some(Shape::Features(2));
+        Fake(ModelFacts {
+            has_gaussian_code: true,
+            has_likelihood: true,
+            ..facts(Kind::Autoencoder, ImageShape::new(1, 2, 2), 2, code)
+        })
+    }
+
+    pub fn subject<'a>(&'a self, images: &'a [f32], labels: &'a [u32]) -> Subject<'a> {
         Subject {
             model: self,
-            about,
             images,
             labels,
             starts: images,
@@ -45,28 +38,8 @@ impl Fake {
 }
 
 impl Model for Fake {
-    fn kind(&self) -> Kind {
-        Kind::Autoencoder
-    }
-
-    fn images(&self) -> ImageShape {
-        ImageShape::new(1, 2, 2)
-    }
-
-    fn code(&self) -> Option<Shape> {
-        Some(Shape::Features(2))
-    }
-
-    fn is_generative(&self) -> bool {
-        true
-    }
-
-    fn is_conditional(&self) -> bool {
-        false
-    }
-
-    fn classes(&self) -> usize {
-        2
+    fn facts(&self) -> &ModelFacts {
+        &self.0
     }
 
     fn encode(&self, images: &[f32], _: Option<&[u32]>) -> Vec<f32> {

@@ -3,28 +3,27 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 
 use super::plan::{Flow, Plan};
 use super::{Network, Node};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
-use crate::layers::{ActivationFunction, LayerSpec, Pass, SharedWeight, Signal};
+use crate::layers::{ActivationFunction, Pass, Role, SharedWeight, Signal};
 
 impl Plan {
     /// A layer of the first part whose Jacobian is not known here, if there is one; its key is its number.
     pub fn contractive_flaw(&self) -> Option<Flaw> {
         let nodes = self.part(0);
         let known = |node: &Node| match node.flow {
-            Flow::Layer(index) => match &self.layers[index].spec {
-                LayerSpec::Flatten(_) => true,
-                LayerSpec::Dense(_) => has_known_slope(self.layers[index].activation),
+            Flow::Layer(index) => match self.layers[index].spec.role() {
+                Some(Role::Reshapes) => true,
+                Some(Role::Affine) => has_known_slope(self.layers[index].activation),
                 _ => false,
             },
             Flow::Block { .. } => false,
         };
-        let is_dense = |node: &Node| node.key == "dense";
-        if nodes.iter().all(known) && !nodes.iter().any(is_dense) {
+        let is_affine = |node: &Node| self.role(node) == Some(Role::Affine);
+        if nodes.iter().all(known) && !nodes.iter().any(is_affine) {
             let message = "`contractive` needs a `dense` layer in the encoder";
             return Some(Flaw::new("", message));
         }
@@ -51,7 +50,7 @@ fn has_known_slope(function: Option<ActivationFunction>) -> bool {
 }
 
 /// The slope of an activation function, from what it gave.
-fn slope<B: Backend>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
+fn slope<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
     match function {
         Some(ActivationFunction::Sigmoid {}) => y.clone() - y.square(),
         Some(ActivationFunction::Tanh {}) => y.square().neg() + 1.0,
@@ -87,7 +86,7 @@ impl<B: Kernels> Network<B> {
 
 /// From the code's end: rows of the Jacobian, `[batch, code, features]`, layer after layer. Of a single
 /// layer only the sums of the squares are needed.
-fn squared_norm<B: Backend>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Tensor<B, 1> {
+fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Tensor<B, 1> {
     let (weight, slopes) = steps.pop().expect("an encoder has a dense layer");
     let [batch, _] = slopes.dims();
     if steps.is_empty() {

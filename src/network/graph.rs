@@ -5,34 +5,36 @@ use std::convert::Infallible;
 use burn::tensor::backend::Backend;
 
 use super::plan::{Flow, Node as Planned};
-use super::{Kind, Network, Plan};
-use crate::layers::{ActivationFunction, Join, Wiring};
+use super::{Network, Plan};
+use crate::layers::{ActivationFunction, Join, Role, Wiring};
 use crate::objective::LossKind;
 use crate::record::Node;
-use crate::shape::{ImageShape, Shape};
+use crate::shape::Shape;
+
+/// What a network's outputs are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    Labels,
+    Input,
+    Nothing,
+}
 
 impl<B: Backend> Network<B> {
-    /// The nodes in forward order, from `input` to the loss; every input is a node named before.
-    ///
-    /// Outputs are held against the labels, against the input of an auto-encoder, against nothing of a GAN.
-    pub fn graph(&self, kind: Kind, images: ImageShape, loss: LossKind) -> Vec<Node> {
+    /// The nodes in forward order, from `input`, the name of what goes in, of this shape, to the loss; every
+    /// input is a node named before.
+    pub fn graph(&self, input: &str, shape: Shape, truth: Truth, loss: LossKind) -> Vec<Node> {
         let mut drawing = Drawing {
             plan: &self.plan,
             tensors: self.tensor_shapes(),
             nodes: Vec::new(),
             scores: Vec::new(),
         };
-        let first = self.plan.layers.first().map(|layer| layer.input);
-        let (name, shape) = match (kind, first) {
-            (Kind::Gan, Some(latent)) => ("latent", latent),
-            _ => ("input", Shape::Image(images)),
-        };
-        let input = drawing.add(name, name, &[], shape.dims());
+        let input = drawing.add(input, input, &[], shape.dims());
         let last = drawing.list(&self.plan.nodes, input.clone());
-        let truth = match kind {
-            Kind::Classifier => Some(drawing.add("labels", "labels", &[], Vec::new())),
-            Kind::Autoencoder => Some(input),
-            Kind::Gan => None,
+        let truth = match truth {
+            Truth::Labels => Some(drawing.add("labels", "labels", &[], Vec::new())),
+            Truth::Input => Some(input),
+            Truth::Nothing => None,
         };
         let inputs: Vec<String> = [last.name]
             .into_iter()
@@ -98,10 +100,10 @@ impl Drawing<'_> {
             inputs.push(name.clone());
         }
         let activation = layer.activation.map(|function| function.key());
-        // The layer `activation` is its function and nothing else.
-        let operation = match (layer.key, activation) {
-            ("activation", Some(function)) => function,
-            (key, _) => key,
+        let only_activates = layer.spec.role() == Some(Role::Activates);
+        let operation = match activation {
+            Some(function) if only_activates => function,
+            _ => layer.key,
         };
         let shape = layer.output.dims();
         let mut last = self.add(&format!("{scope}{operation}"), operation, &inputs, shape);
@@ -113,7 +115,7 @@ impl Drawing<'_> {
             let texts = cost.map(|(name, value)| (name.to_string(), value.to_string()));
             node.attributes = texts.to_vec();
         }
-        if let Some(function) = activation.filter(|_| layer.key != "activation") {
+        if let Some(function) = activation.filter(|_| !only_activates) {
             let name = format!("{scope}{function}");
             last = self.add(&name, function, &[last.name], last.shape);
         }
@@ -189,11 +191,7 @@ mod tests {
              'flatten', { dense = { units = 10, bias = false } }",
             0,
         );
-        let graph = network.graph(
-            Kind::Classifier,
-            ImageShape::new(1, 28, 28),
-            LossKind::CrossEntropy,
-        );
+        let graph = network.graph("input", DIGIT, Truth::Labels, LossKind::CrossEntropy);
         let lines: Vec<String> = graph
             .iter()
             .map(|node| {
@@ -226,8 +224,9 @@ mod tests {
     #[test]
     fn every_input_is_a_node_named_before() {
         let graph = network::<Flex>(EXAMPLE, 0).graph(
-            Kind::Classifier,
-            ImageShape::new(1, 28, 28),
+            "input",
+            DIGIT,
+            Truth::Labels,
             LossKind::CrossEntropy,
         );
         for (index, node) in graph.iter().enumerate() {

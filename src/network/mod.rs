@@ -14,8 +14,9 @@ mod pytorch;
 mod summary;
 mod weights;
 
+pub use graph::Truth;
 pub use patterns::Patterns;
-pub use plan::{Flow, Kind, Node, Plan, Planned};
+pub use plan::{Flow, Node, Plan, Planned};
 pub use planner::{Part, plan_classifier, plan_layers, plan_parts};
 pub use pytorch::Layout;
 pub use summary::summary_table;
@@ -53,7 +54,7 @@ pub struct Passed<B: Backend> {
     pub penalty: Option<Tensor<B, 1>>,
 }
 
-impl<B: Backend> Passed<B> {
+impl<B: Kernels> Passed<B> {
     /// What training makes small, `[1]`: the mean loss of the outputs, those of side classifiers with their
     /// weights, and the penalty.
     pub fn total_loss(
@@ -100,39 +101,17 @@ impl<B: Kernels> Network<B> {
         self.list(node, input, pass)
     }
 
+    /// Leads a batch through nodes of the plan, by their numbers, one after the other.
+    pub fn way(&self, nodes: &[usize], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+        let nodes = nodes.iter();
+        nodes.fold(input, |signal, &node| self.part(node, signal, pass))
+    }
+
     /// What the size of the weights adds to the loss, `[1]`, if anything.
     pub fn penalty(&self) -> Option<Tensor<B, 1>> {
         let layers = self.plan.on_the_way().into_iter();
         let penalties = layers.filter_map(|layer| self.layers[layer].penalty());
         penalties.reduce(|sum, penalty| sum + penalty)
-    }
-
-    /// A layer's output, and what it would be without the activation function.
-    fn watched(&self, index: usize, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        let (layer, planned) = (&self.layers[index], &self.plan.layers[index]);
-        let before = match planned.activation {
-            None => None,
-            Some(_) if planned.key == "activation" => Some(input.clone()),
-            Some(_) => {
-                let partner = planned.partner.as_ref();
-                let around = Around {
-                    // Counts where there are as many units as classes.
-                    classes: planned.output.channels(),
-                    partner: partner.map(|partner| &partner.weight[..]),
-                };
-                let device = self.devices().remove(0);
-                let bare = planned.spec.without_activation();
-                let bare = bare.build(planned.input, around, &mut Weights::new(Seed(0), device));
-                let bare = bare.load_record(layer.clone().into_record());
-                Some(bare.forward(input.clone(), pass))
-            }
-        };
-        let after = layer.forward(input, pass);
-        pass.seen = Some(Seen {
-            before: before.unwrap_or_else(|| after.clone()),
-            after: after.clone(),
-        });
-        after
     }
 
     fn shared_weight(&self, layer: usize) -> Option<SharedWeight<B>> {
@@ -153,9 +132,10 @@ impl<B: Kernels> Network<B> {
                 let partner = planned.partner.as_ref();
                 pass.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
                 pass.frozen = planned.is_frozen;
+                let output = layer.forward(input, pass);
                 let output = match pass.watched == Some(*index) {
-                    true => self.watched(*index, input, pass),
-                    false => layer.forward(input, pass),
+                    true => watched(output, planned.activation, pass),
+                    false => activated(output, planned.activation),
                 };
                 let fields = planned.spec.fields();
                 if let Some(activity) = fields.and_then(|fields| fields.activity()) {
@@ -174,6 +154,27 @@ impl<B: Kernels> Network<B> {
             }
         }
     }
+}
+
+fn activated<B: Kernels>(x: Signal<B>, function: Option<ActivationFunction>) -> Signal<B> {
+    match function {
+        Some(function) => x.map(function),
+        None => x,
+    }
+}
+
+/// The same, of which the values before and after are wanted.
+fn watched<B: Kernels>(
+    before: Signal<B>,
+    function: Option<ActivationFunction>,
+    pass: &mut Pass<B>,
+) -> Signal<B> {
+    let after = activated(before.clone(), function);
+    pass.seen = Some(Seen {
+        before,
+        after: after.clone(),
+    });
+    after
 }
 
 /// Batches on their way through a block.
@@ -296,7 +297,7 @@ mod testing {
         plan
     }
 
-    pub fn network<B: Backend>(list: &str, seed: u64) -> Network<B> {
+    pub fn network<B: Kernels>(list: &str, seed: u64) -> Network<B> {
         Network::build(
             planned(list),
             AROUND.classes,

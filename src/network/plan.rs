@@ -1,20 +1,11 @@
 //! A network before it has weights: its layers with names and shapes, what flows where, what is frozen.
 
+use std::convert::Infallible;
+
 use super::Patterns;
 use crate::error::Flaw;
-use crate::layers::{ActivationFunction, Cost, LayerSpec};
+use crate::layers::{ActivationFunction, Block, Cost, Join, LayerSpec, Role, Wiring};
 use crate::shape::Shape;
-
-/// What kind of model it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Images in, one score a class out.
-    Classifier,
-    /// Images in, a code, images out.
-    Autoencoder,
-    /// Numbers drawn from a normal distribution in, images out.
-    Gan,
-}
 
 /// A network before it has weights: what flows where, and the layers that will have weights.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -92,25 +83,31 @@ impl Plan {
     /// The activation function that is applied last of all, if one is, also inside blocks; layers that only
     /// lay values out anew do not count.
     pub fn last_activation(&self) -> Option<ActivationFunction> {
-        let mut nodes = &self.nodes[..];
-        loop {
-            let only_moves = |node: &&Node| ["reshape", "flatten", "permute"].contains(&node.key);
-            let node = nodes.iter().rev().find(|node| !only_moves(node))?;
-            match &node.flow {
-                Flow::Layer(layer) => return self.layers[*layer].activation,
-                Flow::Block { spec, lists } => match &**spec {
-                    LayerSpec::Residual(residual) => return residual.activation,
-                    LayerSpec::Sequential(_) | LayerSpec::Repeat(_) => nodes = lists.last()?,
-                    _ => return None,
-                },
-            }
+        let Ok(last) = LastActivation {
+            plan: self,
+            lists: &[],
+        }
+        .list(&self.nodes, None);
+        last
+    }
+
+    /// What a node is for, unless it is a block.
+    pub fn role(&self, node: &Node) -> Option<Role> {
+        match node.flow {
+            Flow::Layer(layer) => self.layers[layer].spec.role(),
+            Flow::Block { .. } => None,
         }
     }
 
     /// Whether a layer draws a code from a normal distribution.
     pub fn has_gaussian_code(&self) -> bool {
-        let mut specs = self.layers.iter().map(|layer| &layer.spec);
-        specs.any(|spec| matches!(spec, LayerSpec::GaussianCode(_)))
+        self.has_role(Role::GaussianCode, "")
+    }
+
+    /// Whether some layer whose name starts so, such as `encoder.`, is for this.
+    fn has_role(&self, role: Role, scope: &str) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.spec.role() == Some(role) && layer.name.starts_with(scope))
     }
 
     /// The layers and blocks of the part with this number; none where there are no parts.
@@ -162,7 +159,7 @@ impl Plan {
             for node in nodes {
                 names.push(&node.name);
                 if let Flow::Block { spec, lists } = &node.flow
-                    && let LayerSpec::Sequential(_) = **spec
+                    && is_row(spec)
                 {
                     add(&lists[0], names);
                 }
@@ -190,35 +187,27 @@ impl Plan {
 
     /// Whether a pass must know the true classes.
     pub fn is_conditional(&self) -> bool {
-        let mut specs = self.layers.iter().map(|layer| &layer.spec);
-        specs.any(|spec| matches!(spec, LayerSpec::ConcatLabel(_)))
+        self.has_role(Role::Label, "")
     }
 
     /// Whether some layer whose name starts so, such as `encoder.`, corrupts its input in training.
     pub fn has_noise(&self, scope: &str) -> bool {
-        let mut layers = self.layers.iter();
-        layers.any(|layer| {
-            let is_noise = matches!(
-                layer.spec,
-                LayerSpec::GaussianNoise(_)
-                    | LayerSpec::MaskNoise(_)
-                    | LayerSpec::SaltAndPepperNoise(_)
-            );
-            is_noise && layer.name.starts_with(scope)
-        })
+        self.has_role(Role::Noise, scope)
     }
 
-    /// Whether a block of this key stands anywhere.
-    pub fn has_block(&self, key: &str) -> bool {
-        fn stands(nodes: &[Node], key: &str) -> bool {
-            nodes.iter().any(|node| match &node.flow {
-                Flow::Layer(_) => false,
-                Flow::Block { lists, .. } => {
-                    node.key == key || lists.iter().any(|list| stands(list, key))
-                }
+    /// The first side classifier's name for error messages, if there is one anywhere.
+    pub fn side_classifier(&self) -> Option<&'static str> {
+        fn find(nodes: &[Node]) -> Option<&'static str> {
+            nodes.iter().find_map(|node| match &node.flow {
+                Flow::Layer(_) => None,
+                Flow::Block { spec, .. } if is_side(spec) => Some(node.key),
+                Flow::Block { lists, .. } => lists.iter().find_map(|list| find(list)),
             })
         }
-        stands(&self.nodes, key)
+        fn is_side(spec: &LayerSpec) -> bool {
+            spec.block().is_some_and(Block::is_side_classifier)
+        }
+        find(&self.nodes)
     }
 
     /// The last layer of the part with this number, also inside lists in a row.
@@ -278,6 +267,59 @@ impl Plan {
     }
 }
 
+fn is_row(spec: &LayerSpec) -> bool {
+    spec.block().is_some_and(Block::is_row)
+}
+
+/// The last activation function on its way through lists and blocks.
+struct LastActivation<'a> {
+    plan: &'a Plan,
+    lists: &'a [Vec<Node>],
+}
+
+type Last = Option<ActivationFunction>;
+
+impl<'a> LastActivation<'a> {
+    fn list(&mut self, nodes: &'a [Node], before: Last) -> Result<Last, Infallible> {
+        nodes
+            .iter()
+            .try_fold(before, |before, node| match &node.flow {
+                Flow::Layer(index) => Ok(match self.plan.role(node) {
+                    Some(Role::Reshapes | Role::Permutes) => before,
+                    _ => self.plan.layers[*index].activation,
+                }),
+                Flow::Block { spec, lists } => {
+                    let plan = self.plan;
+                    spec.wire(before, &mut LastActivation { plan, lists })
+                }
+            })
+    }
+}
+
+impl Wiring<Last> for LastActivation<'_> {
+    type Error = Infallible;
+
+    fn through(&mut self, list: usize, before: Last) -> Result<Last, Infallible> {
+        self.list(&self.lists[list], before)
+    }
+
+    fn join(&mut self, _: Join, _: Vec<Last>) -> Result<Last, Infallible> {
+        Ok(None)
+    }
+
+    fn activate(&mut self, function: ActivationFunction, _: Last) -> Result<Last, Infallible> {
+        Ok(Some(function))
+    }
+
+    fn looks_aside(&self) -> bool {
+        false
+    }
+
+    fn aside(&mut self, _: f64, _: Last) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
 /// A plan on its way to being one without some of its layers.
 struct Passing<'a> {
     skip: &'a Patterns,
@@ -300,7 +342,7 @@ impl Passing<'_> {
             let mut node = node.clone();
             match &mut node.flow {
                 // Lists in a row are looked into; what other blocks join has one shape.
-                Flow::Block { spec, lists } if matches!(**spec, LayerSpec::Sequential(_)) => {
+                Flow::Block { spec, lists } if is_row(spec) => {
                     let inner = self.list(&lists[0]);
                     node.output = match (inner.last(), self.now) {
                         (_, Some(now)) => now,

@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use super::plan::{Flow, Node, Partner, Plan, Planned};
 use crate::error::{Flaw, did_you_mean, thousands};
 use crate::layers::sequential::Sequential;
-use crate::layers::{ActivationFunction, Around, Cost, GIVER, Join, LayerSpec, List, Wiring};
+use crate::layers::{
+    ActivationFunction, Around, Block, Cost, GIVER, Join, LayerSpec, List, Role, Wiring,
+};
 use crate::objective::LossKind;
 use crate::shape::Shape;
 
@@ -313,10 +315,7 @@ impl Planner {
 
 /// More layers than anybody trains, and few enough to be planned at once.
 const MOST_LAYERS: usize = 20_000;
-/// More repetitions than any network of the field has.
-const MOST_TIMES: usize = 1000;
-
-/// The flaw of a list that goes on and on, or of a block that has nothing to do.
+/// The flaw of a list that goes on and on, or of a block as it is written.
 fn endless(spec: &LayerSpec, nodes: usize) -> Option<Flaw> {
     if nodes > MOST_LAYERS {
         let most = thousands(MOST_LAYERS);
@@ -325,24 +324,7 @@ fn endless(spec: &LayerSpec, nodes: usize) -> Option<Flaw> {
             format!("is one of more than {most} layers and blocks"),
         ));
     }
-    match spec {
-        LayerSpec::Repeat(repeat) if repeat.times.get() > MOST_TIMES => {
-            let most = thousands(MOST_TIMES);
-            let message = format!("repeats its layers more than {most} times");
-            Some(Flaw::new("times", message))
-        }
-        LayerSpec::Residual(residual) if residual.layers.is_empty() => {
-            Some(Flaw::new("layers", "has no layers to add its input to"))
-        }
-        LayerSpec::Parallel(parallel) if parallel.branches.len() < 2 => {
-            let message = match parallel.branches.len() {
-                0 => "has 0 branches; two are the least",
-                _ => "has 1 branch; two are the least",
-            };
-            Some(Flaw::new("branches", message))
-        }
-        _ => None,
-    }
+    spec.block().and_then(Block::flaw)
 }
 
 /// More values than any machine has room for; sizes within it can be multiplied without a care.
@@ -418,10 +400,11 @@ impl Wiring<Shape> for Through<'_> {
         let place = Place {
             scope,
             key: self.place.at(self.index, &key),
-            giver: match (spec, number) {
-                (LayerSpec::Repeat(_), 1..) => "the repetition before".to_string(),
-                _ => self.giver.clone(),
-            },
+            giver: spec
+                .block()
+                .and_then(|block| block.giver(number))
+                .unwrap_or(&self.giver)
+                .to_string(),
         };
         let (nodes, output) = self.planner.list(list.layers, input, &place)?;
         self.nodes[number] = nodes;
@@ -445,7 +428,7 @@ impl Wiring<Shape> for Through<'_> {
         };
         let shown = |part: usize| format!("{} ({})", names[part], parts[part]);
         let (verb, hint) = match join {
-            Join::Add => ("adds", projection(parts[0], parts[other], self.spec)),
+            Join::Add => ("adds", projection(parts[0], parts[other], &self.lists)),
             Join::Concat => (
                 "joins",
                 "branches that are concatenated differ in channels only: give them the same strides, \
@@ -480,17 +463,16 @@ impl Wiring<Shape> for Through<'_> {
 }
 
 /// How to make two sides of a sum alike.
-fn projection(body: Shape, skip: Shape, spec: &LayerSpec) -> String {
+fn projection(body: Shape, skip: Shape, lists: &[List]) -> String {
     let strides: Vec<String> = skip
         .places()
         .iter()
         .zip(body.places())
         .map(|(input, output)| input.div_ceil(output.max(1)).to_string())
         .collect();
-    match (spec, body, skip, strides.as_slice()) {
-        (LayerSpec::Residual(residual), Shape::Image(image), Shape::Image(_), [down, across])
-            if residual.projection.is_empty() =>
-        {
+    match (lists, body, skip, strides.as_slice()) {
+        // What is added to the only list is the block's input.
+        ([_], Shape::Image(image), Shape::Image(_), [down, across]) => {
             let stride = match down == across {
                 true => down.clone(),
                 false => format!("[{down}, {across}]"),
@@ -512,31 +494,31 @@ pub fn plan_classifier(
     loss: LossKind,
 ) -> (Plan, Vec<Flaw>) {
     let (plan, mut flaws) = plan_layers(specs, input, around);
-    flaws.extend(label(specs, "").map(|key| {
-        Flaw::new(key, "`concat_label` tells a classifier the answer").hint("remove it")
+    flaws.extend(label(specs, "").map(|(key, name)| {
+        Flaw::new(key, format!("`{name}` tells a classifier the answer")).hint("remove it")
     }));
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
-        flaws.extend(output_flaw(last, index, around));
+        flaws.extend(output_flaw(&plan, last, index, around));
         flaws.extend(softmax_flaw(&plan, last, index, loss));
     }
     (plan, flaws)
 }
 
-/// The key of the first layer that is given the true class, inside blocks too.
-fn label(specs: &[LayerSpec], key: &str) -> Option<String> {
+/// The first layer that is given the true class, inside blocks too: where it stands, and what it is.
+fn label(specs: &[LayerSpec], key: &str) -> Option<(String, &'static str)> {
     specs.iter().enumerate().find_map(|(index, spec)| {
         let key = format!("{key}{index}");
         let inside =
             |list: List| label(list.layers, &format!("{key}.{}.{}.", spec.key(), list.key));
-        match spec {
-            LayerSpec::ConcatLabel(_) => Some(key),
+        match spec.role() {
+            Some(Role::Label) => Some((key, spec.key())),
             _ => spec.lists().into_iter().find_map(inside),
         }
     })
 }
 
-fn output_flaw(last: &Node, index: usize, around: Around) -> Option<Flaw> {
+fn output_flaw(plan: &Plan, last: &Node, index: usize, around: Around) -> Option<Flaw> {
     let classes = around.classes;
     let gives = match last.output {
         Shape::Features(features) if features == classes => return None,
@@ -547,8 +529,11 @@ fn output_flaw(last: &Node, index: usize, around: Around) -> Option<Flaw> {
         "the last layer (`{}`) gives {gives} but the dataset has {classes} classes",
         last.key
     );
-    Some(match last.key {
-        "dense" => Flaw::new(format!("{index}.dense.units"), message).hint("units = \"classes\""),
+    let key = last.key;
+    Some(match plan.role(last) {
+        Some(Role::Affine) => {
+            Flaw::new(format!("{index}.{key}.units"), message).hint("units = \"classes\"")
+        }
         _ => Flaw::new(index.to_string(), message)
             .hint("end with { dense = { units = \"classes\" } }"),
     })
@@ -563,10 +548,10 @@ fn softmax_flaw(plan: &Plan, last: &Node, index: usize, loss: LossKind) -> Optio
         "the last layer (`{}`) applies softmax, which `cross_entropy` applies itself",
         last.key
     );
-    let key = match (&last.flow, last.key) {
-        (Flow::Block { .. }, _) => index.to_string(),
-        (_, "activation") => format!("{index}.activation.function"),
-        (_, key) => format!("{index}.{key}.activation"),
+    let key = match plan.role(last) {
+        None => index.to_string(),
+        Some(Role::Activates) => format!("{index}.{}.function", last.key),
+        Some(_) => format!("{index}.{}.activation", last.key),
     };
     Some(Flaw::new(key, message).hint("remove the softmax"))
 }
@@ -600,8 +585,8 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
                     .hint("a name is made of letters, digits, `_` and `-`"),
             );
         }
-        flaws.extend(branch_flaws(spec).map(|(branch, text)| {
-            let key = place.at(index, &format!("{}.branches.{branch}.name", spec.key()));
+        flaws.extend(scope_flaw(spec).map(|(name, text)| {
+            let key = place.at(index, &format!("{}.{name}", spec.key()));
             Flaw::new(key, format!("{} {text}", place.title(specs, index)))
         }));
         names.push(name);
@@ -609,23 +594,22 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
     (names, flaws)
 }
 
-/// A branch, from 0, whose name is wrong, and what is wrong with it.
-fn branch_flaws(spec: &LayerSpec) -> Option<(usize, String)> {
-    let LayerSpec::Parallel(_) = spec else {
-        return None;
+/// The first of a block's lists whose name is wrong, by the key of its name, and what is wrong with it.
+fn scope_flaw(spec: &LayerSpec) -> Option<(String, String)> {
+    let mut scopes = HashSet::new();
+    let flaw = |list: List| {
+        let scope = list.scope.as_str();
+        let message = if !scopes.insert(scope.to_string()) {
+            format!("has two branches named `{scope}`")
+        } else if !scope.is_empty() && !is_plain(scope) {
+            format!("has a branch named `{scope}`: a name is made of letters, digits, `_` and `-`")
+        } else {
+            return None;
+        };
+        let place = list.key.strip_suffix("layers").unwrap_or_default();
+        Some((format!("{place}name"), message))
     };
-    let scopes: Vec<String> = spec.lists().into_iter().map(|list| list.scope).collect();
-    let twice = (1..scopes.len()).find(|&index| scopes[..index].contains(&scopes[index]));
-    if let Some(index) = twice {
-        return Some((index, format!("has two branches named `{}`", scopes[index])));
-    }
-    let strange = |scope: &String| !scope.is_empty() && !is_plain(scope);
-    let index = scopes.iter().position(strange)?;
-    let message = format!(
-        "has a branch named `{}`: a name is made of letters, digits, `_` and `-`",
-        scopes[index]
-    );
-    Some((index, message))
+    spec.lists().into_iter().find_map(flaw)
 }
 
 /// Whether a name can stand in scopes and file keys.

@@ -10,6 +10,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::layers::InPytorch;
+
 /// How the tensors of a file of weights are called and laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -27,11 +29,11 @@ impl Layout {
         *self == Layout::default()
     }
 
-    /// What a tensor is here: `role` is the last part of its name, `key` its layer's.
-    pub fn counterpart(self, key: &str, role: &str) -> Counterpart {
+    /// What a tensor is there: `role` is the last part of its name here, `layer` what its layer says.
+    pub fn counterpart(self, layer: InPytorch, role: &str) -> Counterpart {
         match self {
             Layout::Burnlab => Counterpart::same(role),
-            Layout::Pytorch => pytorch(key, role),
+            Layout::Pytorch => pytorch(layer, role),
         }
     }
 }
@@ -75,20 +77,19 @@ impl Counterpart {
     }
 }
 
-/// Convolutions and embeddings are laid out alike; matrices are `[out, in]` there. A layer of several parts
-/// has modules for them: `depthwise_weight` is `depthwise.weight`.
-fn pytorch(key: &str, role: &str) -> Counterpart {
-    let transposed = matches!(
-        (key, role),
-        ("dense", "weight")
-            | ("squeeze_excite", "reduce_weight" | "expand_weight")
-            | ("gaussian_code", "mean_weight" | "spread_weight")
-    );
-    let named = match (key, role) {
-        (_, "gamma") => "weight".to_string(),
-        (_, "beta") => "bias".to_string(),
-        ("lstm", "bias") => "bias_ih_l0".to_string(),
-        (_, "weight_ih" | "weight_hh" | "bias_ih" | "bias_hh") => format!("{role}_l0"),
+/// Whatever the layer does not say is laid out alike. A layer of several parts has modules for them:
+/// `depthwise_weight` is `depthwise.weight`.
+fn pytorch(layer: InPytorch, role: &str) -> Counterpart {
+    if let Some((_, [one, other])) = layer.sums.iter().find(|(sum, _)| *sum == role) {
+        return Counterpart {
+            addend: Some(other),
+            ..Counterpart::same(one)
+        };
+    }
+    let named = match role {
+        "gamma" => "weight".to_string(),
+        "beta" => "bias".to_string(),
+        "weight_ih" | "weight_hh" | "bias_ih" | "bias_hh" => format!("{role}_l0"),
         _ => match role.rsplit_once('_') {
             Some((part, last @ ("weight" | "bias"))) => format!("{part}.{last}"),
             _ => role.to_string(),
@@ -96,8 +97,8 @@ fn pytorch(key: &str, role: &str) -> Counterpart {
     };
     Counterpart {
         role: named,
-        transposed,
-        addend: ((key, role) == ("lstm", "bias")).then_some("bias_hh_l0"),
+        transposed: layer.transposed.contains(&role),
+        addend: None,
     }
 }
 
@@ -105,48 +106,55 @@ fn pytorch(key: &str, role: &str) -> Counterpart {
 mod tests {
     use super::*;
 
-    fn role(key: &str, role: &str) -> String {
-        Layout::Pytorch.counterpart(key, role).role
+    fn role(role: &str) -> String {
+        let layer = InPytorch::default();
+        Layout::Pytorch.counterpart(layer, role).role
     }
 
     #[test]
     fn tensors_are_called_as_pytorch_calls_them() {
-        assert_eq!(role("conv2d", "weight"), "weight");
-        assert_eq!(role("layer_normalization", "gamma"), "weight");
-        assert_eq!(role("group_normalization", "beta"), "bias");
-        assert_eq!(role("batch_normalization", "running_var"), "running_var");
-        assert_eq!(
-            role("separable_conv2d", "pointwise_weight"),
-            "pointwise.weight"
-        );
-        assert_eq!(role("gru", "weight_hh"), "weight_hh_l0");
-        assert_eq!(role("gru", "bias_hh"), "bias_hh_l0");
-        assert_eq!(role("scale", "bias"), "bias");
+        assert_eq!(role("weight"), "weight");
+        assert_eq!(role("gamma"), "weight");
+        assert_eq!(role("beta"), "bias");
+        assert_eq!(role("running_var"), "running_var");
+        assert_eq!(role("pointwise_weight"), "pointwise.weight");
+        assert_eq!(role("weight_hh"), "weight_hh_l0");
+        assert_eq!(role("bias_hh"), "bias_hh_l0");
+        assert_eq!(role("bias"), "bias");
     }
 
     #[test]
-    fn an_lstms_bias_is_the_sum_of_two() {
-        let bias = Layout::Pytorch.counterpart("lstm", "bias");
+    fn a_tensor_may_be_the_sum_of_two() {
+        let layer = InPytorch {
+            sums: &[("bias", ["bias_ih_l0", "bias_hh_l0"])],
+            ..InPytorch::default()
+        };
+        let bias = Layout::Pytorch.counterpart(layer, "bias");
         assert_eq!(
             (bias.role.as_str(), bias.addend),
             ("bias_ih_l0", Some("bias_hh_l0"))
         );
-        assert_eq!(Layout::Pytorch.counterpart("dense", "bias").addend, None);
+        let weight = Layout::Pytorch.counterpart(layer, "weight_ih");
+        assert_eq!(weight.addend, None);
         assert_eq!(
-            Layout::Burnlab.counterpart("lstm", "bias"),
+            Layout::Burnlab.counterpart(layer, "bias"),
             Counterpart::same("bias")
         );
     }
 
     #[test]
     fn matrices_are_transposed_there_and_back() {
-        let weight = Layout::Pytorch.counterpart("dense", "weight");
+        let layer = InPytorch {
+            transposed: &["weight"],
+            ..InPytorch::default()
+        };
+        let weight = Layout::Pytorch.counterpart(layer, "weight");
         let here = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let there = weight.values(here.clone(), &[2, 3]);
         assert_eq!(there, [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(weight.shape(&[2, 3]), [3, 2]);
         assert_eq!(weight.values(there, &[3, 2]), here);
-        let filters = Layout::Pytorch.counterpart("conv2d", "weight");
+        let filters = Layout::Pytorch.counterpart(InPytorch::default(), "weight");
         assert_eq!(filters.shape(&[8, 1, 3, 2]), [8, 1, 3, 2]);
     }
 }

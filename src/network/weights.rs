@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
 use crate::error::{Error, Kind, Problem, Result, thousands};
-use crate::layers::Layer;
+use crate::layers::{Fields, InPytorch, Layer};
 use crate::record::write_atomically;
 use crate::rng::Seed;
 
@@ -36,8 +36,8 @@ pub type NamedValues = (String, Vec<f32>);
 pub struct TensorShape {
     /// The layer's name: `residual_1.conv2d_1`.
     pub layer: String,
-    /// What the layer is: `conv2d`.
-    pub key: &'static str,
+    /// How PyTorch has the layer's tensors.
+    pub in_pytorch: InPytorch,
     /// What the tensor is to the layer: `weight`.
     pub role: String,
     pub shape: Vec<usize>,
@@ -47,7 +47,11 @@ impl TensorShape {
     fn of(layer: &Planned, role: &str, shape: Vec<usize>) -> Self {
         TensorShape {
             layer: layer.name.clone(),
-            key: layer.key,
+            in_pytorch: layer
+                .spec
+                .fields()
+                .map(Fields::in_pytorch)
+                .unwrap_or_default(),
             role: role.to_string(),
             shape,
         }
@@ -249,7 +253,7 @@ impl WeightFile {
 
     /// The shape of a tensor, laid out as here, if the file has it.
     pub fn shape(&self, tensor: &TensorShape) -> Option<Vec<usize>> {
-        let there = self.layout.counterpart(tensor.key, &tensor.role);
+        let there = self.layout.counterpart(tensor.in_pytorch, &tensor.role);
         let found = self
             .found
             .get(&format!("{}.{}", tensor.layer, there.role))?;
@@ -258,7 +262,7 @@ impl WeightFile {
 
     /// The values of a tensor that the file has in its shape, laid out as here.
     fn values(&self, tensor: &TensorShape) -> Result<Vec<f32>> {
-        let there = self.layout.counterpart(tensor.key, &tensor.role);
+        let there = self.layout.counterpart(tensor.in_pytorch, &tensor.role);
         let mut values = self.read_values(&format!("{}.{}", tensor.layer, there.role))?;
         if let Some(addend) = there.addend {
             let name = format!("{}.{addend}", tensor.layer);
@@ -350,7 +354,7 @@ pub fn export(from: &WeightFile, tensors: &[TensorShape], to: Layout, path: &Pat
     }
     let mut written: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for tensor in tensors {
-        let there = to.counterpart(tensor.key, &tensor.role);
+        let there = to.counterpart(tensor.in_pytorch, &tensor.role);
         let shape = there.shape(&tensor.shape);
         let values = there.values(from.values(tensor)?, &tensor.shape);
         let bytes: Vec<u8> = values
@@ -809,7 +813,10 @@ mod tests {
         fs::write(&path, file).unwrap();
         let bias = TensorShape {
             layer: "a".to_string(),
-            key: "lstm",
+            in_pytorch: InPytorch {
+                sums: &[("bias", ["bias_ih_l0", "bias_hh_l0"])],
+                ..InPytorch::default()
+            },
             role: "bias".to_string(),
             shape: vec![2],
         };

@@ -1,9 +1,10 @@
 //! `binary_cross_entropy`: how surprising pixels are to outputs that are taken as probabilities.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::backend::Kernels;
 
 use super::{Fields, Reduction};
 
@@ -54,7 +55,7 @@ impl Fields for BinaryCrossEntropy {
     }
 
     /// `-(values * ln(outputs) + (1 - values) * ln(1 - outputs))`.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let p = outputs.clamp(LEAST, 1.0 - LEAST);
         let of_ones = p.clone().log() * values.clone();
         let of_zeros = (p.neg() + 1.0).log() * (values.neg() + 1.0);

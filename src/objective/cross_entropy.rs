@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::SeqAccessDeserializer;
@@ -11,7 +10,7 @@ use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fields, Truth};
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 use crate::error::{Flaw, count};
 use crate::value::{Fraction, PositiveReal};
 
@@ -91,14 +90,14 @@ impl Fields for CrossEntropy {
         }
     }
 
-    fn of_values<B: Backend>(&self, _: Tensor<B, 2>, _: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, _: Tensor<B, 2>, _: Tensor<B, 2>) -> Tensor<B, 2> {
         unreachable!("it compares classes alone")
     }
 
     /// `(1 - s) * mean(w[target] * -log(softmax(outputs)[target]))`, and `s` times the mean over the
     /// classes of the same with each class for the target; means over the batch are divided by the sum
     /// of `w[target]`.
-    fn mean_loss<B: Backend>(
+    fn mean_loss<B: Kernels>(
         &self,
         outputs: Tensor<B, 2>,
         truth: &Truth<B>,

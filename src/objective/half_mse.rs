@@ -1,9 +1,10 @@
 //! `half_mse`: half the mean squared error.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::backend::Kernels;
 
 use super::Fields;
 
@@ -14,7 +15,7 @@ pub struct HalfMse {}
 
 impl Fields for HalfMse {
     /// `(outputs - values)^2 / 2`.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         (outputs - values).square() * 0.5
     }
 }

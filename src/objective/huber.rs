@@ -1,11 +1,11 @@
 //! `huber`: squared near 0, straight further out.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Fields;
+use crate::backend::Kernels;
 use crate::layers::bounds::at_most;
 use crate::value::PositiveReal;
 
@@ -33,7 +33,7 @@ impl Default for Huber {
 
 impl Fields for Huber {
     /// `d^2 / 2` where `d = |outputs - values|` is at most `delta`, else `delta * (d - delta / 2)`.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let delta = self.delta.get();
         let distance = (outputs - values).abs();
         let near = at_most(distance.clone(), delta);

@@ -12,16 +12,15 @@ pub use cross_entropy::ClassWeights;
 pub use targets::{Mixed, Targets};
 pub use truth::Truth;
 
-use std::borrow::Cow;
-
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::backend::Kernels;
 use crate::backend::reshape;
 use crate::error::Flaw;
-use crate::tagged::{one_key, one_key_schema, write_one_key};
+use crate::tagged::{one_key_enum, write_one_key};
 
 /// A loss as the file writes it.
 trait Fields {
@@ -63,13 +62,13 @@ trait Fields {
 
     /// The loss of each value, `[batch, values]`, as both arguments are; not of losses that compare
     /// classes alone.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2>;
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2>;
 
     /// The mean loss of a sample of the batch, `[1]`.
     ///
     /// `outputs` is `[batch, classes]` or `[batch, values]` as the last layer gives it; `weights` is
     /// `[classes]` if [`class_weights`](Self::class_weights) gives any.
-    fn mean_loss<B: Backend>(
+    fn mean_loss<B: Kernels>(
         &self,
         outputs: Tensor<B, 2>,
         truth: &Truth<B>,
@@ -115,9 +114,6 @@ macro_rules! losses {
         }
 
         impl LossKind {
-            /// The names of all losses, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
             /// The loss's name: `cross_entropy`.
             pub fn key(self) -> &'static str {
                 match self {
@@ -126,10 +122,12 @@ macro_rules! losses {
             }
         }
 
-        /// What training makes small: a table with the loss's name, or only its name.
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum Loss {
-            $($(#[doc = $doc])* $Name($Name),)*
+        one_key_enum! {
+            /// What training makes small: a table with the loss's name, or only its name.
+            #[derive(Debug, Clone, PartialEq)]
+            Loss, "a loss", "Loss", write_one_key {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
+            }
         }
 
         impl Loss {
@@ -146,7 +144,7 @@ macro_rules! losses {
                 let flaws = match self {
                     $(Loss::$Name(fields) => fields.check(classes),)*
                 };
-                flaws.into_iter().map(|flaw| flaw.under(self.spec().key())).collect()
+                flaws.into_iter().map(|flaw| flaw.under(self.key())).collect()
             }
 
             /// The weight of each class, where they differ; `counts` are the training images of each.
@@ -190,7 +188,7 @@ macro_rules! losses {
             }
 
             /// The loss of each image, `[batch]`; both arguments are `[batch, values]`.
-            pub fn of_samples<B: Backend>(
+            pub fn of_samples<B: Kernels>(
                 &self,
                 outputs: Tensor<B, 2>,
                 values: Tensor<B, 2>,
@@ -208,7 +206,7 @@ macro_rules! losses {
                 reshape(of_samples, [batch])
             }
 
-            fn mean_loss<B: Backend>(
+            fn mean_loss<B: Kernels>(
                 &self,
                 outputs: Tensor<B, 2>,
                 truth: &Truth<B>,
@@ -217,29 +215,6 @@ macro_rules! losses {
                 match self {
                     $(Loss::$Name(fields) => fields.mean_loss(outputs, truth, weights),)*
                 }
-            }
-        }
-
-        impl Serialize for Loss {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(Loss::$Name(fields) => write_one_key(serializer, stringify!($file), fields),)*
-                }
-            }
-        }
-
-        /// The table alone, as serde and schemars derive it.
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        impl<'de> Deserialize<'de> for Loss {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(match one_key(deserializer, "a loss")? {
-                    $(Tables::$Name(fields) => Loss::$Name(fields),)*
-                })
             }
         }
     };
@@ -260,16 +235,6 @@ losses! {
     huber: Huber;
 }
 
-impl JsonSchema for Loss {
-    fn schema_name() -> Cow<'static, str> {
-        "Loss".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, Loss>(LossKind::NAMES, generator)
-    }
-}
-
 /// A loss at work on a device.
 #[derive(Debug, Clone)]
 pub struct Objective<B: Backend> {
@@ -278,7 +243,7 @@ pub struct Objective<B: Backend> {
     weights: Option<Tensor<B, 1>>,
 }
 
-impl<B: Backend> Objective<B> {
+impl<B: Kernels> Objective<B> {
     /// `counts` are the training images of each class.
     pub fn new(loss: &Loss, counts: &[usize], device: &B::Device) -> Self {
         let weights = loss.class_weights(counts).map(|weights| {
@@ -384,7 +349,7 @@ mod tests {
 
     #[test]
     fn losses_go_by_their_names() {
-        for name in LossKind::NAMES {
+        for name in Loss::NAMES {
             let loss: Loss = serde_json::from_value((*name).into()).unwrap();
             assert_eq!(loss.spec().key(), *name);
             assert_eq!(loss.check(10), []);

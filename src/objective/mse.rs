@@ -1,9 +1,10 @@
 //! `mse`: the mean squared error.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::backend::Kernels;
 
 use super::Fields;
 
@@ -15,7 +16,7 @@ pub struct Mse {}
 
 impl Fields for Mse {
     /// `(outputs - values)^2`.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         (outputs - values).square()
     }
 }

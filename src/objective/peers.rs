@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use toml::Value;
 
-use super::{Loss, LossKind, Objective, Targets};
+use super::{Loss, Objective, Targets};
 use crate::backend::TrainingBackend;
 use crate::backend::testing::on_test_device;
 use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
@@ -57,5 +57,5 @@ fn every_loss_has_a_case() {
     let cases = cases::<Case>("loss").into_values();
     let used: BTreeSet<String> = cases.flat_map(|case| words(&case.loss)).collect();
     let schema = schemars::schema_for!(Loss);
-    check_cover(LossKind::NAMES, &schema, &used);
+    check_cover(Loss::NAMES, &schema, &used);
 }

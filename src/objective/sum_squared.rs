@@ -1,9 +1,10 @@
 //! `sum_squared`: the sum of squared errors.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::backend::Kernels;
 
 use super::{Fields, Reduction};
 
@@ -34,7 +35,7 @@ impl Fields for SumSquared {
     }
 
     /// `(outputs - values)^2`.
-    fn of_values<B: Backend>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         (outputs - values).square()
     }
 }

@@ -1,6 +1,6 @@
 //! The true classes of a batch, which of mixed images are two each.
 
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 
@@ -22,7 +22,7 @@ pub struct Mixed<B: Backend> {
     pub share: f64,
 }
 
-impl<B: Backend> Targets<B> {
+impl<B: Kernels> Targets<B> {
     /// The classes, `[batch]`, of images that are not mixed.
     pub fn of(classes: Tensor<B, 1, Int>) -> Self {
         Targets {

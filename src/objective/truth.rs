@@ -1,6 +1,6 @@
 //! What outputs are held against: classes, or values.
 
-use crate::backend::reshape;
+use crate::backend::{Kernels, reshape};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
@@ -13,7 +13,7 @@ pub enum Truth<B: Backend> {
     Values(Tensor<B, 2>),
 }
 
-impl<B: Backend> Truth<B> {
+impl<B: Kernels> Truth<B> {
     /// Values for outputs of this width: of a class 1 in its own place and 0 in all others.
     pub(super) fn values(&self, width: usize) -> Tensor<B, 2> {
         match self {

@@ -15,16 +15,12 @@ mod stepper;
 #[cfg(test)]
 mod testing;
 
-use std::borrow::Cow;
-
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Flaw, Result};
-use crate::tagged::{one_key, one_key_schema};
+use crate::tagged::{one_key_enum, write_table};
 
 /// An optimiser at work on a module `M`, with what it remembers of each tensor.
 pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
@@ -58,24 +54,15 @@ macro_rules! optimizers {
         $(mod $file;)*
         $(pub use $file::$Name;)*
 
-        /// The optimiser: a table with its key, or only its name.
-        #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum OptimizerSpec {
-            $($(#[doc = $doc])* $Name($Name),)*
+        one_key_enum! {
+            /// The optimizer: a table with its key, or only its name.
+            #[derive(Debug, Clone, Copy, PartialEq)]
+            OptimizerSpec, "an optimizer", "Optimizer", write_table {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
+            }
         }
 
         impl OptimizerSpec {
-            /// The keys of all optimisers, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
-            /// The optimiser's key: `adam`.
-            pub fn key(&self) -> &'static str {
-                match self {
-                    $(OptimizerSpec::$Name(_) => stringify!($file),)*
-                }
-            }
-
             fn fields(&self) -> &dyn Fields {
                 match self {
                     $(OptimizerSpec::$Name(fields) => fields,)*
@@ -95,21 +82,6 @@ macro_rules! optimizers {
                 }
             }
         }
-
-        /// The table alone, as serde and schemars derive it.
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        impl<'de> Deserialize<'de> for OptimizerSpec {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-                Ok(match one_key(deserializer, "an optimizer")? {
-                    $(Tables::$Name(fields) => OptimizerSpec::$Name(fields),)*
-                })
-            }
-        }
     };
 }
 
@@ -124,16 +96,6 @@ optimizers! {
     rmsprop: Rmsprop;
     /// Steps divided by the root of the sum of squares so far.
     adagrad: Adagrad;
-}
-
-impl JsonSchema for OptimizerSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Optimizer".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, OptimizerSpec>(OptimizerSpec::NAMES, generator)
-    }
 }
 
 impl OptimizerSpec {

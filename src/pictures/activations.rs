@@ -8,7 +8,7 @@ use super::canvas::{Grid, beside, colour_bar, enlarged, enlargement, number, sta
 use super::colours::Map;
 use super::{Drawn, Fields, Known, Subject, tiles};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::shape::Shape;
 
 /// The maps of a layer for one test image, or its values where it gives features; only the first 64 of
@@ -35,7 +35,7 @@ impl Fields for Activations {
     }
 
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kinds = known.only("activations", &[Kind::Classifier, Kind::Autoencoder]);
+        let kinds = known.needs("activations", Ability::TakeImages);
         if let Some(flaw) = kinds {
             return vec![flaw];
         }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn maps_are_drawn_before_and_after_the_function() {
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         let maps = looking.save(
             "activations",
             "{ activations = { layer = 'encoder.conv2d_1' } }",
@@ -130,18 +130,18 @@ mod tests {
     fn the_layer_and_the_image_must_be_there() {
         let told = |fake, fields: &str| told(fake, &format!("{{ activations = {{ {fields} }} }}"));
         assert_eq!(
-            told(AUTOENCODER, "layer = 'encoder.dense_1', image = 59"),
+            told(Fake::autoencoder(), "layer = 'encoder.dense_1', image = 59"),
             [""; 0]
         );
         assert_eq!(
-            told(AUTOENCODER, "layer = 'encoder.dense', image = 60"),
+            told(Fake::autoencoder(), "layer = 'encoder.dense', image = 60"),
             [
                 "activations.layer: there is no layer `encoder.dense`",
                 "activations.image: there is no test image 60: there are 60 test images, from 0"
             ]
         );
         assert_eq!(
-            told(GAN, "layer = 'generator.dense_1'"),
+            told(Fake::gan(), "layer = 'generator.dense_1'"),
             [
                 "activations: `activations` needs a classifier or an auto-encoder but the model is a GAN"
             ]

@@ -88,7 +88,7 @@ impl Fields for Augmentation {
 
 /// `rotate, noise`: the operations of a copy.
 fn chain_name(chain: &Chain) -> String {
-    let names: Vec<&str> = chain.operations().iter().map(|o| o.name()).collect();
+    let names: Vec<&str> = chain.operations().iter().map(|o| o.key()).collect();
     short(&names.join(", "))
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_copy_and_some_random_draws_have_a_row() {
-        let looking = Looking::at(CLASSIFIER);
+        let looking = Looking::at(Fake::classifier());
         let picture = looking.save("augmentation", "augmentation");
         // Originals, three copies, three epochs.
         assert!(picture.height() > 7 * 84);
@@ -108,7 +108,7 @@ mod tests {
     fn an_empty_recipe_has_nothing_to_show() {
         let plain = Fake {
             augments: false,
-            ..CLASSIFIER
+            ..Fake::classifier()
         };
         assert_eq!(
             told(plain, "augmentation"),
@@ -117,6 +117,6 @@ mod tests {
               `random`"
             ]
         );
-        assert_eq!(told(CLASSIFIER, "augmentation"), [""; 0]);
+        assert_eq!(told(Fake::classifier(), "augmentation"), [""; 0]);
     }
 }

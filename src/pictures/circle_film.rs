@@ -50,7 +50,7 @@ impl Fields for CircleFilm {
     }
 
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
-        let code = subject.model.code().filter(|code| code.len() >= 2);
+        let code = subject.model.facts().code.filter(|code| code.len() >= 2);
         let Some(code) = code.filter(|_| subject.moment.is_last) else {
             return Vec::new();
         };
@@ -115,25 +115,19 @@ mod tests {
         let rounded = |[x, y]: [f32; 2]| [x.round() as i32, y.round() as i32];
         let places: Vec<[i32; 2]> = four.places().into_iter().map(rounded).collect();
         assert_eq!(places, [[2, 0], [0, 2], [-2, 0], [0, -2]]);
-        let looking = Looking::at(Fake {
-            code: Some(3),
-            ..AUTOENCODER
-        });
+        let looking = Looking::at(Fake::autoencoder().with_code(3));
         looking.save("circle_film", "circle_film");
     }
 
     #[test]
     fn a_circle_needs_two_features() {
-        let narrow = Fake {
-            code: Some(1),
-            ..AUTOENCODER
-        };
+        let narrow = Fake::autoencoder().with_code(1);
         assert_eq!(
             told(narrow, "circle_film"),
             [
                 "circle_film: `circle_film` needs a code of at least 2 features but the encoder gives 1"
             ]
         );
-        assert_eq!(told(GAN, "circle_film"), [""; 0]);
+        assert_eq!(told(Fake::gan(), "circle_film"), [""; 0]);
     }
 }

@@ -11,7 +11,7 @@ use super::colours::{Map, readable_on};
 use super::misclassified::{answer, answers};
 use super::{Drawn, Fields, Known, Subject};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 
 /// A row a true class, a column an answer: the number of test images, its colour the share of the row.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ const NUMBERED: usize = 30;
 impl Fields for Confusion {
     fn check(&self, known: &Known) -> Vec<Flaw> {
         known
-            .only("confusion", &[Kind::Classifier])
+            .needs("confusion", Ability::Classify)
             .into_iter()
             .collect()
     }
@@ -37,7 +37,7 @@ impl Fields for Confusion {
         let Some(answers) = answers(subject) else {
             return Vec::new();
         };
-        let classes = subject.model.classes();
+        let classes = subject.model.facts().classes;
         let mut counts = vec![vec![0; classes]; classes];
         for (scores, &truth) in answers.iter().zip(subject.labels) {
             counts[truth as usize][answer(scores)] += 1;
@@ -139,7 +139,7 @@ mod tests {
         let picture = matrix(&counts, &names);
         let dark = Map::Blues.colour(0.9);
         assert!(picture.pixels().filter(|pixel| **pixel == dark).count() > 500);
-        Looking::at(CLASSIFIER).save("confusion", "confusion");
+        Looking::at(Fake::classifier()).save("confusion", "confusion");
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn only_classifiers_are_confused() {
         assert_eq!(
-            told(AUTOENCODER, "confusion"),
+            told(Fake::autoencoder(), "confusion"),
             ["confusion: `confusion` needs a classifier but the model is an auto-encoder"]
         );
     }

@@ -8,8 +8,8 @@ use super::canvas::{Grid, beside, colour_bar, enlarged, enlargement, titled};
 use super::colours::Map;
 use super::{Drawn, Fields, Known, Subject, tiles};
 use crate::error::{Flaw, count};
-use crate::layers::LayerSpec;
-use crate::model::WeightTensor;
+use crate::layers::Role;
+use crate::models::WeightTensor;
 use crate::network::Planned;
 use crate::shape::ImageShape;
 
@@ -46,17 +46,13 @@ impl Fields for Filters {
             let message = format!("`{name}` has no filters of its own: it is tied to `{partner}`");
             return vec![Flaw::new("layer", message).hint(format!("draw those of `{partner}`"))];
         }
-        let message = match &layer.spec {
-            LayerSpec::Conv2d(_)
-            | LayerSpec::DepthwiseConv2d(_)
-            | LayerSpec::Conv2dTranspose(_) => {
-                return Vec::new();
-            }
-            LayerSpec::Dense(_) => match dense_is_images(layer, known.images) {
+        let message = match layer.spec.role() {
+            Some(Role::Filters) => return Vec::new(),
+            Some(Role::Affine) => match dense_is_images(layer, known.model.images) {
                 true => return Vec::new(),
                 false => format!(
                     "`{name}` makes {} of {}: neither is an image of {} to draw its weights as",
-                    layer.output, layer.input, known.images
+                    layer.output, layer.input, known.model.images
                 ),
             },
             _ => format!(
@@ -303,7 +299,7 @@ mod tests {
 
     #[test]
     fn filters_of_every_layer_that_has_some() {
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         looking.save("filters", "{ filters = { layer = 'encoder.conv2d_1' } }");
         looking.save(
             "filters_dense",
@@ -311,7 +307,7 @@ mod tests {
         );
         let told = |layer| {
             told(
-                AUTOENCODER,
+                Fake::autoencoder(),
                 &format!("{{ filters = {{ layer = '{layer}' }} }}"),
             )
         };

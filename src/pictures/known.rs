@@ -2,46 +2,28 @@
 
 use crate::augment::Augment;
 use crate::error::{Flaw, did_you_mean};
-use crate::model::Kind;
+use crate::models::{Ability, Kind, ModelFacts};
 use crate::network::Planned;
-use crate::shape::{ImageShape, Shape};
+use crate::shape::Shape;
 
 /// A run as its plan knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    pub kind: Kind,
-    /// Of the images that go in (of a GAN: come out).
-    pub images: ImageShape,
-    /// What passes from encoder to decoder, or from chance to generator; `None` of a classifier.
-    pub code: Option<Shape>,
-    /// Whether samples can be drawn from it.
-    pub is_generative: bool,
+    pub model: &'a ModelFacts,
     /// All layers with the names that the file's keys know them by.
     pub layers: &'a [Planned],
     pub augment: &'a Augment,
-    /// Number of test images.
-    pub test: usize,
-}
-
-/// What a kind of model is called, with its article.
-fn called(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Classifier => "a classifier",
-        Kind::Autoencoder => "an auto-encoder",
-        Kind::Gan => "a GAN",
-    }
 }
 
 impl Known<'_> {
     /// The flaw of a picture that this kind of model does not have.
-    pub fn only(&self, picture: &str, kinds: &[Kind]) -> Option<Flaw> {
-        let wanted: Vec<&str> = kinds.iter().copied().map(called).collect();
+    pub fn needs(&self, picture: &str, ability: Ability) -> Option<Flaw> {
         let message = format!(
             "`{picture}` needs {} but the model is {}",
-            wanted.join(" or "),
-            called(self.kind)
+            Kind::that_can(ability),
+            self.model.kind.called()
         );
-        (!kinds.contains(&self.kind)).then(|| Flaw::new("", message))
+        (!self.model.can(ability)).then(|| Flaw::new("", message))
     }
 
     /// The flaw of a picture of codes with as many features as `fits` accepts, which is `wanted`.
@@ -51,22 +33,21 @@ impl Known<'_> {
         wanted: &str,
         fits: impl Fn(usize) -> bool,
     ) -> Option<Flaw> {
-        let flaw = self.only(picture, &[Kind::Autoencoder, Kind::Gan]);
+        let flaw = self.needs(picture, Ability::Decode);
         if flaw.is_some() {
             return flaw;
         }
-        let code = self.code?;
+        let code = self.model.code?;
         let given = match code {
             Shape::Features(features) if fits(features) => return None,
             Shape::Features(features) => features.to_string(),
             other => format!("{} of {other}", other.kind()),
         };
-        let message = match self.kind {
-            Kind::Gan => {
-                format!("`{picture}` needs a code of {wanted} but the generator takes {given}")
-            }
-            _ => format!("`{picture}` needs a code of {wanted} but the encoder gives {given}"),
+        let giver = match self.model.can(Ability::Encode) {
+            true => "the encoder gives",
+            false => "the generator takes",
         };
+        let message = format!("`{picture}` needs a code of {wanted} but {giver} {given}");
         Some(Flaw::new("", message))
     }
 
@@ -90,8 +71,8 @@ impl Known<'_> {
 
     /// The flaw of a test image that there is not.
     pub fn test_image(&self, key: &str, index: usize) -> Option<Flaw> {
-        let count = crate::error::count(self.test, "test image");
+        let count = crate::error::count(self.model.test, "test image");
         let message = format!("there is no test image {index}: there are {count}, from 0");
-        (index >= self.test).then(|| Flaw::new(key, message))
+        (index >= self.model.test).then(|| Flaw::new(key, message))
     }
 }

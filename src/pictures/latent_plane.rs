@@ -66,7 +66,12 @@ impl Fields for LatentPlane {
 
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
         // Stages may leave layers out.
-        if subject.model.code().is_none_or(|code| code.len() != 2) {
+        if subject
+            .model
+            .facts()
+            .code
+            .is_none_or(|code| code.len() != 2)
+        {
             return Vec::new();
         }
         let values = self.values();
@@ -163,13 +168,13 @@ mod tests {
             ..LatentPlane::default()
         };
         assert_eq!(tenths.values().len(), 4);
-        Looking::at(AUTOENCODER).save("latent_plane", "latent_plane");
+        Looking::at(Fake::autoencoder()).save("latent_plane", "latent_plane");
     }
 
     #[test]
     fn z1_grows_to_the_right_and_z2_upwards() {
         // The fake decoder draws a bright dot at the code.
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         let decoded = looking.subject().model.decode(&[3.0, 3.0], None);
         let brightest = (0..decoded.len()).max_by(|&a, &b| decoded[a].total_cmp(&decoded[b]));
         let brightest = brightest.unwrap();
@@ -178,23 +183,20 @@ mod tests {
 
     #[test]
     fn codes_of_another_size_have_no_plane() {
-        let wide = Fake {
-            code: Some(20),
-            ..AUTOENCODER
-        };
+        let wide = Fake::autoencoder().with_code(20);
         assert_eq!(
             told(wide, "latent_plane"),
             ["latent_plane: `latent_plane` needs a code of 2 features but the encoder gives 20"]
         );
         assert_eq!(
-            told(GAN, "{ latent_plane = { from = 1, to = 1 } }"),
+            told(Fake::gan(), "{ latent_plane = { from = 1, to = 1 } }"),
             [
                 "latent_plane: `latent_plane` needs a code of 2 features but the generator takes 10",
                 "latent_plane.to: `to` must be above `from`: it goes from 1 to 1"
             ]
         );
         assert_eq!(
-            told(AUTOENCODER, "{ latent_plane = { step = 0.01 } }"),
+            told(Fake::autoencoder(), "{ latent_plane = { step = 0.01 } }"),
             ["latent_plane.step: makes more than 40 codes along an axis"]
         );
     }

@@ -17,7 +17,7 @@ use super::colours::{DISTINCT, INK, WHITE, of_class};
 use super::principal;
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// A point for the code of each of the first test images, with a legend. Codes of two features are drawn
@@ -50,8 +50,8 @@ const SIZE: [u32; 2] = [900, 760];
 
 impl Fields for LatentScatter {
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.only("latent_scatter", &[Kind::Autoencoder]);
-        let code = known.code.filter(|code| code.len() < 2);
+        let kind = known.needs("latent_scatter", Ability::Encode);
+        let code = known.model.code.filter(|code| code.len() < 2);
         let flat = code.map(|_| {
             let message =
                 "`latent_scatter` needs a code of at least 2 features but the encoder gives 1";
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn codes_of_two_features_are_drawn_as_they_are() {
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         looking.save("latent_scatter", "latent_scatter");
         let drawn = LatentScatter::default().draw(&looking.subject());
         let [Drawn::Picture(_), Drawn::Numbers(table)] = &drawn[..] else {
@@ -311,10 +311,7 @@ mod tests {
 
     #[test]
     fn larger_codes_are_seen_along_their_principal_components() {
-        let looking = Looking::at(Fake {
-            code: Some(20),
-            ..AUTOENCODER
-        });
+        let looking = Looking::at(Fake::autoencoder().with_code(20));
         looking.save("latent_scatter_pc", "{ latent_scatter = { count = 50 } }");
     }
 
@@ -328,10 +325,7 @@ mod tests {
 
     #[test]
     fn a_code_of_one_feature_has_no_plane() {
-        let narrow = Fake {
-            code: Some(1),
-            ..AUTOENCODER
-        };
+        let narrow = Fake::autoencoder().with_code(1);
         assert_eq!(
             told(narrow, "latent_scatter"),
             [
@@ -339,7 +333,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(GAN, "latent_scatter"),
+            told(Fake::gan(), "latent_scatter"),
             ["latent_scatter: `latent_scatter` needs an auto-encoder but the model is a GAN"]
         );
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::canvas::{Grid, enlargement, titled};
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::{Flaw, count, thousands};
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// Wrong test images with truth and answer, those first whose answer lies furthest above the truth.
@@ -40,7 +40,7 @@ struct Mistake {
 
 impl Fields for Misclassified {
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.only("misclassified", &[Kind::Classifier]);
+        let kind = known.needs("misclassified", Ability::Classify);
         kind.into_iter()
             .chain(above("count", self.count.get(), 200))
             .collect()
@@ -75,7 +75,7 @@ impl Fields for Misclassified {
 /// The scores of all test images, `[images, classes]`; `None` unless it is a classifier.
 pub(super) fn answers(subject: &Subject) -> Option<Vec<Vec<f32>>> {
     let scores = subject.model.scores(subject.test)?;
-    let classes = subject.model.classes().max(1);
+    let classes = subject.model.facts().classes.max(1);
     Some(scores.chunks_exact(classes).map(<[f32]>::to_vec).collect())
 }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_furthest_off_come_first() {
-        let looking = Looking::at(CLASSIFIER);
+        let looking = Looking::at(Fake::classifier());
         let subject = looking.subject();
         let found = mistakes(&subject, &answers(&subject).unwrap());
         let images: Vec<usize> = found.iter().map(|mistake| mistake.image).collect();
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn only_classifiers_make_such_mistakes() {
         assert_eq!(
-            told(AUTOENCODER, "misclassified"),
+            told(Fake::autoencoder(), "misclassified"),
             ["misclassified: `misclassified` needs a classifier but the model is an auto-encoder"]
         );
     }

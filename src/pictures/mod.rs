@@ -25,11 +25,10 @@ pub use table::Pictures;
 pub use tiles::images;
 
 use image::RgbImage;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Flaw;
 use crate::record::Embedding;
+use crate::tagged::{one_key_enum, write_one_key};
 use film::Film;
 
 /// A kind of picture as the file writes it.
@@ -67,29 +66,15 @@ macro_rules! kinds {
         $(mod $file;)*
         $(pub use $file::$Name;)*
 
-        /// One entry of `draw`: a table with the key of a kind, or only its name.
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum Drawing {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
+        one_key_enum! {
+            /// One entry of `draw`: a table with the key of a kind, or only its name.
+            #[derive(Debug, Clone, PartialEq)]
+            Drawing, "a picture", "Drawing", write_one_key {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
+            }
         }
 
         impl Drawing {
-            /// The keys of all kinds, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
-            /// The kind's key: `reconstructions`.
-            pub fn key(&self) -> &'static str {
-                match self {
-                    $(Drawing::$Name(_) => stringify!($file),)*
-                }
-            }
-
             /// What files and TensorBoard call it: its `name`, or its key and the layer that it shows.
             pub fn name(&self) -> String {
                 let (name, about) = match self {
@@ -113,24 +98,6 @@ macro_rules! kinds {
             fn draw(&self, subject: &Subject) -> Vec<Drawn> {
                 match self {
                     $(Drawing::$Name(fields) => fields.draw(subject),)*
-                }
-            }
-        }
-
-        impl<'de> Deserialize<'de> for Drawing {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(match crate::tagged::one_key(deserializer, "a picture")? {
-                    $(Tables::$Name(fields) => Drawing::$Name(fields),)*
-                })
-            }
-        }
-
-        impl Serialize for Drawing {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(Drawing::$Name(fields) => {
-                        crate::tagged::write_one_key(serializer, self.key(), fields)
-                    })*
                 }
             }
         }
@@ -164,15 +131,6 @@ kinds! {
     circle_film: CircleFilm;
     /// A film from one test image to another by way of their codes.
     morph_film: MorphFilm;
-}
-
-impl JsonSchema for Drawing {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Drawing".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        crate::tagged::one_key_schema::<Tables, Drawing>(Drawing::NAMES, generator)
-    }
 }
 
 /// The flaw of a field that is larger than can be drawn.

@@ -7,7 +7,7 @@ use super::canvas::{Grid, enlargement, framed};
 use super::film::Film;
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// The images decoded on the straight line between the codes of two test images, which stand on both sides.
@@ -43,7 +43,7 @@ const MILLISECONDS: u32 = 80;
 impl Fields for MorphFilm {
     fn check(&self, known: &Known) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        flaws.extend(known.only("morph_film", &[Kind::Autoencoder]));
+        flaws.extend(known.needs("morph_film", Ability::Encode));
         flaws.extend(known.test_image("from", self.from));
         flaws.extend(known.test_image("to", self.to));
         flaws.extend(above("frames", self.frames.get(), 360));
@@ -129,14 +129,15 @@ mod tests {
             ..MorphFilm::default()
         };
         assert_eq!(three.way(), [0.0, 0.5, 1.0, 0.5]);
-        Looking::at(AUTOENCODER).save("morph_film", "{ morph_film = { from = 0, to = 2 } }");
+        Looking::at(Fake::autoencoder())
+            .save("morph_film", "{ morph_film = { from = 0, to = 2 } }");
     }
 
     #[test]
     fn both_ends_must_be_there() {
         assert_eq!(
             told(
-                AUTOENCODER,
+                Fake::autoencoder(),
                 "{ morph_film = { from = 59, to = 60, frames = 1 } }"
             ),
             [

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::canvas::mosaic;
 use super::{Drawn, Fields, Known, Subject, above, folder::shown};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::record::Embedding;
 use crate::value::Positive;
 
@@ -35,8 +35,14 @@ const LARGEST_SPRITE: usize = 8192;
 
 impl Fields for Projector {
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let side = LARGEST_SPRITE / known.images.height.max(known.images.width).max(1);
-        let kind = known.only("projector", &[Kind::Autoencoder]);
+        let side = LARGEST_SPRITE
+            / known
+                .model
+                .images
+                .height
+                .max(known.model.images.width)
+                .max(1);
+        let kind = known.needs("projector", Ability::Encode);
         let count = above("count", self.count.get(), side * side);
         kind.into_iter().chain(count).collect()
     }
@@ -65,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_sprite_holds_the_images_row_by_row() {
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         let fields = Projector {
             count: Positive(5),
             ..Projector::default()
@@ -87,7 +93,7 @@ mod tests {
     #[test]
     fn sprites_have_a_largest_size() {
         assert_eq!(
-            told(AUTOENCODER, "{ projector = { count = 100000 } }"),
+            told(Fake::autoencoder(), "{ projector = { count = 100000 } }"),
             ["projector.count: expected a whole number of at most 85264, received 100000"]
         );
     }

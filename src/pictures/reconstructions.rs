@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::canvas::{Grid, enlargement};
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// The first test images in one row, what becomes of them in another; between them what the noise
@@ -32,7 +32,7 @@ impl Default for Reconstructions {
 
 impl Fields for Reconstructions {
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.only("reconstructions", &[Kind::Autoencoder]);
+        let kind = known.needs("reconstructions", Ability::Encode);
         let flaws = kind.into_iter().chain(above("count", self.count.get(), 40));
         flaws.collect()
     }
@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn the_corrupted_images_stand_between_inputs_and_outputs() {
-        let looking = Looking::at(AUTOENCODER);
+        let looking = Looking::at(Fake::autoencoder());
         let grid = rows(&looking.subject(), 4);
         assert_eq!(grid.rows, ["inputs", "outputs"]);
         assert_eq!(grid.tiles.len(), 8);
         let looking = Looking::at(Fake {
             corrupts: true,
-            ..AUTOENCODER
+            ..Fake::autoencoder()
         });
         let grid = rows(&looking.subject(), 4);
         assert_eq!(grid.rows, ["inputs", "corrupted", "outputs"]);
@@ -90,9 +90,9 @@ mod tests {
     fn only_auto_encoders_have_them() {
         let told = |fake| told(fake, "{ reconstructions = { count = 41 } }");
         let count = "reconstructions.count: expected a whole number of at most 40, received 41";
-        assert_eq!(told(AUTOENCODER), [count]);
+        assert_eq!(told(Fake::autoencoder()), [count]);
         assert_eq!(
-            told(CLASSIFIER),
+            told(Fake::classifier()),
             [
                 "reconstructions: `reconstructions` needs an auto-encoder but the model is a classifier",
                 count

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::canvas::{Grid, beside, enlargement, titled};
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// Images dreamt from the same codes at each drawing, and the first test images. A model that is told the
@@ -33,8 +33,8 @@ impl Default for Samples {
 impl Fields for Samples {
     fn check(&self, known: &Known) -> Vec<Flaw> {
         let mut flaws: Vec<Flaw> = above("count", self.count.get(), 400).into_iter().collect();
-        flaws.extend(known.only("samples", &[Kind::Autoencoder, Kind::Gan]));
-        if known.kind == Kind::Autoencoder && !known.is_generative {
+        flaws.extend(known.needs("samples", Ability::Decode));
+        if known.model.can(Ability::Decode) && !known.model.is_generative() {
             let message = "`samples` needs a model that dreams but this auto-encoder has no \
                            `gaussian_code` and no walk-back training";
             flaws.push(Flaw::new("", message));
@@ -45,9 +45,13 @@ impl Fields for Samples {
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
         let (real, labels) = subject.first(self.count.get());
         let count = labels.len();
-        let classes = subject.model.classes().max(1);
+        let classes = subject.model.facts().classes.max(1);
         let told: Vec<u32> = (0..count).map(|index| (index % classes) as u32).collect();
-        let labels = subject.model.is_conditional().then_some(told.as_slice());
+        let labels = subject
+            .model
+            .facts()
+            .is_conditional
+            .then_some(told.as_slice());
         let dreamt = subject.model.sample(count, labels, real, subject.chance());
         let Some(dreamt) = dreamt else {
             return Vec::new();
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn dreams_and_real_images_are_as_many() {
-        let looking = Looking::at(GAN);
+        let looking = Looking::at(Fake::gan());
         let [Drawn::Picture(picture)] = &Samples::default().draw(&looking.subject())[..] else {
             panic!("one picture");
         };
@@ -94,16 +98,16 @@ mod tests {
 
     #[test]
     fn what_does_not_dream_is_told_so() {
-        assert_eq!(told(GAN, "samples"), [""; 0]);
+        assert_eq!(told(Fake::gan(), "samples"), [""; 0]);
         assert_eq!(
-            told(AUTOENCODER, "samples"),
+            told(Fake::autoencoder(), "samples"),
             [
                 "samples: `samples` needs a model that dreams but this auto-encoder has no `gaussian_code` \
               and no walk-back training"
             ]
         );
         assert_eq!(
-            told(CLASSIFIER, "samples"),
+            told(Fake::classifier(), "samples"),
             ["samples: `samples` needs an auto-encoder or a GAN but the model is a classifier"]
         );
     }

@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::tiles;
 use crate::augment::Augment;
 use crate::data::Scale;
-use crate::model::Model;
+use crate::models::Model;
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 

@@ -69,7 +69,7 @@ fn name_flaw(name: &str, others: &[String]) -> Option<Flaw> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{AUTOENCODER, Outline};
+    use super::super::testing::{Fake, Outline};
     use super::*;
 
     fn read(text: &str) -> Pictures {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn flaws_name_the_entry_and_the_field() {
-        let outline = Outline::of(AUTOENCODER);
+        let outline = Outline::of(Fake::autoencoder());
         let told = |text: &str| {
             let flaws = read(text).check(&outline.known());
             let text = |flaw: Flaw| format!("{}: {}", flaw.key, flaw.message);

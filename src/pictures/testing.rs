@@ -13,7 +13,8 @@ use super::{Drawing, Drawn, Known, Moment, Pictures, Subject, Unit};
 use crate::augment::Augment;
 use crate::data::{Catalogue, DataFields, Folders, Samples, Scale, Splits};
 use crate::layers::{ActivationFunction, Cost, LayerSpec};
-use crate::model::{Activations, Kind, Model, WeightTensor};
+use crate::models::testing::facts;
+use crate::models::{Ability, Activations, Kind, Model, ModelFacts, WeightTensor};
 use crate::network::Planned;
 use crate::rng::{Purpose, Seed};
 use crate::shape::{ImageShape, Shape};
@@ -25,31 +26,46 @@ const CLASSES: [&str; 10] = [
 ];
 
 /// A model whose answers follow from a few rules.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Fake {
-    pub kind: Kind,
-    /// Features of the code.
-    pub code: Option<usize>,
+    pub facts: ModelFacts,
     pub corrupts: bool,
     pub augments: bool,
 }
 
-pub const AUTOENCODER: Fake = Fake {
-    kind: Kind::Autoencoder,
-    code: Some(2),
-    corrupts: false,
-    augments: true,
-};
-pub const GAN: Fake = Fake {
-    kind: Kind::Gan,
-    code: Some(10),
-    ..AUTOENCODER
-};
-pub const CLASSIFIER: Fake = Fake {
-    kind: Kind::Classifier,
-    code: None,
-    ..AUTOENCODER
-};
+impl Fake {
+    fn new(kind: Kind, code: Option<usize>) -> Self {
+        let code = code.map(Shape::Features);
+        Fake {
+            facts: ModelFacts {
+                test: IMAGES,
+                ..facts(kind, SHAPE, CLASSES.len(), code)
+            },
+            corrupts: false,
+            augments: true,
+        }
+    }
+
+    /// With a code of 2 features.
+    pub fn autoencoder() -> Self {
+        Fake::new(Kind::Autoencoder, Some(2))
+    }
+
+    /// Of 10 latent numbers.
+    pub fn gan() -> Self {
+        Fake::new(Kind::Gan, Some(10))
+    }
+
+    pub fn classifier() -> Self {
+        Fake::new(Kind::Classifier, None)
+    }
+
+    /// With a code of other features.
+    pub fn with_code(mut self, features: usize) -> Self {
+        self.facts.code = Some(Shape::Features(features));
+        self
+    }
+}
 
 fn waves(count: usize, step: f32) -> Vec<f32> {
     (0..count).map(|at| (at as f32 * step).sin()).collect()
@@ -57,33 +73,13 @@ fn waves(count: usize, step: f32) -> Vec<f32> {
 
 impl Fake {
     fn features(&self) -> usize {
-        self.code.unwrap_or(1)
+        self.facts.code.map_or(1, |code| code.len())
     }
 }
 
 impl Model for Fake {
-    fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn images(&self) -> ImageShape {
-        SHAPE
-    }
-
-    fn code(&self) -> Option<Shape> {
-        self.code.map(Shape::Features)
-    }
-
-    fn is_generative(&self) -> bool {
-        self.kind == Kind::Gan
-    }
-
-    fn is_conditional(&self) -> bool {
-        false
-    }
-
-    fn classes(&self) -> usize {
-        CLASSES.len()
+    fn facts(&self) -> &ModelFacts {
+        &self.facts
     }
 
     fn encode(&self, images: &[f32], _: Option<&[u32]>) -> Vec<f32> {
@@ -135,7 +131,9 @@ impl Model for Fake {
     fn sample(&self, count: usize, _: Option<&[u32]>, _: &[f32], seed: u64) -> Option<Vec<f32>> {
         let start = (seed % 100) as f32;
         let codes: Vec<f32> = waves(count * self.features(), 2.3 + start).to_vec();
-        self.is_generative().then(|| self.decode(&codes, None))
+        self.facts
+            .is_generative()
+            .then(|| self.decode(&codes, None))
     }
 
     /// Right but for every seventh image, which is taken for the next class.
@@ -147,7 +145,9 @@ impl Model for Fake {
             (0..10).map(|class| f32::from(class == answer)).collect()
         };
         let count = images.len() / SHAPE.len();
-        (self.kind == Kind::Classifier).then(|| (0..count).flat_map(score).collect())
+        self.facts
+            .can(Ability::Classify)
+            .then(|| (0..count).flat_map(score).collect())
     }
 
     fn activations(&self, layer: &str, images: &[f32], _: Option<&[u32]>) -> Option<Activations> {
@@ -233,6 +233,7 @@ impl Outline {
         let code = Shape::Features(fake.features());
         let image = Shape::Features(784);
         Outline {
+            augment: recipe(fake.augments),
             fake,
             layers: vec![
                 layer("encoder.conv2d_1", conv2d, Shape::Image(SHAPE), maps),
@@ -245,19 +246,14 @@ impl Outline {
                     image,
                 ),
             ],
-            augment: recipe(fake.augments),
         }
     }
 
     pub fn known(&self) -> Known<'_> {
         Known {
-            kind: self.fake.kind,
-            images: SHAPE,
-            code: self.fake.code(),
-            is_generative: self.fake.is_generative(),
+            model: &self.fake.facts,
             layers: &self.layers,
             augment: &self.augment,
-            test: IMAGES,
         }
     }
 }
@@ -291,9 +287,9 @@ pub struct Looking {
 impl Looking {
     pub fn at(fake: Fake) -> Looking {
         Looking {
+            augment: recipe(fake.augments),
             fake,
             classes: CLASSES.map(String::from).to_vec(),
-            augment: recipe(fake.augments),
         }
     }
 

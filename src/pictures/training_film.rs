@@ -7,7 +7,7 @@ use super::canvas::{Grid, TITLE, blank, enlargement, stacked, titled, width_of};
 use super::reconstructions::rows;
 use super::{Drawn, Fields, Known, Subject, above};
 use crate::error::Flaw;
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::value::Positive;
 
 /// A frame for each drawing, labelled with the epoch or the step: test images above what becomes of them,
@@ -34,7 +34,7 @@ impl Default for TrainingFilm {
 
 impl Fields for TrainingFilm {
     fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.only("training_film", &[Kind::Autoencoder, Kind::Gan]);
+        let kind = known.needs("training_film", Ability::Decode);
         kind.into_iter()
             .chain(above("count", self.count.get(), 40))
             .collect()
@@ -42,9 +42,9 @@ impl Fields for TrainingFilm {
 
     fn draw(&self, subject: &Subject) -> Vec<Drawn> {
         let count = self.count.get();
-        let grid = match subject.model.kind() {
-            Kind::Gan => dreams(subject, count),
-            _ => Some(rows(subject, count)),
+        let grid = match subject.model.facts().can(Ability::Encode) {
+            true => Some(rows(subject, count)),
+            false => dreams(subject, count),
         };
         let Some(grid) = grid else {
             return Vec::new();
@@ -58,7 +58,7 @@ impl Fields for TrainingFilm {
 
 fn dreams(subject: &Subject, count: usize) -> Option<Grid> {
     let (starts, labels) = subject.first(count);
-    let labels = subject.model.is_conditional().then_some(labels);
+    let labels = subject.model.facts().is_conditional.then_some(labels);
     let dreamt = subject.model.sample(
         count.min(subject.labels.len()),
         labels,
@@ -87,7 +87,7 @@ mod tests {
             toml::from_str("draw = [{ training_film = { count = 1 } }]").unwrap();
         for (number, is_last) in [(2, false), (4, false), (10, true)] {
             // Another process each time: nothing but the folder knows of the frames before.
-            let looking = Looking::at(AUTOENCODER);
+            let looking = Looking::at(Fake::autoencoder());
             let mut subject = looking.subject();
             subject.moment = Moment {
                 epoch: number / 2,
@@ -107,11 +107,11 @@ mod tests {
 
     #[test]
     fn a_gan_s_film_shows_its_dreams() {
-        Looking::at(GAN).save("training_film_gan", "training_film");
-        Looking::at(AUTOENCODER).save("training_film", "training_film");
-        assert_eq!(told(GAN, "training_film"), [""; 0]);
+        Looking::at(Fake::gan()).save("training_film_gan", "training_film");
+        Looking::at(Fake::autoencoder()).save("training_film", "training_film");
+        assert_eq!(told(Fake::gan(), "training_film"), [""; 0]);
         assert_eq!(
-            told(CLASSIFIER, "training_film"),
+            told(Fake::classifier(), "training_film"),
             [
                 "training_film: `training_film` needs an auto-encoder or a GAN but the model is a classifier"
             ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{Catalogue, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
-use crate::measure::About;
+use crate::models::ModelFacts;
 use crate::network::{self, TensorShape};
 use crate::pictures::Known;
 use crate::spec::{Document, Resolved, Settings, expand, read};
@@ -16,7 +16,7 @@ use super::{note, training};
 #[derive(Debug, Clone)]
 pub struct Checked {
     pub settings: Settings,
-    pub about: Arc<About>,
+    pub facts: Arc<ModelFacts>,
     pub has_validation: bool,
     /// Number of classes.
     pub classes: usize,
@@ -134,20 +134,17 @@ impl<'a> Checker<'a> {
             let start = start.flaws(&plan.names()).into_iter();
             flaws.extend(start.map(|flaw| flaw.under("start")));
         }
-        let blueprint = settings.blueprint_of(plan, facts.shape, facts.classes.len());
-        let about = settings.about(&blueprint, facts.test);
+        let (shape, classes) = (facts.shape, facts.classes.len());
+        let blueprint = settings.blueprint_of(plan, shape, classes, facts.test);
+        let model = blueprint.facts;
         let is_sound = network.is_empty();
         if is_sound {
-            let measure = settings.measure.flaws(&about).into_iter();
+            let measure = settings.measure.flaws(&model).into_iter();
             flaws.extend(measure.map(|flaw| flaw.under("measure")));
             let pictures = settings.pictures.check(&Known {
-                kind: blueprint.kind,
-                images: facts.shape,
-                code: blueprint.code(),
-                is_generative: blueprint.is_generative(),
+                model: &model,
                 layers: &blueprint.plan.layers,
                 augment: &settings.augment,
-                test: facts.test,
             });
             flaws.extend(pictures.into_iter().map(|flaw| flaw.under("pictures")));
         }
@@ -158,11 +155,11 @@ impl<'a> Checker<'a> {
                 .into_iter()
                 .map(|flaw| flaw.under("train.optimizer")),
         );
-        let training = training::flaws(&settings, &facts, &about, is_sound, self.catalogue)?;
+        let training = training::flaws(&settings, &facts, &model, is_sound, self.catalogue)?;
         flaws.extend(training);
         flaws.extend(seed_flaws(&settings.train.seeds));
         let checked = Checked {
-            about: Arc::new(about),
+            facts: Arc::new(model),
             has_validation: facts.validation > 0,
             absent: facts.absent,
             digest: self.catalogue.digest(&settings.data.dataset)?,

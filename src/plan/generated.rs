@@ -4,7 +4,7 @@ use super::Run;
 use super::needs::{Connector, Needer};
 use crate::data::Facts;
 use crate::error::{Flaw, Result};
-use crate::model::{Blueprint, Kind};
+use crate::models::{Ability, ModelFacts};
 use crate::objective::LossKind;
 use crate::spec::{GENERATOR, GENERATORS, LABELLER, Settings};
 
@@ -18,7 +18,7 @@ impl Connector<'_> {
         (found, name): (&Run, &str),
     ) -> Result<()> {
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
-        let flaw = match what_it_lacks(&blueprint(&found.settings, &there)) {
+        let flaw = match what_it_lacks(&found.facts) {
             Some(reason) => {
                 let flaw = Flaw::new(key, format!("{name} is not generative: {reason}"));
                 let hint = "images can be drawn from an auto-encoder with a `gaussian_code` or `walk_back`, and from a GAN";
@@ -42,7 +42,7 @@ impl Connector<'_> {
     ) -> Result<()> {
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
         let loss = found.settings.train.loss.spec();
-        let flaw = if found.settings.model.kind() != Kind::Classifier {
+        let flaw = if !found.facts.can(Ability::Classify) {
             Some(Flaw::new(LABELLER, format!("{name} is no classifier")))
         } else if loss != LossKind::CrossEntropy {
             let loss = loss.key();
@@ -64,16 +64,12 @@ impl Connector<'_> {
 }
 
 /// Why no images can be drawn from a model.
-fn what_it_lacks(blueprint: &Blueprint) -> Option<&'static str> {
-    match blueprint.kind {
-        _ if blueprint.is_generative() => None,
-        Kind::Classifier => Some("it is a classifier"),
-        _ => Some("its code is like no known distribution"),
+fn what_it_lacks(model: &ModelFacts) -> Option<String> {
+    match model.can(Ability::Decode) {
+        _ if model.is_generative() => None,
+        false => Some(format!("it is {}", model.kind.called())),
+        true => Some("its code is like no known distribution".to_string()),
     }
-}
-
-fn blueprint(settings: &Settings, facts: &Facts) -> Blueprint {
-    settings.blueprint(facts.shape, facts.classes.len())
 }
 
 pub(super) fn other_images(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
@@ -98,7 +94,7 @@ fn label_flaw(
     (found, name): (&Run, &str),
     there: &Facts,
 ) -> Option<Flaw> {
-    let conditional = blueprint(&found.settings, there).plan.is_conditional();
+    let conditional = found.facts.is_conditional;
     let trained = settings.data.trained(here.classes.len());
     let generated = settings.data.generated.as_ref()?;
     if key == GENERATORS {

@@ -4,7 +4,7 @@ use super::needs::{Connector, Needer};
 use super::{Run, check, generated};
 use crate::error::{Flaw, Result, did_you_mean, thousands};
 use crate::measure::{FrechetDistance, WIDEST, last_hidden};
-use crate::model::Kind;
+use crate::models::Ability;
 use crate::spec::{JUDGE, Settings};
 
 const LAYER: &str = "measure.frechet_distance.layer";
@@ -22,12 +22,12 @@ impl Connector<'_> {
             return Ok(());
         };
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
-        let flaw = match found.about.kind {
-            Kind::Classifier => match generated::other_images(JUDGE, name, &here, &there) {
+        let flaw = match found.facts.can(Ability::Classify) {
+            true => match generated::other_images(JUDGE, name, &here, &there) {
                 None => self.layer_flaw(asked, &found.settings, name)?,
                 flaw => flaw,
             },
-            _ => Some(Flaw::new(JUDGE, format!("{name} is not a classifier"))),
+            false => Some(Flaw::new(JUDGE, format!("{name} is not a classifier"))),
         };
         if let Some(flaw) = flaw {
             self.tell(needer, flaw);

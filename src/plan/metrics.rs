@@ -1,7 +1,7 @@
 //! Which metrics are measured, given the model, its loss, its data and what its file asks for.
 
-use crate::measure::{About, RUN_COLUMNS};
-use crate::model::Kind;
+use crate::measure::RUN_COLUMNS;
+use crate::models::{Ability, ModelFacts};
 use crate::record::{Metric, Need, Split};
 
 use super::Run;
@@ -16,13 +16,13 @@ pub(super) enum Unmeasured {
 
 /// Why no run of such a model has the metric, in a sentence. What a model consists of is only looked at if
 /// it `is_sound`.
-pub(super) fn lacking(metric: &Metric, about: &About, is_sound: bool) -> Option<&'static str> {
+pub(super) fn lacking(metric: &Metric, model: &ModelFacts, is_sound: bool) -> Option<&'static str> {
     let has = |need: Need| match need {
-        Need::Classifier => about.kind == Kind::Classifier,
-        Need::Autoencoder => about.kind == Kind::Autoencoder,
-        Need::Gan => about.kind == Kind::Gan,
-        Need::GaussianCode => about.gaussian || !is_sound,
-        Need::Likelihood => about.likelihood || !is_sound,
+        Need::Classifier => model.can(Ability::Classify),
+        Need::Autoencoder => model.can(Ability::Encode),
+        Need::Gan => model.can(Ability::Discriminate),
+        Need::GaussianCode => model.has_gaussian_code || !is_sound,
+        Need::Likelihood => model.has_likelihood || !is_sound,
     };
     let mut needs = metric.needs.iter();
     needs.find(|&&need| !has(need)).map(|need| need.lack())
@@ -30,10 +30,10 @@ pub(super) fn lacking(metric: &Metric, about: &About, is_sound: bool) -> Option<
 
 /// Why a run's column of `summary.csv` stays empty; `None` if it does not.
 pub(super) fn unmeasured(column: &str, run: &Run) -> Option<Unmeasured> {
-    let (settings, about) = (&run.settings, &run.about);
+    let (settings, model) = (&run.settings, &run.facts);
     let found = RUN_COLUMNS.iter().find(|known| known.name == column)?;
-    let by_itself = lacking(found.metric?, about, true).map(String::from);
-    let by_file = || settings.measure.unmeasured(column, about);
+    let by_itself = lacking(found.metric?, model, true).map(String::from);
+    let by_file = || settings.measure.unmeasured(column, model);
     if let Some(reason) = by_itself.or_else(by_file) {
         return Some(Unmeasured::Model(reason));
     }

@@ -26,7 +26,7 @@ use needs::Needer;
 
 use crate::data::{Catalogue, DatasetSpec, Validation};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
-use crate::measure::About;
+use crate::models::ModelFacts;
 use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
@@ -68,7 +68,7 @@ pub struct Run {
     /// The SHA-256 of its data, where people fill the dataset.
     pub digest: Option<String>,
     /// What measures know of the model beforehand.
-    pub about: Arc<About>,
+    pub facts: Arc<ModelFacts>,
     /// Whether its epochs are measured on images that are not trained on.
     pub has_validation: bool,
     /// Each swept key with this run's value.
@@ -392,7 +392,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
         digest: checked.digest.clone(),
-        about: Arc::clone(&checked.about),
+        facts: Arc::clone(&checked.facts),
         has_validation: checked.has_validation,
         swept: swept.clone(),
         images: checked.images,
@@ -412,10 +412,11 @@ fn run_id(settings: &Settings, digest: Option<&str>, seed: u64, from: &[(&str, S
     {
         train.remove("seeds");
     }
-    // No number depends on what is drawn.
-    values
-        .as_object_mut()
-        .map(|tables| tables.remove("pictures"));
+    // No number depends on what is written down or drawn.
+    if let Some(tables) = values.as_object_mut() {
+        tables.remove("record");
+        tables.remove("pictures");
+    }
     for (key, _) in from {
         // Where it is found is no matter.
         if let Some((table, key)) = table_of(&mut values, key) {

@@ -2,8 +2,7 @@
 
 use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
-use crate::measure::About;
-use crate::network::Kind;
+use crate::models::{Ability, ModelFacts};
 use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
@@ -19,7 +18,7 @@ use super::metrics::lacking;
 pub(super) fn flaws(
     settings: &Settings,
     facts: &Facts,
-    about: &About,
+    model: &ModelFacts,
     is_sound: bool,
     catalogue: &Catalogue,
 ) -> Result<Vec<Flaw>> {
@@ -43,7 +42,7 @@ pub(super) fn flaws(
     let stopping = stopping.map(|stopping| ("train.early_stopping.metric", stopping.metric));
     let watched = best.into_iter().chain(stopping);
     flaws.extend(watched.filter_map(|(key, watched)| {
-        let lack = lacking(watched.metric(), about, is_sound);
+        let lack = lacking(watched.metric(), model, is_sound);
         unmeasured(key, watched, lack, facts)
     }));
     flaws.extend(of_kind(settings));
@@ -52,17 +51,20 @@ pub(super) fn flaws(
 
 /// What does not go with the kind of model.
 fn of_kind(settings: &Settings) -> Vec<Flaw> {
-    let (train, kind) = (&settings.train, settings.model.kind());
+    let (train, model) = (&settings.train, &settings.model);
     let mut flaws = Vec::new();
     let Scale([low, high]) = settings.data.scale;
-    if kind == Kind::Autoencoder && train.loss.takes_probabilities() && (low, high) != (0.0, 1.0) {
+    let takes_pixels = model.kind().can(Ability::Encode) && train.loss.takes_probabilities();
+    if takes_pixels && (low, high) != (0.0, 1.0) {
         let name = train.loss.spec().key();
         let message =
             format!("`{name}` takes pixels between 0 and 1, but they go from {low} to {high}");
         flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
     }
-    if kind == Kind::Gan && train.accumulate.get() > 1 {
-        let message = "`accumulate` is not for a GAN, whose steps are two";
+    let turns = model.turns().len();
+    if turns > 1 && train.accumulate.get() > 1 {
+        let called = model.kind().called();
+        let message = format!("`accumulate` is not for {called}, whose steps have {turns} turns");
         flaws.push(Flaw::new("train.accumulate", message).hint("a larger `batch_size`"));
     }
     if train.accumulate.get() > 1 && train.loss.step_factor(2) != 1.0 {

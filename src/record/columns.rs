@@ -207,6 +207,10 @@ pub static EPOCH_COLUMNS: LazyLock<Vec<Column<EpochRow>>> = LazyLock::new(|| {
     for (split, place) in [
         (Split::Train, "in the epoch's training batches"),
         (Split::Validation, "on the validation set"),
+        (
+            Split::Test,
+            "on the test set, where `record.test` asks for it",
+        ),
     ] {
         columns.extend(Column::on(split, place, EpochRow::score));
     }

@@ -241,6 +241,7 @@ mod tests {
             stage: None,
             train: Default::default(),
             validation: None,
+            test: None,
             learning_rate: 0.1,
             gradient_norm: None,
             seconds: 0.0,

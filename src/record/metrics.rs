@@ -216,12 +216,12 @@ pub struct Measure {
     pub metric: &'static Metric,
 }
 
-/// Time of training and validation.
+/// Time of training and of measuring.
 pub static SECONDS: Metric = Metric {
     unit: Some("s"),
     decimals: 1,
     shown: true,
-    ..Metric::new("seconds", "time of training and validation")
+    ..Metric::new("seconds", "time of training and of measuring")
 };
 
 pub static IMAGES_PER_SECOND: Metric = Metric::new(

@@ -21,12 +21,15 @@ pub struct EpochRow {
     /// Over the epoch's batches as they were trained on.
     pub train: Score,
     pub validation: Option<Score>,
+    /// Where a curve of it is asked for.
+    #[serde(default)]
+    pub test: Option<Score>,
     /// Of the epoch's last step.
     pub learning_rate: f64,
     /// Length of all gradients together before clipping, mean over the epoch's steps; none where that is
     /// no finite number, or nothing is trained.
     pub gradient_norm: Option<f64>,
-    /// Time of training and validation.
+    /// Time of training and of measuring.
     pub seconds: f64,
     /// Training images a second, validation left out; none where the clock is too coarse to tell.
     pub images_per_second: Option<f64>,
@@ -38,7 +41,8 @@ impl EpochRow {
         match split {
             Split::Train => Some(&self.train),
             Split::Validation => self.validation.as_ref(),
-            Split::Test | Split::BestTest => None,
+            Split::Test => self.test.as_ref(),
+            Split::BestTest => None,
         }
     }
 }

@@ -30,7 +30,8 @@ static ALL: LazyLock<Vec<Watched>> = LazyLock::new(|| {
             column,
             metric,
             better: metric.better?,
-            split: column.split?,
+            // What is chosen by the test set is no longer tested by it.
+            split: column.split.filter(|&split| split != Split::Test)?,
         })
     };
     EPOCH_COLUMNS.iter().filter_map(watched).collect()
@@ -146,6 +147,7 @@ mod tests {
                 stage: None,
                 train: score,
                 validation: None,
+                test: None,
                 learning_rate: 0.1,
                 gradient_norm: None,
                 seconds: 1.0,

@@ -22,6 +22,8 @@ pub struct TensorBoard {
     /// told in steps.
     point: i64,
     writer: Option<EventWriter>,
+    /// Whether the last row has a score on the test set.
+    is_tested: bool,
     projectors: Vec<Listed>,
 }
 
@@ -40,6 +42,7 @@ impl TensorBoard {
                 .then(|| train.course(assignment.images)),
             point: 0,
             writer: None,
+            is_tested: false,
             projectors: Vec::new(),
         })
     }
@@ -122,6 +125,10 @@ impl Reporter for TensorBoard {
                 if let Some(validation) = &row.validation {
                     scores(writer, Split::Validation, here, validation)?;
                 }
+                self.is_tested = row.test.is_some();
+                if let Some(test) = &row.test {
+                    scores(writer, Split::Test, here, test)?;
+                }
                 writer.scalar("learning_rate", here, row.learning_rate)?;
                 if let Some(norm) = row.gradient_norm {
                     writer.scalar("gradient_norm", here, norm)?;
@@ -132,7 +139,10 @@ impl Reporter for TensorBoard {
                 writer.flush()
             }
             Event::Finished(measured) => {
-                scores(writer, Split::Test, here, &measured.test)?;
+                // The curve has its last point already.
+                if !self.is_tested {
+                    scores(writer, Split::Test, here, &measured.test)?;
+                }
                 if let (Some(best), Some(point)) = (&measured.best, best) {
                     scores(writer, Split::BestTest, point, best)?;
                 }

@@ -242,6 +242,7 @@ fn row(epoch: usize, loss: f64) -> EpochRow {
         stage: None,
         train: score(loss),
         validation: Some(score(loss)),
+        test: None,
         learning_rate: 0.1,
         gradient_norm: None,
         seconds: 0.5,

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Problem, Result, did_you_mean};
 
 /// The tables that make up a run's settings; the other keys are the file's own.
 pub const SETTINGS: &[&str] = &[
-    "data", "augment", "blocks", "model", "start", "train", "measure", "pictures",
+    "data", "augment", "blocks", "model", "start", "train", "measure", "record", "pictures",
 ];
 
 /// The keys of a file besides its settings.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Segment, Track};
 
-use super::stack::LAYER_LISTS;
+use super::stack::is_layer_list;
 use crate::error::did_you_mean;
 
 /// Something that cannot be read.
@@ -235,7 +235,7 @@ fn key_above(path: &[String]) -> Option<&String> {
 /// What a choice at this path is called.
 fn what_is_chosen(path: &[String]) -> &'static str {
     match key_above(path).map(String::as_str) {
-        Some(key) if LAYER_LISTS.contains(&key) => "layer",
+        Some(key) if is_layer_list(key) => "layer",
         Some("copies" | "random") => "operation",
         Some("optimizer") => "optimizer",
         Some("loss") => "loss",

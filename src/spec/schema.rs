@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::expect::Expect;
 use super::settings::Settings;
-use super::stack::LAYER_LISTS;
+use super::stack::is_layer_list;
+use crate::models::Kind;
 
 /// The schema of a whole file.
 pub fn schema() -> Value {
@@ -18,17 +19,19 @@ pub fn schema() -> Value {
         generator.take_definitions(true).into_iter().collect();
 
     // A file may leave to defaults or to the file it extends what a run cannot do without.
-    for table in ["Settings", "DataFields", "Augment", "Train", "Pictures"] {
+    for table in [
+        "Settings",
+        "DataFields",
+        "Augment",
+        "Train",
+        "Recording",
+        "Pictures",
+    ] {
         optional(&mut definitions, table);
     }
     // A variant may also change layers by their names.
-    let kinds = [
-        ("classifier", "Classifier"),
-        ("autoencoder", "Autoencoder"),
-        ("gan", "Gan"),
-    ];
     let mut changes = Map::new();
-    for (key, table) in kinds {
+    for (key, table) in Kind::ALL.iter().map(|kind| (kind.key(), kind.type_name())) {
         let change = change_of_model(definitions.get(table).cloned().unwrap_or_default());
         definitions.insert(format!("{table}Change"), change);
         changes.insert(
@@ -99,7 +102,7 @@ pub fn schema() -> Value {
 fn change_of_model(mut table: Value) -> Value {
     if let Some(fields) = table.get_mut("properties").and_then(Value::as_object_mut) {
         for (key, field) in fields {
-            if LAYER_LISTS.contains(&key.as_str()) {
+            if is_layer_list(key) {
                 let list = field.take();
                 *field = json!({ "anyOf": [list, {
                     "type": "object",

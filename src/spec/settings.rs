@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stopping::{Best, EarlyStopping};
-use super::{ModelSpec, Stage, Start};
+use super::{Recording, Stage, Start};
 use crate::augment::Augment;
 use crate::data::DataFields;
 use crate::error::Flaw;
-use crate::measure::{About, Measures};
-use crate::model::{Blueprint, Kind};
+use crate::measure::Measures;
+use crate::models::{Blueprint, ModelSpec};
 use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
@@ -22,7 +22,8 @@ use crate::shape::ImageShape;
 use crate::tagged::OrNone;
 use crate::value::Positive;
 
-/// Everything that a run's numbers depend on, besides its seed; and the pictures, on which they do not.
+/// Everything that a run's numbers depend on, besides its seed; and what is written down and drawn, on which they
+/// do not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -40,6 +41,9 @@ pub struct Settings {
     /// What is measured when it is trained, besides what is cheap. Default nothing.
     #[serde(default, skip_serializing_if = "Measures::is_empty")]
     pub measure: Measures,
+    /// What it writes down while it trains.
+    #[serde(default, skip_serializing_if = "Recording::is_default")]
+    pub record: Recording,
     /// Pictures of what it learns. Default: none.
     #[serde(default, skip_serializing_if = "Pictures::is_empty")]
     pub pictures: Pictures,
@@ -160,10 +164,11 @@ impl Settings {
         (plan, flaws)
     }
 
-    /// What is known of the trained model before it has weights; the settings have no flaws.
-    pub fn blueprint(&self, images: ImageShape, classes: usize) -> Blueprint {
+    /// What is known of the trained model before it has weights; the settings have no flaws, and there are
+    /// `test` test images.
+    pub fn blueprint(&self, images: ImageShape, classes: usize, test: usize) -> Blueprint {
         let (plan, _) = self.network(images, classes);
-        self.blueprint_of(plan, images, classes)
+        self.blueprint_of(plan, images, classes, test)
     }
 
     /// The same of a network that is planned already.
@@ -172,34 +177,12 @@ impl Settings {
         plan: network::Plan,
         images: ImageShape,
         classes: usize,
+        test: usize,
     ) -> Blueprint {
-        let walk_back = match &self.model {
-            ModelSpec::Autoencoder(autoencoder) => autoencoder.walk_back,
-            _ => None,
-        };
-        Blueprint {
-            kind: self.model.kind(),
-            plan,
-            images,
-            classes,
-            loss: self.train.loss.clone(),
-            chain: walk_back.map(|walk_back| walk_back.chain.get()),
-        }
-    }
-
-    /// What is measured of the trained model goes by this; `test` is the number of test images.
-    pub fn about(&self, blueprint: &Blueprint, test: usize) -> About {
-        let classes = blueprint.classes;
         let trained = self.data.trained(classes);
-        About {
-            kind: blueprint.kind,
-            gaussian: blueprint.kind == Kind::Autoencoder && blueprint.plan.has_gaussian_code(),
-            likelihood: blueprint.loss.nats(blueprint.images.len()).is_some(),
-            generative: blueprint.is_generative(),
-            test,
-            trained_on: (0..classes as u32)
-                .map(|class| trained.contains(&class))
-                .collect(),
-        }
+        let classes = 0..classes as u32;
+        let trained_on = classes.map(|class| trained.contains(&class)).collect();
+        self.model
+            .blueprint(plan, images, &self.train.loss, test, trained_on)
     }
 }

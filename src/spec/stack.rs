@@ -11,6 +11,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::document::Document;
 use crate::error::{Place, Problem, did_you_mean};
+use crate::models::Kind;
 
 /// Where a set of values came from.
 #[derive(Debug, Clone)]
@@ -60,9 +61,10 @@ const CHOICES: &[&[&str]] = &[
     &["train", "average"],
 ];
 
-/// Keys of lists of layers, whose layers a table laid over them changes by their names.
-pub(super) const LAYER_LISTS: &[&str] =
-    &["layers", "encoder", "decoder", "generator", "discriminator"];
+/// Whether this is the key of a list of layers, whose layers a table laid over it changes by their names.
+pub(super) fn is_layer_list(key: &str) -> bool {
+    Kind::ALL.iter().any(|kind| kind.lists().contains(&key))
+}
 
 /// Values over values.
 #[derive(Debug, Clone)]
@@ -245,9 +247,7 @@ fn adapt(
                 adapt(below, dict, path, origin)?;
                 None
             }
-            (Some(Value::Array(_, below)), Value::Dict(_, changes))
-                if LAYER_LISTS.contains(&&**key) =>
-            {
+            (Some(Value::Array(_, below)), Value::Dict(_, changes)) if is_layer_list(key) => {
                 Some(change_layers(below, changes, path, origin)?)
             }
             _ => None,

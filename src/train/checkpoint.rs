@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::pictures::Pictures;
 use crate::record::{EpochRow, RunFolder, write_atomically};
-use crate::spec::Course;
+use crate::spec::{Course, Recording};
 
 const FILE: &str = "checkpoint.bin";
 const FORMAT: &[u8] = b"burnlab checkpoint 3\n";
@@ -196,6 +196,7 @@ fn fingerprint(job: &Job) -> String {
     // Which other seeds are run beside this one changes nothing here, nor does what is drawn.
     settings.train.seeds = Vec::new();
     settings.pictures = Pictures::default();
+    settings.record = Recording::default();
     let settings = serde_json::to_string(&settings).expect("settings are plain values");
     let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
     let sum = Sha256::digest(text.as_bytes());

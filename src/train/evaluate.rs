@@ -2,10 +2,9 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::batch_metrics::MetricSums;
 use super::set::EvaluationSet;
-use super::task::Task;
 use crate::backend::Kernels;
+use crate::models::{BatchMetrics, Criterion, MetricSums, ModelSpec};
 use crate::network::Network;
 use crate::record::Score;
 
@@ -13,16 +12,17 @@ use crate::record::Score;
 pub(super) fn evaluate<B: Kernels>(
     network: &Network<B>,
     set: &EvaluationSet<B>,
-    task: &Task<B>,
+    model: &ModelSpec,
+    criterion: &Criterion<B>,
     seed: u64,
 ) -> (Score, Vec<usize>) {
     B::seed(set.device(), seed);
-    let mut sums = MetricSums::new();
+    let mut sums = MetricSums::default();
     let mut answers = Vec::new();
-    for (images, labels) in set.batches() {
-        let (metrics, answer) = task.measure(network, images, labels);
+    for batch in set.batches() {
+        let mut metrics = BatchMetrics::new(batch.size());
+        answers.extend(model.measure(network, &batch, criterion, &mut metrics));
         sums.add(metrics);
-        answers.extend(answer);
     }
     if answers.is_empty() {
         return (sums.read(), Vec::new());

@@ -5,7 +5,7 @@ use super::stopping::epoch_to_restore;
 use crate::backend::Kernels;
 use crate::data::{Scale, Splits};
 use crate::error::Result;
-use crate::model::{Blueprint, Resting};
+use crate::models::{Blueprint, LoadedModel, Model};
 use crate::network::Network;
 use crate::pictures::{Augmentation, Moment, Subject, Unit, draw_all};
 use crate::record::{EpochRow, Event};
@@ -38,7 +38,7 @@ impl Gallery {
             train: train.pixels[..shown].to_vec(),
             classes: splits.class_names.clone(),
             scale: settings.data.scale,
-            blueprint: settings.blueprint(train.shape, splits.class_names.len()),
+            blueprint: settings.blueprint(train.shape, splits.class_names.len(), test.len()),
         })
     }
 
@@ -50,7 +50,7 @@ impl Gallery {
     /// The model with these images, at a moment of its training.
     pub fn subject<'a>(
         &'a self,
-        model: &'a dyn crate::model::Model,
+        model: &'a dyn Model,
         settings: &'a Settings,
         seed: u64,
         moment: Moment,
@@ -81,7 +81,7 @@ impl Gallery {
             plan: network.plan().clone(),
             ..self.blueprint.clone()
         };
-        let model = Resting::new(blueprint, network.clone(), device.clone());
+        let model = LoadedModel::new(blueprint, network.clone(), device.clone());
         let subject = self.subject(&model, job.settings, job.seed, moment);
         draw_all(&job.settings.pictures, &subject, job.folder)
     }

@@ -6,7 +6,7 @@
 use super::{EarlierRun, Job};
 use crate::data::{Generated, Samples, Scale, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
-use crate::model::{Model, softmax};
+use crate::models::{Model, softmax};
 use crate::rng::{Purpose, Seed};
 use crate::spec::{GENERATOR, GENERATORS, LABELLER};
 
@@ -158,7 +158,7 @@ impl Trained {
         let scores = self.model.scores(&images);
         let scores =
             scores.ok_or_else(|| Error::bug("a model that is no classifier is to label"))?;
-        let answers = scores.chunks_exact(self.model.classes());
+        let answers = scores.chunks_exact(self.model.facts().classes);
         Ok(answers.map(likeliest).collect())
     }
 }
@@ -269,33 +269,32 @@ fn too_doubtful(drawn: usize, class: &str, missing: usize, confidence: f64) -> E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Activations, Kind, WeightTensor};
-    use crate::shape::{ImageShape, Shape};
+    use crate::models::testing::facts;
+    use crate::models::{Activations, Kind, ModelFacts, WeightTensor};
+    use crate::shape::ImageShape;
 
     /// Makes images of two pixels: its label (or what it is told to take it for) over 10, and the image
     /// that the chain sets out from. Takes images for the class that their first pixel says, a half sure.
     struct Fake {
         always: Option<f32>,
+        facts: ModelFacts,
+    }
+
+    fn fake(always: Option<f32>) -> Fake {
+        let facts = facts(Kind::Autoencoder, ImageShape::new(1, 1, 2), 3, None);
+        Fake {
+            always,
+            facts: ModelFacts {
+                is_conditional: true,
+                has_gaussian_code: true,
+                ..facts
+            },
+        }
     }
 
     impl Model for Fake {
-        fn kind(&self) -> Kind {
-            Kind::Autoencoder
-        }
-        fn images(&self) -> ImageShape {
-            ImageShape::new(1, 1, 2)
-        }
-        fn code(&self) -> Option<Shape> {
-            None
-        }
-        fn is_generative(&self) -> bool {
-            true
-        }
-        fn is_conditional(&self) -> bool {
-            true
-        }
-        fn classes(&self) -> usize {
-            3
+        fn facts(&self) -> &ModelFacts {
+            &self.facts
         }
         fn encode(&self, _: &[f32], _: Option<&[u32]>) -> Vec<f32> {
             Vec::new()
@@ -346,7 +345,7 @@ mod tests {
     /// One that works on pixels from -2 to 2.
     fn generator(always: Option<f32>) -> Trained {
         Trained {
-            model: Box::new(Fake { always }),
+            model: Box::new(fake(always)),
             scale: Scale([-2.0, 2.0]),
         }
     }
@@ -397,7 +396,7 @@ mod tests {
         Dreamers::Labelled {
             generator: generator(always),
             classifier: Trained {
-                model: Box::new(Fake { always: None }),
+                model: Box::new(fake(None)),
                 scale: Scale::default(),
             },
             confidence,

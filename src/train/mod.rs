@@ -4,17 +4,14 @@
 //! run that goes on from a checkpoint ends with the same weights as one that never stopped. Knows
 //! nothing of experiments or tables, and of other runs only what they left.
 
-mod batch_metrics;
 mod checkpoint;
 mod evaluate;
 mod gallery;
-mod gan;
 mod generated;
 mod measured;
 mod set;
 mod step;
 mod stopping;
-mod task;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
-use crate::model::Model;
+use crate::models::{BatchMetrics, Criterion, MetricSums, Model};
 use crate::network::{NamedValues, Network, Plan, WeightFile};
 use crate::objective::Objective;
 use crate::pictures::{self, Moment};
@@ -37,8 +34,7 @@ use crate::record::{
 };
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
-use crate::spec::{Course, ModelSpec, Round, Settings, Start};
-use batch_metrics::MetricSums;
+use crate::spec::{Course, Round, Settings, Start, WhenTested};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::evaluate;
 use gallery::moment;
@@ -46,7 +42,6 @@ pub use gallery::{Gallery, last_moment};
 use set::{EvaluationSet, Order, TrainingSet};
 use step::{Learner, Steps, Taken};
 use stopping::{Kept, best_epoch, epoch_to_restore, is_over};
-use task::Task;
 
 /// Input images that are shown of the first batch.
 const PICTURES: usize = 16;
@@ -82,7 +77,8 @@ impl EarlierRun {
     /// They cannot be read, or its data is missing.
     pub fn model(&self, catalogue: &Catalogue, device: &Device) -> Result<Box<dyn Model>> {
         let (facts, _) = catalogue.check(&self.settings.data)?;
-        let blueprint = self.settings.blueprint(facts.shape, facts.classes.len());
+        let classes = facts.classes.len();
+        let blueprint = self.settings.blueprint(facts.shape, classes, facts.test);
         blueprint.load(&self.folder.join("weights.safetensors"), device)
     }
 }
@@ -112,10 +108,12 @@ pub enum Outcome {
 /// an error.
 pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
     let mut splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
+    let real = splits.train.len();
     generated::add(job, &mut splits)?;
     job.device.run(Training {
         job,
         splits,
+        real,
         reporter,
     })
 }
@@ -123,6 +121,8 @@ pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
 struct Training<'a> {
     job: &'a Job<'a>,
     splits: Splits,
+    /// Training images that are not generated: the first ones.
+    real: usize,
     reporter: &'a mut dyn Reporter,
 }
 
@@ -133,6 +133,7 @@ impl Work for Training<'_> {
         let Training {
             job,
             splits,
+            real,
             reporter,
         } = self;
         let classes = splits.class_names.len();
@@ -142,11 +143,15 @@ impl Work for Training<'_> {
         let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
         let (loss, shape) = (&settings.train.loss, splits.train.shape);
-        let objective = Objective::new(loss, &counts, &device);
-        let measure = Objective::new(loss, &counts, &device);
         let mut run = Run {
-            task: Task::new(&settings.model, objective, shape),
-            measure: Task::new(&settings.model, measure, shape),
+            criterion: Criterion {
+                objective: Objective::new(loss, &counts, &device),
+                images: shape,
+            },
+            measured: Criterion {
+                objective: Objective::new(loss, &counts, &device),
+                images: shape,
+            },
             train: TrainingSet::new(job, splits.train, &device)?,
             validation: splits
                 .validation
@@ -155,6 +160,7 @@ impl Work for Training<'_> {
             test: EvaluationSet::new(splits.test, job.settings.data.scale, &device)?,
             classes: splits.class_names,
             whole,
+            real,
             gallery,
             job,
             reporter,
@@ -235,15 +241,17 @@ struct Run<'a, B: TrainingBackend> {
     job: &'a Job<'a>,
     reporter: &'a mut dyn Reporter,
     device: B::Device,
-    /// What training makes small, and the same without gradients.
-    task: Task<'a, B>,
-    measure: Task<'a, B::InnerBackend>,
+    criterion: Criterion<B>,
+    /// The same without gradients.
+    measured: Criterion<B::InnerBackend>,
     train: TrainingSet<B>,
     validation: Option<EvaluationSet<B::InnerBackend>>,
     test: EvaluationSet<B::InnerBackend>,
     classes: Vec<String>,
     /// The network, whatever stages leave out of it.
     whole: Plan,
+    /// Training images that are not generated: the first ones.
+    real: usize,
     /// What pictures show, if there are any.
     gallery: Option<Gallery>,
 }
@@ -268,8 +276,11 @@ impl<B: TrainingBackend> Run<'_, B> {
         }
         pictures::clear(self.job.folder)?;
         let settings = self.job.settings;
-        let (kind, loss) = (settings.model.kind(), settings.train.loss.spec());
-        let graph = state.learner.network.graph(kind, self.train.shape(), loss);
+        let (shape, classes) = (self.train.shape(), self.classes.len());
+        let model = settings.blueprint_of(self.whole.clone(), shape, classes, self.test.len());
+        let graph = model
+            .facts
+            .graph(&state.learner.network, settings.train.loss.spec());
         self.reporter.hear(&Event::Graph(graph))?;
         let pictures = self.train.pictures(PICTURES);
         self.reporter.hear(&Event::Inputs(pictures))
@@ -307,29 +318,37 @@ impl<B: TrainingBackend> Run<'_, B> {
                     return Ok(outcome);
                 }
             }
+            let record = &self.job.settings.record;
+            let test = (record.test == WhenTested::EveryEpoch)
+                .then(|| self.measure(&resting, &self.test, epoch).0);
             let row = EpochRow {
                 epoch,
                 step: round.steps_done,
                 stage: round.leg.stage.map(|stage| settings.stage_name(stage)),
                 train: score,
                 validation,
+                test,
                 learning_rate: taken.learning_rate,
                 gradient_norm: taken.gradient_norm,
                 seconds: start.elapsed().as_secs_f64(),
                 images_per_second: rate(images, training),
             };
-            self.histograms(epoch, resting.values(), taken.gradients)?;
             state.rows.push(row.clone());
+            let is_last = is_over(settings, course, &state.rows);
+            if record.histograms.is_due(is_last) {
+                self.histograms(epoch, resting.values(), taken.gradients)?;
+            }
             // The last pictures are of the network that is kept.
-            let is_due = self.job.settings.pictures.is_due(epoch, false);
-            if is_due && !is_over(settings, course, &state.rows) {
+            if self.job.settings.pictures.is_due(epoch, false) && !is_last {
                 self.draw(&resting, moment(self.job.settings, &row, false))?;
             }
             state.kept.consider(settings, &state.rows, resting);
             // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
             self.reporter.hear(&Event::Epoch(Box::new(row)))?;
-            checkpoint::write(self.job, &state)?;
+            if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
+                checkpoint::write(self.job, &state)?;
+            }
         }
         self.finish(state, course)
     }
@@ -353,12 +372,12 @@ impl<B: TrainingBackend> Run<'_, B> {
         epoch: usize,
     ) -> (Score, Vec<usize>) {
         let seed = Seed(self.job.seed).number(Purpose::Measure, &[epoch as u64]);
-        evaluate(network, set, &self.measure, seed)
+        evaluate(network, set, &self.job.settings.model, &self.measured, seed)
     }
 
     /// Trains one round; `None` if it was interrupted.
     fn batches(&mut self, round: &Round, mut learner: Learner<B>) -> Result<Option<Batches<B>>> {
-        let settings = &self.job.settings.train;
+        let (settings, model) = (&self.job.settings.train, &self.job.settings.model);
         let (seed, epoch) = (Seed(self.job.seed), round.number);
         B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
         let (span, accumulate) = (round.leg.span, settings.accumulate.get());
@@ -372,7 +391,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             .clone()
             .map(|step| batches_of(step, &order).len());
         let (mut done, batches): (usize, usize) = (0, in_round.sum());
-        let (mut sums, mut images) = (MetricSums::new(), 0);
+        let (mut sums, mut images) = (MetricSums::default(), 0);
         let mut steps = Steps::new(settings, round);
         for step in round.steps.clone() {
             if step % span.epoch == 0 && step > round.steps.start {
@@ -383,23 +402,21 @@ impl<B: TrainingBackend> Run<'_, B> {
                     return Ok(None);
                 }
                 let batch = self.train.batch(&order, number);
-                images += batch.images.dims()[0];
-                let metrics = match &self.job.settings.model {
-                    ModelSpec::Gan(gan) => {
-                        let stepped = gan::step(gan, &self.task, learner, batch, &mut steps);
-                        learner = stepped.0;
-                        stepped.1
+                images += batch.size();
+                let mut metrics = BatchMetrics::new(batch.size());
+                let share = order.share(number, accumulate);
+                let takes = order.ends_step(number, accumulate);
+                for (turn, &part) in model.turns().iter().enumerate() {
+                    let network = &learner.network;
+                    let loss = model.loss(turn, network, &batch, &self.criterion, &mut metrics);
+                    steps.gather(network, loss, share, part);
+                    if takes {
+                        learner = steps.turn(learner);
                     }
-                    _ => {
-                        let (total, metrics) = self.task.step(&learner.network, batch);
-                        let share = order.share(number, accumulate);
-                        steps.gather(&learner.network, total, share);
-                        if order.ends_step(number, accumulate) {
-                            learner = steps.take(learner);
-                        }
-                        metrics
-                    }
-                };
+                }
+                if takes {
+                    learner = steps.end(learner);
+                }
                 sums.add(metrics.inner());
                 done += 1;
                 self.reporter.hear(&Event::Progress {
@@ -476,6 +493,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         if let Some(moment) = last_moment(self.job.settings, &state.rows, None) {
             self.draw(&network, moment)?;
         }
+        let extra = self.measure_more(&network)?;
         let measured = Measured {
             test,
             best: of_best,
@@ -487,7 +505,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             },
             classes: self.classes,
             parameters: network.parameters(),
-            extra: measured::extra(self.job, self.whole, &network, &self.device)?,
+            extra,
         };
         if !measured.confusion.is_empty() {
             folder.write_confusion(&measured)?;

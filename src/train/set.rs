@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use super::Job;
 use crate::augment::batch::{BatchOperation, mix};
 use crate::augment::{Augment, Image};
+use crate::backend::{Kernels, TrainingBackend};
 use crate::data::{Samples, Scale};
 use crate::error::{Error, Problem, Result};
+use crate::models::Batch;
 use crate::objective::{Mixed, Targets};
 use crate::record::Picture;
 use crate::rng::{Purpose, Seed};
@@ -19,15 +22,8 @@ use crate::shape::ImageShape;
 /// Images that are evaluated at a time.
 const EVALUATED: usize = 500;
 
-/// A part of the training images.
-pub(super) struct Batch<B: Backend> {
-    /// `[batch, channels, height, width]`.
-    pub images: Tensor<B, 4>,
-    pub targets: Targets<B>,
-}
-
 /// What a run trains on.
-pub(super) struct TrainingSet<B: AutodiffBackend> {
+pub(super) struct TrainingSet<B: TrainingBackend> {
     images: Images<B>,
     labels: Tensor<B, 1, Int>,
     /// What mixes the images of a batch, if anything does.
@@ -41,7 +37,7 @@ pub(super) struct TrainingSet<B: AutodiffBackend> {
     device: B::Device,
 }
 
-enum Images<B: AutodiffBackend> {
+enum Images<B: TrainingBackend> {
     /// All of them, gathered there into batches.
     OnDevice(Tensor<B, 4>),
     /// Pixels from 0 to 1, changed anew in every epoch and sent batch by batch.
@@ -81,7 +77,7 @@ impl<B: Backend> Order<B> {
     }
 }
 
-impl<B: AutodiffBackend> TrainingSet<B> {
+impl<B: TrainingBackend> TrainingSet<B> {
     /// The images and their augmented copies.
     pub fn new(job: &Job, samples: Samples, device: &B::Device) -> Result<Self> {
         let samples = filled(samples, "training")?;
@@ -119,6 +115,21 @@ impl<B: AutodiffBackend> TrainingSet<B> {
 
     pub fn shape(&self) -> ImageShape {
         self.shape
+    }
+
+    /// The first images as they are, scaled, `[images, channels, height, width]` flattened.
+    pub fn first(&self, count: usize) -> Vec<f32> {
+        match &self.images {
+            Images::OnDevice(images) => {
+                let first = images.clone().slice([0..count]);
+                first.into_data().iter::<f32>().collect()
+            }
+            Images::OnHost { pixels, .. } => {
+                let mut first = pixels[..count * self.shape.len()].to_vec();
+                self.scale.apply(&mut first);
+                first
+            }
+        }
     }
 
     /// The order of an epoch, from 1.
@@ -180,21 +191,15 @@ impl<B: AutodiffBackend> TrainingSet<B> {
     fn changed(&self, pixels: &[f32], augment: &Augment, chosen: &[i32], epoch: usize) -> Vec<f32> {
         let size = self.shape.len();
         let mut batch = vec![0.0; chosen.len() * size];
-        let share = chosen.len().div_ceil(threads());
-        std::thread::scope(|scope| {
-            for (chosen, room) in chosen.chunks(share).zip(batch.chunks_mut(share * size)) {
-                scope.spawn(move || {
-                    for (&index, room) in chosen.iter().zip(room.chunks_exact_mut(size)) {
-                        let index = index as usize;
-                        let mut image = Image {
-                            shape: self.shape,
-                            pixels: pixels[index * size..(index + 1) * size].to_vec(),
-                        };
-                        augment.random_into(&mut image, self.seed, epoch, index);
-                        room.copy_from_slice(&image.pixels);
-                    }
-                });
-            }
+        let images = chosen.par_iter().zip(batch.par_chunks_exact_mut(size));
+        images.for_each(|(&index, room)| {
+            let index = index as usize;
+            let mut image = Image {
+                shape: self.shape,
+                pixels: pixels[index * size..(index + 1) * size].to_vec(),
+            };
+            augment.random_into(&mut image, self.seed, epoch, index);
+            room.copy_from_slice(&image.pixels);
         });
         batch
     }
@@ -208,16 +213,6 @@ impl<B: AutodiffBackend> TrainingSet<B> {
             .map(|image| picture(image, self.shape, self.scale))
             .collect()
     }
-}
-
-/// Threads that share the CPU's work: what the worker's environment allows.
-fn threads() -> usize {
-    let allowed = std::env::var("RAYON_NUM_THREADS").ok();
-    allowed
-        .and_then(|text| text.parse().ok())
-        .filter(|&threads| threads > 0)
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-        .unwrap_or(1)
 }
 
 fn picture(image: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> Picture {
@@ -243,7 +238,7 @@ pub(super) struct EvaluationSet<B: Backend> {
     device: B::Device,
 }
 
-impl<B: Backend> EvaluationSet<B> {
+impl<B: Kernels> EvaluationSet<B> {
     pub fn new(samples: Samples, scale: Scale, device: &B::Device) -> Result<Self> {
         let mut samples = filled(samples, "evaluation")?;
         scale.apply(&mut samples.pixels);
@@ -255,17 +250,34 @@ impl<B: Backend> EvaluationSet<B> {
         })
     }
 
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// All images, `[images, channels, height, width]` flattened.
+    pub fn pixels(&self) -> Vec<f32> {
+        self.images.to_data().iter::<f32>().collect()
+    }
+
+    /// Their classes.
+    pub fn labels(&self) -> &[u32] {
+        &self.truth
+    }
+
     pub fn device(&self) -> &B::Device {
         &self.device
     }
 
-    /// `[batch, channels, height, width]` and `[batch]`.
-    pub fn batches(&self) -> impl Iterator<Item = (Tensor<B, 4>, Tensor<B, 1, Int>)> {
+    /// All samples, in their order.
+    pub fn batches(&self) -> impl Iterator<Item = Batch<B>> {
         let count = self.truth.len();
         (0..count).step_by(EVALUATED).map(move |start| {
             let range = start..(start + EVALUATED).min(count);
-            let images = self.images.clone().slice([range.clone()]);
-            (images, self.labels.clone().slice([range]))
+            Batch {
+                images: self.images.clone().slice([range.clone()]),
+                targets: Targets::of(self.labels.clone().slice([range])),
+            }
         })
     }
 

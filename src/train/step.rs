@@ -82,37 +82,34 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         }
     }
 
-    /// Adds the gradients of a batch's mean loss, `[1]`, which counts by its share of the step's images.
-    pub fn gather(&mut self, network: &Network<B>, mean: Tensor<B, 1>, share: f64) {
-        let mean = match share {
-            1.0 => mean,
-            _ => mean * share,
+    /// Adds the gradients of a batch's loss, `[1]`, which counts by its share of the step's images; of the weights of
+    /// one node of the plan, or of all.
+    pub fn gather(
+        &mut self,
+        network: &Network<B>,
+        loss: Tensor<B, 1>,
+        share: f64,
+        part: Option<usize>,
+    ) {
+        let loss = match share {
+            1.0 => loss,
+            _ => loss * share,
         };
-        let gradients = GradientsParams::from_grads(mean.backward(), network);
+        let gradients = match part {
+            None => GradientsParams::from_grads(loss.backward(), network),
+            Some(part) => network.gradients_of_part(loss.backward(), part),
+        };
         self.gathered.accumulate(network, gradients);
     }
 
-    /// Takes the step that the gathered gradients make.
-    pub fn take(&mut self, learner: Learner<B>) -> Learner<B> {
+    /// Changes the weights by the gathered gradients: one of the turns that make a step.
+    pub fn turn(&mut self, learner: Learner<B>) -> Learner<B> {
         let gradients = self.gathered.grads();
-        let learner = self.change(learner, gradients);
-        self.next(learner)
-    }
-
-    /// Takes a step of one part of the model alone, by the gradients of a loss, `[1]`; several such make one
-    /// step, which [`next`](Self::next) ends.
-    pub fn take_part(
-        &mut self,
-        learner: Learner<B>,
-        loss: Tensor<B, 1>,
-        part: usize,
-    ) -> Learner<B> {
-        let gradients = learner.network.gradients_of_part(loss.backward(), part);
         self.change(learner, gradients)
     }
 
     /// Ends the step.
-    pub fn next(&mut self, learner: Learner<B>) -> Learner<B> {
+    pub fn end(&mut self, learner: Learner<B>) -> Learner<B> {
         self.next += 1;
         learner.averaged(self.train)
     }

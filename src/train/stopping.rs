@@ -93,6 +93,7 @@ mod tests {
             stage: None,
             train: score(1.0 / (index + 1) as f64),
             validation: Some(score(loss)),
+            test: None,
             learning_rate: 0.1,
             gradient_norm: None,
             seconds: 1.0,

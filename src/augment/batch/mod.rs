@@ -4,17 +4,14 @@
 //! Where the other operations change an image by itself, these mix the images of a batch with one
 //! another, on the device, and their classes with them. Knows nothing of datasets, training or files.
 
-use std::borrow::Cow;
-
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng as _;
 use rand::seq::SliceRandom;
 use rand_distr::{Beta, Distribution};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::rng::Rng;
+use crate::tagged::{one_key_enum, write_table};
 use crate::value::PositiveReal;
 
 /// A batch operation as the file writes it.
@@ -36,17 +33,15 @@ macro_rules! batch_operations {
         $(mod $file;)*
         $(pub use $file::$Name;)*
 
-        /// One batch operation: a table with its key, or only its name.
-        #[derive(Debug, Clone, PartialEq, Serialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum BatchOperation {
-            $($(#[doc = $doc])* $Name($Name),)*
+        one_key_enum! {
+            /// One batch operation: a table with its key, or only its name.
+            #[derive(Debug, Clone, PartialEq)]
+            BatchOperation, "a batch operation", "BatchOperation", write_table {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
+            }
         }
 
         impl BatchOperation {
-            /// The keys of all batch operations, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
             fn mix<B: Backend>(
                 &self,
                 images: Tensor<B, 4>,
@@ -58,21 +53,6 @@ macro_rules! batch_operations {
                 }
             }
         }
-
-        /// The table alone, as serde and schemars derive it.
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        impl<'de> Deserialize<'de> for BatchOperation {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(match crate::tagged::one_key(deserializer, "a batch operation")? {
-                    $(Tables::$Name(fields) => BatchOperation::$Name(fields),)*
-                })
-            }
-        }
     };
 }
 
@@ -81,16 +61,6 @@ batch_operations! {
     mixup: Mixup;
     /// A rectangle of each image taken from another one.
     cutmix: Cutmix;
-}
-
-impl JsonSchema for BatchOperation {
-    fn schema_name() -> Cow<'static, str> {
-        "BatchOperation".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        crate::tagged::one_key_schema::<Tables, BatchOperation>(BatchOperation::NAMES, generator)
-    }
 }
 
 /// A batch whose images were mixed with one another.

@@ -9,12 +9,7 @@ mod warm_up;
 
 pub use warm_up::WarmUp;
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::tagged::{Choice, one_key, one_key_schema, write_one_key};
+use crate::tagged::{Choice, one_key_enum, write_one_key};
 
 /// How long training takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,52 +33,19 @@ macro_rules! schedules {
         $(mod $file;)*
         $(pub use $file::$Name;)*
 
-        /// The schedule: a table with its key, or only its name.
-        #[derive(Debug, Clone, Copy, PartialEq)]
-        pub enum ScheduleSpec {
-            $($(#[doc = $doc])* $Name($Name),)*
+        one_key_enum! {
+            /// The schedule: a table with its key, or only its name.
+            #[derive(Debug, Clone, Copy, PartialEq)]
+            ScheduleSpec, "a schedule", "Schedule", write_one_key {
+                $($(#[doc = $doc])* $file: $Name($Name);)*
+            }
         }
 
         impl ScheduleSpec {
-            /// The keys of all schedules, in the registry's order.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($file)),*];
-
-            /// The schedule's key: `cosine`.
-            pub fn key(&self) -> &'static str {
-                match self {
-                    $(ScheduleSpec::$Name(_) => stringify!($file),)*
-                }
-            }
-
             fn fields(&self) -> &dyn Fields {
                 match self {
                     $(ScheduleSpec::$Name(fields) => fields,)*
                 }
-            }
-        }
-
-        impl Serialize for ScheduleSpec {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(ScheduleSpec::$Name(fields) => {
-                        write_one_key(serializer, stringify!($file), fields)
-                    })*
-                }
-            }
-        }
-
-        /// The table alone, as serde and schemars derive it.
-        #[derive(Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Tables {
-            $($(#[doc = $doc])* $Name($Name),)*
-        }
-
-        impl<'de> Deserialize<'de> for ScheduleSpec {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Ok(match one_key(deserializer, ScheduleSpec::WHAT)? {
-                    $(Tables::$Name(fields) => ScheduleSpec::$Name(fields),)*
-                })
             }
         }
     };
@@ -106,16 +68,6 @@ schedules! {
 
 impl Choice for ScheduleSpec {
     const WHAT: &'static str = "a schedule";
-}
-
-impl JsonSchema for ScheduleSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Schedule".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, ScheduleSpec>(ScheduleSpec::NAMES, generator)
-    }
 }
 
 impl Default for ScheduleSpec {

@@ -6,12 +6,11 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use crate::record::{BatchMetric, Score};
 
 /// What is measured of one batch, `[1]` each.
-pub(super) struct BatchMetrics<B: Backend> {
-    /// Mean over the samples.
-    pub loss: Tensor<B, 1>,
-    /// What that mean counts among others: the number of samples, or the sum of their weights.
-    pub weight: Tensor<B, 1>,
-    pub samples: usize,
+pub struct BatchMetrics<B: Backend> {
+    samples: usize,
+    /// Mean over the samples, and what that mean counts among others: the number of samples, or the sum of
+    /// their weights.
+    loss: Option<(Tensor<B, 1>, Tensor<B, 1>)>,
     /// Whatever else is measured; of every batch alike.
     others: Vec<(&'static BatchMetric, Of<B>)>,
 }
@@ -23,31 +22,30 @@ enum Of<B: Backend> {
 }
 
 impl<B: Backend> BatchMetrics<B> {
-    pub fn new(loss: Tensor<B, 1>, weight: Tensor<B, 1>, samples: usize) -> Self {
+    /// Nothing yet, of a batch of `samples`.
+    pub fn new(samples: usize) -> Self {
         BatchMetrics {
-            loss,
-            weight,
             samples,
+            loss: None,
             others: Vec::new(),
         }
     }
 
-    /// The same with a sum over the samples.
-    pub fn with_sum(mut self, metric: &'static BatchMetric, sum: Tensor<B, 1>) -> Self {
-        self.others.push((metric, Of::Sum(sum)));
-        self
+    /// The mean loss over the samples and its weight among other batches' means.
+    pub fn loss(&mut self, mean: Tensor<B, 1>, weight: Tensor<B, 1>) {
+        self.loss = Some((mean, weight));
     }
 
-    /// The same with a mean over the samples, if there is one.
-    pub fn with_mean(
-        mut self,
-        metric: &'static BatchMetric,
-        mean: impl Into<Option<Tensor<B, 1>>>,
-    ) -> Self {
+    /// A sum over the samples.
+    pub fn sum(&mut self, metric: &'static BatchMetric, sum: Tensor<B, 1>) {
+        self.others.push((metric, Of::Sum(sum)));
+    }
+
+    /// A mean over the samples, if there is one.
+    pub fn mean(&mut self, metric: &'static BatchMetric, mean: impl Into<Option<Tensor<B, 1>>>) {
         let mean = mean.into();
         self.others
             .extend(mean.map(|mean| (metric, Of::Mean(mean))));
-        self
     }
 }
 
@@ -59,31 +57,36 @@ impl<B: AutodiffBackend> BatchMetrics<B> {
             Of::Mean(mean) => (metric, Of::Mean(Tensor::inner(mean))),
         };
         BatchMetrics {
-            loss: self.loss.inner(),
-            weight: self.weight.inner(),
             samples: self.samples,
+            loss: self
+                .loss
+                .map(|(mean, weight)| (mean.inner(), weight.inner())),
             others: self.others.into_iter().map(inner).collect(),
         }
     }
 }
 
 /// Sums over batches that stay on the device until they are read.
-pub(super) struct MetricSums<B: Backend> {
+pub struct MetricSums<B: Backend> {
     /// Sums of the samples' losses and weights, then of the other metrics.
     sums: Option<Tensor<B, 1>>,
     samples: usize,
     others: Vec<&'static BatchMetric>,
 }
 
-impl<B: Backend> MetricSums<B> {
-    pub fn new() -> Self {
+impl<B: Backend> Default for MetricSums<B> {
+    fn default() -> Self {
         MetricSums {
             sums: None,
             samples: 0,
             others: Vec::new(),
         }
     }
+}
 
+impl<B: Backend> MetricSums<B> {
+    /// # Panics
+    /// If the batch has no loss.
     pub fn add(&mut self, batch: BatchMetrics<B>) {
         self.samples += batch.samples;
         self.others = batch.others.iter().map(|(metric, _)| *metric).collect();
@@ -92,7 +95,8 @@ impl<B: Backend> MetricSums<B> {
             Of::Sum(sum) => sum,
             Of::Mean(mean) => mean * size,
         });
-        let mut fresh = vec![batch.loss * batch.weight.clone(), batch.weight];
+        let (mean, weight) = batch.loss.expect("a step has a loss");
+        let mut fresh = vec![mean * weight.clone(), weight];
         fresh.extend(others);
         let fresh = Tensor::cat(fresh, 0);
         self.sums = Some(match self.sums.take() {

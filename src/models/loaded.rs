@@ -3,27 +3,29 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::through::{self, FIRST, SECOND, flat, labelled, shaped};
-use super::{Activations, Blueprint, Kind, Model, WeightTensor};
+use super::through::{self, flat, labelled, shaped};
+use super::{Activations, Blueprint, Model, ModelFacts, Way, Ways, WeightTensor};
 use crate::backend::{Kernels, reshape};
-use crate::layers::{Pass, Signal};
-use crate::network::Network;
+use crate::layers::{Pass, Role};
+use crate::network::{Network, Node};
 use crate::rng::{Purpose, Seed};
-use crate::shape::{ImageShape, Shape};
+use crate::shape::Shape;
 
 /// Images that are led through at a time.
 const AT_A_TIME: usize = 500;
 
 /// A model with its weights on a device.
-pub struct Resting<B: Backend> {
+pub struct LoadedModel<B: Backend> {
     blueprint: Blueprint,
+    ways: Ways,
     network: Network<B>,
     device: B::Device,
 }
 
-impl<B: Kernels> Resting<B> {
+impl<B: Kernels> LoadedModel<B> {
     pub fn new(blueprint: Blueprint, network: Network<B>, device: B::Device) -> Self {
-        Resting {
+        LoadedModel {
+            ways: blueprint.ways(),
             blueprint,
             network,
             device,
@@ -57,16 +59,26 @@ impl<B: Kernels> Resting<B> {
         Some(Tensor::from_data(data, &self.device))
     }
 
-    /// Images, or latent numbers, as the first part takes them.
-    fn input(&self, rows: Tensor<B, 2>) -> Signal<B> {
-        shaped(rows, self.input_shape())
+    /// Leads rows, whose samples have this shape, along ways, one after the other.
+    fn along(
+        &self,
+        ways: &[&Option<Way>],
+        rows: Tensor<B, 2>,
+        shape: Shape,
+        pass: &mut Pass<B>,
+    ) -> Tensor<B, 2> {
+        let way = |way: &&'_ Option<Way>| way.as_ref().expect("the model has such a part").clone();
+        let nodes: Vec<usize> = ways.iter().flat_map(way).collect();
+        flat(self.network.way(&nodes, shaped(rows, shape), pass))
     }
 
-    fn input_shape(&self) -> Shape {
-        match self.blueprint.kind {
-            Kind::Gan => self.blueprint.code().expect("a GAN has latent numbers"),
-            _ => Shape::Image(self.blueprint.images),
-        }
+    fn shape(&self) -> Shape {
+        Shape::Image(self.blueprint.facts.images)
+    }
+
+    fn reconstructed(&self, images: Tensor<B, 2>, pass: &mut Pass<B>) -> Tensor<B, 2> {
+        let ways = [&self.ways.encode, &self.ways.decode];
+        self.along(&ways, images, self.shape(), pass)
     }
 
     fn seed(&self, seed: u64, place: u64) {
@@ -74,14 +86,10 @@ impl<B: Kernels> Resting<B> {
         B::seed(&self.device, number);
     }
 
-    fn is(&self, kind: Kind) -> bool {
-        self.blueprint.kind == kind
-    }
-
     /// The end of a Markov chain from each image: corrupted, led through, drawn, again and again.
     fn chain(&self, starts: &[f32], labels: Option<&[u32]>, steps: usize) -> Vec<f32> {
-        let (images, loss) = (self.blueprint.images, &self.blueprint.loss);
-        self.batches(starts, labels, images.len(), |start, pass| {
+        let loss = &self.blueprint.loss;
+        self.batches(starts, labels, self.shape().len(), |start, pass| {
             let mut here = start;
             let mut last = here.clone();
             for _ in 0..steps {
@@ -90,8 +98,7 @@ impl<B: Kernels> Resting<B> {
                     drawing: true,
                     ..labelled(Pass::resting(), pass.labels.clone())
                 };
-                let image = through::as_images(here, images);
-                last = through::reconstruct(&self.network, image, &mut pass);
+                last = self.reconstructed(here, &mut pass);
                 here = through::drawn(last.clone(), loss);
             }
             // The means of the last step's pixels: what was drawn of them is grain alone.
@@ -100,80 +107,51 @@ impl<B: Kernels> Resting<B> {
     }
 }
 
-impl<B: Kernels> Model for Resting<B> {
-    fn kind(&self) -> Kind {
-        self.blueprint.kind
-    }
-
-    fn images(&self) -> ImageShape {
-        self.blueprint.images
-    }
-
-    fn code(&self) -> Option<Shape> {
-        self.blueprint.code()
-    }
-
-    fn is_generative(&self) -> bool {
-        self.blueprint.is_generative()
-    }
-
-    fn is_conditional(&self) -> bool {
-        self.blueprint.plan.is_conditional()
-    }
-
-    fn classes(&self) -> usize {
-        self.blueprint.classes
+impl<B: Kernels> Model for LoadedModel<B> {
+    fn facts(&self) -> &ModelFacts {
+        &self.blueprint.facts
     }
 
     fn encode(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
-        assert!(self.is(Kind::Autoencoder), "only auto-encoders encode");
-        let width = self.blueprint.images.len();
-        self.batches(images, labels, width, |batch, mut pass| {
-            flat(self.network.part(FIRST, self.input(batch), &mut pass))
+        let shape = self.shape();
+        self.batches(images, labels, shape.len(), |batch, mut pass| {
+            self.along(&[&self.ways.encode], batch, shape, &mut pass)
         })
     }
 
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
-        let shape = self.code().expect("a classifier decodes nothing");
-        let part = match self.blueprint.kind {
-            Kind::Gan => FIRST,
-            _ => SECOND,
-        };
-        self.batches(codes, labels, shape.len(), |batch, mut pass| {
-            flat(self.network.part(part, shaped(batch, shape), &mut pass))
+        let code = self.facts().code.expect("what decodes has a code");
+        self.batches(codes, labels, code.len(), |batch, mut pass| {
+            self.along(&[&self.ways.decode], batch, code, &mut pass)
         })
     }
 
     fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
-        assert!(self.is(Kind::Autoencoder), "only auto-encoders reconstruct");
-        let shape = self.blueprint.images;
-        self.batches(images, labels, shape.len(), |batch, mut pass| {
-            let batch = through::as_images(batch, shape);
-            through::reconstruct(&self.network, batch, &mut pass)
+        self.batches(images, labels, self.shape().len(), |batch, mut pass| {
+            self.reconstructed(batch, &mut pass)
         })
     }
 
     fn corrupt(&self, images: &[f32], seed: u64) -> Option<Vec<f32>> {
-        let first = self.network.plan().part(FIRST);
+        let plan = self.network.plan();
+        let first = plan.part(*self.ways.encode.as_ref()?.first()?);
         // Shapes may change before the noise: what is shown are the same pixels.
         let end = first
             .iter()
-            .rposition(|node| node.key.ends_with("_noise"))?;
+            .rposition(|node| plan.role(node) == Some(Role::Noise))?;
         let leads = &first[..=end];
-        let is_light = |node: &crate::network::Node| {
-            node.key.ends_with("_noise") || ["flatten", "reshape"].contains(&node.key)
-        };
+        let is_light = |node: &Node| matches!(plan.role(node), Some(Role::Noise | Role::Reshapes));
         if !leads.iter().all(is_light) {
             return None;
         }
         self.seed(seed, 0);
-        let width = self.blueprint.images.len();
-        Some(self.batches(images, None, width, |batch, pass| {
+        let shape = self.shape();
+        Some(self.batches(images, None, shape.len(), |batch, pass| {
             let mut pass = Pass {
                 corrupting: true,
                 ..pass
             };
-            flat(self.network.list(leads, self.input(batch), &mut pass))
+            flat(self.network.list(leads, shaped(batch, shape), &mut pass))
         }))
     }
 
@@ -184,26 +162,25 @@ impl<B: Kernels> Model for Resting<B> {
         starts: &[f32],
         seed: u64,
     ) -> Option<Vec<f32>> {
-        if !self.is_generative() {
+        if !self.facts().is_generative() {
             return None;
         }
         self.seed(seed, 1);
-        if let Some(steps) = self.blueprint.chain {
+        if let Some(steps) = self.facts().chain {
             return Some(self.chain(starts, labels, steps));
         }
-        let width = self.code()?.len();
+        let width = self.facts().code?.len();
         let codes = through::latent::<B>(count, width, &self.device);
         let codes: Vec<f32> = codes.into_data().iter::<f32>().collect();
         Some(self.decode(&codes, labels))
     }
 
     fn scores(&self, images: &[f32]) -> Option<Vec<f32>> {
-        let shape = self.blueprint.images;
-        self.is(Kind::Classifier).then(|| {
-            self.batches(images, None, shape.len(), |batch, _| {
-                self.network.forward(through::as_images(batch, shape))
-            })
-        })
+        let (way, shape) = (&self.ways.classify, self.shape());
+        way.as_ref()?;
+        Some(self.batches(images, None, shape.len(), |batch, mut pass| {
+            self.along(&[way], batch, shape, &mut pass)
+        }))
     }
 
     fn activations(
@@ -221,20 +198,16 @@ impl<B: Kernels> Model for Resting<B> {
             return None;
         }
         let mut before = Vec::new();
-        let width = self.input_shape().len();
-        let after = self.batches(images, labels, width, |batch, mut pass| {
+        let (input, ways) = (self.facts().input(), self.ways.whole());
+        let after = self.batches(images, labels, input.len(), |batch, mut pass| {
             pass.watched = Some(index);
-            let input = self.input(batch);
-            match self.blueprint.kind {
-                Kind::Classifier => {
-                    self.network.list(&plan.nodes, input, &mut pass);
-                }
-                _ => {
-                    let middle = self.network.part(FIRST, input, &mut pass);
-                    self.network.part(SECOND, middle, &mut pass);
+            for way in &ways {
+                if pass.seen.is_none() {
+                    let input = shaped(batch.clone(), input);
+                    self.network.way(way, input, &mut pass);
                 }
             }
-            let seen = pass.seen.expect("every layer is met on the way");
+            let seen = pass.seen.expect("every layer is met on some way");
             before.extend(flat(seen.before).into_data().iter::<f32>());
             flat(seen.after)
         });
@@ -253,9 +226,9 @@ impl<B: Kernels> Model for Resting<B> {
         draws: usize,
         seed: u64,
     ) -> Option<Vec<f64>> {
-        let shape = self.blueprint.images;
+        let shape = self.shape();
         let nats = self.blueprint.loss.nats(shape.len())?;
-        if !self.is(Kind::Autoencoder) || !self.blueprint.plan.has_gaussian_code() {
+        if !self.facts().has_gaussian_code {
             return None;
         }
         self.seed(seed, 2);
@@ -267,8 +240,7 @@ impl<B: Kernels> Model for Resting<B> {
                     drawing: true,
                     ..pass
                 };
-                let image = through::as_images(batch.clone(), shape);
-                let outputs = through::reconstruct(&self.network, image, &mut pass);
+                let outputs = self.reconstructed(batch.clone(), &mut pass);
                 let likelihood = self.blueprint.loss.of_samples(outputs, batch) * -nats;
                 let ratios = pass.gaussian.iter().map(|code| code.log_ratio());
                 let weight = ratios.fold(likelihood, |sum, ratio| sum + ratio);

@@ -1,6 +1,5 @@
-//! Batches on their way through the parts of a model, for training and for models at rest alike.
+//! Batches on their way through the parts of a model, in training and in inference alike.
 
-use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Int, Tensor};
 
 use crate::backend::{Kernels, reshape, rows};
@@ -15,12 +14,12 @@ pub const FIRST: usize = 0;
 pub const SECOND: usize = 1;
 
 /// A pass of samples of these classes, if they are known.
-pub fn labelled<B: Backend>(pass: Pass<B>, labels: Option<Tensor<B, 1, Int>>) -> Pass<B> {
+pub fn labelled<B: Kernels>(pass: Pass<B>, labels: Option<Tensor<B, 1, Int>>) -> Pass<B> {
     Pass { labels, ..pass }
 }
 
 /// `[batch, values]`, whatever the shape was.
-pub fn flat<B: Backend>(signal: Signal<B>) -> Tensor<B, 2> {
+pub fn flat<B: Kernels>(signal: Signal<B>) -> Tensor<B, 2> {
     match signal {
         Signal::Features(x) => x,
         Signal::Sequence(x) => rows(x),
@@ -30,7 +29,7 @@ pub fn flat<B: Backend>(signal: Signal<B>) -> Tensor<B, 2> {
 }
 
 /// `[batch, values]` as what a layer of this input shape takes.
-pub fn shaped<B: Backend>(values: Tensor<B, 2>, shape: Shape) -> Signal<B> {
+pub fn shaped<B: Kernels>(values: Tensor<B, 2>, shape: Shape) -> Signal<B> {
     let [batch, _] = values.dims();
     match shape.dims()[..] {
         [_] => Signal::Features(values),
@@ -46,18 +45,8 @@ pub fn shaped<B: Backend>(values: Tensor<B, 2>, shape: Shape) -> Signal<B> {
 }
 
 /// `[batch, values]` as images, `[batch, channels, height, width]`.
-pub fn as_images<B: Backend>(values: Tensor<B, 2>, shape: ImageShape) -> Tensor<B, 4> {
+pub fn as_images<B: Kernels>(values: Tensor<B, 2>, shape: ImageShape) -> Tensor<B, 4> {
     shaped(values, Shape::Image(shape)).image()
-}
-
-/// The images, `[batch, pixels]`, that an auto-encoder makes of images.
-pub fn reconstruct<B: Kernels>(
-    network: &Network<B>,
-    images: Tensor<B, 4>,
-    pass: &mut Pass<B>,
-) -> Tensor<B, 2> {
-    let code = network.part(FIRST, Signal::Image(images), pass);
-    flat(network.part(SECOND, code, pass))
 }
 
 /// The images, `[batch, channels, height, width]`, that a generator makes of latent numbers.
@@ -70,13 +59,13 @@ pub fn generate<B: Kernels>(
 }
 
 /// Normally distributed numbers, `[batch, latent]`.
-pub fn latent<B: Backend>(batch: usize, latent: usize, device: &B::Device) -> Tensor<B, 2> {
+pub fn latent<B: Kernels>(batch: usize, latent: usize, device: &B::Device) -> Tensor<B, 2> {
     Tensor::random([batch, latent], Distribution::Normal(0.0, 1.0), device)
 }
 
 /// Images drawn from what came out, `[batch, pixels]`: pixels that are 0 or 1 where outputs are their
 /// probabilities, else the outputs.
-pub fn drawn<B: Backend>(outputs: Tensor<B, 2>, loss: &Loss) -> Tensor<B, 2> {
+pub fn drawn<B: Kernels>(outputs: Tensor<B, 2>, loss: &Loss) -> Tensor<B, 2> {
     match loss.takes_probabilities() {
         true => {
             let chance = outputs.random_like(Distribution::Uniform(0.0, 1.0));

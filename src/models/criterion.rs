@@ -1,0 +1,46 @@
+//! What the losses of a model are taken with.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::backend::Kernels;
+use crate::network::Network;
+use crate::objective::{Objective, Targets};
+use crate::shape::ImageShape;
+
+/// A part of the training images, or of others.
+#[derive(Debug, Clone)]
+pub struct Batch<B: Backend> {
+    /// `[batch, channels, height, width]`
+    pub images: Tensor<B, 4>,
+    /// What the images are, and what they are mixed with.
+    pub targets: Targets<B>,
+}
+
+impl<B: Backend> Batch<B> {
+    /// Number of images.
+    pub fn size(&self) -> usize {
+        self.images.dims()[0]
+    }
+}
+
+/// The loss of a run on a device, and the images that it is of.
+pub struct Criterion<B: Backend> {
+    pub objective: Objective<B>,
+    pub images: ImageShape,
+}
+
+impl<B: Kernels> Criterion<B> {
+    /// A mean loss over a batch, `[1]`, as a step takes it: the sum where the loss is one, and with what the size
+    /// of the weights adds.
+    pub fn step(&self, mean: Tensor<B, 1>, size: usize, network: &Network<B>) -> Tensor<B, 1> {
+        let factor = self.step_factor(size);
+        let penalty = network.penalty().into_iter();
+        penalty.fold(mean * factor, |sum, one| sum + one)
+    }
+
+    /// What a step multiplies the mean loss of a batch by.
+    pub fn step_factor(&self, size: usize) -> f64 {
+        self.objective.loss().step_factor(size)
+    }
+}

@@ -1,0 +1,306 @@
+//! The vocabulary of kinds of model: one file a kind, one line a kind in the registry below.
+//!
+//! A kind's file holds its fields as a TOML file writes them, its plan and what is wrong with it, the ways of
+//! batches through its parts, and what a step makes small: a list of turns, each of which changes one part by
+//! one loss. Whoever trains drives the turns; whoever draws, measures or answers commands asks a [`Model`] in
+//! plain numbers. Neither knows a kind.
+
+mod answers;
+mod batch_metrics;
+mod criterion;
+mod facts;
+mod loaded;
+mod model;
+mod parts;
+#[cfg(test)]
+pub mod testing;
+mod through;
+
+pub use answers::AnswerKind;
+pub use batch_metrics::{BatchMetrics, MetricSums};
+pub use criterion::{Batch, Criterion};
+pub use facts::{Ability, Blueprint, ModelFacts, Way, Ways};
+pub use loaded::LoadedModel;
+pub use model::{Activations, Model, WeightTensor, softmax};
+
+use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Kernels;
+use crate::error::Flaw;
+use crate::layers::{ActivationFunction, Around};
+use crate::network::{Network, Plan};
+use crate::objective::Loss;
+use crate::shape::ImageShape;
+
+/// A kind of model as the file writes it.
+trait Fields {
+    /// What sentences call it, with its article.
+    const CALLED: &'static str;
+    /// Its fields that are lists of layers.
+    const LISTS: &'static [&'static str];
+    /// Losses that it can be trained with, for a hint.
+    const LOSSES: &'static str;
+
+    /// The ways of batches through its plan.
+    fn ways(plan: &Plan) -> Ways;
+
+    /// Its network for images of this shape. Flaws have keys below the kind's table.
+    fn plan(&self, images: ImageShape, around: Around, loss: &Loss) -> (Plan, Vec<Flaw>);
+
+    /// Steps of the Markov chain from an image to a sample, if samples are drawn so.
+    fn chain(&self) -> Option<usize> {
+        None
+    }
+
+    /// The turns of a step, in order: the node of the plan whose weights each changes, or `None` for all.
+    fn turns(&self) -> &'static [Option<usize>];
+
+    /// What the turn with this number makes small, `[1]`, penalties included; adds to the batch's metrics.
+    fn loss<B: Kernels>(
+        &self,
+        turn: usize,
+        network: &Network<B>,
+        batch: &Batch<B>,
+        criterion: &Criterion<B>,
+        metrics: &mut BatchMetrics<B>,
+    ) -> Tensor<B, 1>;
+
+    /// Adds what is measured of images that are not trained on to the batch's metrics; gives the classes that
+    /// a classifier takes them for, `[batch]`.
+    fn measure<B: Kernels>(
+        &self,
+        network: &Network<B>,
+        batch: &Batch<B>,
+        criterion: &Criterion<B>,
+        metrics: &mut BatchMetrics<B>,
+    ) -> Option<Tensor<B, 1, Int>>;
+}
+
+/// Declares every kind of model once: its file, which is its TOML key, and its fields.
+macro_rules! models {
+    ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
+        $(mod $file; pub use $file::$Name;)*
+
+        /// What kind of model it is, and its layers.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case", deny_unknown_fields)]
+        pub enum ModelSpec {
+            $($(#[doc = $doc])* $Name($Name),)*
+        }
+
+        /// A kind of model.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[doc = $doc])* $Name,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the registry's order.
+            pub const ALL: &'static [Kind] = &[$(Kind::$Name),*];
+
+            /// Its key in `[model]`.
+            pub fn key(self) -> &'static str {
+                match self {
+                    $(Kind::$Name => stringify!($file),)*
+                }
+            }
+
+            /// The type of its fields, as the JSON schema calls it.
+            pub fn type_name(self) -> &'static str {
+                match self {
+                    $(Kind::$Name => stringify!($Name),)*
+                }
+            }
+
+            /// What sentences call it, with its article: `an auto-encoder`.
+            pub fn called(self) -> &'static str {
+                match self {
+                    $(Kind::$Name => $Name::CALLED,)*
+                }
+            }
+
+            /// Its fields that are lists of layers.
+            pub fn lists(self) -> &'static [&'static str] {
+                match self {
+                    $(Kind::$Name => $Name::LISTS,)*
+                }
+            }
+
+            fn losses(self) -> &'static str {
+                match self {
+                    $(Kind::$Name => $Name::LOSSES,)*
+                }
+            }
+
+            /// The ways of batches through a plan of this kind.
+            pub fn ways(self, plan: &Plan) -> Ways {
+                match self {
+                    $(Kind::$Name => $Name::ways(plan),)*
+                }
+            }
+        }
+
+        impl ModelSpec {
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(ModelSpec::$Name(_) => Kind::$Name,)*
+                }
+            }
+
+            fn plan_of_kind(&self, images: ImageShape, around: Around, loss: &Loss) -> (Plan, Vec<Flaw>) {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.plan(images, around, loss),)*
+                }
+            }
+
+            fn chain(&self) -> Option<usize> {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.chain(),)*
+                }
+            }
+
+            /// The turns of a step, in order: the node of the plan whose weights each changes, or `None` for
+            /// all.
+            pub fn turns(&self) -> &'static [Option<usize>] {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.turns(),)*
+                }
+            }
+
+            /// What the turn with this number makes small, `[1]`, penalties included; adds to the batch's
+            /// metrics.
+            pub fn loss<B: Kernels>(
+                &self,
+                turn: usize,
+                network: &Network<B>,
+                batch: &Batch<B>,
+                criterion: &Criterion<B>,
+                metrics: &mut BatchMetrics<B>,
+            ) -> Tensor<B, 1> {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.loss(turn, network, batch, criterion, metrics),)*
+                }
+            }
+
+            /// Adds what is measured of images that are not trained on to the batch's metrics; gives the
+            /// classes that a classifier takes them for, `[batch]`.
+            pub fn measure<B: Kernels>(
+                &self,
+                network: &Network<B>,
+                batch: &Batch<B>,
+                criterion: &Criterion<B>,
+                metrics: &mut BatchMetrics<B>,
+            ) -> Option<Tensor<B, 1, Int>> {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.measure(network, batch, criterion, metrics),)*
+                }
+            }
+        }
+    };
+}
+
+models! {
+    /// Images in, one score a class out.
+    classifier: Classifier;
+    /// Images in, the same images out, by way of a code.
+    autoencoder: Autoencoder;
+    /// Chance in, images out: a generator that learns to pass for real before a discriminator.
+    gan: Gan;
+}
+
+impl Kind {
+    pub fn can(self, ability: Ability) -> bool {
+        self.ways(&Plan::default()).allow(ability)
+    }
+
+    /// The kinds that can do it, with their articles: `an auto-encoder or a GAN`.
+    pub fn that_can(ability: Ability) -> String {
+        let kinds = Kind::ALL.iter().filter(|kind| kind.can(ability));
+        let called: Vec<&str> = kinds.map(|kind| kind.called()).collect();
+        called.join(" or ")
+    }
+}
+
+impl ModelSpec {
+    /// The network for images of this shape in `classes` classes, trained with this loss.
+    ///
+    /// Flaws have keys below `[model]`, such as `model.autoencoder.encoder.3.dense.units`, and `train.loss`.
+    pub fn plan(&self, images: ImageShape, classes: usize, loss: &Loss) -> (Plan, Vec<Flaw>) {
+        let (plan, flaws) = self.plan_of_kind(images, Around::new(classes), loss);
+        let key = format!("model.{}", self.kind().key());
+        let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under(&key)).collect();
+        flaws.extend(self.loss_flaw(&plan, loss));
+        (plan, flaws)
+    }
+
+    /// What is known of the model, planned for images of this shape; `test` is the number of test images, and
+    /// `trained_on` says of each class whether the model is trained on it.
+    pub fn blueprint(
+        &self,
+        plan: Plan,
+        images: ImageShape,
+        loss: &Loss,
+        test: usize,
+        trained_on: Vec<bool>,
+    ) -> Blueprint {
+        let kind = self.kind();
+        let ways = kind.ways(&plan);
+        let code = match (&ways.encode, &ways.decode) {
+            (Some(encode), _) => {
+                let last = encode.last().and_then(|&node| plan.nodes.get(node));
+                last.map(|node| node.output)
+            }
+            (None, Some(_)) => plan.layers.first().map(|layer| layer.input),
+            (None, None) => None,
+        };
+        let facts = ModelFacts {
+            kind,
+            images,
+            classes: trained_on.len(),
+            code,
+            has_gaussian_code: ways.encode.is_some() && plan.has_gaussian_code(),
+            chain: self.chain(),
+            is_conditional: plan.is_conditional(),
+            has_likelihood: loss.nats(images.len()).is_some(),
+            test,
+            trained_on,
+        };
+        Blueprint {
+            facts,
+            plan,
+            loss: loss.clone(),
+        }
+    }
+
+    /// A loss that does not fit what this model gives.
+    fn loss_flaw(&self, plan: &Plan, loss: &Loss) -> Option<Flaw> {
+        let (name, kind) = (loss.spec().key(), self.kind());
+        if loss.is_of_classes() && !kind.can(Ability::Classify) {
+            let message = format!("`{name}` compares classes, which this model does not give");
+            return Some(Flaw::new("train.loss", message).hint(kind.losses()));
+        }
+        if !loss.takes_probabilities() {
+            return None;
+        }
+        let is_whole = !plan.has_parts || plan.nodes.len() == kind.lists().len();
+        let is_wrong = match plan.last_activation() {
+            Some(function) => !gives_probabilities(function),
+            None => is_whole,
+        };
+        let message =
+            format!("`{name}` takes outputs between 0 and 1, which the last layer does not give");
+        let hint = "end it with activation = \"sigmoid\", or choose another loss";
+        is_wrong.then(|| Flaw::new("train.loss", message).hint(hint))
+    }
+}
+
+fn gives_probabilities(function: ActivationFunction) -> bool {
+    matches!(
+        function,
+        ActivationFunction::Sigmoid {}
+            | ActivationFunction::HardSigmoid {}
+            | ActivationFunction::Softmax {}
+    )
+}
