@@ -6,13 +6,15 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::convolution::{self, Plain, Sizes, Slopes, plain};
+use super::convolution::{self, Slopes};
+use super::cpu::{Simd, Sizes};
 use super::kernels::{Kernels, Standardized};
+use super::plain::{Plain, Tracked, plain};
+use super::reductions::Reduction;
 use super::sliding::Sliding;
-use super::{normalization, transposed_convolution};
+use super::{elementwise, linear, losses, normalization, transposed_convolution};
 use crate::error::Result;
 
 pub(super) type Backend = Flex;
@@ -26,15 +28,14 @@ pub(super) fn device(_: usize) -> FlexDevice {
     Default::default()
 }
 
+/// What `BURNLAB_SIMD` asks for.
 pub(super) fn requirements(_: usize) -> Result<()> {
-    Ok(())
+    Simd::asked_for().map(|_| ())
 }
 
 pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
-
-type Tracked = FloatTensor<Autodiff<Flex>>;
 
 impl Kernels for Flex {
     const WINDOWS_SPAN_STRIDES: bool = false;
@@ -70,6 +71,77 @@ impl Kernels for Flex {
         shift: Tensor<Self, 1>,
     ) -> Tensor<Self, 3> {
         normalization::scale_plain(x, scale, shift)
+    }
+
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear::linear_plain(x, weight, bias)
+    }
+
+    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        linear::matmul_plain(left, right)
+    }
+
+    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::EXP.plain(x)
+    }
+
+    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN.plain(x)
+    }
+
+    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN_1P.plain(x)
+    }
+
+    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::TANH.plain(x)
+    }
+
+    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SIGMOID.plain(x)
+    }
+
+    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SOFTPLUS.plain(x)
+    }
+
+    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::RELU.plain(x)
+    }
+
+    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::sum_of_all().plain(x)
+    }
+
+    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::mean_of_all().plain(x)
+    }
+
+    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::sum_along(axis).plain(x)
+    }
+
+    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::mean_along(axis).plain(x)
+    }
+
+    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        losses::log_softmax_plain(x)
+    }
+
+    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
+        losses::cross_entropy_plain(logits, classes(targets))
+    }
+
+    fn binary_cross_entropy<const D: usize>(
+        logits: Tensor<Self, D>,
+        targets: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        losses::binary_cross_entropy_plain(logits, targets)
     }
 }
 
@@ -108,6 +180,82 @@ impl Kernels for Autodiff<Flex> {
     ) -> Tensor<Self, 3> {
         normalization::scale_tracked(x, scale, shift)
     }
+
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear::linear_tracked(x, weight, bias)
+    }
+
+    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        linear::matmul_tracked(left, right)
+    }
+
+    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::EXP.tracked(x)
+    }
+
+    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN.tracked(x)
+    }
+
+    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN_1P.tracked(x)
+    }
+
+    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::TANH.tracked(x)
+    }
+
+    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SIGMOID.tracked(x)
+    }
+
+    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SOFTPLUS.tracked(x)
+    }
+
+    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::RELU.tracked(x)
+    }
+
+    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::sum_of_all().tracked(x)
+    }
+
+    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::mean_of_all().tracked(x)
+    }
+
+    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::sum_along(axis).tracked(x)
+    }
+
+    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::mean_along(axis).tracked(x)
+    }
+
+    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        losses::log_softmax_tracked(x)
+    }
+
+    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
+        losses::cross_entropy_tracked(logits, classes(targets))
+    }
+
+    fn binary_cross_entropy<const D: usize>(
+        logits: Tensor<Self, D>,
+        targets: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        losses::binary_cross_entropy_tracked(logits, targets)
+    }
+}
+
+fn classes<B: burn::tensor::backend::Backend>(targets: Tensor<B, 1, Int>) -> Vec<usize> {
+    let class = |target: i64| usize::try_from(target).expect("classes are counted from 0");
+    targets.into_data().iter::<i64>().map(class).collect()
 }
 
 /// Which way the filters are applied.

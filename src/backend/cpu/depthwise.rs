@@ -1,0 +1,188 @@
+//! Convolution of every channel by a filter of its own: channel by channel in vectors, place by place.
+
+use super::frame::{Buffers, Frame, image_frame, taps, window_offsets};
+use super::simd::{Simd, on_every_set};
+use super::sizes::Sizes;
+use super::transpose::transpose;
+
+/// What an image and filters of `[channels, 1, rows, columns]` make of each other.
+#[derive(Debug)]
+pub struct Depthwise {
+    simd: Simd,
+    sizes: Sizes,
+    frame: Frame,
+    windows: Vec<usize>,
+    /// From the beginning of a window to what lies under each value of the kernel.
+    taps: Vec<usize>,
+}
+
+impl Depthwise {
+    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+        let frame = image_frame(sizes);
+        Depthwise {
+            simd,
+            sizes,
+            windows: window_offsets(&frame, sizes),
+            taps: taps(sizes)
+                .into_iter()
+                .map(|tap| tap.offset(&frame, sizes))
+                .collect(),
+            frame,
+        }
+    }
+
+    /// Filters as `[rows, columns, channels]`.
+    pub fn turned(&self, filters: &[f32]) -> Vec<f32> {
+        let mut turned = vec![0.0; filters.len()];
+        let shape = [self.sizes.channels, self.taps.len()];
+        transpose(
+            self.simd,
+            shape,
+            filters,
+            self.taps.len(),
+            &mut turned,
+            self.sizes.channels,
+        );
+        turned
+    }
+
+    /// The way back.
+    pub fn filters(&self, turned: &[f32]) -> Vec<f32> {
+        let mut filters = vec![0.0; turned.len()];
+        let shape = [self.taps.len(), self.sizes.channels];
+        transpose(
+            self.simd,
+            shape,
+            turned,
+            self.sizes.channels,
+            &mut filters,
+            self.taps.len(),
+        );
+        filters
+    }
+
+    /// `[channels, height, width]` and turned filters to `[channels, down, across]`, beginning with what is there.
+    pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
+        let Buffers {
+            turned,
+            frames,
+            made,
+            ..
+        } = buffers;
+        self.frame_of(image, turned, frames);
+        self.turn_output(output, made);
+        sum_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
+        let (places, channels) = (self.sizes.places(), self.sizes.channels);
+        transpose(
+            self.simd,
+            [places, channels],
+            made,
+            channels,
+            output,
+            places,
+        );
+    }
+
+    /// Adds an output spread back over its windows to an image.
+    pub fn spread(
+        &self,
+        output: &[f32],
+        filters: &[f32],
+        image: &mut [f32],
+        buffers: &mut Buffers,
+    ) {
+        let Buffers {
+            turned,
+            frames,
+            made,
+            ..
+        } = buffers;
+        self.frame_of(image, turned, frames);
+        self.turn_output(output, made);
+        spread_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
+        self.frame.take(self.simd, frames, turned, image);
+    }
+
+    /// Adds one image's share to the gradient of the turned filters.
+    pub fn compare(&self, image: &[f32], output: &[f32], sums: &mut [f32], buffers: &mut Buffers) {
+        let Buffers {
+            turned,
+            frames,
+            made,
+            ..
+        } = buffers;
+        self.frame_of(image, turned, frames);
+        self.turn_output(output, made);
+        compare_windows(self.simd, frames, &self.windows, &self.taps, made, sums);
+    }
+
+    fn frame_of(&self, image: &[f32], turned: &mut Vec<f32>, frames: &mut Vec<f32>) {
+        frames.clear();
+        frames.resize(self.frame.len(), 0.0);
+        self.frame.fill(self.simd, image, turned, frames);
+    }
+
+    fn turn_output(&self, output: &[f32], made: &mut Vec<f32>) {
+        let (places, channels) = (self.sizes.places(), self.sizes.channels);
+        made.resize(output.len(), 0.0);
+        transpose(
+            self.simd,
+            [channels, places],
+            output,
+            places,
+            made,
+            channels,
+        );
+    }
+}
+
+/// `sum + a * b`, value by value, sixteen at once as long as there are so many.
+#[inline(always)]
+fn multiply_add(a: &[f32], b: &[f32], sums: &mut [f32]) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let (sums, rest) = sums.as_chunks_mut::<16>();
+    for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
+        for lane in 0..16 {
+            sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
+        }
+    }
+    for ((sum, a), b) in rest.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum = a.mul_add(*b, *sum);
+    }
+}
+
+on_every_set! {
+    /// Adds to each output the windows times the filters, one value of the kernel after another.
+    fn sum_windows(frames: &[f32], windows: &[usize], taps: &[usize], filters: &[f32], outputs: &mut [f32]) {
+        let channels = filters.len() / taps.len();
+        for (output, window) in outputs.chunks_exact_mut(channels).zip(windows) {
+            for (tap, filter) in taps.iter().zip(filters.chunks_exact(channels)) {
+                multiply_add(&frames[window + tap..][..channels], filter, output);
+            }
+        }
+    }
+}
+
+on_every_set! {
+    /// Adds to the values under each window its output times the filters.
+    fn spread_windows(frames: &mut [f32], windows: &[usize], taps: &[usize], filters: &[f32], outputs: &[f32]) {
+        let channels = filters.len() / taps.len();
+        for (output, window) in outputs.chunks_exact(channels).zip(windows) {
+            for (tap, filter) in taps.iter().zip(filters.chunks_exact(channels)) {
+                multiply_add(output, filter, &mut frames[window + tap..][..channels]);
+            }
+        }
+    }
+}
+
+on_every_set! {
+    /// Adds to the filters' gradients the values under each window times its output.
+    fn compare_windows(frames: &[f32], windows: &[usize], taps: &[usize], outputs: &[f32], sums: &mut [f32]) {
+        let channels = sums.len() / taps.len();
+        for (output, window) in outputs.chunks_exact(channels).zip(windows) {
+            for (tap, sums) in taps.iter().zip(sums.chunks_exact_mut(channels)) {
+                multiply_add(&frames[window + tap..][..channels], output, sums);
+            }
+        }
+    }
+}
