@@ -131,3 +131,69 @@ pub(super) fn paired(of: fn(Simd, &[f32], &[f32], &mut [f32]), a: &Plain, b: &Pl
     }
     plain(to, &a.shape())
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{TensorData, activation};
+
+    use super::*;
+    use crate::backend::Kernels;
+
+    type Training = Autodiff<Flex>;
+    type Of<B> = fn(Tensor<B, 2>) -> Tensor<B, 2>;
+
+    fn input(values: &[f32]) -> Tensor<Training, 2> {
+        let shape = [values.len() / 3, 3];
+        let data = TensorData::new(values.to_vec(), shape);
+        Tensor::from_data(data, &Default::default()).require_grad()
+    }
+
+    /// Of every output, and of every input's gradient where the outputs' are 1, 2, 3, ...
+    fn all(of: Of<Training>, values: &[f32]) -> [Vec<f32>; 2] {
+        let x = input(values);
+        let weights = (1..=values.len()).map(|i| i as f32).collect::<Vec<_>>();
+        let y = of(x.clone().swap_dims(0, 1));
+        let weights = input(&weights).detach().swap_dims(0, 1);
+        let gradients = (y.clone() * weights).sum().backward();
+        let x = x.grad(&gradients).unwrap();
+        [y.inner(), x].map(|tensor| tensor.into_data().into_vec().unwrap())
+    }
+
+    #[test]
+    fn they_agree_with_burns_functions() {
+        let values: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
+        let above: Vec<f32> = values.iter().map(|value| value.abs() + 0.01).collect();
+        let softplus: Of<Training> = |x| activation::softplus(x, 1.0);
+        let cases: [(Of<Training>, Of<Training>, &[f32]); 7] = [
+            (Training::exp, Tensor::exp, &values),
+            (Training::ln, Tensor::log, &above),
+            (Training::ln_1p, Tensor::log1p, &above),
+            (Training::tanh, activation::tanh, &values),
+            (Training::sigmoid, activation::sigmoid, &values),
+            (Training::softplus, softplus, &values),
+            (Training::relu, activation::relu, &values),
+        ];
+        for (index, (ours, burns, values)) in cases.into_iter().enumerate() {
+            for (ours, burns) in all(ours, values).iter().zip(all(burns, values)) {
+                for (a, b) in ours.iter().zip(burns) {
+                    assert!((a - b).abs() <= 2e-6 * b.abs().max(1.0), "{index}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_gradients_the_values_are_the_same() {
+        let values: Vec<f32> = (0..3 * 20_000).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x = input(&values);
+        let with = Training::tanh(x.clone()).inner().into_data();
+        assert_eq!(Flex::tanh(x.inner()).into_data(), with);
+    }
+
+    #[test]
+    fn a_rectifier_keeps_what_is_no_number() {
+        let [y, slopes] = all(Training::relu, &[f32::NAN, -1.0, 2.0]);
+        assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
+        assert_eq!(slopes, [1.0, 0.0, 3.0]);
+    }
+}

@@ -384,6 +384,9 @@ mod tests {
     use burn::tensor::backend::Backend;
     use burn::tensor::module::{conv_transpose2d, conv2d};
     use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
 
     type Training = Autodiff<Flex>;
 
@@ -504,6 +507,44 @@ mod tests {
             let (x, weight, bias) = inputs.clone();
             let ours = Training::convolve2d(x, weight, Some(bias), sliding);
             agree(&inputs, ours, burns);
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_convolution_of_random_sizes() {
+        let mut chance = ChaCha8Rng::seed_from_u64(7);
+        let mut compared = 0;
+        while compared < 60 {
+            let mut up_to = |most: usize| chance.random_range(1..=most);
+            let groups = [1, 1, 2, 3][up_to(4) - 1];
+            let (seen, share) = (up_to(4), up_to(20));
+            let x_shape = [up_to(5), seen * groups, up_to(9), up_to(9)];
+            let weight_shape = [share * groups, seen, up_to(3), up_to(3)];
+            let sliding = Sliding {
+                stride: [up_to(3), up_to(3)],
+                before: [up_to(3) - 1, up_to(3) - 1],
+                after: [up_to(3) - 1, up_to(3) - 1],
+                dilation: [up_to(2), up_to(2)],
+                groups,
+            };
+            let fits = |axis: usize| {
+                let padded = x_shape[2 + axis] + sliding.before[axis] + sliding.after[axis];
+                (weight_shape[2 + axis] - 1) * sliding.dilation[axis] < padded
+            };
+            if !(fits(0) && fits(1)) {
+                continue;
+            }
+            let inputs = (
+                tensor(x_shape, 0.37),
+                tensor(weight_shape, 0.71),
+                tensor([weight_shape[0]], 1.3),
+            );
+            let (x, weight, bias) = inputs.clone();
+            let burns = burns_convolve2d(x, weight, Some(bias), sliding);
+            let (x, weight, bias) = inputs.clone();
+            let ours = Training::convolve2d(x, weight, Some(bias), sliding);
+            agree(&inputs, ours, burns);
+            compared += 1;
         }
     }
 

@@ -231,3 +231,89 @@ fn aligned<B: Backend, const D: usize>(
     };
     (fit(left, of_left), fit(right, of_right))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::backend::Kernels;
+
+    type Training = Autodiff<Flex>;
+
+    fn input<const D: usize>(shape: [usize; D], pace: f32) -> Tensor<Training, D> {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|i| (i as f32 * pace).sin()).collect();
+        Tensor::from_data(TensorData::new(values, shape), &Default::default()).require_grad()
+    }
+
+    fn near<const D: usize>(ours: Tensor<Flex, D>, burns: Tensor<Flex, D>, what: &str) {
+        let difference: f32 = (ours - burns).abs().max().into_scalar();
+        assert!(difference < 1e-4, "{what}: {difference}");
+    }
+
+    #[test]
+    fn it_agrees_with_burns_linear_layer() {
+        for [batch, inputs, outputs] in [[5, 7, 3], [1, 30, 20], [70, 40, 90]] {
+            let (x, weight) = (input([batch, inputs], 0.37), input([inputs, outputs], 0.71));
+            let bias = input([outputs], 1.3);
+            for bias in [None, Some(bias)] {
+                let y = |ours: bool| {
+                    let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
+                    match ours {
+                        true => Training::linear(x, weight, bias),
+                        false => burn::tensor::module::linear(x, weight, bias),
+                    }
+                };
+                let slopes = |y: Tensor<Training, 2>| y.square().sum().backward();
+                let (ours, burns) = (y(true), y(false));
+                near(ours.clone().inner(), burns.clone().inner(), "output");
+                let (ours, burns) = (slopes(ours), slopes(burns));
+                let of =
+                    |x: &Tensor<Training, 2>| (x.grad(&ours).unwrap(), x.grad(&burns).unwrap());
+                let [of_x, of_weight] = [of(&x), of(&weight)];
+                near(of_x.0, of_x.1, "gradient of x");
+                near(
+                    of_weight.0 / 10.0,
+                    of_weight.1 / 10.0,
+                    "gradient of the weight",
+                );
+                if let Some(bias) = &bias {
+                    let [ours, burns] = [&ours, &burns].map(|of| bias.grad(of).unwrap());
+                    near(ours / 10.0, burns / 10.0, "gradient of the bias");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_products_of_many_matrices() {
+        for (left, right) in [
+            ([2, 3, 5, 7], [2, 3, 7, 4]),
+            ([2, 1, 5, 7], [1, 3, 7, 4]),
+            ([1, 1, 9, 20], [1, 1, 20, 1]),
+        ] {
+            // Turned, so that they do not lie in order.
+            let [a, b, c, d] = right;
+            let (left, right) = (input(left, 0.37), input([a, b, d, c], 0.71));
+            let y = |ours: bool| {
+                let (left, right) = (left.clone(), right.clone().swap_dims(2, 3));
+                match ours {
+                    true => Training::matmul(left, right),
+                    false => left.matmul(right),
+                }
+            };
+            let (ours, burns) = (y(true), y(false));
+            near(ours.clone().inner(), burns.clone().inner(), "output");
+            let [ours, burns] = [ours, burns].map(|y| y.square().sum().backward());
+            for x in [&left, &right] {
+                near(x.grad(&ours).unwrap(), x.grad(&burns).unwrap(), "gradient");
+            }
+            near(
+                Flex::matmul(left.inner(), right.inner().swap_dims(2, 3)),
+                y(true).inner(),
+                "without gradients",
+            );
+        }
+    }
+}

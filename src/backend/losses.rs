@@ -155,3 +155,82 @@ impl Backward<Flex, 1> for BinaryCrossEntropy {
         gradients.register::<Flex>(node.id, of_x);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Int, TensorData, activation};
+
+    use super::*;
+    use crate::backend::Kernels;
+
+    type Training = Autodiff<Flex>;
+
+    fn logits() -> Tensor<Training, 2> {
+        let values: Vec<f32> = (0..40).map(|i| (i as f32 * 0.7).sin() * 5.0).collect();
+        let data = TensorData::new(values, [8, 5]);
+        Tensor::from_data(data, &Default::default()).require_grad()
+    }
+
+    fn targets() -> Tensor<Training, 1, Int> {
+        Tensor::from_data([0, 4, 2, 2, 1, 3, 0, 4], &Default::default())
+    }
+
+    /// Outputs, and the inputs' gradients of the sum of their squares.
+    fn all<const D: usize>(
+        of: impl Fn(Tensor<Training, 2>) -> Tensor<Training, D>,
+    ) -> [Vec<f32>; 2] {
+        let x = logits();
+        let y = of(x.clone());
+        let gradients = y.clone().square().sum().backward();
+        let x = x.grad(&gradients).unwrap().into_data();
+        [y.inner().into_data(), x].map(|data| data.into_vec().unwrap())
+    }
+
+    fn near(ours: [Vec<f32>; 2], burns: [Vec<f32>; 2]) {
+        for (ours, burns) in ours.iter().zip(burns) {
+            assert_eq!(ours.len(), burns.len());
+            for (a, b) in ours.iter().zip(burns) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn they_agree_with_chains_of_burns_operations() {
+        near(
+            all(Training::log_softmax),
+            all(|x| activation::log_softmax(x, 1)),
+        );
+        near(
+            all(|x| Training::cross_entropy(x, targets())),
+            all(|x| {
+                let targets = targets().unsqueeze_dim(1);
+                activation::log_softmax(x, 1)
+                    .gather(1, targets)
+                    .mean()
+                    .neg()
+            }),
+        );
+        let values = || (logits().detach().sin() + 1.0) / 2.0;
+        near(
+            all(|x| Training::binary_cross_entropy(x, values())),
+            all(|x| {
+                let p = activation::sigmoid(x);
+                let of_zeros = (p.clone().neg() + 1.0).log() * (values().neg() + 1.0);
+                (p.log() * values() + of_zeros).neg()
+            }),
+        );
+    }
+
+    #[test]
+    fn without_gradients_the_values_are_the_same() {
+        let tracked = Training::cross_entropy(logits(), targets())
+            .inner()
+            .into_data();
+        let targets = targets().inner();
+        assert_eq!(
+            Flex::cross_entropy(logits().inner(), targets).into_data(),
+            tracked
+        );
+    }
+}

@@ -128,3 +128,45 @@ impl Backward<Flex, 1> for Reduction {
         gradients.register::<Flex>(node.id, plain(of_x, &shape));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::backend::Kernels;
+
+    type Training = Autodiff<Flex>;
+    type Of = fn(Tensor<Training, 3>) -> Tensor<Training, 3>;
+
+    fn all(of: Of) -> [Vec<f32>; 2] {
+        let values: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x = Tensor::from_data(TensorData::new(values, [3, 4, 5]), &Default::default());
+        let x: Tensor<Training, 3> = x.require_grad();
+        let y = of(x.clone());
+        let gradients = y.clone().exp().sum().backward();
+        let x = x.grad(&gradients).unwrap();
+        [y.inner(), x].map(|tensor| tensor.into_data().into_vec().unwrap())
+    }
+
+    #[test]
+    fn they_agree_with_burns_sums_and_means() {
+        let cases: [(Of, Of); 7] = [
+            (|x| Training::sum(x).unsqueeze(), |x| x.sum().unsqueeze()),
+            (|x| Training::mean(x).unsqueeze(), |x| x.mean().unsqueeze()),
+            (|x| Training::sum_dim(x, 0), |x| x.sum_dim(0)),
+            (|x| Training::sum_dim(x, 1), |x| x.sum_dim(1)),
+            (|x| Training::sum_dim(x, 2), |x| x.sum_dim(2)),
+            (|x| Training::mean_dim(x, 1), |x| x.mean_dim(1)),
+            (|x| Training::mean_dim(x, 2), |x| x.mean_dim(2)),
+        ];
+        for (index, (ours, burns)) in cases.into_iter().enumerate() {
+            for (ours, burns) in all(ours).iter().zip(all(burns)) {
+                assert_eq!(ours.len(), burns.len());
+                for (a, b) in ours.iter().zip(burns) {
+                    assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{index}: {a} {b}");
+                }
+            }
+        }
+    }
+}

@@ -30,7 +30,7 @@ impl Method {
     /// For a product of so many columns.
     fn of(sizes: Sizes, columns: usize) -> Self {
         let groups = sizes.sliding.groups;
-        if groups > 1 && sizes.channels == groups && sizes.filters == groups {
+        if groups > 1 && sizes.channels == groups {
             Method::Depthwise
         } else if groups > 1 || columns < FEW {
             Method::Unfolded
@@ -278,4 +278,163 @@ fn in_parts(
         }
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::testing::{by_every_set, chance, is_same, near, numbers};
+    use super::*;
+    use crate::backend::sliding::Sliding;
+
+    /// Sizes of any kind in which a window finds room.
+    fn sizes(chance: &mut ChaCha8Rng) -> Sizes {
+        loop {
+            let mut up_to = |most: usize| chance.random_range(1..=most);
+            let groups = [1, 1, 1, 2, 3][up_to(5) - 1];
+            let depthwise = groups > 1 && up_to(2) == 1;
+            let (seen, share) = match depthwise {
+                true => (1, up_to(3)),
+                false => (up_to(9), [up_to(5), up_to(40)][up_to(2) - 1]),
+            };
+            let groups = if depthwise { up_to(20) + 1 } else { groups };
+            let [height, width, rows, columns] = [up_to(12), up_to(12), up_to(4), up_to(4)];
+            let sliding = Sliding {
+                stride: [up_to(3), up_to(3)],
+                before: [up_to(4) - 1, up_to(4) - 1],
+                after: [up_to(4) - 1, up_to(4) - 1],
+                dilation: [up_to(2), up_to(2)],
+                groups,
+            };
+            let fits = |axis: usize, size: usize, kernel: usize| {
+                let padded = size + sliding.before[axis] + sliding.after[axis];
+                (kernel - 1) * sliding.dilation[axis] < padded
+            };
+            if fits(0, height, rows) && fits(1, width, columns) {
+                let x = [up_to(11), seen * groups, height, width];
+                let weight = [share * groups, seen, rows, columns];
+                return Sizes::of(x, weight, sliding);
+            }
+        }
+    }
+
+    /// Calls `visit(of the image, of the filters, of the output)` for all that are multiplied.
+    fn visit(sizes: Sizes, mut visit: impl FnMut(usize, usize, usize)) {
+        let Sliding {
+            stride,
+            before,
+            dilation,
+            groups,
+            ..
+        } = sizes.sliding;
+        let seen = sizes.channels / groups;
+        for output in 0..sizes.batch * sizes.output() {
+            let (image, place) = (output / sizes.output(), output % sizes.places());
+            let filter = output / sizes.places() % sizes.filters;
+            for value in 0..sizes.seen() {
+                let (column, row) = (value % sizes.columns, value / sizes.columns % sizes.rows);
+                let channel = value / sizes.columns / sizes.rows + filter / sizes.share() * seen;
+                let y = place / sizes.across * stride[0] + row * dilation[0];
+                let x = place % sizes.across * stride[1] + column * dilation[1];
+                let (Some(y), Some(x)) = (y.checked_sub(before[0]), x.checked_sub(before[1]))
+                else {
+                    continue;
+                };
+                if y < sizes.height && x < sizes.width {
+                    let line = (image * sizes.channels + channel) * sizes.height + y;
+                    visit(
+                        line * sizes.width + x,
+                        filter * sizes.seen() + value,
+                        output,
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_ways_agree_with_plain_sums_and_every_set_with_every_other() {
+        let mut chance = chance(5);
+        for _ in 0..150 {
+            let sizes = sizes(&mut chance);
+            let what = format!("{sizes:?}");
+            let images = numbers(&mut chance, sizes.batch * sizes.image());
+            let filters = numbers(&mut chance, sizes.filters * sizes.seen());
+            let outputs = numbers(&mut chance, sizes.batch * sizes.output());
+            let biases = [sizes.filters, sizes.channels].map(|count| numbers(&mut chance, count));
+            let spread = |bias: &[f32], places: usize| -> Vec<f64> {
+                let of_image = || {
+                    bias.iter()
+                        .flat_map(|value| vec![f64::from(*value); places])
+                };
+                (0..sizes.batch).flat_map(|_| of_image()).collect()
+            };
+            let mut made = spread(&biases[0], sizes.places());
+            let mut back_made = spread(&biases[1], sizes.height * sizes.width);
+            let mut of = vec![0.0; filters.len()];
+            visit(sizes, |image, filter, output| {
+                let [i, f, o] = [images[image], filters[filter], outputs[output]].map(f64::from);
+                made[output] += i * f;
+                back_made[image] += o * f;
+                of[filter] += i * o;
+            });
+            let bias = Some(&biases[0][..]);
+            let received =
+                by_every_set(&what, |simd| forward(simd, &images, &filters, bias, sizes));
+            near(&what, &received, &made, sizes.seen());
+            let bias = Some(&biases[1][..]);
+            let received = by_every_set(&what, |simd| back(simd, &outputs, &filters, bias, sizes));
+            near(&what, &received, &back_made, sizes.seen() * sizes.share());
+            let received = by_every_set(&what, |simd| of_filters(simd, &images, &outputs, sizes));
+            near(&what, &received, &of, sizes.batch * sizes.places());
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let mut chance = chance(6);
+        for _ in 0..10 {
+            let sizes = sizes(&mut chance);
+            let images = numbers(&mut chance, sizes.batch * sizes.image());
+            let filters = numbers(&mut chance, sizes.filters * sizes.seen());
+            let outputs = numbers(&mut chance, sizes.batch * sizes.output());
+            let made = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| {
+                    let simd = Simd::chosen();
+                    [
+                        forward(simd, &images, &filters, None, sizes),
+                        back(simd, &outputs, &filters, None, sizes),
+                        of_filters(simd, &images, &outputs, sizes),
+                    ]
+                })
+            };
+            for (one, three) in made(1).iter().zip(&made(3)) {
+                assert!(is_same(one, three), "{sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_so() {
+        let sliding = Sliding {
+            stride: [1, 1],
+            before: [1, 1],
+            after: [1, 1],
+            dilation: [1, 1],
+            groups: 1,
+        };
+        let sizes = Sizes::of([1, 2, 5, 5], [6, 2, 3, 3], sliding);
+        let mut images = vec![1.0; sizes.image()];
+        images[12] = f32::NAN;
+        images[25] = f32::INFINITY;
+        let filters = vec![1.0; sizes.filters * sizes.seen()];
+        let made = by_every_set("NaN", |simd| forward(simd, &images, &filters, None, sizes));
+        for made in made.chunks_exact(25) {
+            let nan = made.iter().filter(|value| value.is_nan()).count();
+            assert_eq!((nan, made[0], made[24]), (9, f32::INFINITY, 8.0));
+        }
+    }
 }

@@ -1,15 +1,23 @@
-//! Convolution of every channel by a filter of its own: channel by channel in vectors, place by place.
+//! Convolution of every channel by filters of its own: channel by channel in vectors, place by place.
+//!
+//! Where a channel has several filters, it is there as often.
+
+use std::borrow::Cow;
 
 use super::frame::{Buffers, Frame, image_frame, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::sizes::Sizes;
+use super::sums::add;
 use super::transpose::transpose;
 
-/// What an image and filters of `[channels, 1, rows, columns]` make of each other.
+/// What an image and filters of `[filters, 1, rows, columns]` make of each other.
 #[derive(Debug)]
 pub struct Depthwise {
     simd: Simd,
+    /// With as many channels as there are filters.
     sizes: Sizes,
+    /// Filters of a channel.
+    times: usize,
     frame: Frame,
     windows: Vec<usize>,
     /// From the beginning of a window to what lies under each value of the kernel.
@@ -18,10 +26,16 @@ pub struct Depthwise {
 
 impl Depthwise {
     pub fn new(simd: Simd, sizes: Sizes) -> Self {
+        let times = sizes.filters / sizes.channels;
+        let sizes = Sizes {
+            channels: sizes.filters,
+            ..sizes
+        };
         let frame = image_frame(sizes);
         Depthwise {
             simd,
             sizes,
+            times,
             windows: window_offsets(&frame, sizes),
             taps: taps(sizes)
                 .into_iter()
@@ -31,7 +45,7 @@ impl Depthwise {
         }
     }
 
-    /// Filters as `[rows, columns, channels]`.
+    /// Filters as `[rows, columns, filters]`.
     pub fn turned(&self, filters: &[f32]) -> Vec<f32> {
         let mut turned = vec![0.0; filters.len()];
         let shape = [self.sizes.channels, self.taps.len()];
@@ -61,7 +75,7 @@ impl Depthwise {
         filters
     }
 
-    /// `[channels, height, width]` and turned filters to `[channels, down, across]`, beginning with what is there.
+    /// `[channels, height, width]` and turned filters to `[filters, down, across]`, beginning with what is there.
     pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
         let Buffers {
             turned,
@@ -95,12 +109,22 @@ impl Depthwise {
             turned,
             frames,
             made,
-            ..
+            right: sums,
         } = buffers;
-        self.frame_of(image, turned, frames);
+        frames.clear();
+        frames.resize(self.frame.len(), 0.0);
         self.turn_output(output, made);
         spread_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
-        self.frame.take(self.simd, frames, turned, image);
+        sums.resize(self.sizes.image(), 0.0);
+        self.frame.take(self.simd, frames, turned, sums);
+        let places = self.sizes.height * self.sizes.width;
+        for (index, sums) in sums.chunks_exact(places).enumerate() {
+            add(
+                self.simd,
+                sums,
+                &mut image[index / self.times * places..][..places],
+            );
+        }
     }
 
     /// Adds one image's share to the gradient of the turned filters.
@@ -119,7 +143,14 @@ impl Depthwise {
     fn frame_of(&self, image: &[f32], turned: &mut Vec<f32>, frames: &mut Vec<f32>) {
         frames.clear();
         frames.resize(self.frame.len(), 0.0);
-        self.frame.fill(self.simd, image, turned, frames);
+        let image = match self.times {
+            1 => Cow::Borrowed(image),
+            times => {
+                let channels = image.chunks_exact(self.sizes.height * self.sizes.width);
+                Cow::Owned(channels.flat_map(|channel| channel.repeat(times)).collect())
+            }
+        };
+        self.frame.fill(self.simd, &image, turned, frames);
     }
 
     fn turn_output(&self, output: &[f32], made: &mut Vec<f32>) {

@@ -236,3 +236,131 @@ on_every_set! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::by_every_set;
+    use super::*;
+
+    /// Both signs of every exponent, some values each, and what is special.
+    fn arguments() -> Vec<f32> {
+        let patterns =
+            (0..=0xffff_u32).map(|high| f32::from_bits((high << 16) | (high * 40_503 & 0xffff)));
+        let special = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::NAN,
+            f32::MIN_POSITIVE,
+            1e-45,
+            -1e-45,
+            f32::MAX,
+            f32::MIN,
+            88.72,
+            88.73,
+            -87.4,
+            -103.9,
+            -104.1,
+        ];
+        let near = (-4000..4000).map(|step| step as f32 * 0.0037);
+        patterns.chain(special).chain(near).collect()
+    }
+
+    /// Units in the last place between a value and the true one.
+    fn off(received: f32, exact: f64) -> f64 {
+        let nearest = exact as f32;
+        if received == nearest {
+            return 0.0;
+        }
+        let size = nearest.abs().clamp(f32::MIN_POSITIVE, f32::MAX / 2.0);
+        let unit = f64::from(f32::from_bits(size.to_bits() + 1)) - f64::from(size);
+        (f64::from(received) - exact).abs() / unit
+    }
+
+    type Function = fn(Simd, &[f32], &mut [f32]);
+
+    #[test]
+    fn they_are_exact_within_units_in_the_last_place_and_the_same_for_every_set() {
+        let softplus_exact = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        let functions: [(&str, Function, &dyn Fn(f64) -> f64); 7] = [
+            ("exp", exp, &f64::exp),
+            ("ln", ln, &f64::ln),
+            ("ln_1p", ln_1p, &f64::ln_1p),
+            ("tanh", tanh, &f64::tanh),
+            ("sigmoid", sigmoid, &|x| 1.0 / (1.0 + (-x).exp())),
+            ("softplus", softplus, &softplus_exact),
+            ("relu", relu, &|x| {
+                if x > 0.0 { x } else { 0.0 * x.abs().min(1.0) }
+            }),
+        ];
+        let x = arguments();
+        for (name, function, exact) in functions {
+            let y = by_every_set(name, |simd| {
+                let mut y = vec![0.0; x.len()];
+                function(simd, &x, &mut y);
+                y
+            });
+            for (x, y) in x.iter().zip(y) {
+                let exact = if x.is_nan() {
+                    f64::NAN
+                } else {
+                    exact(f64::from(*x))
+                };
+                assert_eq!(y.is_nan(), exact.is_nan(), "{name}({x}) is {y}");
+                assert!(
+                    y.is_nan() || off(y, exact) < 2.5,
+                    "{name}({x}) is {y}, not {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn slopes_are_the_same_for_every_set() {
+        type Pair = fn(Simd, &[f32], &[f32], &mut [f32]);
+        let pairs: [(&str, Pair); 9] = [
+            ("exp", exp_slope),
+            ("ln", ln_slope),
+            ("ln_1p", ln_1p_slope),
+            ("tanh", tanh_slope),
+            ("sigmoid", sigmoid_slope),
+            ("softplus", softplus_slope),
+            ("relu", relu_slope),
+            ("binary cross-entropy", binary_cross_entropy),
+            ("its slope", binary_cross_entropy_slope),
+        ];
+        let a = arguments();
+        let b: Vec<f32> = a.iter().rev().copied().collect();
+        for (name, pair) in pairs {
+            by_every_set(name, |simd| {
+                let mut y = vec![0.0; a.len()];
+                pair(simd, &a, &b, &mut y);
+                y
+            });
+        }
+    }
+
+    #[test]
+    fn a_softmax_of_anything() {
+        let x = [
+            [1.0, 2.0, 3.0],
+            [1000.0, 0.0, -1000.0],
+            [f32::NEG_INFINITY, 0.0, 0.0],
+            [f32::NAN, 0.0, 0.0],
+        ];
+        let x = x.as_flattened();
+        let y = by_every_set("log_softmax", |simd| {
+            let mut y = vec![0.0; x.len()];
+            log_softmax(simd, x, 3, &mut y);
+            y
+        });
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-6 || a == b;
+        let expected = [-2.407_606, -1.407_606, -0.407_606, 0.0, -1000.0, -2000.0];
+        assert!(y.iter().zip(expected).all(|(a, b)| near(*a, b)), "{y:?}");
+        assert!(near(y[6], f32::NEG_INFINITY) && near(y[7], -std::f32::consts::LN_2));
+        assert!(y[9..].iter().all(|y| y.is_nan()));
+    }
+}

@@ -14,6 +14,8 @@ mod product;
 mod simd;
 mod sizes;
 pub mod sums;
+#[cfg(test)]
+mod testing;
 mod transpose;
 mod unfolded;
 mod vector;

@@ -213,3 +213,49 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(left: usize, right: usize, output: usize, start: usize) {
+        let (left, right, start) = (vec![1.0; left], vec![1.0; right], vec![1.0; start]);
+        let panel = Panel {
+            left: &left,
+            rows: &[0, 10],
+            runs: &[Run {
+                offset: 2,
+                length: 3,
+            }],
+            step: 2,
+            right: &right,
+            right_stride: 48,
+            start: Start::Row(&start),
+            columns: 5,
+        };
+        panel.write(Simd::chosen(), &mut vec![0.0; output], &[0, 5]);
+    }
+
+    #[test]
+    fn all_offsets_lie_in_their_slices() {
+        write(17, 3 * 48, 10, 5);
+        for [left, right, output, start] in [
+            [16, 3 * 48, 10, 5],
+            [17, 2 * 48, 10, 5],
+            [17, 3 * 48, 9, 5],
+            [17, 3 * 48, 10, 4],
+        ] {
+            let write = || write(left, right, output, start);
+            assert!(std::panic::catch_unwind(write).is_err());
+        }
+    }
+
+    #[test]
+    fn panels_are_as_even_as_vectors_can_be() {
+        assert_eq!(width(Simd::Portable, 1), 8);
+        #[cfg(target_arch = "x86_64")]
+        for (columns, wide) in [(1, 16), (32, 32), (48, 48), (64, 32), (100, 48), (196, 48)] {
+            assert_eq!(width(Simd::Avx512, columns), wide);
+        }
+    }
+}

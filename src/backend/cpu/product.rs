@@ -239,3 +239,114 @@ fn left_rows<'a>(
     rows.extend((0..left.rows).map(|row| row * length));
     buffer
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::super::testing::{by_every_set, chance, is_same, numbers};
+    use super::*;
+
+    /// A matrix as it lies, or as the transpose of what lies.
+    fn matrix(values: &[f32], shape: [usize; 2], transposed: bool) -> Matrix<'_> {
+        let [rows, columns] = shape;
+        match transposed {
+            true => Matrix::new(values, columns, rows).turned(),
+            false => Matrix::new(values, rows, columns),
+        }
+    }
+
+    fn at(values: &[f32], shape: [usize; 2], transposed: bool, row: usize, column: usize) -> f32 {
+        match transposed {
+            true => values[column * shape[0] + row],
+            false => values[row * shape[1] + column],
+        }
+    }
+
+    #[test]
+    fn every_value_is_one_chain_of_fused_multiply_adds() {
+        let mut chance = chance(1);
+        for case in 0..120 {
+            // Some products exceed a block in each direction.
+            let most = [[40, 30, 70], [9, 2 * DEPTH + 9, 60], [HEIGHT + 30, 5, 110]][case % 3];
+            let [rows, depth, columns] = most.map(|most| chance.random_range(1..=most));
+            let turned = [case % 2 == 1, case % 4 > 1];
+            let left = numbers(&mut chance, rows * depth);
+            let right = numbers(&mut chance, depth * columns);
+            let (bias, before) = (
+                numbers(&mut chance, columns),
+                numbers(&mut chance, rows * columns),
+            );
+            let start = [Start::Zero, Start::Row(&bias), Start::Output][case % 3];
+            let what = format!("{rows} x {depth} x {columns}, {turned:?}, {start:?}");
+            let received = by_every_set(&what, |simd| {
+                let mut output = before.clone();
+                let left = matrix(&left, [rows, depth], turned[0]);
+                let right = matrix(&right, [depth, columns], turned[1]);
+                add_product(simd, left, right, start, &mut output);
+                output
+            });
+            let chain = |row: usize, column: usize| {
+                let first = match start {
+                    Start::Zero => 0.0,
+                    Start::Row(row) => row[column],
+                    Start::Output => before[row * columns + column],
+                };
+                (0..depth).fold(first, |sum, k| {
+                    let left = at(&left, [rows, depth], turned[0], row, k);
+                    let right = at(&right, [depth, columns], turned[1], k, column);
+                    left.mul_add(right, sum)
+                })
+            };
+            let expected = (0..rows * columns).map(|i| chain(i / columns, i % columns));
+            let expected: Vec<f32> = expected.collect();
+            assert!(is_same(&received, &expected), "{what}");
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let mut chance = chance(2);
+        let (left, right) = (
+            numbers(&mut chance, 90 * 200),
+            numbers(&mut chance, 200 * 70),
+        );
+        let made = |threads: usize, turned: bool| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let left = matrix(&left, [90, 200], turned);
+                let right = Matrix::new(&right, 200, 70);
+                product(Simd::chosen(), left, right, Start::Zero)
+            })
+        };
+        for turned in [false, true] {
+            assert!(is_same(&made(1, turned), &made(3, turned)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_so_and_nothing_else_becomes_it() {
+        let (mut left, right) = (vec![1.0; 20 * 30], vec![0.0; 30 * 50]);
+        left[7 * 30 + 3] = f32::NAN;
+        left[9 * 30 + 3] = f32::INFINITY;
+        let made = by_every_set("NaN", |simd| {
+            let left = Matrix::new(&left, 20, 30);
+            product(simd, left, Matrix::new(&right, 30, 50), Start::Zero)
+        });
+        for (row, made) in made.chunks_exact(50).enumerate() {
+            let is_number = ![7, 9].contains(&row);
+            assert!(made.iter().all(|value| value.is_nan() != is_number));
+        }
+    }
+
+    #[test]
+    fn an_empty_product_is_what_it_begins_with() {
+        for (rows, depth, columns) in [(0, 3, 4), (3, 0, 4), (3, 4, 0)] {
+            let (left, right) = (vec![1.0; rows * depth], vec![1.0; depth * columns]);
+            let left = Matrix::new(&left, rows, depth);
+            let right = Matrix::new(&right, depth, columns);
+            let made = product(Simd::chosen(), left, right, Start::Zero);
+            assert_eq!(made, vec![0.0; rows * columns]);
+        }
+    }
+}

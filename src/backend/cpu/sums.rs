@@ -91,3 +91,37 @@ pub fn sum_channels(simd: Simd, x: &[f32], channels: usize, places: usize) -> Ve
     }
     sums.into_iter().map(|sum| sum as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{by_every_set, chance, numbers};
+    use super::*;
+
+    #[test]
+    fn sums_are_exact_enough_and_the_same_for_every_set() {
+        let mut chance = chance(4);
+        for count in [0, 1, 15, 16, 17, 100, BLOCK - 1, BLOCK + 1, 20 * BLOCK + 7] {
+            let x = numbers(&mut chance, count);
+            let made = by_every_set("sum", |simd| vec![sum(simd, &x) as f32])[0];
+            let exact: f64 = x.iter().copied().map(f64::from).sum();
+            assert!((f64::from(made) - exact).abs() < 1e-4 * (1.0 + exact.abs()));
+        }
+    }
+
+    #[test]
+    fn sums_along_any_axis() {
+        let x: Vec<f32> = (0..24).map(|value| value as f32).collect();
+        let along = |count: usize, inner: usize| {
+            let mut to = vec![f32::NAN; 24 / count];
+            sum_axis(Simd::chosen(), &x, count, inner, &mut to);
+            to
+        };
+        assert_eq!(along(4, 1), [6.0, 22.0, 38.0, 54.0, 70.0, 86.0]);
+        assert_eq!(
+            along(3, 4),
+            [12.0, 15.0, 18.0, 21.0, 48.0, 51.0, 54.0, 57.0]
+        );
+        assert_eq!(along(2, 12)[..3], [12.0, 14.0, 16.0]);
+        assert_eq!(sum_channels(Simd::chosen(), &x, 2, 3), [120.0, 156.0]);
+    }
+}

@@ -82,3 +82,31 @@ unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::super::testing::{by_every_set, chance, numbers};
+    use super::*;
+
+    #[test]
+    fn rows_become_columns_and_nothing_else_changes() {
+        let mut chance = chance(3);
+        for _ in 0..200 {
+            let [rows, columns] = [40; 2].map(|most| chance.random_range(1..most));
+            let [wide, high] = [columns, rows].map(|least| least + chance.random_range(0..3));
+            let from = numbers(&mut chance, (rows - 1) * wide + columns);
+            let made = by_every_set(&format!("{rows} x {columns}"), |simd| {
+                let mut to = vec![9.0; (columns - 1) * high + rows];
+                transpose(simd, [rows, columns], &from, wide, &mut to, high);
+                to
+            });
+            for (index, value) in made.iter().enumerate() {
+                let (j, i) = (index / high, index % high);
+                let expected = if i < rows { from[i * wide + j] } else { 9.0 };
+                assert_eq!(*value, expected);
+            }
+        }
+    }
+}
