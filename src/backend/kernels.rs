@@ -119,7 +119,7 @@ pub trait Kernels: Backend {
 
     /// `ln(1 + e^x)`
     fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        activation::relu(x.clone()) + x.abs().neg().exp().log1p()
+        activation::log_sigmoid(x.neg()).neg()
     }
 
     /// The larger of `x` and 0.
@@ -164,8 +164,7 @@ pub trait Kernels: Backend {
         logits: Tensor<Self, D>,
         targets: Tensor<Self, D>,
     ) -> Tensor<Self, D> {
-        let rest = logits.clone().abs().neg().exp().log1p();
-        activation::relu(logits.clone()) - logits * targets.detach() + rest
+        Self::softplus(logits.clone()) - logits * targets.detach()
     }
 }
 

@@ -84,12 +84,12 @@ pub fn forward(
             each(
                 images,
                 size,
-                bias,
+                None,
                 &mut outputs,
                 made,
                 Buffers::default,
                 |buffers, image, output| {
-                    depthwise.apply(image, &filters, output, buffers);
+                    depthwise.apply(image, &filters, bias, output, buffers);
                 },
             );
         }

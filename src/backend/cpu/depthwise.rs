@@ -75,8 +75,15 @@ impl Depthwise {
         filters
     }
 
-    /// `[channels, height, width]` and turned filters to `[filters, down, across]`, beginning with what is there.
-    pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
+    /// `[channels, height, width]` and turned filters to `[filters, down, across]`, with `[filters]` added.
+    pub fn apply(
+        &self,
+        image: &[f32],
+        filters: &[f32],
+        bias: Option<&[f32]>,
+        output: &mut [f32],
+        buffers: &mut Buffers,
+    ) {
         let Buffers {
             turned,
             frames,
@@ -84,9 +91,15 @@ impl Depthwise {
             ..
         } = buffers;
         self.frame_of(image, turned, frames);
-        self.turn_output(output, made);
-        sum_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
         let (places, channels) = (self.sizes.places(), self.sizes.channels);
+        made.resize(output.len(), 0.0);
+        for made in made.chunks_exact_mut(channels) {
+            match bias {
+                Some(bias) => made.copy_from_slice(bias),
+                None => made.fill(0.0),
+            }
+        }
+        sum_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
         transpose(
             self.simd,
             [places, channels],
@@ -147,7 +160,11 @@ impl Depthwise {
             1 => Cow::Borrowed(image),
             times => {
                 let channels = image.chunks_exact(self.sizes.height * self.sizes.width);
-                Cow::Owned(channels.flat_map(|channel| channel.repeat(times)).collect())
+                let mut repeated = Vec::with_capacity(image.len() * times);
+                for channel in channels {
+                    (0..times).for_each(|_| repeated.extend_from_slice(channel));
+                }
+                Cow::Owned(repeated)
             }
         };
         self.frame.fill(self.simd, &image, turned, frames);
@@ -187,8 +204,19 @@ on_every_set! {
     fn sum_windows(frames: &[f32], windows: &[usize], taps: &[usize], filters: &[f32], outputs: &mut [f32]) {
         let channels = filters.len() / taps.len();
         for (output, window) in outputs.chunks_exact_mut(channels).zip(windows) {
+            let (whole, rest) = output.as_chunks_mut::<16>();
+            let first = whole.len() * 16;
+            for (index, output) in whole.iter_mut().enumerate() {
+                // In registers until the last of them.
+                let mut sums = *output;
+                for (tap, filter) in taps.iter().zip(filters.chunks_exact(channels)) {
+                    let values = &frames[window + tap + index * 16..][..16];
+                    multiply_add(values, &filter[index * 16..][..16], &mut sums);
+                }
+                *output = sums;
+            }
             for (tap, filter) in taps.iter().zip(filters.chunks_exact(channels)) {
-                multiply_add(&frames[window + tap..][..channels], filter, output);
+                multiply_add(&frames[window + tap + first..][..rest.len()], &filter[first..], rest);
             }
         }
     }
