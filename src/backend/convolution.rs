@@ -18,24 +18,27 @@ pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Si
 /// Gradients of a convolution's three inputs.
 pub(super) struct Slopes {
     pub(super) x: Option<Vec<f32>>,
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+    pub(super) weight: Option<Vec<f32>>,
+    pub(super) bias: Option<Vec<f32>>,
 }
 
-/// The gradients of [`forward`]'s inputs.
+/// The gradients of [`forward`]'s inputs `x`, `weight` and bias, as far as they are wanted.
 pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
     of_output: &Plain,
     sizes: Sizes,
-    with_x: bool,
+    wanted: [bool; 3],
 ) -> Slopes {
     let simd = Simd::chosen();
     let (x, of_output) = (values(x), values(of_output));
     let back = || cpu::back(simd, &of_output, &values(weight), None, sizes);
+    let of_filters = || cpu::of_filters(simd, &x, &of_output, sizes);
+    let of_bias = || cpu::sums::sum_channels(simd, &of_output, sizes.filters, sizes.places());
+    let [with_x, with_weight, with_bias] = wanted;
     Slopes {
         x: with_x.then(back),
-        weight: cpu::of_filters(simd, &x, &of_output, sizes),
-        bias: cpu::sums::sum_channels(simd, &of_output, sizes.filters, sizes.places()),
+        weight: with_weight.then(of_filters),
+        bias: with_bias.then(of_bias),
     }
 }

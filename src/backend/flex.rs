@@ -279,12 +279,12 @@ impl Way {
         weight: &Plain,
         of_output: &Plain,
         sizes: Sizes,
-        with_x: bool,
+        wanted: [bool; 3],
     ) -> Slopes {
         match self {
-            Way::Convolution => convolution::backward(x, weight, of_output, sizes, with_x),
+            Way::Convolution => convolution::backward(x, weight, of_output, sizes, wanted),
             Way::Transposed => {
-                transposed_convolution::backward(x, weight, of_output, sizes, with_x)
+                transposed_convolution::backward(x, weight, of_output, sizes, wanted)
             }
         }
     }
@@ -360,18 +360,19 @@ impl Backward<Flex, 3> for Way {
         let [of_x, of_weight, of_bias] = ops.parents;
         let (x, weight, sizes) = ops.state;
         let of_output = gradients.consume::<Flex>(&ops.node);
-        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, of_x.is_some());
+        let wanted = [of_x.is_some(), of_weight.is_some(), of_bias.is_some()];
+        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, wanted);
         let mut register = |node, gradient, shape: &[usize]| {
             gradients.register::<Flex>(node, plain(gradient, shape));
         };
         if let (Some(node), Some(gradient)) = (of_x, slopes.x) {
             register(node.id, gradient, &x.shape());
         }
-        if let Some(node) = of_weight {
-            register(node.id, slopes.weight, &weight.shape());
+        if let (Some(node), Some(gradient)) = (of_weight, slopes.weight) {
+            register(node.id, gradient, &weight.shape());
         }
-        if let Some(node) = of_bias {
-            register(node.id, slopes.bias, &[self.outputs(sizes)]);
+        if let (Some(node), Some(gradient)) = (of_bias, slopes.bias) {
+            register(node.id, gradient, &[self.outputs(sizes)]);
         }
     }
 }

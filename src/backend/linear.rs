@@ -310,7 +310,7 @@ mod tests {
                 near(x.grad(&ours).unwrap(), x.grad(&burns).unwrap(), "gradient");
             }
             near(
-                Flex::matmul(left.inner(), right.inner().swap_dims(2, 3)),
+                Flex::matmul(left.clone().inner(), right.clone().inner().swap_dims(2, 3)),
                 y(true).inner(),
                 "without gradients",
             );

@@ -16,20 +16,24 @@ pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Si
     plain(images, &shape)
 }
 
-/// The gradients of [`forward`]'s inputs.
+/// The gradients of [`forward`]'s inputs `x`, `weight` and bias, as far as they are wanted.
 pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
     of_output: &Plain,
     sizes: Sizes,
-    with_x: bool,
+    wanted: [bool; 3],
 ) -> Slopes {
     let simd = Simd::chosen();
     let (x, of_output) = (values(x), values(of_output));
     let back = || cpu::forward(simd, &of_output, &values(weight), None, sizes);
+    let of_filters = || cpu::of_filters(simd, &of_output, &x, sizes);
+    let places = sizes.height * sizes.width;
+    let of_bias = || cpu::sums::sum_channels(simd, &of_output, sizes.channels, places);
+    let [with_x, with_weight, with_bias] = wanted;
     Slopes {
         x: with_x.then(back),
-        weight: cpu::of_filters(simd, &of_output, &x, sizes),
-        bias: cpu::sums::sum_channels(simd, &of_output, sizes.channels, sizes.height * sizes.width),
+        weight: with_weight.then(of_filters),
+        bias: with_bias.then(of_bias),
     }
 }

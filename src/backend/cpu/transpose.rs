@@ -21,18 +21,8 @@ pub fn transpose(
     assert!((columns - 1) * to_stride + rows <= to.len());
     #[cfg(target_arch = "x86_64")]
     if simd != Simd::Portable && rows >= 8 && columns >= 8 {
-        // The last block begins early enough to be whole, and repeats some values of the one before it.
-        let starts = |count: usize| (0..count).step_by(8).map(move |start| start.min(count - 8));
-        for i in starts(rows) {
-            for j in starts(columns) {
-                // SAFETY: the set has AVX2, and all blocks lie in the slices, as was just seen.
-                unsafe {
-                    let from = from.as_ptr().add(i * from_stride + j);
-                    let to = to.as_mut_ptr().add(j * to_stride + i);
-                    block(from, from_stride, to, to_stride);
-                }
-            }
-        }
+        // SAFETY: the set has AVX2, and all blocks lie in the slices, as was just seen.
+        unsafe { blocks([rows, columns], from, from_stride, to, to_stride) };
         return;
     }
     let _ = simd;
@@ -44,12 +34,40 @@ pub fn transpose(
     }
 }
 
+/// Blocks of eight rows of eight, for no fewer than that.
+///
+/// # Safety
+/// Both matrices lie in their slices, and the processor has AVX.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn blocks(
+    [rows, columns]: [usize; 2],
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [f32],
+    to_stride: usize,
+) {
+    // The last block begins early enough to be whole, and repeats some values of the one before it.
+    let starts = |count: usize| (0..count).step_by(8).map(move |start| start.min(count - 8));
+    for j in starts(columns) {
+        for i in starts(rows) {
+            // SAFETY: the caller's.
+            unsafe {
+                let from = from.as_ptr().add(i * from_stride + j);
+                let to = to.as_mut_ptr().add(j * to_stride + i);
+                block(from, from_stride, to, to_stride);
+            }
+        }
+    }
+}
+
 /// Eight rows of eight.
 ///
 /// # Safety
 /// Both blocks can be read or written, and the processor has AVX.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
+#[inline]
 unsafe fn block(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     use std::arch::x86_64::*;
     // SAFETY: the caller's.
