@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn it_agrees_with_burns_linear_layer() {
         for [batch, inputs, outputs] in [[5, 7, 3], [1, 30, 20], [70, 40, 90]] {
-            let (x, weight) = (input([batch, inputs], 0.37), input([inputs, outputs], 0.71));
-            let bias = input([outputs], 1.3);
-            for bias in [None, Some(bias)] {
+            for has_bias in [false, true] {
+                let (x, weight) = (input([batch, inputs], 0.37), input([inputs, outputs], 0.71));
+                let bias = has_bias.then(|| input([outputs], 1.3));
                 let y = |ours: bool| {
                     let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
                     match ours {

@@ -3,6 +3,7 @@
 use super::simd::Simd;
 use super::sizes::Sizes;
 use super::transpose::transpose;
+use crate::backend::sliding::Sliding;
 
 /// What a thread keeps from call to call.
 #[derive(Debug, Default)]
@@ -98,14 +99,28 @@ impl Frame {
     }
 }
 
-/// The frame that a convolution's windows move over.
+/// The frame that a convolution's windows move over: as far as they reach, which on the way of a transposed
+/// convolution may be further than its padding says, and never is less.
 pub fn image_frame(sizes: Sizes) -> Frame {
+    let Sliding {
+        stride,
+        before,
+        dilation,
+        ..
+    } = sizes.sliding;
+    let after = |axis: usize, outputs: usize, kernel: usize, places: usize| {
+        let reach = (outputs - 1) * stride[axis] + (kernel - 1) * dilation[axis] + 1;
+        reach.saturating_sub(before[axis] + places)
+    };
     Frame {
         channels: sizes.channels,
         height: sizes.height,
         width: sizes.width,
-        before: sizes.sliding.before,
-        after: sizes.sliding.after,
+        before,
+        after: [
+            after(0, sizes.down, sizes.rows, sizes.height),
+            after(1, sizes.across, sizes.columns, sizes.width),
+        ],
     }
 }
 

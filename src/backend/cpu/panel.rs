@@ -40,7 +40,7 @@ pub struct Panel<'a> {
     /// From one row of it to the next: its [`width`], or more.
     pub right_stride: usize,
     pub start: Start<'a>,
-    /// Of the output and the start; the others of the width are not stored.
+    /// Of the output and the start, no more than the width; the others of it are not stored.
     pub columns: usize,
 }
 
@@ -75,7 +75,7 @@ impl Panel<'_> {
         let fits = |row: &usize| row + self.columns <= output.len();
         assert!(outputs.iter().all(fits));
         let width = width(simd, self.columns);
-        assert!(self.columns > 0 && self.right_stride >= width);
+        assert!((1..=width).contains(&self.columns) && self.right_stride >= width);
         assert!(depth == 0 || (depth - 1) * self.right_stride + width <= self.right.len());
         if let Start::Row(start) = self.start {
             assert!(start.len() >= self.columns);
@@ -179,9 +179,9 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
                 sums = [start; HEIGHT];
             }
             Start::Output => {
-                for i in 0..HEIGHT {
-                    for v in 0..VECTORS {
-                        sums[i][v] = load(output.as_ptr().add(outputs[i]), v);
+                for (sums, begin) in sums.iter_mut().zip(outputs) {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = load(output.as_ptr().add(begin), v);
                     }
                 }
             }
@@ -246,6 +246,27 @@ mod tests {
             [17, 3 * 48, 10, 4],
         ] {
             let write = || write(left, right, output, start);
+            assert!(std::panic::catch_unwind(write).is_err());
+        }
+    }
+
+    #[test]
+    fn a_panel_is_no_wider_than_its_vectors() {
+        let panel = Panel {
+            left: &[1.0],
+            rows: &[0],
+            runs: &[Run {
+                offset: 0,
+                length: 1,
+            }],
+            step: 1,
+            right: &[1.0; 64],
+            right_stride: 64,
+            start: Start::Zero,
+            columns: 64,
+        };
+        for set in Simd::supported() {
+            let write = || panel.write(set, &mut [0.0; 64], &[0]);
             assert!(std::panic::catch_unwind(write).is_err());
         }
     }
