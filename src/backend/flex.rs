@@ -6,13 +6,15 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::convolution::{self, Plain, Sizes, Slopes, plain};
+use super::convolution::{self, Slopes};
+use super::cpu::{Simd, Sizes};
 use super::kernels::{Kernels, Standardized};
+use super::plain::{Plain, Tracked, plain};
+use super::reductions::Reduction;
 use super::sliding::Sliding;
-use super::{normalization, transposed_convolution};
+use super::{elementwise, linear, losses, normalization, transposed_convolution};
 use crate::error::Result;
 
 pub(super) type Backend = Flex;
@@ -26,15 +28,14 @@ pub(super) fn device(_: usize) -> FlexDevice {
     Default::default()
 }
 
+/// What `BURNLAB_SIMD` asks for.
 pub(super) fn requirements(_: usize) -> Result<()> {
-    Ok(())
+    Simd::asked_for().map(|_| ())
 }
 
 pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
-
-type Tracked = FloatTensor<Autodiff<Flex>>;
 
 impl Kernels for Flex {
     const WINDOWS_SPAN_STRIDES: bool = false;
@@ -71,6 +72,77 @@ impl Kernels for Flex {
         shift: Tensor<Self, 1>,
     ) -> Tensor<Self, 3> {
         normalization::scale_plain(x, scale, shift)
+    }
+
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear::linear_plain(x, weight, bias)
+    }
+
+    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        linear::matmul_plain(left, right)
+    }
+
+    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::EXP.plain(x)
+    }
+
+    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN.plain(x)
+    }
+
+    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN_1P.plain(x)
+    }
+
+    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::TANH.plain(x)
+    }
+
+    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SIGMOID.plain(x)
+    }
+
+    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SOFTPLUS.plain(x)
+    }
+
+    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::RELU.plain(x)
+    }
+
+    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::sum_of_all().plain(x)
+    }
+
+    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::mean_of_all().plain(x)
+    }
+
+    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::sum_along(axis).plain(x)
+    }
+
+    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::mean_along(axis).plain(x)
+    }
+
+    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        losses::log_softmax_plain(x)
+    }
+
+    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
+        losses::cross_entropy_plain(logits, classes(targets))
+    }
+
+    fn binary_cross_entropy<const D: usize>(
+        logits: Tensor<Self, D>,
+        targets: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        losses::binary_cross_entropy_plain(logits, targets)
     }
 }
 
@@ -110,6 +182,82 @@ impl Kernels for Autodiff<Flex> {
     ) -> Tensor<Self, 3> {
         normalization::scale_tracked(x, scale, shift)
     }
+
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear::linear_tracked(x, weight, bias)
+    }
+
+    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        linear::matmul_tracked(left, right)
+    }
+
+    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::EXP.tracked(x)
+    }
+
+    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN.tracked(x)
+    }
+
+    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::LN_1P.tracked(x)
+    }
+
+    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::TANH.tracked(x)
+    }
+
+    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SIGMOID.tracked(x)
+    }
+
+    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::SOFTPLUS.tracked(x)
+    }
+
+    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        elementwise::RELU.tracked(x)
+    }
+
+    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::sum_of_all().tracked(x)
+    }
+
+    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        Reduction::mean_of_all().tracked(x)
+    }
+
+    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::sum_along(axis).tracked(x)
+    }
+
+    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        Reduction::mean_along(axis).tracked(x)
+    }
+
+    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        losses::log_softmax_tracked(x)
+    }
+
+    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
+        losses::cross_entropy_tracked(logits, classes(targets))
+    }
+
+    fn binary_cross_entropy<const D: usize>(
+        logits: Tensor<Self, D>,
+        targets: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        losses::binary_cross_entropy_tracked(logits, targets)
+    }
+}
+
+fn classes<B: burn::tensor::backend::Backend>(targets: Tensor<B, 1, Int>) -> Vec<usize> {
+    let class = |target: i64| usize::try_from(target).expect("classes are counted from 0");
+    targets.into_data().iter::<i64>().map(class).collect()
 }
 
 /// Which way the filters are applied.
@@ -133,12 +281,12 @@ impl Way {
         weight: &Plain,
         of_output: &Plain,
         sizes: Sizes,
-        with_x: bool,
+        wanted: [bool; 3],
     ) -> Slopes {
         match self {
-            Way::Convolution => convolution::backward(x, weight, of_output, sizes, with_x),
+            Way::Convolution => convolution::backward(x, weight, of_output, sizes, wanted),
             Way::Transposed => {
-                transposed_convolution::backward(x, weight, of_output, sizes, with_x)
+                transposed_convolution::backward(x, weight, of_output, sizes, wanted)
             }
         }
     }
@@ -214,18 +362,19 @@ impl Backward<Flex, 3> for Way {
         let [of_x, of_weight, of_bias] = ops.parents;
         let (x, weight, sizes) = ops.state;
         let of_output = gradients.consume::<Flex>(&ops.node);
-        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, of_x.is_some());
+        let wanted = [of_x.is_some(), of_weight.is_some(), of_bias.is_some()];
+        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, wanted);
         let mut register = |node, gradient, shape: &[usize]| {
             gradients.register::<Flex>(node, plain(gradient, shape));
         };
         if let (Some(node), Some(gradient)) = (of_x, slopes.x) {
             register(node.id, gradient, &x.shape());
         }
-        if let Some(node) = of_weight {
-            register(node.id, slopes.weight, &weight.shape());
+        if let (Some(node), Some(gradient)) = (of_weight, slopes.weight) {
+            register(node.id, gradient, &weight.shape());
         }
-        if let Some(node) = of_bias {
-            register(node.id, slopes.bias, &[self.outputs(sizes)]);
+        if let (Some(node), Some(gradient)) = (of_bias, slopes.bias) {
+            register(node.id, gradient, &[self.outputs(sizes)]);
         }
     }
 }
@@ -238,6 +387,9 @@ mod tests {
     use burn::tensor::backend::Backend;
     use burn::tensor::module::{conv_transpose2d, conv2d};
     use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
 
     type Training = Autodiff<Flex>;
 
@@ -358,6 +510,44 @@ mod tests {
             let (x, weight, bias) = inputs.clone();
             let ours = Training::convolve2d(x, weight, Some(bias), sliding);
             agree(&inputs, ours, burns);
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_convolution_of_random_sizes() {
+        let mut chance = ChaCha8Rng::seed_from_u64(7);
+        let mut compared = 0;
+        while compared < 60 {
+            let mut up_to = |most: usize| chance.random_range(1..=most);
+            let groups = [1, 1, 2, 3][up_to(4) - 1];
+            let (seen, share) = (up_to(4), up_to(20));
+            let x_shape = [up_to(5), seen * groups, up_to(9), up_to(9)];
+            let weight_shape = [share * groups, seen, up_to(3), up_to(3)];
+            let sliding = Sliding {
+                stride: [up_to(3), up_to(3)],
+                before: [up_to(3) - 1, up_to(3) - 1],
+                after: [up_to(3) - 1, up_to(3) - 1],
+                dilation: [up_to(2), up_to(2)],
+                groups,
+            };
+            let fits = |axis: usize| {
+                let padded = x_shape[2 + axis] + sliding.before[axis] + sliding.after[axis];
+                (weight_shape[2 + axis] - 1) * sliding.dilation[axis] < padded
+            };
+            if !(fits(0) && fits(1)) {
+                continue;
+            }
+            let inputs = (
+                tensor(x_shape, 0.37),
+                tensor(weight_shape, 0.71),
+                tensor([weight_shape[0]], 1.3),
+            );
+            let (x, weight, bias) = inputs.clone();
+            let burns = burns_convolve2d(x, weight, Some(bias), sliding);
+            let (x, weight, bias) = inputs.clone();
+            let ours = Training::convolve2d(x, weight, Some(bias), sliding);
+            agree(&inputs, ours, burns);
+            compared += 1;
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! A backend without a faster way takes Burn's own.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::{conv_transpose3d, conv3d};
+use burn::tensor::module::{conv_transpose3d, conv3d, linear};
 use burn::tensor::ops::PadMode;
+use burn::tensor::{Int, Tensor, activation};
 
 use super::products;
 use super::shapes::{fit, reshape};
@@ -79,6 +79,95 @@ pub trait Kernels: Backend {
         shift: Tensor<Self, 1>,
     ) -> Tensor<Self, 3> {
         scale_channels(x, scale, shift)
+    }
+
+    /// `[batch, inputs]` times `[inputs, outputs]`, with `[outputs]` added.
+    fn linear(
+        x: Tensor<Self, 2>,
+        weight: Tensor<Self, 2>,
+        bias: Option<Tensor<Self, 1>>,
+    ) -> Tensor<Self, 2> {
+        linear(x, weight, bias)
+    }
+
+    /// `[..., rows, inner]` times `[..., inner, columns]`; leading axes of length 1 are repeated.
+    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
+        left.matmul(right)
+    }
+
+    /// `e^x`
+    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        x.exp()
+    }
+
+    /// The natural logarithm.
+    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        x.log()
+    }
+
+    /// `ln(1 + x)`
+    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        x.log1p()
+    }
+
+    /// The hyperbolic tangent.
+    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        activation::tanh(x)
+    }
+
+    /// `1 / (1 + e^-x)`
+    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        activation::sigmoid(x)
+    }
+
+    /// `ln(1 + e^x)`
+    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        activation::log_sigmoid(x.neg()).neg()
+    }
+
+    /// The larger of `x` and 0.
+    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        activation::relu(x)
+    }
+
+    /// The sum of all values, `[1]`.
+    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        x.sum()
+    }
+
+    /// The mean of all values, `[1]`.
+    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
+        x.mean()
+    }
+
+    /// The sums along an axis, whose length becomes 1.
+    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        x.sum_dim(axis)
+    }
+
+    /// The means along an axis, whose length becomes 1.
+    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
+        x.mean_dim(axis)
+    }
+
+    /// The logarithm of the softmax of each row of `[batch, classes]`.
+    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        activation::log_softmax(x, 1)
+    }
+
+    /// The mean of `-log_softmax(logits)[target]` over a batch, `[1]`, of `[batch, classes]` and `[batch]`.
+    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
+        let [batch, _] = logits.dims();
+        let logs = activation::log_softmax(logits, 1);
+        logs.gather(1, reshape(targets, [batch, 1])).mean().neg()
+    }
+
+    /// The binary cross-entropy of `sigmoid(logits)`, value by value; no gradient goes to the targets.
+    fn binary_cross_entropy<const D: usize>(
+        logits: Tensor<Self, D>,
+        targets: Tensor<Self, D>,
+    ) -> Tensor<Self, D> {
+        Self::softplus(logits.clone()) - logits * targets.detach()
     }
 }
 

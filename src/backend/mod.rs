@@ -8,12 +8,18 @@ mod kinds;
 
 mod check;
 mod convolution;
+mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
+mod elementwise;
 mod faults;
 mod kernels;
+mod linear;
+mod losses;
 mod normalization;
+mod plain;
 mod products;
+mod reductions;
 mod shapes;
 mod sliding;
 #[cfg(test)]
@@ -33,6 +39,11 @@ pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sweep3d};
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
+
+/// The set of kernels that the CPU works with: `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
+pub fn kernel_set() -> &'static str {
+    cpu::Simd::chosen().name()
+}
 
 /// The version of Burn that this is built on.
 pub const BURN_VERSION: &str = "0.21.0";
@@ -121,7 +132,7 @@ impl Device {
             DeviceSpec::Auto => {
                 let mut gpus = Kind::ALL.iter().filter(|kind| kind.is_gpu());
                 let first = gpus.find_map(|kind| kind.open(0).ok().filter(Device::is_hardware));
-                Ok(first.unwrap_or_else(Device::cpu))
+                first.map_or_else(|| Kind::Cpu.open(0), Ok)
             }
             DeviceSpec::Named(kind, number) => Kind::named(kind)?.open(number),
         }

@@ -9,15 +9,11 @@ use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorPrimitive};
 use rayon::prelude::*;
 
-use super::convolution::plain;
 use super::kernels::Standardized;
-
-type Plain = FloatTensor<Flex>;
-type Tracked = FloatTensor<Autodiff<Flex>>;
+use super::plain::{Plain, Tracked, plain, tensor};
 
 /// `[batch, channels, places]`
 #[derive(Debug, Clone, Copy)]
@@ -314,10 +310,6 @@ impl Backward<Flex, 3> for Scaling {
             gradients.register::<Flex>(node.id, channels(sizes.sums(slopes, slopes, all)));
         }
     }
-}
-
-fn tensor<const D: usize>(values: Plain) -> Tensor<Flex, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(values))
 }
 
 #[cfg(test)]

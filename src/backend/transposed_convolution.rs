@@ -1,81 +1,39 @@
-//! Transposed 2-d convolution for the CPU, of the same pieces as the convolution.
+//! Transposed 2-d convolution of the CPU's tensors, of the same pieces as the convolution.
 //!
-//! What a convolution does to get the gradient of its images is done forward here: matrix products, then
-//! the windows folded into an image. Its own gradients need those windows unfolded again.
+//! What a convolution does to get the gradient of its images is done forward here, and the other way round.
 
-use rayon::prelude::*;
-
-use super::convolution::{Plain, Sizes, Slopes, add_places, fill, in_parts, plain};
+use super::convolution::Slopes;
+use super::cpu::{self, Simd, Sizes};
+use super::plain::{Plain, plain, values};
 
 /// `[batch, filters, down, across]` to `[batch, channels, height, width]`; the sizes are those of the
 /// convolution that leads back, and so is the weight, `[filters, channels / groups, rows, columns]`.
 pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
-    let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-    let (inputs, filters): (&[f32], &[f32]) = (x.storage(), weight.storage());
-    let bias = bias.map(|bias| bias.to_contiguous().storage::<f32>().to_vec());
-    let mut images = vec![0.0; sizes.batch * sizes.image()];
-    images
-        .par_chunks_mut(sizes.image())
-        .zip(inputs.par_chunks(sizes.output()))
-        .for_each_init(
-            || vec![0.0; sizes.depth() * sizes.places()],
-            |windows, (image, input)| {
-                if let Some(bias) = &bias {
-                    fill(image, bias);
-                }
-                sizes.spread(filters, input, windows);
-                sizes.fold(windows, image);
-            },
-        );
+    let (x, weight) = (values(x), values(weight));
+    let bias = bias.map(values);
+    let images = cpu::back(Simd::chosen(), &x, &weight, bias.as_deref(), sizes);
     let shape = [sizes.batch, sizes.channels, sizes.height, sizes.width];
     plain(images, &shape)
 }
 
-/// The gradients of [`forward`]'s inputs.
+/// The gradients of [`forward`]'s inputs `x`, `weight` and bias, as far as they are wanted.
 pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
     of_output: &Plain,
     sizes: Sizes,
-    with_x: bool,
+    wanted: [bool; 3],
 ) -> Slopes {
-    let (x, weight, of_output) = (
-        x.to_contiguous(),
-        weight.to_contiguous(),
-        of_output.to_contiguous(),
-    );
-    let filters: &[f32] = weight.storage();
-    in_parts(
-        x.storage(),
-        of_output.storage(),
-        sizes.batch,
-        with_x,
-        |inputs, of_images, of_inputs| part_backward(inputs, filters, of_images, of_inputs, sizes),
-    )
-}
-
-/// Gradients of filters and bias over some samples; those of the samples are written, if there is room.
-fn part_backward(
-    inputs: &[f32],
-    filters: &[f32],
-    of_images: &[f32],
-    of_inputs: &mut [f32],
-    sizes: Sizes,
-) -> (Vec<f32>, Vec<f32>) {
-    let mut of_windows = vec![0.0; sizes.depth() * sizes.places()];
-    let mut of_weight = vec![0.0; filters.len()];
-    let mut of_bias = vec![0.0; sizes.channels];
-    let mut of_inputs = of_inputs.chunks_exact_mut(sizes.output());
-    let samples = inputs
-        .chunks_exact(sizes.output())
-        .zip(of_images.chunks_exact(sizes.image()));
-    for (input, of_image) in samples {
-        sizes.unfold(of_image, &mut of_windows);
-        sizes.compare(input, &of_windows, &mut of_weight);
-        add_places(&mut of_bias, of_image);
-        if let Some(of_input) = of_inputs.next() {
-            sizes.apply(filters, &of_windows, of_input);
-        }
+    let simd = Simd::chosen();
+    let (x, of_output) = (values(x), values(of_output));
+    let back = || cpu::forward(simd, &of_output, &values(weight), None, sizes);
+    let of_filters = || cpu::of_filters(simd, &of_output, &x, sizes);
+    let places = sizes.height * sizes.width;
+    let of_bias = || cpu::sums::sum_channels(simd, &of_output, sizes.channels, places);
+    let [with_x, with_weight, with_bias] = wanted;
+    Slopes {
+        x: with_x.then(back),
+        weight: with_weight.then(of_filters),
+        bias: with_bias.then(of_bias),
     }
-    (of_weight, of_bias)
 }

@@ -1,0 +1,445 @@
+//! The three ways through a convolution, each by the method that suits its sizes, in parallel over the batch.
+//!
+//! Forward, back to the images (which is what a transposed convolution does forward), and to the filters. What is
+//! summed over the batch is summed in fixed parts, whatever the number of threads.
+
+use rayon::prelude::*;
+
+use super::depthwise::Depthwise;
+use super::frame::Buffers;
+use super::implicit::{FilterGradient, Plan, together};
+use super::panel::Start;
+use super::simd::Simd;
+use super::sizes::Sizes;
+use super::unfolded::{apply, compare, fold, spread, unfold};
+
+/// Columns of a product that are fewer than this leave most of a vector's lanes empty.
+const FEW: usize = 5;
+
+/// Parts of a batch whose sums are made apart: fixed, so that sums do not depend on threads.
+const PARTS: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Implicit,
+    Unfolded,
+    Depthwise,
+}
+
+impl Method {
+    /// For a product of so many columns.
+    fn of(sizes: Sizes, columns: usize) -> Self {
+        let groups = sizes.sliding.groups;
+        if groups > 1 && sizes.channels == groups {
+            Method::Depthwise
+        } else if groups > 1 || columns < FEW {
+            Method::Unfolded
+        } else {
+            Method::Implicit
+        }
+    }
+}
+
+/// `[batch, channels, height, width]` to `[batch, filters, down, across]`, with `[filters]` added.
+pub fn forward(
+    simd: Simd,
+    images: &[f32],
+    filters: &[f32],
+    bias: Option<&[f32]>,
+    sizes: Sizes,
+) -> Vec<f32> {
+    let mut outputs = vec![0.0; sizes.batch * sizes.output()];
+    let (size, made) = (sizes.image(), sizes.output());
+    match Method::of(sizes, sizes.filters) {
+        Method::Implicit => {
+            let plan = Plan::forward(simd, filters, sizes);
+            planned(
+                &plan,
+                images,
+                size,
+                bias,
+                &mut outputs,
+                made,
+                sizes.places(),
+            );
+        }
+        Method::Unfolded => {
+            let windows = || vec![0.0; sizes.depth() * sizes.places()];
+            each(
+                images,
+                size,
+                bias,
+                &mut outputs,
+                made,
+                windows,
+                |windows, image, output| {
+                    unfold(image, sizes, windows);
+                    apply(simd, filters, windows, sizes, output);
+                },
+            );
+        }
+        Method::Depthwise => {
+            let depthwise = Depthwise::new(simd, sizes);
+            let filters = depthwise.turned(filters);
+            each(
+                images,
+                size,
+                None,
+                &mut outputs,
+                made,
+                Buffers::default,
+                |buffers, image, output| {
+                    depthwise.apply(image, &filters, bias, output, buffers);
+                },
+            );
+        }
+    }
+    outputs
+}
+
+/// The way back: `[batch, filters, down, across]` to `[batch, channels, height, width]`, with `[channels]` added.
+pub fn back(
+    simd: Simd,
+    outputs: &[f32],
+    filters: &[f32],
+    bias: Option<&[f32]>,
+    sizes: Sizes,
+) -> Vec<f32> {
+    let mut images = vec![0.0; sizes.batch * sizes.image()];
+    let (size, made) = (sizes.output(), sizes.image());
+    match Method::of(sizes, sizes.channels) {
+        Method::Implicit => {
+            let plan = Plan::back(simd, filters, sizes);
+            let places = sizes.height * sizes.width;
+            planned(&plan, outputs, size, bias, &mut images, made, places);
+        }
+        Method::Unfolded => {
+            let windows = || vec![0.0; sizes.depth() * sizes.places()];
+            each(
+                outputs,
+                size,
+                bias,
+                &mut images,
+                made,
+                windows,
+                |windows, output, image| {
+                    spread(simd, filters, output, sizes, windows);
+                    fold(windows, sizes, image);
+                },
+            );
+        }
+        Method::Depthwise => {
+            let depthwise = Depthwise::new(simd, sizes);
+            let filters = depthwise.turned(filters);
+            each(
+                outputs,
+                size,
+                bias,
+                &mut images,
+                made,
+                Buffers::default,
+                |buffers, output, image| {
+                    depthwise.spread(output, &filters, image, buffers);
+                },
+            );
+        }
+    }
+    images
+}
+
+/// A few images at a time through a plan.
+fn planned(
+    plan: &Plan,
+    inputs: &[f32],
+    size: usize,
+    bias: Option<&[f32]>,
+    outputs: &mut [f32],
+    made: usize,
+    places: usize,
+) {
+    let batch = outputs.len() / made;
+    let images = together(places)
+        .min(batch.div_ceil(rayon::current_num_threads()))
+        .max(1);
+    let start = bias.map_or(Start::Zero, Start::Row);
+    outputs
+        .par_chunks_mut(images * made)
+        .zip(inputs.par_chunks(images * size))
+        .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
+            plan.apply(inputs, start, outputs, buffers);
+        });
+}
+
+/// One image at a time; outputs begin as the bias.
+fn each<B>(
+    inputs: &[f32],
+    size: usize,
+    bias: Option<&[f32]>,
+    outputs: &mut [f32],
+    made: usize,
+    buffers: impl Fn() -> B + Sync + Send,
+    work: impl Fn(&mut B, &[f32], &mut [f32]) + Sync + Send,
+) {
+    outputs
+        .par_chunks_mut(made)
+        .zip(inputs.par_chunks(size))
+        .for_each_init(buffers, |buffers, (output, input)| {
+            if let Some(bias) = bias {
+                let places = output.len() / bias.len();
+                for (row, value) in output.chunks_exact_mut(places).zip(bias) {
+                    row.fill(*value);
+                }
+            }
+            work(buffers, input, output);
+        });
+}
+
+/// The gradient of the filters, `[filters, channels / groups, rows, columns]`, from images and the gradients of outputs.
+pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) -> Vec<f32> {
+    let count = sizes.filters * sizes.seen();
+    match Method::of(sizes, sizes.filters) {
+        Method::Implicit => {
+            let gradient = FilterGradient::new(simd, sizes);
+            let together = together(sizes.places());
+            let sums = in_parts(
+                images,
+                of_outputs,
+                sizes,
+                count,
+                |images, of_outputs, sums| {
+                    let mut buffers = Buffers::default();
+                    let images = images.chunks(together * sizes.image());
+                    for (images, of_outputs) in
+                        images.zip(of_outputs.chunks(together * sizes.output()))
+                    {
+                        gradient.add(images, of_outputs, sums, &mut buffers);
+                    }
+                },
+            );
+            gradient.filters(&sums)
+        }
+        Method::Unfolded => in_parts(
+            images,
+            of_outputs,
+            sizes,
+            count,
+            |images, of_outputs, sums| {
+                let mut windows = vec![0.0; sizes.depth() * sizes.places()];
+                let images = images.chunks_exact(sizes.image());
+                for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
+                    unfold(image, sizes, &mut windows);
+                    compare(simd, of_output, &windows, sizes, sums);
+                }
+            },
+        ),
+        Method::Depthwise => {
+            let depthwise = Depthwise::new(simd, sizes);
+            let sums = in_parts(
+                images,
+                of_outputs,
+                sizes,
+                count,
+                |images, of_outputs, sums| {
+                    let mut buffers = Buffers::default();
+                    let images = images.chunks_exact(sizes.image());
+                    for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
+                        depthwise.compare(image, of_output, sums, &mut buffers);
+                    }
+                },
+            );
+            depthwise.filters(&sums)
+        }
+    }
+}
+
+/// Adds up what `add` makes of fixed parts of a batch, in their order.
+fn in_parts(
+    images: &[f32],
+    of_outputs: &[f32],
+    sizes: Sizes,
+    count: usize,
+    add: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let samples = sizes.batch.div_ceil(PARTS).max(1);
+    let parts: Vec<Vec<f32>> = images
+        .par_chunks(samples * sizes.image())
+        .zip(of_outputs.par_chunks(samples * sizes.output()))
+        .map(|(images, of_outputs)| {
+            let mut sums = vec![0.0; count];
+            add(images, of_outputs, &mut sums);
+            sums
+        })
+        .collect();
+    let mut parts = parts.into_iter();
+    let mut sums = parts.next().unwrap_or_else(|| vec![0.0; count]);
+    for part in parts {
+        for (sum, part) in sums.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::testing::{by_every_set, chance, is_same, near, numbers};
+    use super::*;
+    use crate::backend::sliding::Sliding;
+
+    /// Sizes of any kind in which a window finds room.
+    fn sizes(chance: &mut ChaCha8Rng) -> Sizes {
+        loop {
+            let mut up_to = |most: usize| chance.random_range(1..=most);
+            let groups = [1, 1, 1, 2, 3][up_to(5) - 1];
+            let depthwise = groups > 1 && up_to(2) == 1;
+            let (seen, share) = match depthwise {
+                true => (1, up_to(3)),
+                false => (up_to(9), [up_to(5), up_to(40)][up_to(2) - 1]),
+            };
+            let groups = if depthwise { up_to(20) + 1 } else { groups };
+            let [height, width, rows, columns] = [up_to(12), up_to(12), up_to(4), up_to(4)];
+            let sliding = Sliding {
+                stride: [up_to(3), up_to(3)],
+                before: [up_to(4) - 1, up_to(4) - 1],
+                after: [up_to(4) - 1, up_to(4) - 1],
+                dilation: [up_to(2), up_to(2)],
+                groups,
+            };
+            let fits = |axis: usize, size: usize, kernel: usize| {
+                let padded = size + sliding.before[axis] + sliding.after[axis];
+                (kernel - 1) * sliding.dilation[axis] < padded
+            };
+            if fits(0, height, rows) && fits(1, width, columns) {
+                let x = [up_to(11), seen * groups, height, width];
+                let weight = [share * groups, seen, rows, columns];
+                let mut sizes = Sizes::of(x, weight, sliding);
+                if up_to(3) == 1 {
+                    // As the transposed convolution has it: windows reach as far as they do, unsaid.
+                    sizes.sliding.after = [0, 0];
+                }
+                return sizes;
+            }
+        }
+    }
+
+    /// Calls `visit(of the image, of the filters, of the output)` for all that are multiplied.
+    fn visit(sizes: Sizes, mut visit: impl FnMut(usize, usize, usize)) {
+        let Sliding {
+            stride,
+            before,
+            dilation,
+            groups,
+            ..
+        } = sizes.sliding;
+        let seen = sizes.channels / groups;
+        for output in 0..sizes.batch * sizes.output() {
+            let (image, place) = (output / sizes.output(), output % sizes.places());
+            let filter = output / sizes.places() % sizes.filters;
+            for value in 0..sizes.seen() {
+                let (column, row) = (value % sizes.columns, value / sizes.columns % sizes.rows);
+                let channel = value / sizes.columns / sizes.rows + filter / sizes.share() * seen;
+                let y = place / sizes.across * stride[0] + row * dilation[0];
+                let x = place % sizes.across * stride[1] + column * dilation[1];
+                let (Some(y), Some(x)) = (y.checked_sub(before[0]), x.checked_sub(before[1]))
+                else {
+                    continue;
+                };
+                if y < sizes.height && x < sizes.width {
+                    let line = (image * sizes.channels + channel) * sizes.height + y;
+                    visit(
+                        line * sizes.width + x,
+                        filter * sizes.seen() + value,
+                        output,
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_ways_agree_with_plain_sums_and_every_set_with_every_other() {
+        let mut chance = chance(5);
+        for _ in 0..150 {
+            let sizes = sizes(&mut chance);
+            let what = format!("{sizes:?}");
+            let images = numbers(&mut chance, sizes.batch * sizes.image());
+            let filters = numbers(&mut chance, sizes.filters * sizes.seen());
+            let outputs = numbers(&mut chance, sizes.batch * sizes.output());
+            let biases = [sizes.filters, sizes.channels].map(|count| numbers(&mut chance, count));
+            let spread = |bias: &[f32], places: usize| -> Vec<f64> {
+                let of_image = || {
+                    bias.iter()
+                        .flat_map(|value| vec![f64::from(*value); places])
+                };
+                (0..sizes.batch).flat_map(|_| of_image()).collect()
+            };
+            let mut made = spread(&biases[0], sizes.places());
+            let mut back_made = spread(&biases[1], sizes.height * sizes.width);
+            let mut of = vec![0.0; filters.len()];
+            visit(sizes, |image, filter, output| {
+                let [i, f, o] = [images[image], filters[filter], outputs[output]].map(f64::from);
+                made[output] += i * f;
+                back_made[image] += o * f;
+                of[filter] += i * o;
+            });
+            let bias = Some(&biases[0][..]);
+            let received =
+                by_every_set(&what, |simd| forward(simd, &images, &filters, bias, sizes));
+            near(&what, &received, &made, sizes.seen());
+            let bias = Some(&biases[1][..]);
+            let received = by_every_set(&what, |simd| back(simd, &outputs, &filters, bias, sizes));
+            near(&what, &received, &back_made, sizes.seen() * sizes.share());
+            let received = by_every_set(&what, |simd| of_filters(simd, &images, &outputs, sizes));
+            near(&what, &received, &of, sizes.batch * sizes.places());
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let mut chance = chance(6);
+        for _ in 0..10 {
+            let sizes = sizes(&mut chance);
+            let images = numbers(&mut chance, sizes.batch * sizes.image());
+            let filters = numbers(&mut chance, sizes.filters * sizes.seen());
+            let outputs = numbers(&mut chance, sizes.batch * sizes.output());
+            let made = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().unwrap().install(|| {
+                    let simd = Simd::chosen();
+                    [
+                        forward(simd, &images, &filters, None, sizes),
+                        back(simd, &outputs, &filters, None, sizes),
+                        of_filters(simd, &images, &outputs, sizes),
+                    ]
+                })
+            };
+            for (one, three) in made(1).iter().zip(&made(3)) {
+                assert!(is_same(one, three), "{sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_so() {
+        let sliding = Sliding {
+            stride: [1, 1],
+            before: [1, 1],
+            after: [1, 1],
+            dilation: [1, 1],
+            groups: 1,
+        };
+        let sizes = Sizes::of([1, 2, 5, 5], [6, 2, 3, 3], sliding);
+        let mut images = vec![1.0; sizes.image()];
+        images[12] = f32::NAN;
+        images[25] = f32::INFINITY;
+        let filters = vec![1.0; sizes.filters * sizes.seen()];
+        let made = by_every_set("NaN", |simd| forward(simd, &images, &filters, None, sizes));
+        for made in made.chunks_exact(25) {
+            let nan = made.iter().filter(|value| value.is_nan()).count();
+            assert_eq!((nan, made[0], made[24]), (9, f32::INFINITY, 8.0));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Images whose places hold their channels side by side, with zeros around them, and the windows over them.
+
+use super::simd::Simd;
+use super::sizes::Sizes;
+use super::transpose::transpose;
+use crate::backend::sliding::Sliding;
+
+/// What a thread keeps from call to call.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    pub turned: Vec<f32>,
+    pub frames: Vec<f32>,
+    pub made: Vec<f32>,
+    pub right: Vec<f32>,
+}
+
+/// Images, `[height, width, channels]`, with zeros around them.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pub before: [usize; 2],
+    pub after: [usize; 2],
+}
+
+impl Frame {
+    /// Values from one row to the next.
+    pub fn line(&self) -> usize {
+        (self.before[1] + self.width + self.after[1]) * self.channels
+    }
+
+    pub fn len(&self) -> usize {
+        (self.before[0] + self.height + self.after[0]) * self.line()
+    }
+
+    pub fn is_padded(&self) -> bool {
+        [self.before, self.after] != [[0; 2]; 2]
+    }
+
+    /// Images of `[channels, height, width]` turned, in a buffer that nothing but such images of this frame was
+    /// written to: what is around them is zero still.
+    pub fn of<'a>(
+        &self,
+        simd: Simd,
+        images: &[f32],
+        turned: &mut Vec<f32>,
+        buffer: &'a mut Vec<f32>,
+    ) -> &'a [f32] {
+        let needed = images.len() / (self.channels * self.height * self.width) * self.len();
+        if buffer.len() < needed {
+            buffer.resize(needed, 0.0);
+        }
+        let frames = &mut buffer[..needed];
+        self.fill(simd, images, turned, frames);
+        frames
+    }
+
+    /// Turns images of `[channels, height, width]`; what is around them is zero already.
+    pub fn fill(&self, simd: Simd, images: &[f32], turned: &mut Vec<f32>, frames: &mut [f32]) {
+        let places = self.height * self.width;
+        let shape = [self.channels, places];
+        let images = images.chunks_exact(self.channels * places);
+        for (image, frame) in images.zip(frames.chunks_exact_mut(self.len())) {
+            if !self.is_padded() {
+                transpose(simd, shape, image, places, frame, self.channels);
+                continue;
+            }
+            turned.resize(image.len(), 0.0);
+            transpose(simd, shape, image, places, turned, self.channels);
+            let inner = self.width * self.channels;
+            let rows = frame.chunks_exact_mut(self.line()).skip(self.before[0]);
+            for (row, turned) in rows.zip(turned.chunks_exact(inner)) {
+                row[self.before[1] * self.channels..][..inner].copy_from_slice(turned);
+            }
+        }
+    }
+
+    /// The images without what is around them, `[channels, height, width]`.
+    pub fn take(&self, simd: Simd, frames: &[f32], turned: &mut Vec<f32>, images: &mut [f32]) {
+        let places = self.height * self.width;
+        let images = images.chunks_exact_mut(self.channels * places);
+        for (image, frame) in images.zip(frames.chunks_exact(self.len())) {
+            turned.resize(image.len(), 0.0);
+            let inner = self.width * self.channels;
+            let rows = frame.chunks_exact(self.line()).skip(self.before[0]);
+            for (row, turned) in rows.zip(turned.chunks_exact_mut(inner)) {
+                turned.copy_from_slice(&row[self.before[1] * self.channels..][..inner]);
+            }
+            transpose(
+                simd,
+                [places, self.channels],
+                turned,
+                self.channels,
+                image,
+                places,
+            );
+        }
+    }
+}
+
+/// The frame that a convolution's windows move over: as far as they reach, which on the way of a transposed
+/// convolution may be further than its padding says, and never is less.
+pub fn image_frame(sizes: Sizes) -> Frame {
+    let Sliding {
+        stride,
+        before,
+        dilation,
+        ..
+    } = sizes.sliding;
+    let after = |axis: usize, outputs: usize, kernel: usize, places: usize| {
+        let reach = (outputs - 1) * stride[axis] + (kernel - 1) * dilation[axis] + 1;
+        reach.saturating_sub(before[axis] + places)
+    };
+    Frame {
+        channels: sizes.channels,
+        height: sizes.height,
+        width: sizes.width,
+        before,
+        after: [
+            after(0, sizes.down, sizes.rows, sizes.height),
+            after(1, sizes.across, sizes.columns, sizes.width),
+        ],
+    }
+}
+
+/// A place of the kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    pub row: usize,
+    pub column: usize,
+}
+
+impl Tap {
+    /// From the beginning of a window to what lies under it.
+    pub fn offset(self, frame: &Frame, sizes: Sizes) -> usize {
+        let [down, across] = sizes.sliding.dilation;
+        self.row * down * frame.line() + self.column * across * frame.channels
+    }
+
+    /// Its value in `[filters, channels, rows, columns]`.
+    pub fn weight(self, filter: usize, channel: usize, sizes: Sizes) -> usize {
+        ((filter * sizes.channels + channel) * sizes.rows + self.row) * sizes.columns + self.column
+    }
+}
+
+pub fn taps(sizes: Sizes) -> Vec<Tap> {
+    let row = |row| (0..sizes.columns).map(move |column| Tap { row, column });
+    (0..sizes.rows).flat_map(row).collect()
+}
+
+/// Where the windows begin.
+pub fn window_offsets(frame: &Frame, sizes: Sizes) -> Vec<usize> {
+    let [down, across] = sizes.sliding.stride;
+    let row = |y| {
+        let x = move |x| y * down * frame.line() + x * across * frame.channels;
+        (0..sizes.across).map(x)
+    };
+    (0..sizes.down).flat_map(row).collect()
+}

@@ -1,0 +1,367 @@
+//! Functions of single values by one polynomial each, the same on every processor.
+//!
+//! The system's own differ from machine to machine and take one value at a time. These are off by no more than two
+//! units in the last place, keep NaN, and are right for infinities and the smallest numbers. Coefficients are those of
+//! the Cephes library.
+
+use super::simd::{Simd, on_every_set};
+use super::sums::sum_of;
+
+/// `2^n * e^r` with `|r|` up to half of `ln 2`.
+#[inline(always)]
+fn exp_of(x: f32) -> f32 {
+    // Beyond these the result is infinite or 0; NaN passes both comparisons.
+    let x = if x > 89.0 { 89.0 } else { x };
+    let x = if x < -104.0 { -104.0 } else { x };
+    // Added to a small number, it leaves the nearest whole one in the last bits.
+    const WHOLE: f32 = 12_582_912.0;
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, WHOLE);
+    let n = shifted - WHOLE;
+    let bits = shifted.to_bits().wrapping_sub(WHOLE.to_bits()) as i32;
+    let r = n.mul_add(-LN_2_HIGH, x);
+    let r = n.mul_add(-LN_2_LOW, r);
+    let p = 1.987_569_1e-4f32;
+    let p = p.mul_add(r, 1.398_199_9e-3);
+    let p = p.mul_add(r, 8.333_452e-3);
+    let p = p.mul_add(r, 4.166_579_6e-2);
+    let p = p.mul_add(r, 0.166_666_66);
+    let p = p.mul_add(r, 0.5);
+    let y = p.mul_add(r * r, r) + 1.0;
+    // In two steps: a power below the smallest or above the largest number has no bits of its own.
+    let half = bits >> 1;
+    y * power_of_2(half) * power_of_2(bits.wrapping_sub(half))
+}
+
+/// `ln 2` in two parts, the first with few bits, so that whole numbers times it are exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+
+/// For exponents of normal numbers.
+#[inline(always)]
+fn power_of_2(n: i32) -> f32 {
+    f32::from_bits((n.wrapping_add(127) as u32) << 23)
+}
+
+#[inline(always)]
+fn ln_of(x: f32) -> f32 {
+    let is_small = x < f32::MIN_POSITIVE;
+    let scaled = if is_small { x * 8_388_608.0 } else { x };
+    let shift = if is_small { -23.0 } else { 0.0 };
+    // `m * 2^n` with `m` from the root of 1/2 to that of 2.
+    let bits = scaled.to_bits();
+    let above = bits.wrapping_sub(0x3f35_04f3);
+    let n = ((above as i32) >> 23) as f32 + shift;
+    let z = f32::from_bits(bits.wrapping_sub(above & 0xff80_0000)) - 1.0;
+    let p = 7.037_683_6e-2f32;
+    let p = p.mul_add(z, -0.115_146_1);
+    let p = p.mul_add(z, 0.116_769_99);
+    let p = p.mul_add(z, -0.124_201_41);
+    let p = p.mul_add(z, 0.142_493_23);
+    let p = p.mul_add(z, -0.166_680_57);
+    let p = p.mul_add(z, 0.200_007_15);
+    let p = p.mul_add(z, -0.249_999_94);
+    let p = p.mul_add(z, 0.333_333_3);
+    let square = z * z;
+    let y = n.mul_add(LN_2_LOW, p * (z * square));
+    let y = square.mul_add(-0.5, y);
+    let y = n.mul_add(LN_2_HIGH, z + y);
+    let y = if x == f32::INFINITY { x } else { y };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    // Not a comparison with 0, which NaN would fail.
+    if x >= 0.0 { y } else { f32::NAN }
+}
+
+#[inline(always)]
+fn ln_1p_of(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    // What the sum lost, in proportion; at both ends of the range there is nothing to mend.
+    let lost = (x - (sum - 1.0)) / sum;
+    let lost = if sum == 0.0 || sum == f32::INFINITY {
+        0.0
+    } else {
+        lost
+    };
+    ln_of(sum) + lost
+}
+
+#[inline(always)]
+fn tanh_of(x: f32) -> f32 {
+    let size = x.abs();
+    let square = x * x;
+    let p = -5.704_988_6e-3f32;
+    let p = p.mul_add(square, 2.063_909e-2);
+    let p = p.mul_add(square, -5.373_971_5e-2);
+    let p = p.mul_add(square, 0.133_314_42);
+    let p = p.mul_add(square, -0.333_332_8);
+    let small = (p * square).mul_add(x, x);
+    let large = 1.0 - 2.0 / (exp_of(2.0 * size) + 1.0);
+    if size < 0.625 {
+        small
+    } else {
+        large.copysign(x)
+    }
+}
+
+#[inline(always)]
+fn sigmoid_of(x: f32) -> f32 {
+    // Of the side where nothing overflows.
+    let e = exp_of(-x.abs());
+    let top = if x < 0.0 { e } else { 1.0 };
+    top / (1.0 + e)
+}
+
+/// `ln(1 + e^x)`
+#[inline(always)]
+fn softplus_of(x: f32) -> f32 {
+    let above = if x > 0.0 { x } else { 0.0 };
+    above + ln_1p_of(exp_of(-x.abs()))
+}
+
+#[inline(always)]
+fn relu_of(x: f32) -> f32 {
+    if x <= 0.0 { 0.0 } else { x }
+}
+
+/// The binary cross-entropy of the sigmoid of `x` with a target, as PyTorch has it.
+#[inline(always)]
+fn binary_cross_entropy_of(x: f32, target: f32) -> f32 {
+    let above = if x < 0.0 { 0.0 } else { x };
+    (-target).mul_add(x, above) + ln_1p_of(exp_of(-x.abs()))
+}
+
+/// A function of every value of `x`: `to[i] = of(x[i])`.
+macro_rules! each_value {
+    ($(#[$doc:meta] $name:ident: $of:expr;)+) => {
+        $(on_every_set! {
+            #[$doc]
+            pub fn $name(x: &[f32], to: &mut [f32]) {
+                for (to, x) in to.iter_mut().zip(x) {
+                    *to = $of(*x);
+                }
+            }
+        })+
+    };
+}
+
+each_value! {
+    /// `e^x`
+    exp: exp_of;
+    /// The natural logarithm.
+    ln: ln_of;
+    /// `ln(1 + x)`
+    ln_1p: ln_1p_of;
+    /// The hyperbolic tangent.
+    tanh: tanh_of;
+    /// `1 / (1 + e^-x)`
+    sigmoid: sigmoid_of;
+    /// `ln(1 + e^x)`
+    softplus: softplus_of;
+    /// The larger of `x` and 0.
+    relu: relu_of;
+}
+
+/// The slope of `x` from that of the output: `to[i] = of(slopes[i], value[i])`, the value being the function's input or
+/// its output, as named.
+macro_rules! each_pair {
+    ($(#[$doc:meta] $name:ident: $of:expr;)+) => {
+        $(on_every_set! {
+            #[$doc]
+            pub fn $name(a: &[f32], b: &[f32], to: &mut [f32]) {
+                for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                    *to = $of(*a, *b);
+                }
+            }
+        })+
+    };
+}
+
+each_pair! {
+    /// Of [`exp`], from slopes and outputs.
+    exp_slope: |slope: f32, y: f32| slope * y;
+    /// Of [`ln`], from slopes and inputs.
+    ln_slope: |slope: f32, x: f32| slope / x;
+    /// Of [`ln_1p`], from slopes and inputs.
+    ln_1p_slope: |slope: f32, x: f32| slope / (1.0 + x);
+    /// Of [`tanh`], from slopes and outputs.
+    tanh_slope: |slope: f32, y: f32| slope * (-y).mul_add(y, 1.0);
+    /// Of [`sigmoid`], from slopes and outputs.
+    sigmoid_slope: |slope: f32, y: f32| slope * (y * (1.0 - y));
+    /// Of [`softplus`], from slopes and inputs.
+    softplus_slope: |slope: f32, x: f32| slope * sigmoid_of(x);
+    /// Of [`relu`], from slopes and inputs.
+    relu_slope: |slope: f32, x: f32| if x <= 0.0 { 0.0 } else { slope };
+    /// `a * b`
+    multiply: |a: f32, b: f32| a * b;
+    /// Of logits and targets: the loss of each.
+    binary_cross_entropy: binary_cross_entropy_of;
+    /// Of logits and targets: the slope of the logit.
+    binary_cross_entropy_slope: |x: f32, target: f32| sigmoid_of(x) - target;
+}
+
+/// Each row of `[rows, classes]` less its largest value and the logarithm of the sum of the exponentials.
+pub fn log_softmax(simd: Simd, x: &[f32], classes: usize, to: &mut [f32]) {
+    for (x, to) in x.chunks_exact(classes).zip(to.chunks_exact_mut(classes)) {
+        log_softmax_row(simd, x, to);
+    }
+}
+
+on_every_set! {
+    fn log_softmax_row(x: &[f32], to: &mut [f32]) {
+        // NaN is larger than all.
+        let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
+        let largest = x.iter().copied().fold(f32::NEG_INFINITY, larger);
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = exp_of(x - largest);
+        }
+        let rest = largest + ln_of(sum_of(to));
+        for (to, x) in to.iter_mut().zip(x) {
+            *to = x - rest;
+        }
+    }
+}
+
+/// The slopes of [`log_softmax`]'s inputs, from its outputs and their slopes.
+pub fn log_softmax_slope(simd: Simd, y: &[f32], slopes: &[f32], classes: usize, to: &mut [f32]) {
+    let rows = y.chunks_exact(classes).zip(slopes.chunks_exact(classes));
+    for ((y, slopes), to) in rows.zip(to.chunks_exact_mut(classes)) {
+        log_softmax_row_slope(simd, y, slopes, to);
+    }
+}
+
+on_every_set! {
+    fn log_softmax_row_slope(y: &[f32], slopes: &[f32], to: &mut [f32]) {
+        let sum = sum_of(slopes);
+        for ((to, y), slope) in to.iter_mut().zip(y).zip(slopes) {
+            *to = (-sum).mul_add(exp_of(*y), *slope);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::by_every_set;
+    use super::*;
+
+    /// Both signs of every exponent, some values each, and what is special.
+    fn arguments() -> Vec<f32> {
+        let patterns =
+            (0..=0xffff_u32).map(|high| f32::from_bits((high << 16) | ((high * 40_503) & 0xffff)));
+        let special = [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::NAN,
+            f32::MIN_POSITIVE,
+            1e-45,
+            -1e-45,
+            f32::MAX,
+            f32::MIN,
+            88.72,
+            88.73,
+            -87.4,
+            -103.9,
+            -104.1,
+        ];
+        let near = (-4000..4000).map(|step| step as f32 * 0.0037);
+        patterns.chain(special).chain(near).collect()
+    }
+
+    /// Units in the last place between a value and the true one.
+    fn off(received: f32, exact: f64) -> f64 {
+        let nearest = exact as f32;
+        if received == nearest {
+            return 0.0;
+        }
+        let size = nearest.abs().clamp(f32::MIN_POSITIVE, f32::MAX / 2.0);
+        let unit = f64::from(f32::from_bits(size.to_bits() + 1)) - f64::from(size);
+        (f64::from(received) - exact).abs() / unit
+    }
+
+    type Function = fn(Simd, &[f32], &mut [f32]);
+    type Exact<'a> = &'a dyn Fn(f64) -> f64;
+
+    #[test]
+    fn they_are_exact_within_units_in_the_last_place_and_the_same_for_every_set() {
+        let softplus_exact = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        let functions: [(&str, Function, Exact); 7] = [
+            ("exp", exp, &f64::exp),
+            ("ln", ln, &f64::ln),
+            ("ln_1p", ln_1p, &f64::ln_1p),
+            ("tanh", tanh, &f64::tanh),
+            ("sigmoid", sigmoid, &|x| 1.0 / (1.0 + (-x).exp())),
+            ("softplus", softplus, &softplus_exact),
+            ("relu", relu, &|x| {
+                if x > 0.0 { x } else { 0.0 * x.abs().min(1.0) }
+            }),
+        ];
+        let x = arguments();
+        for (name, function, exact) in functions {
+            let y = by_every_set(name, |simd| {
+                let mut y = vec![0.0; x.len()];
+                function(simd, &x, &mut y);
+                y
+            });
+            for (x, y) in x.iter().zip(y) {
+                let exact = if x.is_nan() {
+                    f64::NAN
+                } else {
+                    exact(f64::from(*x))
+                };
+                assert_eq!(y.is_nan(), exact.is_nan(), "{name}({x}) is {y}");
+                assert!(
+                    y.is_nan() || off(y, exact) < 2.5,
+                    "{name}({x}) is {y}, not {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn slopes_are_the_same_for_every_set() {
+        type Pair = fn(Simd, &[f32], &[f32], &mut [f32]);
+        let pairs: [(&str, Pair); 9] = [
+            ("exp", exp_slope),
+            ("ln", ln_slope),
+            ("ln_1p", ln_1p_slope),
+            ("tanh", tanh_slope),
+            ("sigmoid", sigmoid_slope),
+            ("softplus", softplus_slope),
+            ("relu", relu_slope),
+            ("binary cross-entropy", binary_cross_entropy),
+            ("its slope", binary_cross_entropy_slope),
+        ];
+        let a = arguments();
+        let b: Vec<f32> = a.iter().rev().copied().collect();
+        for (name, pair) in pairs {
+            by_every_set(name, |simd| {
+                let mut y = vec![0.0; a.len()];
+                pair(simd, &a, &b, &mut y);
+                y
+            });
+        }
+    }
+
+    #[test]
+    fn a_softmax_of_anything() {
+        let x = [
+            [1.0, 2.0, 3.0],
+            [1000.0, 0.0, -1000.0],
+            [f32::NEG_INFINITY, 0.0, 0.0],
+            [f32::NAN, 0.0, 0.0],
+        ];
+        let x = x.as_flattened();
+        let y = by_every_set("log_softmax", |simd| {
+            let mut y = vec![0.0; x.len()];
+            log_softmax(simd, x, 3, &mut y);
+            y
+        });
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-6 || a == b;
+        let expected = [-2.407_606, -1.407_606, -0.407_606, 0.0, -1000.0, -2000.0];
+        assert!(y.iter().zip(expected).all(|(a, b)| near(*a, b)), "{y:?}");
+        assert!(near(y[6], f32::NEG_INFINITY) && near(y[7], -std::f32::consts::LN_2));
+        assert!(y[9..].iter().all(|y| y.is_nan()));
+    }
+}

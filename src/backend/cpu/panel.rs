@@ -1,0 +1,282 @@
+//! The heart of all products: some columns of the output, for any number of rows.
+//!
+//! The left matrix is read where it lies, by offsets: a row of it begins anywhere, and along a row its values lie in
+//! runs. So the windows of an image are rows without being copied. The right matrix is packed, row after row of
+//! the panel's columns. Every output is one chain of fused multiply-adds, from first to last.
+
+use super::simd::Simd;
+use super::vector::{Plain, Vector};
+
+/// Values of a row of the left matrix that lie `step` apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Of the first value, from where the row begins.
+    pub offset: usize,
+    pub length: usize,
+}
+
+/// What the chains begin with.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    Zero,
+    /// One value for each of the panel's columns.
+    Row(&'a [f32]),
+    /// What the output holds.
+    Output,
+}
+
+/// A product's operands: `left[rows, depth]` and `right[depth, columns]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel<'a> {
+    pub left: &'a [f32],
+    /// Where each row of the left matrix begins.
+    pub rows: &'a [usize],
+    /// The values of every row, from its beginning.
+    pub runs: &'a [Run],
+    /// Distance between the values of a run.
+    pub step: usize,
+    /// `[depth, width]`, the width a whole number of vectors.
+    pub right: &'a [f32],
+    /// From one row of it to the next: its [`width`], or more.
+    pub right_stride: usize,
+    pub start: Start<'a>,
+    /// Of the output and the start, no more than the width; the others of it are not stored.
+    pub columns: usize,
+}
+
+/// The columns of the panels that `columns` are cut into, the last of which may be wider than what is left:
+/// as even as whole vectors can be.
+pub fn width(simd: Simd, columns: usize) -> usize {
+    let (lanes, most) = match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => (16, 3),
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => (8, 2),
+        #[cfg(target_arch = "aarch64")]
+        Simd::Neon => (4, 3),
+        Simd::Portable => (8, 1),
+    };
+    let vectors = columns.div_ceil(lanes).max(1);
+    vectors.div_ceil(vectors.div_ceil(most)) * lanes
+}
+
+impl Panel<'_> {
+    /// Writes the outputs: those of row `i` from `outputs[i]` on.
+    ///
+    /// # Panics
+    /// An offset leads out of a slice.
+    pub fn write(&self, simd: Simd, output: &mut [f32], outputs: &[usize]) {
+        let depth: usize = self.runs.iter().map(|run| run.length).sum();
+        let full = self.runs.iter().filter(|run| run.length > 0);
+        let reach = full.map(|run| run.offset + (run.length - 1) * self.step + 1);
+        let reach = reach.max().unwrap_or(0);
+        let fits = |row: &usize| row + reach <= self.left.len();
+        assert!(self.rows.iter().all(fits) && self.rows.len() == outputs.len());
+        let fits = |row: &usize| row + self.columns <= output.len();
+        assert!(outputs.iter().all(fits));
+        let width = width(simd, self.columns);
+        assert!((1..=width).contains(&self.columns) && self.right_stride >= width);
+        assert!(depth == 0 || (depth - 1) * self.right_stride + width <= self.right.len());
+        if let Start::Row(start) = self.start {
+            assert!(start.len() >= self.columns);
+        }
+        // SAFETY: all offsets were just compared with the slices, and a set is only made where it is supported.
+        unsafe {
+            match simd {
+                #[cfg(target_arch = "x86_64")]
+                Simd::Avx512 => avx512(self, output, outputs),
+                #[cfg(target_arch = "x86_64")]
+                Simd::Avx2 => avx2(self, output, outputs),
+                #[cfg(target_arch = "aarch64")]
+                Simd::Neon => neon(self, output, outputs),
+                Simd::Portable => portable(self, output, outputs),
+            }
+        }
+    }
+}
+
+/// Tiles of the given height, then what is left in one of fewer rows.
+macro_rules! tiles {
+    ($panel:ident, $output:ident, $outputs:ident, $vector:ty, $vectors:literal, $height:literal, [$($rest:literal)*]) => {{
+        let mut row = 0;
+        while row + $height <= $outputs.len() {
+            // SAFETY: the caller's.
+            unsafe { tile::<$vector, $height, $vectors>($panel, row, $output, $outputs) };
+            row += $height;
+        }
+        match $outputs.len() - row {
+            // SAFETY: the caller's.
+            $($rest => unsafe { tile::<$vector, $rest, $vectors>($panel, row, $output, $outputs) },)*
+            _ => {}
+        }
+    }};
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+unsafe fn avx512(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+    use std::arch::x86_64::__m512;
+    match panel.columns.div_ceil(16) {
+        1 => tiles!(panel, output, outputs, __m512, 1, 8, [1 2 3 4 5 6 7]),
+        2 => tiles!(panel, output, outputs, __m512, 2, 8, [1 2 3 4 5 6 7]),
+        _ => tiles!(panel, output, outputs, __m512, 3, 8, [1 2 3 4 5 6 7]),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+    use std::arch::x86_64::__m256;
+    match panel.columns.div_ceil(8) {
+        1 => tiles!(panel, output, outputs, __m256, 1, 6, [1 2 3 4 5]),
+        _ => tiles!(panel, output, outputs, __m256, 2, 6, [1 2 3 4 5]),
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn neon(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+    use std::arch::aarch64::float32x4_t;
+    match panel.columns.div_ceil(4) {
+        1 => tiles!(panel, output, outputs, float32x4_t, 1, 8, [1 2 3 4 5 6 7]),
+        2 => tiles!(panel, output, outputs, float32x4_t, 2, 8, [1 2 3 4 5 6 7]),
+        _ => tiles!(panel, output, outputs, float32x4_t, 3, 8, [1 2 3 4 5 6 7]),
+    }
+}
+
+unsafe fn portable(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+    tiles!(panel, output, outputs, Plain, 1, 2, [1])
+}
+
+/// `HEIGHT` rows from `first` on, in registers.
+///
+/// # Safety
+/// All offsets lie in their slices, and the processor has the vector's instructions.
+#[inline(always)]
+unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
+    panel: &Panel,
+    first: usize,
+    output: &mut [f32],
+    outputs: &[usize],
+) {
+    // Lanes of each vector that hold columns.
+    let lanes: [usize; VECTORS] =
+        std::array::from_fn(|v| panel.columns.saturating_sub(v * V::LANES).min(V::LANES));
+    let row: [usize; HEIGHT] = std::array::from_fn(|i| panel.rows[first + i]);
+    let outputs: [usize; HEIGHT] = std::array::from_fn(|i| outputs[first + i]);
+    // SAFETY: the caller's; lanes behind the columns are not touched.
+    unsafe {
+        let left: [*const f32; HEIGHT] = std::array::from_fn(|i| panel.left.as_ptr().add(row[i]));
+        let load = |from: *const f32, v: usize| match lanes[v] == V::LANES {
+            true => V::load(from.add(v * V::LANES)),
+            false => V::load_first(from.add(v * V::LANES), lanes[v]),
+        };
+        let mut sums = [[V::splat(0.0); VECTORS]; HEIGHT];
+        match panel.start {
+            Start::Zero => {}
+            Start::Row(start) => {
+                let start: [V; VECTORS] = std::array::from_fn(|v| load(start.as_ptr(), v));
+                sums = [start; HEIGHT];
+            }
+            Start::Output => {
+                for (sums, begin) in sums.iter_mut().zip(outputs) {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = load(output.as_ptr().add(begin), v);
+                    }
+                }
+            }
+        }
+        let mut right = panel.right.as_ptr();
+        for run in panel.runs {
+            let mut at = run.offset;
+            for _ in 0..run.length {
+                let columns: [V; VECTORS] =
+                    std::array::from_fn(|v| V::load(right.add(v * V::LANES)));
+                for i in 0..HEIGHT {
+                    let value = V::splat(*left[i].add(at));
+                    for v in 0..VECTORS {
+                        sums[i][v] = value.multiply_add(columns[v], sums[i][v]);
+                    }
+                }
+                at += panel.step;
+                right = right.wrapping_add(panel.right_stride);
+            }
+        }
+        for i in 0..HEIGHT {
+            for v in 0..VECTORS {
+                let to = output.as_mut_ptr().add(outputs[i] + v * V::LANES);
+                match lanes[v] == V::LANES {
+                    true => sums[i][v].store(to),
+                    false => sums[i][v].store_first(to, lanes[v]),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(left: usize, right: usize, output: usize, start: usize) {
+        let (left, right, start) = (vec![1.0; left], vec![1.0; right], vec![1.0; start]);
+        let panel = Panel {
+            left: &left,
+            rows: &[0, 10],
+            runs: &[Run {
+                offset: 2,
+                length: 3,
+            }],
+            step: 2,
+            right: &right,
+            right_stride: 48,
+            start: Start::Row(&start),
+            columns: 5,
+        };
+        panel.write(Simd::chosen(), &mut vec![0.0; output], &[0, 5]);
+    }
+
+    #[test]
+    fn all_offsets_lie_in_their_slices() {
+        write(17, 3 * 48, 10, 5);
+        for [left, right, output, start] in [
+            [16, 3 * 48, 10, 5],
+            [17, 2 * 48, 10, 5],
+            [17, 3 * 48, 9, 5],
+            [17, 3 * 48, 10, 4],
+        ] {
+            let write = || write(left, right, output, start);
+            assert!(std::panic::catch_unwind(write).is_err());
+        }
+    }
+
+    #[test]
+    fn a_panel_is_no_wider_than_its_vectors() {
+        let panel = Panel {
+            left: &[1.0],
+            rows: &[0],
+            runs: &[Run {
+                offset: 0,
+                length: 1,
+            }],
+            step: 1,
+            right: &[1.0; 64],
+            right_stride: 64,
+            start: Start::Zero,
+            columns: 64,
+        };
+        for set in Simd::supported() {
+            let write = || panel.write(set, &mut [0.0; 64], &[0]);
+            assert!(std::panic::catch_unwind(write).is_err());
+        }
+    }
+
+    #[test]
+    fn panels_are_as_even_as_vectors_can_be() {
+        assert_eq!(width(Simd::Portable, 1), 8);
+        #[cfg(target_arch = "x86_64")]
+        for (columns, wide) in [(1, 16), (32, 32), (48, 48), (64, 32), (100, 48), (196, 48)] {
+            assert_eq!(width(Simd::Avx512, columns), wide);
+        }
+    }
+}

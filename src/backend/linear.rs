@@ -1,0 +1,319 @@
+//! Products of the CPU's tensors, with their gradients.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorMetadata};
+use rayon::prelude::*;
+
+use super::cpu::{Matrix, Simd, Start, add_product, product, sums};
+use super::plain::{Plain, plain, tensor, tracked, tracked_tensor, untracked, values};
+
+pub(super) fn linear_plain(
+    x: Tensor<Flex, 2>,
+    weight: Tensor<Flex, 2>,
+    bias: Option<Tensor<Flex, 1>>,
+) -> Tensor<Flex, 2> {
+    let bias = bias.map(untracked);
+    tensor(forward(&untracked(x), &untracked(weight), bias.as_ref()))
+}
+
+pub(super) fn linear_tracked(
+    x: Tensor<Autodiff<Flex>, 2>,
+    weight: Tensor<Autodiff<Flex>, 2>,
+    bias: Option<Tensor<Autodiff<Flex>, 1>>,
+) -> Tensor<Autodiff<Flex>, 2> {
+    let (x, weight) = (tracked(x), tracked(weight));
+    let Some(bias) = bias.map(tracked) else {
+        let y = forward(&x.primitive, &weight.primitive, None);
+        let parents = [x.node, weight.node];
+        let prepared = Product.prepare::<NoCheckpointing>(parents);
+        return tracked_tensor(match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x.primitive, weight.primitive), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        });
+    };
+    let y = forward(&x.primitive, &weight.primitive, Some(&bias.primitive));
+    let parents = [x.node, weight.node, bias.node];
+    let prepared = Linear.prepare::<NoCheckpointing>(parents);
+    tracked_tensor(match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish((x.primitive, weight.primitive), y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    })
+}
+
+fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
+    let ([batch, inputs], [_, outputs]) = (matrix_shape(x), matrix_shape(weight));
+    let (x, weight) = (values(x), values(weight));
+    let bias = bias.map(values);
+    let start = bias.as_deref().map_or(Start::Zero, Start::Row);
+    let x = Matrix::new(&x, batch, inputs);
+    let weight = Matrix::new(&weight, inputs, outputs);
+    let y = product(Simd::chosen(), x, weight, start);
+    plain(y, &[batch, outputs])
+}
+
+/// The last two axes.
+fn matrix_shape(x: &Plain) -> [usize; 2] {
+    let shape = x.shape();
+    let rank = shape.num_dims();
+    [shape[rank - 2], shape[rank - 1]]
+}
+
+/// `x` times `weight` plus `bias`.
+#[derive(Debug)]
+struct Linear;
+
+impl Backward<Flex, 3> for Linear {
+    type State = (Plain, Plain);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let (x, weight) = ops.state;
+        let slopes = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, left_slope(&slopes, &weight));
+        }
+        if let Some(node) = of_weight {
+            gradients.register::<Flex>(node.id, right_slope(&x, &slopes));
+        }
+        if let Some(node) = of_bias {
+            let [batch, outputs] = matrix_shape(&slopes);
+            let mut of_bias = vec![0.0; outputs];
+            sums::sum_axis(
+                Simd::chosen(),
+                &values(&slopes),
+                batch,
+                outputs,
+                &mut of_bias,
+            );
+            gradients.register::<Flex>(node.id, plain(of_bias, &[outputs]));
+        }
+    }
+}
+
+/// A matrix, or several behind each other, times as many.
+#[derive(Debug)]
+struct Product;
+
+impl Backward<Flex, 2> for Product {
+    type State = (Plain, Plain);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let [of_left, of_right] = ops.parents;
+        let (left, right) = ops.state;
+        let slopes = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = of_left {
+            gradients.register::<Flex>(node.id, left_slope(&slopes, &right));
+        }
+        if let Some(node) = of_right {
+            gradients.register::<Flex>(node.id, right_slope(&left, &slopes));
+        }
+    }
+}
+
+/// The slopes times the right matrix, turned.
+fn left_slope(slopes: &Plain, right: &Plain) -> Plain {
+    let [inner, columns] = matrix_shape(right);
+    let [rows, _] = matrix_shape(slopes);
+    let made = products(slopes, right, [rows, inner], |slopes, right| {
+        let right = Matrix::new(right, inner, columns).turned();
+        (Matrix::new(slopes, rows, columns), right)
+    });
+    shaped(made, slopes, [rows, inner])
+}
+
+/// The left matrix, turned, times the slopes.
+fn right_slope(left: &Plain, slopes: &Plain) -> Plain {
+    let [rows, inner] = matrix_shape(left);
+    let [_, columns] = matrix_shape(slopes);
+    let made = products(left, slopes, [inner, columns], |left, slopes| {
+        let left = Matrix::new(left, rows, inner).turned();
+        (left, Matrix::new(slopes, rows, columns))
+    });
+    shaped(made, left, [inner, columns])
+}
+
+/// With the leading axes of `like`.
+fn shaped(made: Vec<f32>, like: &Plain, last: [usize; 2]) -> Plain {
+    let mut shape = like.shape().to_vec();
+    let rank = shape.len();
+    shape[rank - 2..].copy_from_slice(&last);
+    plain(made, &shape)
+}
+
+/// Products of all pairs of matrices, each of the given shape.
+fn products<'a>(
+    left: &'a Plain,
+    right: &'a Plain,
+    shape: [usize; 2],
+    matrices: impl for<'b> Fn(&'b [f32], &'b [f32]) -> (Matrix<'b>, Matrix<'b>) + Sync,
+) -> Vec<f32> {
+    let simd = Simd::chosen();
+    let sizes = [left, right].map(|of| matrix_shape(of).iter().product::<usize>());
+    let (left, right) = (values(left), values(right));
+    if left.len() == sizes[0] {
+        let (left, right) = matrices(&left, &right);
+        return product(simd, left, right, Start::Zero);
+    }
+    let size = shape[0] * shape[1];
+    let count = left.len().checked_div(sizes[0]).unwrap_or(0);
+    let mut made = vec![0.0; count * size];
+    if size * sizes[0] * sizes[1] > 0 {
+        made.par_chunks_mut(size)
+            .zip(left.par_chunks(sizes[0]).zip(right.par_chunks(sizes[1])))
+            .for_each(|(made, (left, right))| {
+                let (left, right) = matrices(left, right);
+                add_product(simd, left, right, Start::Zero, made);
+            });
+    }
+    made
+}
+
+pub(super) fn matmul_plain<const D: usize>(
+    left: Tensor<Flex, D>,
+    right: Tensor<Flex, D>,
+) -> Tensor<Flex, D> {
+    let (left, right) = aligned(left, right);
+    tensor(multiplied(&untracked(left), &untracked(right)))
+}
+
+pub(super) fn matmul_tracked<const D: usize>(
+    left: Tensor<Autodiff<Flex>, D>,
+    right: Tensor<Autodiff<Flex>, D>,
+) -> Tensor<Autodiff<Flex>, D> {
+    let (left, right) = aligned(left, right);
+    let (left, right) = (tracked(left), tracked(right));
+    let y = multiplied(&left.primitive, &right.primitive);
+    let prepared = Product.prepare::<NoCheckpointing>([left.node, right.node]);
+    tracked_tensor(match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish((left.primitive, right.primitive), y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    })
+}
+
+fn multiplied(left: &Plain, right: &Plain) -> Plain {
+    let ([rows, inner], [height, columns]) = (matrix_shape(left), matrix_shape(right));
+    assert_eq!(inner, height, "the matrices' shapes do not fit");
+    let made = products(left, right, [rows, columns], |left, right| {
+        let right = Matrix::new(right, inner, columns);
+        (Matrix::new(left, rows, inner), right)
+    });
+    shaped(made, left, [rows, columns])
+}
+
+/// Both with as many matrices: axes of length 1 before the last two are repeated.
+fn aligned<B: Backend, const D: usize>(
+    left: Tensor<B, D>,
+    right: Tensor<B, D>,
+) -> (Tensor<B, D>, Tensor<B, D>) {
+    let (mut of_left, mut of_right) = (left.dims(), right.dims());
+    for axis in 0..D.saturating_sub(2) {
+        let length = of_left[axis].max(of_right[axis]);
+        (of_left[axis], of_right[axis]) = (length, length);
+    }
+    let fit = |x: Tensor<B, D>, shape: [usize; D]| match x.dims() == shape {
+        true => x,
+        false => x.expand(shape),
+    };
+    (fit(left, of_left), fit(right, of_right))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::backend::Kernels;
+
+    type Training = Autodiff<Flex>;
+
+    fn input<const D: usize>(shape: [usize; D], pace: f32) -> Tensor<Training, D> {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|i| (i as f32 * pace).sin()).collect();
+        Tensor::from_data(TensorData::new(values, shape), &Default::default()).require_grad()
+    }
+
+    fn near<const D: usize>(ours: Tensor<Flex, D>, burns: Tensor<Flex, D>, what: &str) {
+        let difference: f32 = (ours - burns).abs().max().into_scalar();
+        assert!(difference < 1e-4, "{what}: {difference}");
+    }
+
+    #[test]
+    fn it_agrees_with_burns_linear_layer() {
+        for [batch, inputs, outputs] in [[5, 7, 3], [1, 30, 20], [70, 40, 90]] {
+            for has_bias in [false, true] {
+                let (x, weight) = (input([batch, inputs], 0.37), input([inputs, outputs], 0.71));
+                let bias = has_bias.then(|| input([outputs], 1.3));
+                let y = |ours: bool| {
+                    let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
+                    match ours {
+                        true => Training::linear(x, weight, bias),
+                        false => burn::tensor::module::linear(x, weight, bias),
+                    }
+                };
+                let slopes = |y: Tensor<Training, 2>| y.square().sum().backward();
+                let (ours, burns) = (y(true), y(false));
+                near(ours.clone().inner(), burns.clone().inner(), "output");
+                let (ours, burns) = (slopes(ours), slopes(burns));
+                let of =
+                    |x: &Tensor<Training, 2>| (x.grad(&ours).unwrap(), x.grad(&burns).unwrap());
+                let [of_x, of_weight] = [of(&x), of(&weight)];
+                near(of_x.0, of_x.1, "gradient of x");
+                near(
+                    of_weight.0 / 10.0,
+                    of_weight.1 / 10.0,
+                    "gradient of the weight",
+                );
+                if let Some(bias) = &bias {
+                    let [ours, burns] = [&ours, &burns].map(|of| bias.grad(of).unwrap());
+                    near(ours / 10.0, burns / 10.0, "gradient of the bias");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_burns_products_of_many_matrices() {
+        for (left, right) in [
+            ([2, 3, 5, 7], [2, 3, 7, 4]),
+            ([2, 1, 5, 7], [1, 3, 7, 4]),
+            ([1, 1, 9, 20], [1, 1, 20, 1]),
+        ] {
+            // Turned, so that they do not lie in order.
+            let [a, b, c, d] = right;
+            let (left, right) = (input(left, 0.37), input([a, b, d, c], 0.71));
+            let y = |ours: bool| {
+                let (left, right) = (left.clone(), right.clone().swap_dims(2, 3));
+                match ours {
+                    true => Training::matmul(left, right),
+                    false => left.matmul(right),
+                }
+            };
+            let (ours, burns) = (y(true), y(false));
+            near(ours.clone().inner(), burns.clone().inner(), "output");
+            let [ours, burns] = [ours, burns].map(|y| y.square().sum().backward());
+            for x in [&left, &right] {
+                near(x.grad(&ours).unwrap(), x.grad(&burns).unwrap(), "gradient");
+            }
+            near(
+                Flex::matmul(left.clone().inner(), right.clone().inner().swap_dims(2, 3)),
+                y(true).inner(),
+                "without gradients",
+            );
+        }
+    }
+}
