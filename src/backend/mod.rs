@@ -16,6 +16,7 @@ mod faults;
 mod kernels;
 mod linear;
 mod losses;
+pub mod math;
 mod normalization;
 mod plain;
 mod products;
@@ -34,7 +35,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precision, Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
-pub use kernels::{Kernels, Standardized};
+pub use kernels::{Kernels, Standardized, holds_nan};
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sweep3d};
 

@@ -6,9 +6,9 @@ use burn::tensor::{Tensor, activation};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::bounds::{at_most, relu};
+use super::bounds::at_most;
 use super::signal::EachRank;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::tagged::{one_key, one_key_schema};
 use crate::value::{PositiveReal, Real};
 
@@ -110,35 +110,35 @@ impl JsonSchema for ActivationFunction {
 impl<B: Kernels> EachRank<B> for ActivationFunction {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
-            ActivationFunction::Relu {} => relu(x),
+            ActivationFunction::Relu {} => math::relu(x),
             ActivationFunction::Elu { alpha } => elu(x, alpha.get()),
             ActivationFunction::Selu {} => {
                 elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
             }
-            ActivationFunction::Tanh {} => activation::tanh(x),
-            ActivationFunction::Sigmoid {} => activation::sigmoid(x),
+            ActivationFunction::Tanh {} => math::tanh(x),
+            ActivationFunction::Sigmoid {} => math::sigmoid(x),
             ActivationFunction::HardSigmoid {} => (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            ActivationFunction::Softplus {} => softplus_to_20(x.clone()) + relu(x - 20.0),
+            ActivationFunction::Softplus {} => softplus_to_20(x.clone()) + math::relu(x - 20.0),
             ActivationFunction::Softsign {} => activation::softsign(x),
-            ActivationFunction::Exponential {} => x.exp(),
+            ActivationFunction::Exponential {} => math::exp(x),
             ActivationFunction::Relu6 {} => x.clamp(0.0, 6.0),
             ActivationFunction::LeakyRelu { negative_slope } => {
                 activation::leaky_relu(x, negative_slope.get())
             }
             ActivationFunction::Gelu {} => activation::gelu(x),
-            ActivationFunction::Silu {} => activation::silu(x),
-            ActivationFunction::Mish {} => x.clone() * softplus_to_20(x).tanh(),
-            ActivationFunction::Softmax {} => activation::softmax(x, channels),
+            ActivationFunction::Silu {} => x.clone() * math::sigmoid(x),
+            ActivationFunction::Mish {} => x.clone() * math::tanh(softplus_to_20(x)),
+            ActivationFunction::Softmax {} => math::softmax(x, channels),
         }
     }
 }
 
 /// With an exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
 fn elu<B: Kernels, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
-    relu(x.clone()) + (at_most(x, 0.0).exp() - 1.0) * alpha
+    math::relu(x.clone()) + (math::exp(at_most(x, 0.0)) - 1.0) * alpha
 }
 
 /// `ln(1 + exp(x))`, level above 20, from where on it is `x` to 32 bits and `exp(x)` may overflow.
 fn softplus_to_20<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    at_most(x, 20.0).exp().log1p()
+    math::ln_1p(math::exp(at_most(x, 20.0)))
 }

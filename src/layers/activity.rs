@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::penalty::{is_none, none, penalty};
 use super::{ActivationFunction, Signal};
-use crate::backend::{Kernels, reshape, rows};
+use crate::backend::{Kernels, math, reshape, rows};
 use crate::error::Flaw;
 use crate::value::{Between, NonNegative};
 
@@ -69,10 +69,10 @@ impl Sparsity {
         // A unit that is never or always active has no logarithm.
         const EDGE: f64 = 1e-6;
         let target = self.target.get();
-        let mean = rows.mean_dim(1).clamp(EDGE, 1.0 - EDGE);
-        let on = (-mean.clone().log() + target.ln()) * target;
-        let off = (-(-mean + 1.0).log() + (1.0 - target).ln()) * (1.0 - target);
-        (on + off).sum() * self.weight.get()
+        let mean = math::mean_dim(rows, 1).clamp(EDGE, 1.0 - EDGE);
+        let on = (-math::ln(mean.clone()) + target.ln()) * target;
+        let off = (-math::ln(-mean + 1.0) + (1.0 - target).ln()) * (1.0 - target);
+        math::sum(on + off) * self.weight.get()
     }
 }
 

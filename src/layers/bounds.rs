@@ -4,19 +4,9 @@
 //! holds: a weight that is no number would come out as a sound 0. As PyTorch has it, NaN stays NaN. For all
 //! other values the bits are Burn's.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use crate::backend::Kernels;
-
-/// `max(0, x)`, with a slope of 0 at 0.
-pub(super) fn relu<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    // Burn's is one pass where a mask takes two, and a sum is quicker than either.
-    if !holds_nan(&x) {
-        return activation::relu(x);
-    }
-    let below = x.clone().lower_equal_elem(0.0);
-    x.mask_fill(below, 0.0)
-}
+use crate::backend::{Kernels, holds_nan};
 
 /// `max(least, x)`.
 pub(super) fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
@@ -43,25 +33,14 @@ pub(super) fn largest_of<B: Kernels, const D: usize>(
     pool(x).mask_fill(holds, f64::NAN)
 }
 
-/// Whether a value is NaN, asked where it costs a sum: a graphics card would have to be waited for.
-fn holds_nan<B: Kernels, const D: usize>(x: &Tensor<B, D>) -> bool {
-    let x = || x.clone().detach();
-    // A sum of infinities is NaN, too.
-    B::IS_AT_HAND
-        && is_nan(x().sum().into_scalar())
-        && x().is_nan().any().into_data().iter::<bool>().any(|is| is)
-}
-
-fn is_nan(value: impl burn::tensor::ElementConversion) -> bool {
-    value.elem::<f32>().is_nan()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::outputs;
     use super::*;
+    use crate::backend::math;
     use crate::backend::testing::test_device;
     use burn::backend::{Autodiff, Flex};
+    use burn::tensor::activation;
     use burn::tensor::backend::Backend;
 
     /// Of both signs, zeros of both signs, the smallest, the largest, and the infinite.
@@ -98,7 +77,7 @@ mod tests {
     #[test]
     fn the_bits_are_burns_where_there_is_no_nan() {
         let x = || x::<Flex>(&values());
-        assert_eq!(bits(relu(x())), bits(activation::relu(x())));
+        assert_eq!(bits(math::relu(x())), bits(activation::relu(x())));
         assert_eq!(bits(at_least(x(), -15.0)), bits(x().clamp_min(-15.0)));
         assert_eq!(bits(at_most(x(), 20.0)), bits(x().clamp_max(20.0)));
     }
@@ -111,11 +90,11 @@ mod tests {
             let gradients = (f(x.clone()) * weight).backward();
             bits(x.grad(&gradients).expect("a gradient"))
         };
-        assert_eq!(slopes(&relu), slopes(&activation::relu));
+        assert_eq!(slopes(&math::relu), slopes(&activation::relu));
         let beside_nan = |x: Tensor<Autodiff<Flex>, 1>| {
             let nan = Tensor::from_floats([f32::NAN], &x.device());
             let count = x.dims()[0];
-            relu(Tensor::cat(vec![x, nan], 0)).narrow(0, 0, count)
+            math::relu(Tensor::cat(vec![x, nan], 0)).narrow(0, 0, count)
         };
         assert_eq!(slopes(&beside_nan), slopes(&activation::relu));
         assert_eq!(slopes(&|x| at_most(x, 6.0)), slopes(&|x| x.clamp_max(6.0)));
@@ -151,7 +130,12 @@ mod tests {
         let x = || x::<Flex>(&[-1.0, f32::NAN, 2.0]);
         // Burn's own, where it keeps to this.
         let clamped = x().clamp(-3.0, 3.0);
-        for y in [relu(x()), at_least(x(), 0.0), at_most(x(), 9.0), clamped] {
+        for y in [
+            math::relu(x()),
+            at_least(x(), 0.0),
+            at_most(x(), 9.0),
+            clamped,
+        ] {
             let y: Vec<f32> = y.into_data().into_vec().unwrap();
             let is_nan: Vec<bool> = y.iter().map(|value| value.is_nan()).collect();
             assert_eq!(is_nan, [false, true, false], "{y:?}");

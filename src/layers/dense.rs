@@ -6,7 +6,6 @@ use std::fmt;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::linear;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
@@ -18,7 +17,7 @@ use super::{
     Around, Cost, Fields, Forward, InPytorch, Pass, Role, SharedWeight, Signal, Weights, idle,
     needs, not_alike,
 };
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -193,7 +192,7 @@ impl<B: Kernels> Forward<B> for DenseLayer<B> {
             Some(weight) => weight.val(),
             None => pass.matrix().transpose(),
         };
-        let y = linear(input.features(), weight, bias);
+        let y = math::linear(input.features(), weight, bias);
         Signal::Features(y)
     }
 

@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
-use burn::tensor::module::linear;
 use burn::tensor::{Distribution, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use super::{
     ActivationFunction, Around, Cost, Fields, Forward, GaussianCode as Code, InPytorch,
     Initialisation, Pass, Role, Signal, Weights, needs,
 };
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive};
@@ -64,7 +63,7 @@ impl Form {
     /// The standard deviation and the logarithm of its square, `[batch, units]` each.
     fn spread<B: Kernels>(self, h: Tensor<B, 2>) -> [Tensor<B, 2>; 2] {
         match self {
-            Form::LogVariance => [(h.clone() * 0.5).exp(), h],
+            Form::LogVariance => [math::exp(h.clone() * 0.5), h],
             Form::Softplus => [
                 ActivationFunction::Softplus {}.apply(h.clone(), 1),
                 log_softplus(h) * 2.0,
@@ -78,7 +77,7 @@ impl Form {
 fn log_softplus<B: Kernels>(h: Tensor<B, 2>) -> Tensor<B, 2> {
     const STRAIGHT: f64 = -15.0;
     let bent = ActivationFunction::Softplus {}.apply(at_least(h.clone(), STRAIGHT), 1);
-    bent.log() + at_most(h - STRAIGHT, 0.0)
+    math::ln(bent) + at_most(h - STRAIGHT, 0.0)
 }
 
 impl GaussianCode {
@@ -148,8 +147,8 @@ impl<B: Kernels> Forward<B> for GaussianCodeLayer<B> {
     fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
         let x = input.features();
         let mean_bias = Some(self.mean_bias.val());
-        let mean = linear(x.clone(), self.mean_weight.val(), mean_bias);
-        let h = linear(x, self.spread_weight.val(), Some(self.spread_bias.val()));
+        let mean = math::linear(x.clone(), self.mean_weight.val(), mean_bias);
+        let h = math::linear(x, self.spread_weight.val(), Some(self.spread_bias.val()));
         let [deviation, log_variance] = self.fields.form.spread(h);
         let noise = match pass.drawing {
             true => mean.random_like(Distribution::Normal(0.0, 1.0)),

@@ -3,7 +3,7 @@
 use super::fields::layer;
 use super::pooling::places;
 use super::{Around, Fields, Pass, Signal, Weightless, needs};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -27,7 +27,7 @@ impl Weightless for GlobalAvgPool {
     fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
         let x = places(input);
         let [batch, channels, _] = x.dims();
-        Signal::Features(reshape(x.mean_dim(2), [batch, channels]))
+        Signal::Features(reshape(math::mean_dim(x, 2), [batch, channels]))
     }
 }
 

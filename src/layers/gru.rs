@@ -2,14 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
 use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -103,11 +102,11 @@ impl<B: Kernels> Forward<B> for GruLayer<B> {
         let units = self.fields.units.get();
         let bias = reshape(self.bias_hh.val(), [1, 3 * units]);
         self.fields.course().follow(inputs, |input, hidden| {
-            let product = hidden.clone().matmul(recurrent.clone()) + bias.clone();
+            let product = math::matmul(hidden.clone(), recurrent.clone()) + bias.clone();
             let of = |x: &Tensor<B, 2>, gate: usize| x.clone().narrow(1, gate * units, units);
-            let gate = |gate: usize| sigmoid(of(&input, gate) + of(&product, gate));
+            let gate = |gate: usize| math::sigmoid(of(&input, gate) + of(&product, gate));
             let (reset, update) = (gate(0), gate(1));
-            let new = tanh(of(&input, 2) + reset * of(&product, 2));
+            let new = math::tanh(of(&input, 2) + reset * of(&product, 2));
             new.clone() + update * (hidden - new)
         })
     }

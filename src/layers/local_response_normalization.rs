@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{Around, Fields, Pass, Signal, Weightless, with_places};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive, PositiveReal};
@@ -75,8 +75,8 @@ impl<B: Kernels> EachRank<B> for &LocalResponseNormalization {
         let places = dims[2..].iter().product();
         let squares = reshape(first.square(), [dims[0], dims[1], places]);
         // All sums in one matrix product, whose gradient is another: no copies shifted along the channels.
-        let sums = self.neighbours(dims[1], &x.device()).matmul(squares);
-        let scale = (sums * self.alpha.get() + self.k.get()).powf_scalar(-self.beta.get());
+        let sums = math::matmul(self.neighbours(dims[1], &x.device()), squares);
+        let scale = math::exp(math::ln(sums * self.alpha.get() + self.k.get()) * -self.beta.get());
         x * reshape(scale, dims).swap_dims(1, channels)
     }
 }

@@ -2,14 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
 use super::{Around, Cost, Fields, Forward, InPytorch, Initialisation, Pass, Signal, Weights};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -21,8 +20,8 @@ layer! {
     /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
     /// `[batch, steps, features]` to `[batch, units]`, or to `[batch, steps, units]`.
     ///
-    /// With `i, f, o = sigmoid(W x + U h + b)` and `g = tanh(W x + U h + b)`, each with weights of its own:
-    /// `c = f * c + i * g`, `h = o * tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
+    /// With `i, f, o = math::sigmoid(W x + U h + b)` and `g = math::tanh(W x + U h + b)`, each with weights of its own:
+    /// `c = f * c + i * g`, `h = o * math::tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
     /// (Jozefowicz et al. 2015), as in Keras, the others at 0.
     pub struct Lstm {
         /// Number of outputs, and of values in each state.
@@ -109,15 +108,15 @@ impl<B: Kernels> Forward<B> for LstmLayer<B> {
         let units = self.fields.units.get();
         let mut cell: Option<Tensor<B, 2>> = None;
         self.fields.course().follow(inputs, |input, hidden| {
-            let gates = input + hidden.matmul(recurrent.clone());
+            let gates = input + math::matmul(hidden, recurrent.clone());
             let gate = |index: usize| gates.clone().narrow(1, index * units, units);
-            let new = sigmoid(gate(0)) * tanh(gate(2));
+            let new = math::sigmoid(gate(0)) * math::tanh(gate(2));
             let next = match cell.take() {
-                Some(cell) => sigmoid(gate(1)) * cell + new,
+                Some(cell) => math::sigmoid(gate(1)) * cell + new,
                 None => new,
             };
             cell = Some(next.clone());
-            sigmoid(gate(3)) * tanh(next)
+            math::sigmoid(gate(3)) * math::tanh(next)
         })
     }
 }

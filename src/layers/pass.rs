@@ -4,7 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::Signal;
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 
 /// A pass of one batch.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl<B: Kernels> GaussianCode<B> {
     /// Divergence of each sample's distribution from the standard normal one in nats, `[batch]`:
     /// `0.5 * sum(exp(log_variance) + mean^2 - 1 - log_variance)` (Kingma and Welling 2013, appendix B).
     pub fn divergence(&self) -> Tensor<B, 1> {
-        let variance = self.log_variance.clone().exp();
+        let variance = math::exp(self.log_variance.clone());
         let parts = variance + self.mean.clone().square() - 1.0 - self.log_variance.clone();
         sum_of_samples(parts) * 0.5
     }
@@ -80,7 +80,7 @@ impl<B: Kernels> GaussianCode<B> {
 /// `[batch, values]` to `[batch]`.
 fn sum_of_samples<B: Kernels>(parts: Tensor<B, 2>) -> Tensor<B, 1> {
     let [batch, _] = parts.dims();
-    reshape(parts.sum_dim(1), [batch])
+    reshape(math::sum_dim(parts, 1), [batch])
 }
 
 /// The weight of a layer that another one uses too.

@@ -4,11 +4,11 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::bounds::{at_most, relu};
+use super::bounds::at_most;
 use super::fields::layer;
 use super::signal::{EachRank, along_channels};
 use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Real;
@@ -70,7 +70,7 @@ pub struct PreluLayer<B: Backend> {
 
 impl<B: Kernels> EachRank<B> for &PreluLayer<B> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        relu(x.clone()) + at_most(x, 0.0) * along_channels(self.weight.val(), channels)
+        math::relu(x.clone()) + at_most(x, 0.0) * along_channels(self.weight.val(), channels)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::{Cost, Signal, needs};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 
@@ -76,7 +76,7 @@ pub(super) fn project<B: Kernels>(
     let [batch, steps, features] = x.dims();
     let [values, _] = weight.dims();
     let x = reshape(x, [batch * steps, features]);
-    let y = x.matmul(weight.transpose()) + reshape(bias, [1, values]);
+    let y = math::matmul(x, weight.transpose()) + reshape(bias, [1, values]);
     reshape(y, [batch, steps, values])
 }
 

@@ -2,22 +2,19 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::linear;
 
-use super::bounds::relu;
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform};
 use super::{Around, Cost, Fields, Forward, InPytorch, Pass, Signal, Weights, needs};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
 
 layer! {
     /// Each channel of `[batch, channels, height, width]` times a weight from 0 to 1 that two dense layers make of
-    /// all channels' means: `sigmoid(expand(relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
+    /// all channels' means: `sigmoid(expand(math::relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
     ///
     /// The weights start as glorot_uniform, the biases at 0.
     pub struct SqueezeExcite {
@@ -102,11 +99,11 @@ impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
         let x = input.image();
         let [batch, channels, height, width] = x.dims();
         let places = reshape(x.clone(), [batch, channels, height * width]);
-        let means = reshape(places.mean_dim(2), [batch, channels]);
+        let means = reshape(math::mean_dim(places, 2), [batch, channels]);
         let reduce_bias = Some(self.reduce_bias.val());
-        let reduced = relu(linear(means, self.reduce_weight.val(), reduce_bias));
+        let reduced = math::relu(math::linear(means, self.reduce_weight.val(), reduce_bias));
         let expand_bias = Some(self.expand_bias.val());
-        let weights = sigmoid(linear(reduced, self.expand_weight.val(), expand_bias));
+        let weights = math::sigmoid(math::linear(reduced, self.expand_weight.val(), expand_bias));
         Signal::Image(x * reshape(weights, [batch, channels, 1, 1]))
     }
 }

@@ -8,7 +8,7 @@ use super::axes::per_axis;
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{Around, Fields, GIVER, Pass, Signal, Weightless};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{PerAxis, Positive};
@@ -107,9 +107,9 @@ fn bilinear<B: Kernels>(x: Tensor<B, 4>, down: usize, across: usize) -> Tensor<B
         Tensor::<B, 2>::from_data(TensorData::new(shares(length, factor), shape), &device)
     };
     let x = reshape(x, [batch * channels * height, width]);
-    let x = x.matmul(matrix(width, across).transpose());
+    let x = math::matmul(x, matrix(width, across).transpose());
     let x = reshape(x, [batch * channels, height, width * across]);
-    let x = reshape(matrix(height, down), [1, height * down, height]).matmul(x);
+    let x = math::matmul(reshape(matrix(height, down), [1, height * down, height]), x);
     reshape(x, [batch, channels, height * down, width * across])
 }
 

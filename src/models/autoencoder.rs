@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::{looks_aside, not_images};
 use super::through::{self, FIRST, SECOND, flat, labelled};
 use super::{Batch, BatchMetrics, Criterion, Fields, Ways};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::layers::{Around, LayerSpec, Pass, Role, Signal};
 use crate::network::{Network, Part, Plan, Planned, plan_parts};
@@ -196,7 +196,7 @@ impl Autoencoder {
         let outputs = flat(network.part(SECOND, code, &mut pass));
         let reconstruction = criterion.objective.of_values(outputs.clone(), clean);
         let divergences = pass.gaussian.iter().map(|code| {
-            let mean = code.divergence().mean();
+            let mean = math::mean(code.divergence());
             (mean.clone(), mean * code.beta)
         });
         let (nats, counted): (Vec<_>, Vec<_>) = divergences.unzip();

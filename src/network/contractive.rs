@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::plan::{Flow, Plan};
 use super::{Network, Node};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::layers::{ActivationFunction, Pass, Role, SharedWeight, Signal};
 
@@ -90,8 +90,8 @@ fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
     let (weight, slopes) = steps.pop().expect("an encoder has a dense layer");
     let [batch, _] = slopes.dims();
     if steps.is_empty() {
-        let of_columns = weight.square().sum_dim(0);
-        return (slopes.square() * of_columns).sum() / batch as f64;
+        let of_columns = math::sum_dim(weight.square(), 0);
+        return math::sum(slopes.square() * of_columns) / batch as f64;
     }
     let [features, units] = weight.dims();
     let weight = reshape(weight.transpose(), [1, units, features]);
@@ -101,7 +101,10 @@ fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
         rows = rows * reshape(slopes, [batch, 1, units]);
         let [features, _] = weight.dims();
         let flat = reshape(rows, [batch * code, units]);
-        rows = reshape(flat.matmul(weight.transpose()), [batch, code, features]);
+        rows = reshape(
+            math::matmul(flat, weight.transpose()),
+            [batch, code, features],
+        );
     }
-    rows.square().sum() / batch as f64
+    math::sum(rows.square()) / batch as f64
 }

@@ -28,7 +28,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 use crate::layers::{
     ActivationFunction, Around, Forward, Join, Layer, Pass, Seen, SharedWeight, Signal, Weights,
     Wiring,
@@ -85,7 +85,7 @@ impl<B: Kernels> Network<B> {
     fn passed(&self, images: Tensor<B, 4>, mut pass: Pass<B>) -> Passed<B> {
         let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut pass);
         let codes = pass.gaussian.iter();
-        let divergences = codes.map(|code| code.divergence().mean() * code.beta);
+        let divergences = codes.map(|code| math::mean(code.divergence()) * code.beta);
         let penalties = self.penalty().into_iter();
         let penalties = penalties.chain(divergences).chain(pass.activity);
         Passed {

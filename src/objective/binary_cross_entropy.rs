@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::Kernels;
+use crate::backend::{Kernels, math};
 
 use super::{Fields, Reduction};
 
@@ -57,8 +57,8 @@ impl Fields for BinaryCrossEntropy {
     /// `-(values * ln(outputs) + (1 - values) * ln(1 - outputs))`.
     fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let p = outputs.clamp(LEAST, 1.0 - LEAST);
-        let of_ones = p.clone().log() * values.clone();
-        let of_zeros = (p.neg() + 1.0).log() * (values.neg() + 1.0);
+        let of_ones = math::ln(p.clone()) * values.clone();
+        let of_zeros = math::ln(p.neg() + 1.0) * (values.neg() + 1.0);
         (of_ones + of_zeros).neg()
     }
 }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Fields, Truth};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, math, reshape};
 use crate::error::{Flaw, count};
 use crate::value::{Fraction, PositiveReal};
 
@@ -105,25 +105,25 @@ impl Fields for CrossEntropy {
     ) -> Tensor<B, 1> {
         let targets = truth.classes();
         let [batch, classes] = outputs.dims();
-        let logs = activation::log_softmax(outputs, 1);
+        let logs = math::log_softmax(outputs);
         // Weighted: `[batch, classes]` times `[1, classes]`, divided by the sum of the targets' weights.
         let (logs, weight) = match weights {
             None => (logs, None),
             Some(weights) => {
-                let weight = weights.clone().select(0, targets.clone()).sum();
+                let weight = math::sum(weights.clone().select(0, targets.clone()));
                 (logs * reshape(weights.clone(), [1, classes]), Some(weight))
             }
         };
         let mean = |numbers: Tensor<B, 2>| match weight.clone() {
-            None => numbers.mean(),
-            Some(weight) => numbers.sum() / weight,
+            None => math::mean(numbers),
+            Some(weight) => math::sum(numbers) / weight,
         };
         let of_targets = mean(logs.clone().gather(1, reshape(targets, [batch, 1]))).neg();
         let smoothing = self.label_smoothing.get();
         if smoothing == 0.0 {
             return of_targets;
         }
-        let of_all = mean(logs.sum_dim(1)).neg();
+        let of_all = mean(math::sum_dim(logs, 1)).neg();
         of_targets * (1.0 - smoothing) + of_all * (smoothing / classes as f64)
     }
 }

@@ -17,8 +17,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::Kernels;
 use crate::backend::reshape;
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::tagged::{one_key_enum, write_one_key};
 
@@ -77,7 +77,7 @@ trait Fields {
         let [batch, width] = outputs.dims();
         let losses = self.of_values(outputs, truth.values(width));
         match self.over_pixels() {
-            Reduction::Mean => losses.mean(),
+            Reduction::Mean => math::mean(losses),
             Reduction::Sum => losses.sum() / batch as f64,
         }
     }
@@ -199,8 +199,8 @@ macro_rules! losses {
                     })*
                 };
                 let of_samples = match over_pixels {
-                    Reduction::Mean => losses.mean_dim(1),
-                    Reduction::Sum => losses.sum_dim(1),
+                    Reduction::Mean => math::mean_dim(losses, 1),
+                    Reduction::Sum => math::sum_dim(losses, 1),
                 };
                 let [batch, _] = of_samples.dims();
                 reshape(of_samples, [batch])
@@ -290,7 +290,7 @@ impl<B: Kernels> Objective<B> {
     pub fn weight(&self, targets: &Targets<B>) -> Tensor<B, 1> {
         let sum = |classes: &Tensor<B, 1, Int>| match &self.weights {
             None => Tensor::full([1], classes.dims()[0] as f64, &classes.device()),
-            Some(weights) => weights.clone().select(0, classes.clone()).sum(),
+            Some(weights) => math::sum(weights.clone().select(0, classes.clone())),
         };
         match &targets.mixed {
             Some(Mixed { classes, share }) if self.weights.is_some() => {

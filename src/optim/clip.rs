@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::backend::reshape;
+use crate::backend::{TrainingBackend, math};
 use crate::tagged::{Choice, one_key, one_key_schema};
 use crate::value::PositiveReal;
 
@@ -69,7 +69,7 @@ impl ClipSpec {
         norm: &Tensor<B::InnerBackend, 1>,
     ) -> GradientsParams
     where
-        B: AutodiffBackend,
+        B: TrainingBackend,
         M: AutodiffModule<B>,
     {
         match self {
@@ -90,7 +90,7 @@ impl ClipSpec {
 /// The root of the sum of the squares of all numbers.
 pub fn norm<B, M>(module: &M, gradients: &GradientsParams) -> Option<Tensor<B::InnerBackend, 1>>
 where
-    B: AutodiffBackend,
+    B: TrainingBackend,
     M: AutodiffModule<B>,
 {
     let mut squares = Squares::<B> {
@@ -100,20 +100,20 @@ where
     module.visit(&mut squares);
     match squares.sums.is_empty() {
         true => None,
-        false => Some(Tensor::cat(squares.sums, 0).sum().sqrt()),
+        false => Some(math::sum(Tensor::cat(squares.sums, 0)).sqrt()),
     }
 }
 
-struct Squares<'a, B: AutodiffBackend> {
+struct Squares<'a, B: TrainingBackend> {
     gradients: &'a GradientsParams,
     /// `[1]` for each tensor.
     sums: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Squares<'_, B> {
+impl<B: TrainingBackend> ModuleVisitor<B> for Squares<'_, B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-            self.sums.push(gradient.square().sum());
+            self.sums.push(math::sum(gradient.square()));
         }
     }
 }
@@ -127,7 +127,7 @@ fn changed<B, M>(
     change: Change<B::InnerBackend>,
 ) -> GradientsParams
 where
-    B: AutodiffBackend,
+    B: TrainingBackend,
     M: AutodiffModule<B>,
 {
     let mut changer = Changer::<B> {
@@ -138,12 +138,12 @@ where
     gradients
 }
 
-struct Changer<'a, B: AutodiffBackend> {
+struct Changer<'a, B: TrainingBackend> {
     gradients: &'a mut GradientsParams,
     change: Change<'a, B::InnerBackend>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Changer<'_, B> {
+impl<B: TrainingBackend> ModuleVisitor<B> for Changer<'_, B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) else {
             return;

@@ -88,6 +88,39 @@ fn losses(events: &[Event]) -> Vec<(usize, u64, u64)> {
 }
 
 #[test]
+fn a_curve_of_the_test_set_changes_no_number() {
+    let _alone = sole_use_of_chance();
+    let plain = settings(NETWORK, "epochs = 3", "");
+    let mut with_curve = plain.clone();
+    with_curve.record = toml::from_str("test = 'every_epoch'\nhistograms = 'never'").unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let train = |settings: &Settings, name: &str| {
+        let folder = RunFolder::new(temporary.path().join(name));
+        let (outcome, events) = attempt(settings, &folder, 0);
+        let Outcome::Done(measured) = outcome else {
+            panic!("{outcome:?}")
+        };
+        (measured.test, weights(&folder), events)
+    };
+    let (test, weights, without) = train(&plain, "plain");
+    let (same_test, same_weights, with) = train(&with_curve, "curve");
+    assert_eq!((test, &weights), (same_test, &same_weights));
+    assert_eq!(losses(&without), losses(&with));
+    let curve = |events: &[Event]| -> Vec<Option<Score>> {
+        let row = |event: &Event| match event {
+            Event::Epoch(row) => Some(row.test),
+            _ => None,
+        };
+        events.iter().filter_map(row).collect()
+    };
+    assert_eq!(curve(&without), [None; 3]);
+    assert_eq!(curve(&with)[2], Some(test));
+    assert!(curve(&with)[0].is_some());
+    let is_histogram = |event: &Event| matches!(event, Event::Histogram { .. });
+    assert!(without.iter().any(is_histogram) && !with.iter().any(is_histogram));
+}
+
+#[test]
 fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
     let _alone = sole_use_of_chance();
     for optimizer in [

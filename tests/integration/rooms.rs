@@ -57,19 +57,9 @@ fn a_room_uses_only_the_rooms_above_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Burn's own ways to another shape go wrong on some devices; `backend::reshape` goes around that.
-#[test]
-fn tensors_get_another_shape_in_one_way_only() {
-    let ways = [
-        ".reshape(",
-        ".flatten(",
-        ".flatten::<",
-        ".unsqueeze",
-        ".squeeze",
-    ];
-    // Of iterators, and a method of the layer.
-    let others = [".flatten()", "self.reshape("];
-    let mut wrong = Vec::new();
+/// The lines of sources, tests left out, that hold one of the patterns once the `others` are taken away.
+fn lines_with(patterns: &[&str], others: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
     for entry in walkdir::WalkDir::new("src")
         .into_iter()
         .filter_map(Result::ok)
@@ -85,10 +75,46 @@ fn tensors_get_another_shape_in_one_way_only() {
             let line = others
                 .iter()
                 .fold(line.to_string(), |line, other| line.replace(other, ""));
-            if ways.iter().any(|way| line.contains(way)) {
-                wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+            if patterns.iter().any(|pattern| line.contains(pattern)) {
+                found.push(format!("{}:{}: {line}", path.display(), number + 1));
             }
         }
     }
+    found
+}
+
+/// Burn's own ways to another shape go wrong on some devices; `backend::reshape` goes around that.
+#[test]
+fn tensors_get_another_shape_in_one_way_only() {
+    let ways = [
+        ".reshape(",
+        ".flatten(",
+        ".flatten::<",
+        ".unsqueeze",
+        ".squeeze",
+    ];
+    // Of iterators, and a method of the layer.
+    let wrong = lines_with(&ways, &[".flatten()", "self.reshape("]);
     assert!(wrong.is_empty(), "use `backend::reshape`: {wrong:#?}");
+}
+
+/// Burn's own functions and sums give other last digits on other processors; `backend::math` does not.
+#[test]
+fn functions_and_sums_of_tensors_are_our_own() {
+    let burns = [
+        ".matmul(",
+        ".sum_dim(",
+        ".mean_dim(",
+        ".log1p(",
+        ".powf_scalar(",
+        "activation::tanh",
+        "activation::sigmoid",
+        "activation::softmax",
+        "activation::log_softmax",
+        "activation::relu",
+        "activation::silu",
+        "module::linear",
+    ];
+    let wrong = lines_with(&burns, &[]);
+    assert!(wrong.is_empty(), "use `backend::math`: {wrong:#?}");
 }

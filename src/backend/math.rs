@@ -1,0 +1,79 @@
+//! Functions of tensors as every room writes them: each is the backend's own kernel, or Burn's where it has none.
+//!
+//! Sums have one order and functions one polynomial on every CPU. Burn's own `exp`, `sum`, `matmul` and their kin may
+//! give other last digits on another processor; what Burn does value by value with one operation may not.
+
+use burn::tensor::Tensor;
+
+use super::kernels::Kernels;
+
+macro_rules! of_each_value {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        pub fn $name<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+            <B as Kernels>::$name(x)
+        }
+    )+};
+}
+
+of_each_value! {
+    /// `e^x`
+    exp;
+    /// The natural logarithm.
+    ln;
+    /// `ln(1 + x)`
+    ln_1p;
+    /// The hyperbolic tangent.
+    tanh;
+    /// `1 / (1 + e^-x)`
+    sigmoid;
+    /// The larger of `x` and 0; NaN stays NaN.
+    relu;
+}
+
+/// The sum of all values, `[1]`.
+pub fn sum<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    <B as Kernels>::sum(x)
+}
+
+/// The mean of all values, `[1]`.
+pub fn mean<B: Kernels, const D: usize>(x: Tensor<B, D>) -> Tensor<B, 1> {
+    <B as Kernels>::mean(x)
+}
+
+/// The sums along an axis, whose length becomes 1.
+pub fn sum_dim<B: Kernels, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
+    <B as Kernels>::sum_dim(x, axis)
+}
+
+/// The means along an axis, whose length becomes 1.
+pub fn mean_dim<B: Kernels, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
+    <B as Kernels>::mean_dim(x, axis)
+}
+
+/// `exp(x)` over the sum of all along an axis.
+pub fn softmax<B: Kernels, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
+    // Only the ratios count: without the largest value none overflows.
+    let largest = x.clone().detach().max_dim(axis);
+    let powers = exp(x - largest);
+    powers.clone() / sum_dim(powers, axis)
+}
+
+/// The logarithm of the softmax of each row of `[batch, classes]`.
+pub fn log_softmax<B: Kernels>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    <B as Kernels>::log_softmax(x)
+}
+
+/// `[..., rows, inner]` times `[..., inner, columns]`; leading axes of length 1 are repeated.
+pub fn matmul<B: Kernels, const D: usize>(left: Tensor<B, D>, right: Tensor<B, D>) -> Tensor<B, D> {
+    <B as Kernels>::matmul(left, right)
+}
+
+/// `[batch, inputs]` times `[inputs, outputs]`, with `[outputs]` added.
+pub fn linear<B: Kernels>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, 2> {
+    <B as Kernels>::linear(x, weight, bias)
+}
