@@ -198,7 +198,7 @@ impl Settings {
             generative: blueprint.is_generative(),
             test,
             trained_on: (0..classes as u32)
-                .map(|class| trained.contains(&class))
+                .map(|class| trained.binary_search(&class).is_ok())
                 .collect(),
         }
     }
