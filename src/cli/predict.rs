@@ -1,5 +1,6 @@
 //! `burnlab predict`: what a trained run says of images.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -15,14 +16,14 @@ use crate::predict::{Measure, Trained};
 use crate::table::draw;
 
 #[derive(Debug, Args)]
-#[command(allow_missing_positional = true)]
 pub struct PredictArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
-    variant: Option<String>,
+    variant: Option<OsString>,
     /// A PNG or JPEG file, a folder of such, or an IDX file of images
-    path: PathBuf,
+    #[arg(required_unless_present = "variant")]
+    path: Option<PathBuf>,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
@@ -39,7 +40,8 @@ pub struct PredictArguments {
 /// Prints the likeliest classes of every image.
 pub fn predict(arguments: PredictArguments) -> Result<()> {
     let catalogue = catalogue();
-    let variant = arguments.variant.as_deref();
+    let (variant, path) = trained::variant_and_image(arguments.variant, arguments.path)?;
+    let variant = variant.as_deref();
     let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let settings = &found.run.settings;
     if found.run.about.kind != Kind::Classifier {
@@ -50,8 +52,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let (facts, _) = catalogue.check(&settings.data)?;
-    let images = read_unlabelled(&arguments.path, facts.shape)?;
+    let images = read_unlabelled(&path, found.images)?;
     let mut pixels: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.pixels)
@@ -60,7 +61,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     settings.data.scale.apply(&mut pixels);
     let classes = &found.measured.classes;
     let trained = Trained {
-        blueprint: settings.blueprint(facts.shape, classes.len()),
+        blueprint: settings.blueprint(found.images, classes.len()),
         weights: &found.weights,
     };
     let answers = trained.answer(&pixels, &Device::checked(&arguments.device)?)?;
