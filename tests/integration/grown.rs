@@ -42,11 +42,14 @@ const STARTS: [&str; 5] = [
         "train": { "loss": "binary_cross_entropy" } }"#,
 ];
 
-/// Tables that are changed; the rest of a file is about several runs.
-const CHANGED: [&str; 6] = ["data", "augment", "model", "train", "measure", "pictures"];
+/// Tables that are changed, the larger ones more often; the rest of a file is about several runs.
+const CHANGED: [&str; 11] = [
+    "model", "model", "model", "model", "model", "train", "train", "data", "augment", "measure",
+    "pictures",
+];
 
 /// Changes that are tried of each experiment.
-const CHANGES: usize = 40;
+const CHANGES: usize = 60;
 
 /// Values that are drawn beside the least and the largest that the schema allows.
 const WHOLE: [i64; 8] = [1, 2, 3, 4, 5, 8, 0, 16];
@@ -180,7 +183,7 @@ impl Grower {
         let Some(own) = fitting.first().cloned() else {
             return;
         };
-        let deeper = self.rng.random_bool(0.75);
+        let deeper = self.rng.random_bool(0.9);
         match value {
             Value::Object(table) if deeper || table.is_empty() => self.change_table(table, &own),
             Value::Array(items) if deeper => self.change_list(items, &own["items"]),
