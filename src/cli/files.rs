@@ -76,7 +76,7 @@ fn all_within(folder: &Path, most: usize) -> Result<Vec<PathBuf>> {
             Ok(entry) => found.extend(experiment(entry)),
             // A folder that is not there has no files.
             Err(error) if error.depth() == 0 && !folder.exists() => {}
-            Err(error) => skip(&error),
+            Err(error) => skip(error.path().unwrap_or(folder), &error),
         }
     }
     Ok(found)
@@ -98,8 +98,7 @@ fn experiment(entry: DirEntry) -> Option<PathBuf> {
     Some(entry.into_path())
 }
 
-fn skip(error: &walkdir::Error) {
-    let path = error.path().unwrap_or(Path::new(""));
+fn skip(path: &Path, error: &walkdir::Error) {
     let reason = error
         .io_error()
         .map_or("links lead in a circle".to_string(), io_reason);
