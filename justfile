@@ -18,6 +18,15 @@ check *FILES:
 test:
     cargo test --release
 
+# Thousands of random experiments and damaged files, others with another seed: just fuzz 5000 7
+fuzz COUNT="3000" SEED="1":
+    BURNLAB_FUZZ={{COUNT}} BURNLAB_FUZZ_SEED={{SEED}} cargo test --release --test integration -- grown:: mutants::
+
+# Kills, a full disk, refused system calls and unwritable streams, for so many seconds
+torture SECONDS="120" SEED="0":
+    cargo build --release
+    python3 tests/torture/run --seconds {{SECONDS}} --seed {{SEED}}
+
 # TensorBoard on everything that has been run
 tensorboard PORT="6006": _python
     {{venv}}/bin/tensorboard --logdir results --port {{PORT}}

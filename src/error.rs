@@ -3,6 +3,7 @@
 //! Every room returns [`Error`]; `main` prints it and turns its [`Kind`] into the exit code.
 //! Knows nothing of experiments, Burn or the command line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -271,6 +272,27 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A text of files for a terminal: what would move the cursor, change colours or turn the direction of writing is
+/// shown as a sign of its own, one for each character.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| match c {
+        '\n' | '\t' => false,
+        // Marks of direction, with which a text can look like another.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => c.is_control(),
+    };
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let sign = |c: char| match c {
+        '\0'..='\u{1f}' if is_hidden(c) => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        _ if is_hidden(c) => '\u{fffd}',
+        _ => c,
+    };
+    Cow::Owned(text.chars().map(sign).collect())
+}
+
 /// What the operating system said, without its number.
 pub fn io_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
@@ -372,6 +394,15 @@ mod tests {
         assert_eq!(nearest("conv_2d", &known), Some("conv2d"));
         assert_eq!(nearest("maxpool2d", &known), Some("max_pool2d"));
         assert_eq!(nearest("transformer", &known), None);
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_is_shown_as_signs() {
+        assert_eq!(
+            visible("a\u{1b}[2J\u{7f}\u{9b}31m\r\u{202e}é\n\tb"),
+            "a\u{241b}[2J\u{2421}\u{fffd}31m\u{240d}\u{fffd}é\n\tb"
+        );
+        assert!(matches!(visible("plain"), Cow::Borrowed("plain")));
     }
 
     #[test]

@@ -2,18 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use burnlab::cli;
 
 // The CPU backend allocates a tensor an operation; an allocator that keeps its pages makes that cheap.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match burnlab::cli::run(burnlab::cli::Arguments::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(error.kind.exit_code())
-        }
+    match cli::parse() {
+        Ok(arguments) => cli::run(arguments).unwrap_or_else(|error| cli::complain(&error)),
+        Err(code) => code,
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
+use super::note;
 use super::trained::Trained;
 use crate::data::{Catalogue, Samples, Unlabelled, read_unlabelled};
 use crate::error::{Error, Place, Problem, Result, count};
@@ -60,7 +61,7 @@ impl Choice {
             (Some(_), Some(_), _) => Err(not_both("--split", "which images are taken")),
             (None, _, Some(_)) => Err(not_both("--label", "the run's data has classes")),
             (Some(path), None, label) => {
-                let mut images = Chosen::files(path, trained, catalogue)?;
+                let mut images = Chosen::files(path, trained)?;
                 images.tell(label.as_deref(), trained, model)?;
                 Ok(images.first(asked))
             }
@@ -107,10 +108,9 @@ impl Chosen {
     }
 
     /// The images at a path, brought to the shape of the run's; a line on the terminal says how.
-    pub fn files(path: &Path, trained: &Trained, catalogue: &Catalogue) -> Result<Self> {
+    pub fn files(path: &Path, trained: &Trained) -> Result<Self> {
         let settings = &trained.run.settings;
-        let (facts, _) = catalogue.check(&settings.data)?;
-        let images = read_unlabelled(path, facts.shape)?;
+        let images = read_unlabelled(path, trained.images())?;
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();
@@ -185,6 +185,9 @@ pub fn note_changes(images: &[Unlabelled]) {
         }
     }
     for (changes, number) in kinds {
-        eprintln!("note: {} changed: {changes}", count(number, "image"));
+        note(format!(
+            "note: {} changed: {changes}",
+            count(number, "image")
+        ));
     }
 }

@@ -1,5 +1,6 @@
 //! `burnlab encode`: the codes that a trained auto-encoder makes of images.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -12,10 +13,10 @@ use crate::record::write_atomically;
 
 #[derive(Debug, Args)]
 pub struct EncodeArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
-    variant: Option<String>,
+    variant: Option<OsString>,
     /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the test images]
     path: Option<PathBuf>,
     #[command(flatten)]
@@ -36,7 +37,7 @@ pub fn encode(arguments: EncodeArguments) -> Result<()> {
     let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
     let variant = variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
-    let model = trained.autoencoder("makes no codes of images", &arguments.device, &catalogue)?;
+    let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
     let path = path.as_deref();
     let images = (arguments.choice).take(path, None, &trained, &*model, &catalogue)?;
     let codes = model.encode(&images.pixels, images.labels.as_deref());

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::trained::{self, Which};
-use super::{catalogue, say};
+use super::{catalogue, note, say};
 use crate::error::{Result, count};
 use crate::network::{Layout, WeightFile, export as write};
-use crate::plan::check::tensors;
+use crate::plan::check::planned_for;
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<String>,
@@ -31,7 +31,9 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
     let catalogue = catalogue();
     let variant = arguments.variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
-    let tensors = tensors(&trained.run.settings, &catalogue)?;
+    let classes = trained.measured.classes.len();
+    let network = planned_for(&trained.run.settings, trained.images(), classes)?;
+    let tensors = network.tensors(classes);
     let layout = match arguments.layout.as_str() {
         "pytorch" => Layout::Pytorch,
         _ => Layout::Burnlab,
@@ -46,8 +48,8 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         arguments.output.display()
     ));
     if layout == Layout::Pytorch && tensors.iter().any(|tensor| tensor.role == "running_mean") {
-        eprintln!(
-            "note: `num_batches_tracked` is left out: load with `strict=False`, and give `BatchNorm` the same `eps`"
+        note(
+            "note: `num_batches_tracked` is left out: load with `strict=False`, and give `BatchNorm` the same `eps`",
         );
     }
     Ok(())

@@ -2,29 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
-use crate::error::{Error, Problem, Result, did_you_mean};
+use super::note;
+use crate::error::{Error, Problem, Result, did_you_mean, io_reason, thousands};
 
 /// Where experiments live.
 const EXPERIMENTS: &str = "experiments";
 
+/// Files and folders that are looked through for experiments: more than a project has, less than a disk.
+const MOST_ENTRIES: usize = 100_000;
+
 /// The file an argument names: a path, or a name under `experiments/` with or without `.toml`.
 ///
 /// # Errors
-/// There is no such file.
+/// There is no such file, or it is called as no experiment is: other people's files are not to be shown.
 pub fn find(argument: &Path) -> Result<PathBuf> {
-    let named = PathBuf::from(format!("{EXPERIMENTS}/{}.toml", argument.display()));
-    if argument.is_file() {
+    let mut named = Path::new(EXPERIMENTS).join(argument).into_os_string();
+    named.push(".toml");
+    let named = PathBuf::from(named);
+    if argument.is_file() && is_toml(argument) {
         return Ok(argument.to_path_buf());
     }
     if named.is_file() {
         return Ok(named);
     }
-    let names: Vec<String> = all(Path::new(EXPERIMENTS))
-        .iter()
-        .map(|path| name(path))
-        .collect();
+    if argument.is_file() {
+        let message = format!("`{}` is no experiment file", argument.display());
+        let problem = Problem::new(message).hint("experiment files are called `NAME.toml`");
+        return Err(Error::usage(problem));
+    }
+    let known = all(Path::new(EXPERIMENTS)).unwrap_or_default();
+    let names: Vec<String> = known.iter().map(|path| name(path)).collect();
     let asked = name(argument);
     Err(Error::usage(
         Problem::new(format!(
@@ -35,22 +44,93 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
     ))
 }
 
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "toml")
+}
+
 fn name(path: &Path) -> String {
     let path = path.strip_prefix(EXPERIMENTS).unwrap_or(path);
     path.with_extension("").display().to_string()
 }
 
-/// Every experiment file below a folder, in order; a file stands for itself.
-pub fn all(path: &Path) -> Vec<PathBuf> {
-    if path.is_file() {
-        return vec![path.to_path_buf()];
+/// Every experiment file below a folder, in order; what is called so and is no file (a pipe would be waited
+/// for) is skipped with a note.
+///
+/// # Errors
+/// There is more below the folder than a project has, or it cannot be listed.
+pub fn all(folder: &Path) -> Result<Vec<PathBuf>> {
+    all_within(folder, MOST_ENTRIES)
+}
+
+fn all_within(folder: &Path, most: usize) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = WalkDir::new(folder).sort_by_file_name();
+    for (number, entry) in entries.into_iter().enumerate() {
+        if number > most {
+            let most = thousands(most);
+            let problem = Problem::new(format!("more than {most} files and folders are in here"));
+            let problem = problem.hint("name a folder of experiments").at_file(folder);
+            return Err(Error::usage(problem));
+        }
+        match entry {
+            Ok(entry) => found.extend(experiment(entry)),
+            // A folder that is not there has no files.
+            Err(error) if error.depth() == 0 && !folder.exists() => {}
+            Err(error) => skip(error.path().unwrap_or(folder), &error),
+        }
     }
-    WalkDir::new(path)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok)
-        .map(walkdir::DirEntry::into_path)
-        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
-        .filter(|path| path.file_name().is_some_and(|name| name != "burnlab.toml"))
-        .collect()
+    Ok(found)
+}
+
+fn experiment(entry: DirEntry) -> Option<PathBuf> {
+    let path = entry.path();
+    let is_named_so = is_toml(path) && entry.file_name() != "burnlab.toml";
+    if !is_named_so || path.is_dir() {
+        return None;
+    }
+    if !path.is_file() {
+        note(format!(
+            "note: `{}` is skipped: it is no file",
+            path.display()
+        ));
+        return None;
+    }
+    Some(entry.into_path())
+}
+
+fn skip(path: &Path, error: &walkdir::Error) {
+    let reason = error
+        .io_error()
+        .map_or("links lead in a circle".to_string(), io_reason);
+    note(format!("note: `{}` is skipped: {reason}", path.display()));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_looked_through_than_a_project_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        fs::write(folder.join("a.toml"), "").unwrap();
+        fs::write(folder.join("burnlab.toml"), "").unwrap();
+        fs::create_dir(folder.join("inner")).unwrap();
+        fs::write(folder.join("inner/b.toml"), "").unwrap();
+        let found = all_within(folder, 4).unwrap();
+        assert_eq!(
+            found,
+            ["a.toml", "inner/b.toml"].map(|name| folder.join(name))
+        );
+        assert_eq!(
+            all_within(folder, 3).unwrap_err().to_string(),
+            format!(
+                "error: more than 3 files and folders are in here\n  {}\n  hint: name a folder of experiments",
+                folder.display()
+            )
+        );
+        assert!(all(&folder.join("nowhere")).unwrap().is_empty());
+    }
 }

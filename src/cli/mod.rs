@@ -7,6 +7,7 @@ mod encode;
 mod export;
 mod files;
 mod neighbours;
+mod output;
 mod picture;
 mod pictures;
 mod predict;
@@ -14,17 +15,18 @@ mod reconstruct;
 mod run;
 mod sample;
 mod show;
+mod signals;
 mod trained;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use output::{finish, keep, note, print, say};
 
 use crate::backend::Device;
 use crate::data::{Catalogue, Folders};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::record::Reporter;
 use crate::report::TensorBoard;
 use crate::run::{Assignment, work};
@@ -83,7 +85,7 @@ enum Command {
     },
     /// Print the tables and the verdict of an experiment as far as it has been run
     Compare {
-        /// The experiment, as a path or its name under experiments/
+        /// The experiment, as a path or its name under experiments/, or its folder of results
         file: PathBuf,
         #[arg(
             long,
@@ -143,11 +145,39 @@ impl Set {
     }
 }
 
+/// The command line.
+///
+/// # Errors
+/// It is wrong, or asks for help or the version, which was printed.
+pub fn parse() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|answer| {
+        let printed = answer.print();
+        if answer.use_stderr() {
+            return ExitCode::from(Kind::Usage.exit_code());
+        }
+        keep(printed);
+        finish().map_or_else(|error| complain(&error), |()| ExitCode::SUCCESS)
+    })
+}
+
+/// Prints what went wrong and gives the exit code that tells its kind.
+pub fn complain(error: &Error) -> ExitCode {
+    note(error);
+    ExitCode::from(error.kind.exit_code())
+}
+
 /// Does what the command line asks.
 ///
 /// # Errors
 /// Whatever went wrong, with the exit code that tells its kind.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    signals::refuse_large_files();
+    let code = carry_out(arguments)?;
+    finish()?;
+    Ok(code)
+}
+
+fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Run(arguments) => return run::run(arguments),
         Command::Check { files, set } => show::check(files, &set.overrides())?,
@@ -165,7 +195,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::List { results } => show::list(&results)?,
         Command::Compare { file, results, set } => {
-            return show::compare(&files::find(&file)?, &set.overrides(), &results);
+            return show::compare(&file, &set.overrides(), &results);
         }
         Command::Export(arguments) => export::export(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
@@ -176,14 +206,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Sample(arguments) => sample::sample(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
-        Command::Schema => say(&format!("{:#}", crate::spec::schema())),
+        Command::Schema => print(format!("{:#}\n", crate::spec::schema()).as_bytes()),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "burnlab",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut script);
+            print(&script);
         }
         Command::Worker { device } => worker(&device)?,
     }
@@ -200,16 +227,6 @@ fn worker(device: &str) -> Result<()> {
 
 fn catalogue() -> Catalogue {
     Catalogue::new(Folders::from_environment())
-}
-
-/// Prints a line; a reader that has gone away (`| head`) is no error.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Prints what is a text or table already; a reader that has gone away is no error.
-fn print(bytes: &[u8]) {
-    let _ = std::io::stdout().write_all(bytes);
 }
 
 /// Comma-separated values, the header first.

@@ -1,5 +1,6 @@
 //! `burnlab neighbours`: the images that a trained auto-encoder holds for most alike.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,14 +19,14 @@ use crate::table::draw;
 const ACROSS: usize = 11;
 
 #[derive(Debug, Args)]
-#[command(allow_missing_positional = true)]
 pub struct NeighboursArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
-    variant: Option<String>,
+    variant: Option<OsString>,
     /// A PNG or JPEG file, or the number of a test image from 0
-    image: PathBuf,
+    #[arg(required_unless_present = "variant")]
+    image: Option<PathBuf>,
     /// Number of neighbours
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
@@ -51,11 +52,12 @@ pub struct NeighboursArguments {
 /// Prints the images whose codes are nearest to that of one image.
 pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     let catalogue = catalogue();
-    let variant = arguments.variant.as_deref();
+    let (variant, image) = trained::variant_and_image(arguments.variant, arguments.image)?;
+    let variant = variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
-    let model = trained.autoencoder("makes no codes of images", &arguments.device, &catalogue)?;
+    let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
     let label = arguments.label.as_deref();
-    let (query, number) = query(&arguments.image, label, &trained, &*model, &catalogue)?;
+    let (query, number) = query(&image, label, &trained, &*model, &catalogue)?;
     let among = Chosen::part(arguments.split, &trained, &catalogue)?;
     let own = number
         .filter(|_| arguments.split == Split::Test)
@@ -107,7 +109,7 @@ fn query(
 ) -> Result<(Chosen, Option<usize>)> {
     let number = image.to_str().and_then(|text| text.parse::<usize>().ok());
     let Some(number) = number.filter(|_| !image.exists()) else {
-        let mut images = Chosen::files(image, trained, catalogue)?;
+        let mut images = Chosen::files(image, trained)?;
         if images.names.len() != 1 {
             let message = format!("expected one image, found {}", images.names.len());
             return Err(Error::usage(Problem::new(message).at_file(image)));

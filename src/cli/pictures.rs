@@ -16,7 +16,7 @@ use crate::train::{Gallery, last_moment};
 
 #[derive(Debug, Args)]
 pub struct PicturesArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<String>,

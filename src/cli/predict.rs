@@ -1,5 +1,6 @@
 //! `burnlab predict`: what a trained run says of images.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,14 +15,14 @@ use crate::models::{Ability, AnswerKind};
 use crate::table::draw;
 
 #[derive(Debug, Args)]
-#[command(allow_missing_positional = true)]
 pub struct PredictArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
-    variant: Option<String>,
+    variant: Option<OsString>,
     /// A PNG or JPEG file, a folder of such, or an IDX file of images
-    path: PathBuf,
+    #[arg(required_unless_present = "variant")]
+    path: Option<PathBuf>,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
@@ -38,7 +39,8 @@ pub struct PredictArguments {
 /// Prints the likeliest classes of every image.
 pub fn predict(arguments: PredictArguments) -> Result<()> {
     let catalogue = catalogue();
-    let variant = arguments.variant.as_deref();
+    let (variant, path) = trained::variant_and_image(arguments.variant, arguments.path)?;
+    let variant = variant.as_deref();
     let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let settings = &found.run.settings;
     if !found.run.facts.can(Ability::Classify) {
@@ -49,8 +51,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let (facts, _) = catalogue.check(&settings.data)?;
-    let images = read_unlabelled(&arguments.path, facts.shape)?;
+    let images = read_unlabelled(&path, found.images())?;
     let mut pixels: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.pixels)
@@ -58,7 +59,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         .collect();
     settings.data.scale.apply(&mut pixels);
     let classes = &found.measured.classes;
-    let blueprint = settings.blueprint(facts.shape, classes.len(), facts.test);
+    let blueprint = found.blueprint();
     let model = blueprint.load(&found.weights, &Device::checked(&arguments.device)?)?;
     let answers = blueprint.answers(&*model, &pixels);
     let top = usize::from(arguments.top).min(classes.len());

@@ -1,5 +1,6 @@
 //! `burnlab reconstruct`: what becomes of images by way of their codes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -23,10 +24,10 @@ const WHITE: Rgb<u8> = Rgb([255; 3]);
 
 #[derive(Debug, Args)]
 pub struct ReconstructArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
-    variant: Option<String>,
+    variant: Option<OsString>,
     /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the first 10 test images]
     path: Option<PathBuf>,
     #[command(flatten)]
@@ -50,7 +51,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
     let variant = variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
-    let model = trained.autoencoder("reconstructs no images", &arguments.device, &catalogue)?;
+    let model = trained.autoencoder("reconstructs no images", &arguments.device)?;
     let path = path.as_deref();
     let images = (arguments.choice).take(path, Some(USUAL), &trained, &*model, &catalogue)?;
     let outputs = model.reconstruct(&images.pixels, images.labels.as_deref());

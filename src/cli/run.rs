@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Set, catalogue, files, say};
+use super::signals::stop_flag;
+use super::{Set, catalogue, files, note, print, say};
 use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::Plan;
@@ -69,6 +69,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
     check_only(&plan, &arguments.only)?;
+    check_results(&arguments.results)?;
     let only = &arguments.only;
     let wanted = plan
         .runs
@@ -101,7 +102,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         print_plans(&parts);
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop_flag()?;
     let mut code = ExitCode::SUCCESS;
     for part in &parts {
         note_other_devices(part, &device);
@@ -159,8 +160,8 @@ fn carry_out(
 }
 
 fn tell_of_data(part: &Part, results: &Path) {
-    for note in &part.plan.notes {
-        eprintln!("note: {note}");
+    for text in &part.plan.notes {
+        note(format!("note: {text}"));
     }
     let changed = on_other_data(part.plan, results, &part.states);
     if changed > 0 {
@@ -168,10 +169,10 @@ fn tell_of_data(part: &Part, results: &Path) {
             1 => ("was", "it is"),
             _ => ("were", "they are"),
         };
-        eprintln!(
+        note(format!(
             "note: the images have changed since {} {was} trained on them; {is} trained anew",
             count(changed, "run")
-        );
+        ));
     }
 }
 
@@ -184,9 +185,9 @@ fn note_other_devices(part: &Part, device: &Device) {
         _ => None,
     });
     if let Some(known) = elsewhere {
-        eprintln!(
+        note(format!(
             "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
-        );
+        ));
     }
 }
 
@@ -206,6 +207,19 @@ fn judged(plan: &Plan, rows: &[RunRow], states: &[State]) -> Vec<Judgement> {
     judge(&claims, rows)
 }
 
+/// Workers are told of folders as texts.
+fn check_results(results: &Path) -> Result<()> {
+    let whole = std::path::absolute(results).unwrap_or_else(|_| results.to_path_buf());
+    match whole.to_str() {
+        Some(_) => Ok(()),
+        None => {
+            let problem = Problem::new("the path of the results folder is not UTF-8");
+            let hint = "write elsewhere with `--results DIR`";
+            Err(Error::usage(problem.at_file(whole).hint(hint)))
+        }
+    }
+}
+
 fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
     let labels = plan.variants();
     for asked in only {
@@ -220,14 +234,6 @@ fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-        .map_err(|error| Error::bug(format!("cannot listen for Ctrl-C: {error}")))?;
-    Ok(stop)
 }
 
 fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
@@ -251,7 +257,7 @@ fn tell(
 ) {
     if arguments.json {
         for judgement in judgements {
-            say(&json!({
+            say_json(&json!({
                 "claim": judgement.claim,
                 "variant": judgement.variant,
                 "metric": judgement.metric,
@@ -262,8 +268,7 @@ fn tell(
                 "runs": judgement.measured.map(|spread| spread.runs),
                 "holds": judgement.verdict == Verdict::Holds,
                 "verdict": judgement.verdict.text(),
-            })
-            .to_string());
+            }));
         }
         return;
     }
@@ -274,9 +279,12 @@ fn tell(
         say(&format!("\ntables and logs: {}", folder.path().display()));
     }
     if !failed.is_empty() {
-        eprintln!("\n{} without a result:", count(failed.len(), "run"));
+        note(format!(
+            "\n{} without a result:",
+            count(failed.len(), "run")
+        ));
         for line in failed {
-            eprintln!("  {line}");
+            note(format!("  {line}"));
         }
     }
     let unheld: Vec<&str> = judgements
@@ -285,7 +293,10 @@ fn tell(
         .map(|judgement| judgement.claim.as_str())
         .collect();
     if arguments.quiet && !unheld.is_empty() {
-        eprintln!("error: these claims do not hold: {}", list(&unheld));
+        note(format!(
+            "error: these claims do not hold: {}",
+            list(&unheld)
+        ));
     }
 }
 
@@ -305,27 +316,34 @@ fn exit_code(rows: &[RunRow], stopped: bool, judgements: &[Judgement]) -> ExitCo
     }
 }
 
+/// A line of JSON.
+fn say_json(value: &serde_json::Value) {
+    print(format!("{value}\n").as_bytes());
+}
+
 /// Progress for programs: a JSON object a line on standard output.
 struct Json;
 
 impl Progress for Json {
     fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
         let to_do = states.iter().filter(|state| state.is_to_do()).count();
-        say(&json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }).to_string());
+        say_json(
+            &json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }),
+        );
     }
 
     fn event(&mut self, run: usize, event: &Event) {
         if !matches!(event, Event::Progress { .. }) {
-            say(&json!({ "run": run, "event": event }).to_string());
+            say_json(&json!({ "run": run, "event": event }));
         }
     }
 
     fn ended(&mut self, run: usize, row: &RunRow) {
-        say(&json!({ "run": run, "ended": row }).to_string());
+        say_json(&json!({ "run": run, "ended": row }));
     }
 
     fn note(&mut self, text: &str) {
-        say(&json!({ "note": text }).to_string());
+        say_json(&json!({ "note": text }));
     }
 
     fn end(&mut self) {}

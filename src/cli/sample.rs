@@ -14,13 +14,17 @@ use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::models::Model;
 use crate::pictures::{Grid, framed, images};
 use crate::plan::file_name;
+use crate::rng::{Purpose, Seed};
+
+/// Images that are drawn at a time, which bounds the memory that is taken.
+const AT_A_TIME: usize = 10_000;
 
 /// Images beside each other where no classes give another number.
 const ACROSS: usize = 10;
 
 #[derive(Debug, Args)]
 pub struct SampleArguments {
-    /// The experiment, as a path or its name under experiments/
+    /// The experiment, as a path or its name under experiments/, or a run's folder
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<String>,
@@ -60,36 +64,57 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
     if !trained.run.facts.is_generative() {
         return Err(not_generative());
     }
-    let model = trained.open(&arguments.device, &catalogue)?;
+    let model = trained.open(&arguments.device)?;
     let labels = labels(&trained, &*model, arguments.label.as_deref(), number)?;
-    let starts = starts(&trained, &catalogue, number)?;
-    let drawn = model.sample(number, labels.as_deref(), &starts, arguments.draw_seed);
-    let pixels = drawn.ok_or_else(not_generative)?;
+    let starts = starts(&trained, &catalogue)?;
+    let draw = |first: usize| {
+        let count = (number - first).min(AT_A_TIME);
+        let labels = labels.as_ref().map(|labels| &labels[first..first + count]);
+        let starts = starts.as_ref().map(|starts| starts.take(first, count));
+        let seed = seed_of(arguments.draw_seed, first);
+        let drawn = model.sample(count, labels, &starts.unwrap_or_default(), seed);
+        drawn.ok_or_else(not_generative)
+    };
     let (shape, scale) = (model.images(), trained.run.settings.data.scale);
     let output = &arguments.output;
     let is_file = output
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     if is_file {
+        if number > AT_A_TIME {
+            let message = format!("one picture shows {} at most", count(AT_A_TIME, "image"));
+            let place = Place::Setting(format!("--count {number}"));
+            let problem = Problem::new(message).at(place);
+            return Err(Error::usage(
+                problem.hint("name a folder for a file of each"),
+            ));
+        }
         let in_turn = labels.is_some() && arguments.label.is_none();
         let across = if in_turn {
             model.facts().classes
         } else {
             ACROSS
         };
-        let grid = Grid::new(picture::tiles(&pixels, shape, scale, across), across);
+        let grid = Grid::new(picture::tiles(&draw(0)?, shape, scale, across), across);
         picture::write(output, framed(&grid.draw()))?;
     } else {
-        write_each(
-            output,
-            images(&pixels, shape, scale),
-            labels.as_deref(),
-            &trained,
-        )?;
+        for first in (0..number).step_by(AT_A_TIME) {
+            let images = images(&draw(first)?, shape, scale);
+            write_each(output, first, images, labels.as_deref(), &trained)?;
+        }
     }
     let images = count(number, "image");
     say(&format!("wrote {images} to {}", output.display()));
     Ok(())
+}
+
+/// What the images from this one on are drawn by.
+fn seed_of(seed: u64, first: usize) -> u64 {
+    match first {
+        0 => seed,
+        // Place 1 is the model's own.
+        first => Seed(seed).number(Purpose::Sample, &[1, first as u64]),
+    }
 }
 
 /// The class of each image, if the model is told it.
@@ -118,24 +143,39 @@ fn labels(
     }
 }
 
-/// Training images, from which a chain of samples sets out: the first ones, in turn where there are fewer.
-fn starts(trained: &Trained, catalogue: &Catalogue, count: usize) -> Result<Vec<f32>> {
-    let images = Chosen::part(Split::Train, trained, catalogue)?;
-    let size = images.pixels.len() / images.names.len().max(1);
-    let images = images.pixels.chunks_exact(size.max(1)).cycle().take(count);
-    Ok(images.flatten().copied().collect())
+/// Training images, from which chains of samples set out.
+struct Starts(Chosen);
+
+impl Starts {
+    /// Those of some of the samples: in turn where there are fewer.
+    fn take(&self, first: usize, count: usize) -> Vec<f32> {
+        let images = self.0.names.len().max(1);
+        let size = self.0.pixels.len() / images;
+        let numbers = (first..first + count).map(|number| number % images);
+        let pixels = numbers.map(|number| &self.0.pixels[number * size..(number + 1) * size]);
+        pixels.flatten().copied().collect()
+    }
+}
+
+/// Where chains set out, if the model draws by chains: of no other must the data be there.
+fn starts(trained: &Trained, catalogue: &Catalogue) -> Result<Option<Starts>> {
+    match trained.run.facts.chain {
+        None => Ok(None),
+        Some(_) => Chosen::part(Split::Train, trained, catalogue).map(|part| Some(Starts(part))),
+    }
 }
 
 /// `0001.png`, or `0001-CLASS.png` where the model was told the class.
 fn write_each(
     folder: &Path,
+    first: usize,
     images: Vec<RgbImage>,
     labels: Option<&[u32]>,
     trained: &Trained,
 ) -> Result<()> {
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(Kind::Data, "make the folder", folder, &error))?;
-    for (index, image) in images.into_iter().enumerate() {
+    for (index, image) in (first..).zip(images) {
         let class = labels.map(|labels| &trained.measured.classes[labels[index] as usize]);
         let class = class.map(|class| format!("-{}", file_name(class)));
         let name = format!("{:04}{}.png", index + 1, class.unwrap_or_default());

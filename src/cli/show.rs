@@ -7,7 +7,7 @@ use super::{catalogue, files, say};
 use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned};
-use crate::record::{RunRow, Status};
+use crate::record::{RunFolder, RunRow, Status};
 use crate::report::{Verdict, comparison, judge};
 use crate::run::{ResultsFolder, is_variant};
 use crate::spec::{Overrides, Resolved, Settings};
@@ -15,12 +15,12 @@ use crate::spec::{Overrides, Resolved, Settings};
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     let paths = match paths.is_empty() {
-        true => files::all(Path::new("experiments")),
+        true => files::all(Path::new("experiments"))?,
         false => {
             let mut found = Vec::new();
             for path in &paths {
                 match path.is_dir() {
-                    true => found.extend(files::all(path)),
+                    true => found.extend(files::all(path)?),
                     false => found.push(files::find(path)?),
                 }
             }
@@ -197,7 +197,7 @@ fn is_same_network(one: &Settings, other: &Settings) -> bool {
 /// Prints every experiment with how many of its runs are done.
 pub fn list(results: &Path) -> Result<()> {
     let catalogue = catalogue();
-    let paths = files::all(Path::new("experiments"));
+    let paths = files::all(Path::new("experiments"))?;
     let mut lines = Vec::new();
     for path in &paths {
         match Plan::make(path, &Overrides::default(), &catalogue) {
@@ -232,7 +232,13 @@ pub fn list(results: &Path) -> Result<()> {
 }
 
 /// Prints the tables of what has been run, and judges the claims.
-pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
+///
+/// Of an experiment's results folder the runs of its table are shown, without its file and its claims.
+pub fn compare(file: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
+    if file.join("summary.csv").is_file() {
+        return compare_folder(file);
+    }
+    let path = &files::find(file)?;
     let plan = Plan::make(path, overrides, &catalogue())?;
     let folder = ResultsFolder::of(results, &plan.name);
     let rows: Vec<RunRow> = plan.runs.iter().map(|run| folder.row(run)).collect();
@@ -251,4 +257,35 @@ pub fn compare(path: &Path, overrides: &Overrides, results: &Path) -> Result<Exi
         true => ExitCode::SUCCESS,
         false => ExitCode::from(Kind::Claim.exit_code()),
     })
+}
+
+fn compare_folder(folder: &Path) -> Result<ExitCode> {
+    let table = folder.join("summary.csv");
+    let damaged = |error: csv::Error| {
+        Error::data(Problem::new(format!("cannot read the table: {error}")).at_file(&table))
+    };
+    let mut reader = csv::Reader::from_path(&table).map_err(damaged)?;
+    let ids = reader
+        .headers()
+        .map_err(damaged)?
+        .iter()
+        .position(|name| name == "id");
+    let mut rows = Vec::new();
+    let there: Vec<RunRow> = std::fs::read_dir(folder.join("runs"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| RunFolder::new(entry.ok()?.path()).row())
+        .collect();
+    for record in reader.records() {
+        let record = record.map_err(damaged)?;
+        let id = ids.and_then(|at| record.get(at)).unwrap_or_default();
+        rows.extend(there.iter().find(|row| row.id == id).cloned());
+    }
+    if rows.is_empty() {
+        let problem = Problem::new("no run of this folder is done").at_file(folder);
+        return Err(Error::data(problem));
+    }
+    say(&format!("{}\n", folder.display()));
+    say(&comparison(&rows, &[]));
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,17 +1,21 @@
 //! Which trained run a command is about.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Set, files};
 use crate::backend::Device;
-use crate::data::Catalogue;
+use crate::data::{Catalogue, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
-use crate::models::{Ability, Model};
+use crate::models::{Ability, Blueprint, Model};
 use crate::plan::{Plan, Run};
-use crate::record::{Measured, RunFolder, Status};
+use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::run::{ResultsFolder, is_variant};
+use crate::shape::ImageShape;
+use crate::spec::Settings;
 
 /// What tells runs of a variant apart.
 #[derive(Debug, Args)]
@@ -60,14 +64,28 @@ impl Trained {
         })
     }
 
-    /// The trained model, at rest on a device.
+    /// The shape of the images that it was trained on.
+    pub fn images(&self) -> ImageShape {
+        self.run.facts.images
+    }
+
+    /// The model but for its weights.
+    pub fn blueprint(&self) -> Blueprint {
+        let (settings, facts) = (&self.run.settings, &self.run.facts);
+        let (plan, _) = settings.network(facts.images, facts.classes);
+        Blueprint {
+            facts: facts.as_ref().clone(),
+            plan,
+            loss: settings.train.loss.clone(),
+        }
+    }
+
+    /// The trained model in inference mode, on a device.
     ///
     /// # Errors
     /// There is no such device, or the weights cannot be read.
-    pub fn open(&self, device: &str, catalogue: &Catalogue) -> Result<Box<dyn Model>> {
-        let settings = &self.run.settings;
-        let (facts, _) = catalogue.check(&settings.data)?;
-        let blueprint = settings.blueprint(facts.shape, facts.classes.len(), facts.test);
+    pub fn open(&self, device: &str) -> Result<Box<dyn Model>> {
+        let blueprint = self.blueprint();
         blueprint.load(&self.weights, &Device::checked(device)?)
     }
 
@@ -75,15 +93,10 @@ impl Trained {
     ///
     /// # Errors
     /// As [`open`](Self::open), or it is of another kind.
-    pub fn autoencoder(
-        &self,
-        lacks: &str,
-        device: &str,
-        catalogue: &Catalogue,
-    ) -> Result<Box<dyn Model>> {
+    pub fn autoencoder(&self, lacks: &str, device: &str) -> Result<Box<dyn Model>> {
         let facts = &self.run.facts;
         if facts.can(Ability::Encode) {
-            return self.open(device, catalogue);
+            return self.open(device);
         }
         let hint = match facts.can(Ability::Classify) {
             true => "`burnlab predict` tells the classes of images",
@@ -97,16 +110,37 @@ impl Trained {
 
 /// A variant and a path as two arguments that may be left out: one alone that is there is the path.
 pub fn variant_and_path(
-    variant: Option<String>,
+    variant: Option<OsString>,
     path: Option<PathBuf>,
 ) -> (Option<String>, Option<PathBuf>) {
     match (variant, path) {
         (Some(only), None) if Path::new(&only).exists() => (None, Some(PathBuf::from(only))),
-        both => both,
+        (variant, path) => {
+            let variant = variant.map(|name| name.to_string_lossy().into_owned());
+            (variant, path)
+        }
     }
 }
 
-/// The run of an experiment that is meant, with what it left.
+/// The same where only the variant may be left out: one alone is the path.
+///
+/// # Errors
+/// There is none.
+pub fn variant_and_image(
+    variant: Option<OsString>,
+    path: Option<PathBuf>,
+) -> Result<(Option<String>, PathBuf)> {
+    let (variant, path) = match (variant, path) {
+        (Some(only), None) => (None, Some(PathBuf::from(only))),
+        both => both,
+    };
+    let variant = variant.map(|name| name.to_string_lossy().into_owned());
+    let missing = || Error::usage(Problem::new("which image is not said"));
+    Ok((variant, path.ok_or_else(missing)?))
+}
+
+/// The run of an experiment that is meant, with what it left; or that of a run's folder, for which neither the
+/// experiment's file nor its data need be there.
 ///
 /// # Errors
 /// There is no such run, several could be meant, or it is not done.
@@ -116,6 +150,9 @@ pub fn find(
     which: Which,
     catalogue: &Catalogue,
 ) -> Result<Trained> {
+    if file.join("run.json").is_file() {
+        return of_folder(file, variant, &which);
+    }
     let path = files::find(file)?;
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
     let run = one_run(&plan, variant, which.seed)?;
@@ -123,35 +160,93 @@ pub fn find(
     let results = ResultsFolder::of(&which.results, &plan.name);
     let folder = results.run(run);
     let row = folder.row().filter(|row| row.id == run.id);
-    let told = |says: String| Problem::new(format!("{name} {says}")).at_file(folder.path());
-    let measured = match row.map(|row| (row.status, row.reason, row.measured)) {
-        Some((Status::Done, _, Some(measured))) => measured,
-        Some((status @ (Status::Failed | Status::Diverged), reason, _)) => {
-            let reason = reason
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
-            return Err(Error::data(told(format!("{}{reason}", status.name()))));
-        }
-        _ => {
-            let problem = Problem::new(format!("{name} is not trained"));
-            let command = format!("burnlab run {} --only {}", file.display(), run.variant);
-            return Err(Error::data(problem.hint(command)));
-        }
+    let Some(measured) = measured(row, &name, &folder)? else {
+        let problem = Problem::new(format!("{name} is not trained"));
+        let command = format!("burnlab run {} --only {}", file.display(), run.variant);
+        return Err(Error::data(problem.hint(command)));
     };
-    let weights = folder.file(match which.best {
-        true => "best.safetensors",
-        false => "weights.safetensors",
-    });
-    if which.best && measured.best_epoch.is_none() {
-        let says = "keeps no best weights: it has no validation set".to_string();
-        return Err(Error::data(told(says).hint("leave out `--best`")));
-    }
     Ok(Trained {
         run: run.clone(),
+        weights: weights(&folder, &measured, which.best, &name)?,
         measured,
-        weights,
         is_best: which.best,
         tensorboard: results.tensorboard(run),
+        folder,
+    })
+}
+
+/// What was measured of a run, if it is done.
+///
+/// # Errors
+/// It ended otherwise.
+fn measured(row: Option<RunRow>, name: &str, folder: &RunFolder) -> Result<Option<Measured>> {
+    match row.map(|row| (row.status, row.reason, row.measured)) {
+        Some((Status::Done, _, measured)) => Ok(measured),
+        Some((status @ (Status::Failed | Status::Diverged), reason, _)) => {
+            let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            let problem = Problem::new(format!("{name} {}{reason}", status.name()));
+            Err(Error::data(problem.at_file(folder.path())))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn weights(folder: &RunFolder, measured: &Measured, best: bool, name: &str) -> Result<PathBuf> {
+    if best && measured.best_epoch.is_none() {
+        let message = format!("{name} keeps no best weights: it has no validation set");
+        let problem = Problem::new(message).at_file(folder.path());
+        return Err(Error::data(problem.hint("leave out `--best`")));
+    }
+    Ok(folder.file(match best {
+        true => "best.safetensors",
+        false => "weights.safetensors",
+    }))
+}
+
+/// The run of a folder, as its files tell it.
+fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<Trained> {
+    if variant.is_some() || which.seed.is_some() || !which.set.set.is_empty() {
+        let message = "a run's folder is one run's: it has its variant, its seed and its settings";
+        return Err(Error::usage(Problem::new(message).at_file(path)));
+    }
+    let folder = RunFolder::new(path);
+    let damaged = |what: &str| Error::data(Problem::new(what).at_file(path));
+    let row = folder.row();
+    let row = row.ok_or_else(|| damaged("`run.json` of the run cannot be read"))?;
+    let name = format!("`{}`, seed {}", row.variant, row.seed);
+    let measured = measured(Some(row.clone()), &name, &folder)?;
+    let measured = measured.ok_or_else(|| damaged(&format!("{name} is not trained")))?;
+    let config = std::fs::read_to_string(folder.file("config.toml")).ok();
+    let settings: Option<Settings> = config.and_then(|text| toml::from_str(&text).ok());
+    let settings = settings.ok_or_else(|| damaged("`config.toml` of the run cannot be read"))?;
+    let images = folder.provenance().and_then(|provenance| provenance.images);
+    let unknown = "`provenance.json` of the run does not say the shape of its images";
+    let images = images.ok_or_else(|| damaged(unknown))?;
+    let classes = measured.classes.len();
+    let (network, flaws) = settings.network(images, classes);
+    if let Some(flaw) = flaws.first() {
+        return Err(damaged(&format!("`config.toml`: {}", flaw.message)));
+    }
+    let blueprint = settings.blueprint_of(network, images, classes, 0);
+    Ok(Trained {
+        run: Run {
+            variant: row.variant,
+            seed: row.seed,
+            id: row.id,
+            earlier: Vec::new(),
+            facts: Arc::new(blueprint.facts),
+            has_validation: settings.data.validation != Validation::default(),
+            settings: Arc::new(settings),
+            digest: None,
+            swept: row.swept,
+            images: 0,
+            parameters: measured.parameters,
+            work: 0.0,
+        },
+        weights: weights(&folder, &measured, which.best, &name)?,
+        measured,
+        is_best: which.best,
+        tensorboard: folder.file("tensorboard"),
         folder,
     })
 }

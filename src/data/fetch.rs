@@ -92,6 +92,7 @@ pub fn fetch(
     };
     fs::create_dir_all(&folder)
         .map_err(|error| Error::io(Kind::Data, "create", &folder, &error))?;
+    remove_left_parts(&folder);
     let mut job = Job {
         dataset,
         sources: sources(dataset, folders),
@@ -250,8 +251,31 @@ impl Part {
         Part { path: name.into() }
     }
 
+    /// The process that writes it.
+    fn writer(path: &Path) -> Option<u32> {
+        let name = path.file_name()?.to_str()?;
+        let (_, writer) = name.strip_suffix(".part")?.rsplit_once('.')?;
+        writer.parse().ok()
+    }
+
     fn keep_as(self, path: &Path) -> Result<()> {
         fs::rename(&self.path, path).map_err(|error| Error::io(Kind::Data, "write", path, &error))
+    }
+}
+
+/// Removes what killed processes left of files on their way. Whether a process lives is known on Linux; elsewhere
+/// nothing is removed.
+fn remove_left_parts(folder: &Path) {
+    let processes = Path::new("/proc");
+    if !processes.join("self").exists() {
+        return;
+    }
+    for path in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = path.path();
+        let is_left = |writer: u32| !processes.join(writer.to_string()).exists();
+        if Part::writer(&path).is_some_and(is_left) {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -472,6 +496,26 @@ mod tests {
         ));
         fetch(&PLAIN, &folders, None, &mut quiet).unwrap();
         assert_eq!(verify(&PLAIN, &folders).unwrap()[0].state, State::Right);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn parts_that_killed_processes_left_are_removed_and_those_of_living_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        // The largest number of a process on Linux is 2^22.
+        let left = dir.path().join("hello.bin.9999999.part");
+        let others = [
+            format!("hello.bin.{}.part", std::process::id()),
+            "hello.bin.9999999".to_string(),
+            "mine.part".to_string(),
+        ];
+        let others = others.map(|name| dir.path().join(name));
+        for path in others.iter().chain([&left]) {
+            fs::write(path, "").unwrap();
+        }
+        remove_left_parts(dir.path());
+        assert!(!left.exists());
+        assert!(others.iter().all(|path| path.exists()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, ImageDecoder, ImageReader};
+use image::{ColorType, ImageDecoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -16,8 +16,8 @@ use super::content::{file_name, hex};
 use super::ends::is_cut_short_at;
 use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
 use super::left_out::{LeftOut, is_junk};
-use super::pixels::{Pixels, channels, decode, depth};
-use crate::error::{Error, Kind, Problem, Result, count, list};
+use super::pixels::{Pixels, channels, decode, depth, reader};
+use crate::error::{Error, Kind, Problem, Result, count, list, thousands};
 use crate::shape::ImageShape;
 
 /// Names of the folder of test images, the first one there is taken.
@@ -25,6 +25,9 @@ const TEST: [&str; 3] = ["test", "val", "validation"];
 /// Every so-manieth image of a class is for testing where there is no such folder; the last one of a class
 /// that has fewer.
 const EVERY: usize = 5;
+
+/// Files that are no images in a folder of mostly such: less than a disk has.
+const MOST_OTHERS: usize = 100_000;
 
 /// The files of a dataset: paths with their class.
 pub(super) struct Tree {
@@ -363,14 +366,28 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Everything below a folder that is no folder, links followed.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    files_within(folder, MOST_OTHERS)
+}
+
+/// The same, if no more than so many of the files are called otherwise than images, or most are images.
+fn files_within(folder: &Path, most_others: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
+    let mut others = 0;
     for entry in walkdir::WalkDir::new(folder).follow_links(true) {
         let entry = entry.map_err(|error| {
             let problem = Problem::new(format!("cannot list the folder: {error}"));
             Error::data(problem.at_file(error.path().unwrap_or(folder)))
         })?;
-        if !entry.file_type().is_dir() {
-            files.push(entry.into_path());
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        others += usize::from(!is_named_as_image(entry.path()));
+        files.push(entry.into_path());
+        if others > most_others && 2 * others > files.len() {
+            let others = thousands(most_others);
+            let problem = Problem::new(format!("more than {others} files in here are no images"));
+            let problem = problem.hint("name a folder of images").at_file(folder);
+            return Err(Error::data(problem));
         }
     }
     Ok(files)
@@ -391,10 +408,14 @@ fn is_below_junk(folder: &Path, path: &Path) -> bool {
 }
 
 fn is_image(path: &Path) -> bool {
+    is_named_as_image(path) && path.is_file()
+}
+
+fn is_named_as_image(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|text| text.to_string_lossy().to_lowercase());
-    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) && path.is_file()
+    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
 }
 
 /// Splits a class into training and test images.
@@ -430,8 +451,7 @@ fn mixed(classes: Vec<Vec<PathBuf>>) -> Vec<(PathBuf, u32)> {
 
 /// Shape and colours of an image by its header, if the file is there to its end.
 fn header(path: &Path) -> image::ImageResult<(ImageShape, ColorType)> {
-    let reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
-    let decoder = reader.into_decoder()?;
+    let decoder = reader(BufReader::new(File::open(path)?), 0)?.into_decoder()?;
     if is_cut_short_at(path)? {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
@@ -463,6 +483,24 @@ mod tests {
         GrayImage::from_pixel(4, height, Luma([value]))
             .save(path)
             .unwrap();
+    }
+
+    #[test]
+    fn a_disk_is_not_looked_through_for_images() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str| fs::write(dir.path().join(name), "").unwrap();
+        ["a", "b", "c.png"].into_iter().for_each(write);
+        assert_eq!(files_within(dir.path(), 2).unwrap().len(), 3);
+        let refused = files_within(dir.path(), 1).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            format!(
+                "error: more than 1 files in here are no images\n  {}\n  hint: name a folder of images",
+                dir.path().display()
+            )
+        );
+        ["d.jpg", "e.PNG"].into_iter().for_each(write);
+        assert_eq!(files_within(dir.path(), 2).unwrap().len(), 5);
     }
 
     fn zoo() -> tempfile::TempDir {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use image::{ColorType, DynamicImage, ImageReader};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
 
 use super::ends::is_cut_short;
 use crate::shape::ImageShape;
@@ -51,11 +51,12 @@ pub(super) struct Decoded {
 /// # Errors
 /// The bytes are no PNG or JPEG file, or are cut short or damaged.
 pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<Decoded> {
-    let reader = ImageReader::new(io::Cursor::new(bytes)).with_guessed_format()?;
+    let header = reader(io::Cursor::new(bytes), 0)?;
     if is_cut_short(bytes) {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    let image = reader.decode()?;
+    let size = header.into_decoder()?.total_bytes();
+    let image = reader(io::Cursor::new(bytes), size)?.decode()?;
     let colour = image.color();
     let channels = channels(colour);
     let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
@@ -64,6 +65,25 @@ pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<Decoded> {
         pixels: pixels(image, channels),
         is_transparent: colour.has_alpha(),
     })
+}
+
+/// Bytes that may be taken beside those of the pixels: for colour profiles and comments, of which a megabyte can
+/// hold a gigabyte.
+const BESIDE: u64 = 32 << 20;
+
+/// Bytes that one image may take in all.
+const MOST: u64 = 512 << 20;
+
+/// Reads an image whose pixels have so many bytes, or only its header, within bounds of memory.
+pub(super) fn reader<R: io::BufRead + io::Seek>(
+    source: R,
+    pixels: u64,
+) -> image::ImageResult<ImageReader<R>> {
+    let mut reader = ImageReader::new(source).with_guessed_format()?;
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(pixels.saturating_mul(2).saturating_add(BESIDE).min(MOST));
+    reader.limits(limits);
+    Ok(reader)
 }
 
 fn pixels(image: DynamicImage, channels: usize) -> Pixels {
@@ -132,12 +152,29 @@ pub(super) fn channels(colour: ColorType) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+    use image::codecs::png::PngEncoder;
+    use image::{ImageBuffer, ImageEncoder as _, ImageFormat, Luma, LumaA, Rgb, Rgba};
 
     fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
         let mut bytes = io::Cursor::new(Vec::new());
         image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()
+    }
+
+    #[test]
+    fn a_profile_that_unpacks_to_more_than_it_may_is_left_out() {
+        let image = ImageBuffer::from_pixel(1, 1, Luma([7u8]));
+        for (size, is_read) in [(1000, true), (BESIDE as usize + 1, false)] {
+            let mut file = Vec::new();
+            let mut encoder = PngEncoder::new(&mut file);
+            encoder.set_icc_profile(vec![0; size]).unwrap();
+            image.write_with_encoder(encoder).unwrap();
+            assert!(file.len() < 100_000);
+            let header = reader(io::Cursor::new(&file), 0).unwrap();
+            let profile = header.into_decoder().unwrap().icc_profile().unwrap();
+            assert_eq!(profile.is_some(), is_read);
+            assert_eq!(decode(&file).unwrap().pixels, Pixels::Eight(vec![7]));
+        }
     }
 
     #[test]

@@ -54,6 +54,9 @@ impl Pictures {
     }
 }
 
+/// Bytes of a name that every file system takes with an ending.
+const LONGEST: usize = 120;
+
 /// What is wrong with the name of a picture where others have these.
 fn name_flaw(name: &str, others: &[String]) -> Option<Flaw> {
     let safe = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
@@ -61,6 +64,13 @@ fn name_flaw(name: &str, others: &[String]) -> Option<Flaw> {
         let message = format!("a picture cannot be called `{name}`");
         let hint = "use letters, digits, `_`, `-` and `.`: it names files";
         return Some(Flaw::new("name", message).hint(hint));
+    }
+    if name.len() > LONGEST {
+        let message = format!(
+            "the picture's name has {} characters, of which its files hold {LONGEST}",
+            name.len()
+        );
+        return Some(Flaw::new("name", message).hint("give it a shorter `name`"));
     }
     let twin = others.iter().any(|other| other == name);
     let message = format!("there are two pictures called `{name}`");

@@ -1,16 +1,19 @@
 //! Everything about one point of the grid that can be known before training.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::{Catalogue, Facts};
+use crate::data::{Catalogue, DatasetSpec, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::models::ModelFacts;
 use crate::network::{self, TensorShape};
 use crate::pictures::Known;
+use crate::shape::ImageShape;
 use crate::spec::{Document, Resolved, Settings, expand, read};
 
-use super::{note, training};
+use super::memory::Load;
+use super::{limits, note, training};
 
 /// Settings that nothing is wrong with, and what follows from them.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Checked {
     pub parameters: usize,
     /// For one image, forward.
     pub multiply_adds: usize,
+    /// Bytes at the peak of training, about.
+    pub memory: f64,
 }
 
 /// Checks point after point, each `[data]` table once.
@@ -63,6 +68,12 @@ impl<'a> Checker<'a> {
             let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
             note(problems, located(flaw.clone(), resolved.place(&path), file));
         }
+        let model = expanded.values.get("model");
+        if let Some(flaw) = model.and_then(limits::layers_flaw) {
+            let place = resolved.place(&["model".to_string()]);
+            note(problems, located(flaw, place, file));
+            return Ok(None);
+        }
         let mut settings: Settings = match read(&expanded.values) {
             Ok(settings) => settings,
             Err(unreadable) => {
@@ -87,10 +98,19 @@ impl<'a> Checker<'a> {
         if !blocks_are_sound {
             return Ok(None);
         }
-        look_up_weights(&mut settings, resolved);
-        let unknown = self.catalogue.name_classes(&mut settings.data)?;
+        let misplaced = look_up_files(&mut settings, resolved);
+        if !misplaced.is_empty() {
+            for flaw in misplaced {
+                let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
+                note(problems, located(flaw, resolved.place(&path), file));
+            }
+            return Ok(None);
+        }
+        let at_dataset = |error| of_dataset(error, resolved);
+        let unknown = self.catalogue.name_classes(&mut settings.data);
+        let unknown = unknown.map_err(at_dataset)?;
         let (checked, flaws) = match unknown.is_empty() {
-            true => self.examine(settings)?,
+            true => self.examine(settings).map_err(at_dataset)?,
             false => {
                 let unknown = unknown.into_iter().map(|flaw| flaw.under("data"));
                 for flaw in unknown {
@@ -158,7 +178,15 @@ impl<'a> Checker<'a> {
         let training = training::flaws(&settings, &facts, &model, is_sound, self.catalogue)?;
         flaws.extend(training);
         flaws.extend(seed_flaws(&settings.train.seeds));
+        let load = Load {
+            layers: &blueprint.plan.layers,
+            parameters: cost.parameters,
+            images: facts.shape,
+            samples: facts.train + facts.validation + facts.test,
+            batch: settings.train.batch_size.get().min(facts.train),
+        };
         let checked = Checked {
+            memory: load.bytes(),
             facts: Arc::new(model),
             has_validation: facts.validation > 0,
             absent: facts.absent,
@@ -174,17 +202,65 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// A file of weights is named from the folder of the file that names it.
-fn look_up_weights(settings: &mut Settings, resolved: &Resolved) {
+/// Files and folders are named from the folder of the file that names them; `~` is the user's own. A run's own
+/// settings name its data from the root, wherever it is asked from later. Paths are written into tables and messages
+/// of JSON, so they are texts.
+fn look_up_files(settings: &mut Settings, resolved: &Resolved) -> Vec<Flaw> {
     let weights = settings
         .start
         .as_mut()
         .and_then(|start| start.weights.as_mut());
-    let origin = resolved.origin(&["start", "weights"].map(String::from));
-    let folder = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
-    if let (Some(weights), Some(folder)) = (weights, folder) {
-        *weights = folder.join(&weights);
+    let weights = weights.map(|path| ("start.weights", path));
+    let folder = match &mut settings.data.dataset {
+        DatasetSpec::Folder(path) => Some(("data.dataset.folder", path)),
+        DatasetSpec::Idx(path) => Some(("data.dataset.idx", path)),
+        DatasetSpec::Named(_) | DatasetSpec::Fake(_) => None,
+    };
+    let mut flaws = Vec::new();
+    for (key, path) in weights.into_iter().chain(folder) {
+        let keys: Vec<String> = key.split('.').map(String::from).collect();
+        let origin = resolved.origin(&keys);
+        let beside = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
+        *path = meant(path, beside.unwrap_or(Path::new("")));
+        if key != "start.weights" {
+            *path = std::path::absolute(&*path).unwrap_or(path.clone());
+        }
+        if path.to_str().is_none() {
+            let shown = path.display();
+            let flaw = Flaw::new(key, format!("the path `{shown}` is not UTF-8"));
+            flaws.push(flaw.hint("give the folder another name"));
+        }
     }
+    flaws
+}
+
+/// What a path means that is written in a file of a folder.
+fn meant(path: &Path, folder: &Path) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => folder.join(path),
+    }
+}
+
+/// What is wrong with data, told where the file names the dataset.
+fn of_dataset(mut error: Error, resolved: &Resolved) -> Error {
+    let keys = ["data", "dataset"].map(String::from);
+    let (Kind::Data, Some(place)) = (error.kind, resolved.place(&keys)) else {
+        return error;
+    };
+    for problem in &mut error.problems {
+        if let Some(Place::WholeFile(path)) = problem.place.as_deref() {
+            let path = path.display().to_string();
+            if !problem.message.contains(&path) {
+                problem.message += &format!(" (`{path}`)");
+            }
+        }
+        if !matches!(problem.place.as_deref(), Some(Place::File { .. })) {
+            problem.place = Some(Box::new(place.clone()));
+        }
+    }
+    error
 }
 
 /// A flaw of the settings as a problem of the file.
@@ -203,7 +279,8 @@ fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
                 .hint("seeds = [0]"),
         );
     }
-    let repeated = (1..seeds.len()).find(|&index| seeds[..index].contains(&seeds[index]))?;
+    let mut seen = HashSet::new();
+    let repeated = seeds.iter().position(|seed| !seen.insert(seed))?;
     let message = format!("the seed `{}` is listed twice", seeds[repeated]);
     Some(Flaw::new(format!("train.seeds.{repeated}"), message))
 }
@@ -214,7 +291,19 @@ fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {
 /// The settings have flaws; a plan's settings have none.
 pub fn planned(settings: &Settings, catalogue: &Catalogue) -> Result<network::Plan> {
     let (facts, _) = catalogue.check(&settings.data)?;
-    let (planned, flaws) = settings.network(facts.shape, facts.classes.len());
+    planned_for(settings, facts.shape, facts.classes.len())
+}
+
+/// The same where the data need not be there.
+///
+/// # Errors
+/// As [`planned`].
+pub fn planned_for(
+    settings: &Settings,
+    images: ImageShape,
+    classes: usize,
+) -> Result<network::Plan> {
+    let (planned, flaws) = settings.network(images, classes);
     match flaws.first() {
         None => Ok(planned),
         Some(flaw) => Err(Error::new(Kind::Bug, vec![Problem::new(&flaw.message)])),

@@ -1,8 +1,9 @@
 //! The `[grid]` table: which points of the settings are tried.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::error::{Flaw, Problem, did_you_mean, list, thousands};
+use crate::error::{Flaw, Place, Problem, did_you_mean, list, thousands};
 use crate::spec::{Chain, Document, Origin, SETTINGS};
 
 /// More than anybody can train, and little enough to be checked in seconds.
@@ -224,6 +225,19 @@ impl Grid {
         }
     }
 
+    /// Where the points are named that are left out.
+    pub fn place_of_skips(chain: &Chain) -> Place {
+        let keys = ["grid", "skip"].map(String::from);
+        let documents = chain.documents.iter().rev();
+        let has_skips = |document: &&Rc<Document>| {
+            let grid = document.table.get("grid");
+            grid.is_some_and(|grid| grid.get("skip").is_some())
+        };
+        let found = documents.into_iter().find(has_skips);
+        let document = found.unwrap_or(chain.document());
+        document.place_of_key(&keys, &keys.join("."))
+    }
+
     /// The swept keys in order.
     pub fn keys(&self) -> Vec<String> {
         let keys = self.axes.iter().flat_map(|axis| &axis.keys);
@@ -347,7 +361,11 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
             format!("the grid key `{name}` has no values"),
         ));
     }
-    let repeated = (1..values.len()).find(|&index| values[..index].contains(&values[index]))?;
+    let mut seen = HashSet::new();
+    // Values of different types are written differently.
+    let repeated = values
+        .iter()
+        .position(|value| !seen.insert(value.to_string()))?;
     let message = format!(
         "the grid key `{name}` has {} twice",
         list(&[shown(&values[repeated])])

@@ -7,6 +7,8 @@ mod claims;
 mod generated;
 mod grid;
 mod judge;
+mod limits;
+mod memory;
 mod metrics;
 mod needs;
 mod start;
@@ -25,7 +27,7 @@ pub use needs::Earlier;
 use needs::Needer;
 
 use crate::data::{Catalogue, DatasetSpec, Validation};
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, thousands};
 use crate::models::ModelFacts;
 use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
@@ -145,10 +147,14 @@ impl Plan {
         let grid = Grid::read(&chain, &variants, &mut problems);
         let (mut runs, mut needers) = (Vec::new(), Vec::new());
         let (mut absent, mut notes) = (Vec::new(), Vec::new());
+        let mut largest = (String::new(), 0.0);
         let mut checker = check::Checker::new(catalogue);
         for variant in &variants {
             let points = grid.points(variant.as_deref().unwrap_or_default());
             for point in points {
+                if problems.len() >= limits::MOST_PROBLEMS || runs.len() > limits::MOST_RUNS {
+                    break;
+                }
                 let label = label(variant.as_deref(), &point);
                 let resolved = match resolve(&chain, variant.as_deref(), &point) {
                     Ok(resolved) => resolved,
@@ -167,6 +173,9 @@ impl Plan {
                             notes.push(text.clone());
                         }
                     }
+                    if checked.memory > largest.1 {
+                        largest = (label.clone(), checked.memory);
+                    }
                     let (first, needs) = (runs.len(), checked.settings.needs_something());
                     let classes = checked.classes;
                     runs.extend(runs_of(&label, &point, checked));
@@ -178,6 +187,13 @@ impl Plan {
                     }));
                 }
             }
+        }
+        if runs.len() > limits::MOST_RUNS {
+            let most = thousands(limits::MOST_RUNS);
+            let problem = Problem::new(format!("the experiment has more than {most} runs"));
+            problems.push(problem.at_file(path));
+            runs.clear();
+            needers.clear();
         }
         let around = needs::Around {
             path,
@@ -193,10 +209,11 @@ impl Plan {
             return Err(in_order(problems));
         }
         if runs.is_empty() {
-            let problem =
-                Problem::new("the grid leaves no runs: `skip` names them all").at_file(path);
-            return Err(Error::usage(problem));
+            let place = Grid::place_of_skips(&chain);
+            let problem = Problem::new("the grid leaves no runs: `skip` names them all");
+            return Err(Error::usage(problem.at(place)));
         }
+        notes.extend(memory::note(&largest.0, largest.1));
         Ok(Plan {
             name: experiment_name(path),
             path: path.to_path_buf(),
@@ -272,6 +289,7 @@ fn note(problems: &mut Vec<Problem>, problem: Problem) {
     }
 }
 
+/// The first problems by their places; whether there are more is said.
 fn in_order(mut problems: Vec<Problem>) -> Error {
     problems.sort_by_key(|problem| match problem.place.as_deref() {
         Some(Place::File {
@@ -279,6 +297,13 @@ fn in_order(mut problems: Vec<Problem>) -> Error {
         }) => (path.clone(), *line, *column),
         _ => (PathBuf::new(), 0, 0),
     });
+    if problems.len() >= limits::MOST_PROBLEMS {
+        problems.truncate(limits::MOST_PROBLEMS);
+        let most = limits::MOST_PROBLEMS;
+        problems.push(Problem::new(format!(
+            "no more than {most} problems are looked for"
+        )));
+    }
     Error::new(Kind::Usage, problems)
 }
 
@@ -361,10 +386,11 @@ fn resolve(
     chain.finish(stack)
 }
 
-/// `plain,batch_size=50`: the variant and the last part of every swept key.
+/// `plain,batch_size=50`: the variant, and of every swept key as many of its last parts as tell it from the others.
 fn label(variant: Option<&str>, point: &[Setting]) -> String {
+    let keys: Vec<&str> = point.iter().map(|setting| setting.key.as_str()).collect();
     let values = point.iter().map(|setting| {
-        let key = setting.key.rsplit('.').next().unwrap_or(&setting.key);
+        let key = own_end(&setting.key, &keys);
         format!("{key}={}", setting.text())
     });
     let parts: Vec<String> = variant
@@ -378,6 +404,20 @@ fn label(variant: Option<&str>, point: &[Setting]) -> String {
     }
 }
 
+/// The shortest end of a dotted key that no other key has.
+fn own_end<'a>(key: &'a str, keys: &[&str]) -> &'a str {
+    let starts = key.rmatch_indices('.').map(|(at, _)| at + 1);
+    let mut ends = starts.map(|start| &key[start..]);
+    let is_own = |end: &&str| {
+        let others = keys.iter().filter(|other| **other != key);
+        let dotted = format!(".{end}");
+        !others
+            .into_iter()
+            .any(|other| other == end || other.ends_with(&dotted))
+    };
+    ends.find(is_own).unwrap_or(key)
+}
+
 fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     let swept: Vec<(String, String)> = point
         .iter()
@@ -385,10 +425,11 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         .collect();
     let settings = Arc::new(checked.settings);
     let passes = settings.train.course(checked.images).passes();
+    let identity = identity(&settings, checked.digest.as_deref(), &[]);
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
         seed,
-        id: run_id(&settings, checked.digest.as_deref(), seed, &[]),
+        id: identity.of(seed),
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
         digest: checked.digest.clone(),
@@ -405,12 +446,34 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
 /// What a run's numbers depend on, hashed; `digest` stands for data that its name does not. `from` has keys that name what is found elsewhere, each with
 /// what tells that apart.
 fn run_id(settings: &Settings, digest: Option<&str>, seed: u64, from: &[(&str, String)]) -> String {
+    identity(settings, digest, from).of(seed)
+}
+
+/// What the numbers of runs depend on besides their seeds, as a text.
+struct Identity(String);
+
+impl Identity {
+    fn of(&self, seed: u64) -> String {
+        short_hash(format!("{NUMBERS} {seed} {}", self.0).as_bytes())
+    }
+}
+
+fn identity(settings: &Settings, digest: Option<&str>, from: &[(&str, String)]) -> Identity {
     let mut values = serde_json::to_value(settings).expect("settings are plain values");
     if let Some(train) = values
         .get_mut("train")
         .and_then(serde_json::Value::as_object_mut)
     {
         train.remove("seeds");
+    }
+    // Where data lies is no matter: its digest is part of this.
+    let folder = match (&settings.data.dataset, digest) {
+        (DatasetSpec::Folder(_), Some(_)) => Some("/data/dataset/folder"),
+        (DatasetSpec::Idx(_), Some(_)) => Some("/data/dataset/idx"),
+        _ => None,
+    };
+    if let Some(folder) = folder.and_then(|folder| values.pointer_mut(folder)) {
+        *folder = serde_json::Value::Null;
     }
     // No number depends on what is written down or drawn.
     if let Some(tables) = values.as_object_mut() {
@@ -436,7 +499,7 @@ fn run_id(settings: &Settings, digest: Option<&str>, seed: u64, from: &[(&str, S
         Validation::Count(_) => "",
         Validation::Fraction(_) => " stratified",
     };
-    short_hash(format!("{NUMBERS} {seed} {values}{digest}{validation}").as_bytes())
+    Identity(format!("{values}{digest}{validation}"))
 }
 
 /// The table that a dotted key stands in, and the key's last part.
@@ -469,4 +532,34 @@ fn experiment_name(path: &Path) -> String {
         _ => last,
     };
     parts[from..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swept_keys_that_end_alike_are_told_apart_by_what_stands_before() {
+        let keys = [
+            "model.classifier.layers.1.dense.units",
+            "model.classifier.layers.3.dense.units",
+            "train.batch_size",
+            "train.batch.batch_size_",
+        ];
+        let ends = keys.map(|key| own_end(key, &keys));
+        assert_eq!(
+            ends,
+            [
+                "1.dense.units",
+                "3.dense.units",
+                "batch_size",
+                "batch_size_"
+            ]
+        );
+        let nested = ["a.b.rate", "b.rate", "rate"];
+        assert_eq!(
+            nested.map(|key| own_end(key, &nested)),
+            ["a.b.rate", "b.rate", "rate"]
+        );
+    }
 }

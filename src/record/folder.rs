@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
+use walkdir::WalkDir;
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
 use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
+
+/// How the names of files begin that are being written.
+const PART: &str = ".part-";
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
 ///
@@ -36,12 +40,28 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => {}
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::with_prefix_in(".part-", folder).map_err(refused)?;
+    let mut file = NamedTempFile::with_prefix_in(PART, folder).map_err(refused)?;
     file.write_all(bytes).map_err(refused)?;
     file.as_file().sync_all().map_err(refused)?;
     readable_as_usual(&file).map_err(refused)?;
     file.persist(path).map_err(|error| refused(error.error))?;
     Ok(())
+}
+
+/// Removes what processes that were killed left of files half written, as far as it can be removed; with
+/// `below`, in all folders inside it too.
+pub fn remove_parts(folder: &Path, below: bool) {
+    let depth = if below { usize::MAX } else { 1 };
+    let entries = WalkDir::new(folder).max_depth(depth).into_iter();
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let is_part = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PART.as_bytes());
+        if is_part && entry.file_type().is_file() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Temporary files are the owner's alone; results are for whoever may read the folder.
@@ -214,6 +234,29 @@ mod tests {
         write_atomically(null, b"gone").unwrap();
         assert!(fs::metadata(null).unwrap().file_type().is_char_device());
         assert!(write_atomically(Path::new("/dev/full"), b"no room").is_err());
+    }
+
+    #[test]
+    fn what_was_left_half_written_is_removed_and_nothing_else() {
+        let (dir, _) = folder();
+        let inner = dir.path().join("inner");
+        fs::create_dir_all(inner.join(".part-folder")).unwrap();
+        for file in [".part-a", "run.json", "inner/.part-b", "inner/x.part-c"] {
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        let is_there = |names: [&str; 5]| names.map(|name| dir.path().join(name).exists());
+        let names = [
+            ".part-a",
+            "run.json",
+            "inner/.part-b",
+            "inner/x.part-c",
+            "inner/.part-folder",
+        ];
+        remove_parts(dir.path(), false);
+        assert_eq!(is_there(names), [false, true, true, true, true]);
+        remove_parts(dir.path(), true);
+        assert_eq!(is_there(names), [false, true, false, true, true]);
+        remove_parts(&dir.path().join("nowhere"), true);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::{Score, Split};
 use crate::backend::Precisions;
+use crate::shape::ImageShape;
 
 /// What one epoch came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,9 @@ pub struct Provenance {
     pub burn: String,
     /// File name and SHA-256 of every file of the dataset that was read.
     pub dataset: Vec<(String, String)>,
+    /// The shape of its images, so that the run can be asked where its data is not.
+    #[serde(default)]
+    pub images: Option<ImageShape>,
     pub device: String,
     /// As what numbers the device takes the factors of its products, as measured before the run.
     #[serde(default)]

@@ -8,7 +8,7 @@ use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::error::{Error, Kind, Result};
 use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split};
-use crate::run::Assignment;
+use crate::run::{Assignment, parameters};
 use crate::spec::Course;
 
 /// Writes what a run says for TensorBoard.
@@ -35,7 +35,7 @@ impl TensorBoard {
         let train = &assignment.settings.train;
         Ok(TensorBoard {
             folder: assignment.tensorboard.clone(),
-            parameters: parameters(assignment),
+            parameters: hyperparameters(assignment),
             config: format!("```toml\n{config}```\n"),
             course: train
                 .counts_steps()
@@ -175,45 +175,48 @@ fn graph_node(node: &Node) -> GraphNode {
     }
 }
 
+/// TensorBoard shows gray and colours; of other channels the mean is shown, as pictures do.
 fn picture(picture: &crate::record::Picture) -> Picture {
+    let mean = |values: &[u8]| {
+        let sum: usize = values.iter().map(|&value| usize::from(value)).sum();
+        (sum / values.len()) as u8
+    };
+    let (channels, pixels) = match picture.channels {
+        channels @ (1 | 3) => (channels as u8, picture.pixels.clone()),
+        channels => (
+            1,
+            picture
+                .pixels
+                .chunks_exact(channels.max(1))
+                .map(mean)
+                .collect(),
+        ),
+    };
     Picture {
         width: picture.width as u32,
         height: picture.height as u32,
-        channels: picture.channels as u8,
-        pixels: picture.pixels.clone(),
+        channels,
+        pixels,
     }
 }
 
 /// What tells runs apart: variant, seed, and every setting but the layers.
-fn parameters(assignment: &Assignment) -> Vec<(String, Parameter)> {
+fn hyperparameters(assignment: &Assignment) -> Vec<(String, Parameter)> {
     let row = &assignment.row;
-    let mut parameters = vec![
+    let own = [
         ("variant".to_string(), Parameter::Text(row.variant.clone())),
         ("seed".to_string(), Parameter::Number(row.seed as f64)),
     ];
-    let settings = serde_json::to_value(&assignment.settings).unwrap_or_default();
-    for section in ["data", "augment", "train"] {
-        if let Some(value) = settings.get(section) {
-            flatten(section, value, &mut parameters);
-        }
-    }
-    parameters.retain(|(name, _)| name != "train.seeds");
-    parameters
-}
-
-fn flatten(name: &str, value: &Value, found: &mut Vec<(String, Parameter)>) {
-    let parameter = match value {
-        Value::Null => return,
-        Value::Object(table) => {
-            for (key, value) in table {
-                flatten(&format!("{name}.{key}"), value, found);
-            }
-            return;
-        }
-        Value::Bool(truth) => Parameter::Bool(*truth),
-        Value::Number(number) => Parameter::Number(number.as_f64().unwrap_or(f64::NAN)),
-        Value::String(text) => Parameter::Text(text.clone()),
-        Value::Array(_) => Parameter::Text(value.to_string()),
-    };
-    found.push((name.to_string(), parameter));
+    let settings = parameters(&assignment.settings).into_iter();
+    let settings = settings.map(|(name, value)| {
+        let is_text = assignment.texts.contains(&name);
+        let parameter = match value {
+            Value::String(text) => Parameter::Text(text),
+            value if is_text => Parameter::Text(value.to_string()),
+            Value::Bool(truth) => Parameter::Bool(truth),
+            value => Parameter::Number(value.as_f64().unwrap_or(f64::NAN)),
+        };
+        (name, parameter)
+    });
+    own.into_iter().chain(settings).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::statistics::{Group, groups};
 use super::verdict::{Judgement, Verdict};
-use crate::error::{Result, thousands};
+use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
@@ -155,9 +155,9 @@ pub fn comparison(rows: &[RunRow], judgements: &[Judgement]) -> String {
 /// `table.md`.
 pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> String {
     let (header, records) = by_variant(rows);
-    let mut page = format!("# {}\n\n", plan.title);
+    let mut page = format!("# {}\n\n", in_a_line(&plan.title));
     if let Some(source) = &plan.source {
-        page += &format!("Source: {source}\n\n");
+        page += &format!("Source: {}\n\n", in_a_line(source));
     }
     page += "Mean ± sample standard deviation over seeds.\n\n";
     page += &markdown_table(&header, &records);
@@ -173,15 +173,22 @@ pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> Strin
     if !failed.is_empty() {
         page += "\n## Runs without a result\n\n";
         for line in failed {
-            page += &format!("- {line}\n");
+            page += &format!("- {}\n", in_a_line(&line));
         }
     }
     page
 }
 
+/// A text without breaks, which would end a row of a table, and without what steers a terminal.
+fn in_a_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    visible(&lines.collect::<Vec<_>>().join(" ")).into_owned()
+}
+
 fn markdown_table(header: &[String], records: &Records) -> String {
     let line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let cells = cells.iter().map(|cell| in_a_line(cell).replace('|', "\\|"));
+        let cells: Vec<String> = cells.collect();
         format!("| {} |\n", cells.join(" | "))
     };
     let rule = vec!["---".to_string(); header.len()];
@@ -270,6 +277,18 @@ pub fn plan_table(plan: &Plan, states: &[State]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_with_breaks_and_bars_stays_a_cell() {
+        let cells = ["a | b\n\n  c\r\nd \u{1b}[31m", "1"]
+            .map(String::from)
+            .to_vec();
+        let header = ["claim", "x"].map(String::from);
+        assert_eq!(
+            markdown_table(&header, &vec![cells]),
+            "| claim | x |\n| --- | --- |\n| a \\| b c d \u{241b}[31m | 1 |\n"
+        );
+    }
 
     #[test]
     fn seeds_on_different_devices_are_warned_of() {

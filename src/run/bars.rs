@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::{closing, names, opening};
 use super::{Progress, Share, State};
+use crate::error::visible;
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Score};
 
@@ -68,6 +69,11 @@ fn plain_time(time: Duration) -> String {
 }
 
 impl Bars {
+    /// A terminal that has gone away is no error.
+    fn say(&self, text: &str) {
+        let _ = self.screen.println(visible(text));
+    }
+
     fn refresh(&self) {
         let all: f64 = self.work.iter().sum();
         let done: f64 = self
@@ -142,9 +148,7 @@ impl Progress for Bars {
         self.done = vec![0.0; plan.runs.len()];
         self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         self.start = Instant::now();
-        let _ = self
-            .screen
-            .println(format!("{}: {}", plan.name, opening(states, share)));
+        self.say(&format!("{}: {}", plan.name, opening(states, share)));
         self.whole.set_style(style("{bar:30.green/dim} {msg}"));
         self.whole.enable_steady_tick(Duration::from_millis(500));
         self.refresh();
@@ -156,7 +160,7 @@ impl Progress for Bars {
             Event::Started { epochs_done, .. } => {
                 let bar = self.screen.add(ProgressBar::new(1000));
                 bar.set_style(style("{bar:30.cyan/dim} {prefix}  {msg}"));
-                bar.set_prefix(self.names[run].clone());
+                bar.set_prefix(visible(&self.names[run]).into_owned());
                 self.runs.insert(run, bar);
                 self.progress(run, *epochs_done as f64 / epochs);
             }
@@ -200,12 +204,12 @@ impl Progress for Bars {
             bar.finish_and_clear();
             self.screen.remove(&bar);
         }
-        let _ = self.screen.println(closing(&self.names[run], row));
+        self.say(&closing(&self.names[run], row));
         self.refresh();
     }
 
     fn note(&mut self, text: &str) {
-        let _ = self.screen.println(text);
+        self.say(text);
     }
 
     fn end(&mut self) {

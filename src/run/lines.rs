@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Progress, Share, State};
-use crate::error::count;
+use crate::error::{count, visible};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
 
@@ -45,7 +45,7 @@ impl<W: Write> Lines<W> {
 
     /// A reader that has gone away is no error.
     fn say(&mut self, text: &str) {
-        let _ = writeln!(self.out, "{text}");
+        let _ = writeln!(self.out, "{}", visible(text));
     }
 }
 

@@ -1,6 +1,8 @@
 //! How the machine is shared among workers.
 
+use std::fs;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 
 /// Workers at a time, and threads for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,43 @@ pub fn share(jobs: Option<usize>, runs: usize, on_gpu: bool) -> Share {
     }
 }
 
+/// The program that runs, for another process of it: even where its file was replaced or deleted since, as
+/// workers must be of the same making.
+///
+/// # Errors
+/// The system does not know it.
+pub fn program() -> std::io::Result<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    match cfg!(target_os = "linux") && own.exists() {
+        true => Ok(own.to_path_buf()),
+        false => std::env::current_exe(),
+    }
+}
+
+/// Processes that the system has killed for lack of memory, in this process's control group and in all of the
+/// machine; `None` where it does not tell.
+pub fn killed_for_memory() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let of_group = groups.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        match rest.split_once(':')? {
+            ("", path) => Some(format!("/sys/fs/cgroup{path}/memory.events")),
+            ("memory", path) => Some(format!("/sys/fs/cgroup/memory{path}/memory.oom_control")),
+            _ => None,
+        }
+    });
+    let files = of_group.chain(["/proc/vmstat".to_string()]);
+    let counts = files.filter_map(|file| counted(&fs::read_to_string(file).ok()?, "oom_kill"));
+    counts.reduce(|sum, count| sum + count)
+}
+
+/// The number after a name, in a text of `name number` lines.
+fn counted(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    let (_, number) = lines.find(|(found, _)| *found == name)?;
+    number.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +71,15 @@ mod tests {
     fn more_runs_than_cores_get_one_thread_each() {
         let share = share(None, 1000, false);
         assert_eq!((share.jobs, share.threads), (cores(), 1));
+    }
+
+    #[test]
+    fn kernels_counters_are_read_by_their_whole_names() {
+        let events = "low 0\nhigh 0\nmax 41\noom 3\noom_kill 2\noom_group_kill 1\n";
+        assert_eq!(counted(events, "oom_kill"), Some(2));
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n";
+        assert_eq!(counted(control, "oom_kill"), Some(7));
+        assert_eq!(counted("oom 3\n", "oom_kill"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod launcher;
 mod lines;
 mod machine;
 mod order;
+mod parameters;
 mod process;
 mod protocol;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use launcher::{Launcher, Report, Worker};
 pub use lines::{Lines, Quiet};
 pub use machine::{Share, cores, share};
 pub use order::{Options, Part, parts};
+pub use parameters::parameters;
 pub use process::Processes;
 pub use protocol::{Assignment, Message};
 pub use state::{Only, State, is_variant, on_other_data, states};
@@ -34,7 +36,7 @@ pub use worker::{MakeReporter, work};
 
 use crate::error::Result;
 use crate::plan::{Plan, Run, file_name};
-use crate::record::{EpochRow, Event, RunFolder, RunRow};
+use crate::record::{EpochRow, Event, RunFolder, RunRow, remove_parts};
 
 /// `results/EXPERIMENT/` and what is where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,14 @@ impl ResultsFolder {
 
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Removes what killed processes left half written; nobody else may write here meanwhile.
+    fn remove_parts(&self) {
+        remove_parts(&self.0, false);
+        for folder in ["runs", "tensorboard"] {
+            remove_parts(&self.0.join(folder), true);
+        }
     }
 
     pub fn run(&self, run: &Run) -> RunFolder {

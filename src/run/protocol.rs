@@ -8,6 +8,9 @@ use crate::record::{Event, RunRow, Status};
 use crate::spec::Settings;
 use crate::train::EarlierRun;
 
+/// The variable that tells a worker the process that it works for.
+pub const SUPERVISOR: &str = "BURNLAB_SUPERVISOR";
+
 /// Supervisor to worker: train this run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -24,6 +27,9 @@ pub struct Assignment {
     /// Training images of one epoch, augmented copies included.
     pub images: usize,
     pub experiment: String,
+    /// Settings that are numbers in some runs of the experiment and texts in others: they are texts in logs.
+    #[serde(default)]
+    pub texts: Vec<String>,
     pub folder: PathBuf,
     pub tensorboard: PathBuf,
     pub threads: usize,

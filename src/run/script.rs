@@ -15,7 +15,7 @@ use super::launcher::{Launcher, Report, Worker};
 use super::protocol::{Assignment, Message};
 use super::{Ended, Only, Options, Output, Quiet, parts, supervise};
 use crate::data::{Catalogue, Folders};
-use crate::error::Result;
+use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
 use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, Status};
 use crate::spec::Overrides;
@@ -65,6 +65,8 @@ pub struct Scripts {
     pub patience: Duration,
     /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
     pub leaves_rows: bool,
+    /// Workers that can be started; the system refuses any other.
+    pub most: usize,
 }
 
 impl Scripts {
@@ -74,6 +76,7 @@ impl Scripts {
             script: Rc::new(script),
             patience: Duration::MAX,
             leaves_rows: true,
+            most: usize::MAX,
         }
     }
 }
@@ -84,6 +87,9 @@ impl Launcher for Scripts {
         number: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
+        if number >= self.most {
+            return Err(Error::run(Problem::new("cannot start a worker: no room")));
+        }
         Ok(Box::new(Actor {
             number,
             reports: reports.clone(),

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::launcher::{Launcher, Report, Worker};
 use super::order::{Options, Part};
+use super::parameters::of_several_types;
 use super::protocol::{Assignment, Message};
 use super::state::{State, states};
 use super::{Output, Results, ResultsFolder};
-use crate::error::{Error, Kind, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Earlier, Plan, Run};
 use crate::record::{Event, RunFolder, RunRow, Status, write_atomically};
 use crate::spec::{START, Settings};
@@ -45,6 +46,7 @@ pub fn supervise(
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
     let _lock = lock(&folder)?;
     take_over(plan, &folder)?;
+    folder.remove_parts();
     let states = states(plan, &options.results, &part.only, part.fresh);
     if part.fresh {
         forget(plan, &folder, &states)?;
@@ -58,6 +60,7 @@ pub fn supervise(
         threads: part.share.threads,
         results: results(plan, &states, &folder),
         elsewhere: elsewhere(plan, &states, options),
+        texts: of_several_types(plan),
         folder,
         queue: (0..plan.runs.len())
             .filter(|&i| states[i].is_to_do())
@@ -223,6 +226,8 @@ struct Supervisor<'a, 'o> {
     folder: ResultsFolder,
     results: Results,
     elsewhere: HashMap<Elsewhere, Option<Status>>,
+    /// Settings that are texts in logs.
+    texts: Vec<String>,
     queue: VecDeque<usize>,
     launcher: &'a mut dyn Launcher,
     slots: Vec<Slot>,
@@ -405,7 +410,15 @@ impl Supervisor<'_, '_> {
             let open = self.slots.iter().filter(|slot| slot.is_open).count();
             let worker = match self.slots.iter().position(Slot::is_idle) {
                 Some(worker) => worker,
-                None if open < self.jobs => self.start_worker()?,
+                None if open < self.jobs => match self.start_worker() {
+                    Ok(worker) => worker,
+                    // Those that are there do what is left.
+                    Err(error) if open > 0 => {
+                        self.do_without(open, &error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                },
                 None => break,
             };
             if let Some(index) = self.queue.remove(at) {
@@ -432,6 +445,16 @@ impl Supervisor<'_, '_> {
         Ok(number)
     }
 
+    /// Goes on with so many workers, since no other can be started.
+    fn do_without(&mut self, open: usize, error: &Error) {
+        self.jobs = open;
+        let problem = error.problems.first();
+        let reason = problem.map_or("", |problem| problem.message.as_str());
+        let workers = count(open, "worker");
+        let note = format!("{reason}: {workers} must do");
+        self.output.progress.note(&note);
+    }
+
     fn assignment(&self, index: usize) -> Assignment {
         let run = &self.plan.runs[index];
         Assignment {
@@ -442,6 +465,7 @@ impl Supervisor<'_, '_> {
             earlier: self.earlier(run),
             images: run.images,
             experiment: self.plan.name.clone(),
+            texts: self.texts.clone(),
             folder: self.folder.run(run).path().to_path_buf(),
             tensorboard: self.folder.tensorboard(run),
             threads: self.threads,

@@ -118,6 +118,40 @@ fn a_freed_worker_has_its_next_run_before_tables_are_written() {
 }
 
 #[test]
+fn workers_that_cannot_be_started_are_done_without() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("few", TWO);
+    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+    scripts.most = 1;
+    let lines = printed(&rehearsal, &plan, &mut scripts);
+    assert_eq!(lines[0], "cannot start a worker: no room: 1 worker must do");
+    assert_eq!(lines.len(), 5, "{lines:?}");
+}
+
+#[test]
+fn without_any_worker_the_command_ends_with_the_reason() {
+    let rehearsal = Rehearsal::default();
+    let plan = rehearsal.plan("none", TWO);
+    // The only worker dies, and takes its run along.
+    let script = unless("a", 1, Script::ending(&CURVE[..1], Ending::Dies));
+    let mut scripts = Scripts::new(script);
+    scripts.most = 1;
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |_| Ok(()),
+        lag: Duration::ZERO,
+    };
+    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    assert_eq!(
+        ended.unwrap_err().to_string(),
+        "error: cannot start a worker: no room"
+    );
+    let states = states(&plan, &rehearsal.options.results, &Only::All, false);
+    let is_to_do: Vec<bool> = states.iter().map(State::is_to_do).collect();
+    assert_eq!(is_to_do, [false, true, true, true], "what was done is kept");
+}
+
+#[test]
 fn tables_lag_behind_but_are_whole_at_the_end() {
     let rehearsal = Rehearsal::default();
     let plan = rehearsal.plan("lag", TWO);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::machine;
-use super::protocol::{Assignment, Message};
+use super::protocol::{Assignment, Message, SUPERVISOR};
 use crate::backend::{Device, Precisions, check_threads, panic_message, watch_threads};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
@@ -25,6 +25,10 @@ pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>
 /// Bytes of stack for reading runs, taken only as they are needed.
 const DEEP: usize = 1 << 28;
 
+/// What a run may take to stop by itself when the supervisor has died.
+#[cfg(unix)]
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Where a worker that is started anew finds what is still to be said.
 const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 
@@ -35,6 +39,7 @@ const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
     tell_last_word()?;
     watch_threads();
+    end_with_supervisor()?;
     let stop = Arc::new(AtomicBool::new(false));
     let assignments = assignments(Arc::clone(&stop))?;
     let trainer = Trainer {
@@ -70,6 +75,39 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     Ok(())
 }
 
+/// Ends the process soon after its supervisor, whatever it is doing then: what is on disk is whole at any moment.
+///
+/// A run that is being trained stops by itself after its step; measuring, drawing and loading go on for minutes.
+#[cfg(unix)]
+fn end_with_supervisor() -> Result<()> {
+    use std::os::unix::process::parent_id;
+    let known = std::env::var(SUPERVISOR).ok();
+    let Some(supervisor) = known.and_then(|number| number.parse::<u32>().ok()) else {
+        return Ok(());
+    };
+    let watch = move || {
+        while parent_id() == supervisor {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        std::thread::sleep(GRACE);
+        log("the supervisor is gone");
+        // SAFETY: ends the process without waiting for its other threads, which `std::process::exit` may do.
+        unsafe { libc::_exit(1) }
+    };
+    let started = std::thread::Builder::new().spawn(watch);
+    started.map(drop).map_err(|error| {
+        let reason = crate::error::io_reason(&error);
+        Error::run(Problem::new(format!(
+            "cannot watch the supervisor: {reason}"
+        )))
+    })
+}
+
+#[cfg(not(unix))]
+fn end_with_supervisor() -> Result<()> {
+    Ok(())
+}
+
 /// Puts a fresh process in the place of this one, which says the message before it goes on.
 ///
 /// Until then the supervisor sends nothing that could be lost. Does nothing where processes cannot do so.
@@ -77,7 +115,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
 fn start_anew(message: &Message) -> Result<()> {
     use std::os::unix::process::CommandExt;
     let line = serde_json::to_string(message).expect("a message is plain values");
-    let program = std::env::current_exe().map_err(|error| {
+    let program = machine::program().map_err(|error| {
         Error::bug(format!(
             "cannot start the worker anew: {}",
             crate::error::io_reason(&error)
@@ -244,7 +282,9 @@ impl Trainer<'_> {
             stop: self.stop,
         };
         let outcome = train::train(&job, &mut reporter)?;
-        provenance.dataset = self.catalogue.checksums(&assignment.settings.data)?;
+        let data = &assignment.settings.data;
+        provenance.dataset = self.catalogue.checksums(data)?;
+        provenance.images = Some(self.catalogue.check(data)?.0.shape);
         if !matches!(outcome, Outcome::Interrupted) {
             provenance.end = Some(now());
         }
@@ -324,6 +364,7 @@ fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) 
         burnlab: env!("CARGO_PKG_VERSION").to_string(),
         burn: crate::backend::BURN_VERSION.to_string(),
         dataset: Vec::new(),
+        images: None,
         device: device.to_string(),
         precisions: Some(precisions),
         cores: machine::cores(),
@@ -395,6 +436,7 @@ mod tests {
             earlier: Vec::new(),
             images: run.images,
             experiment: plan.name.clone(),
+            texts: Vec::new(),
             folder: dir.path().join("run"),
             tensorboard: dir.path().join("tensorboard"),
             threads: 1,

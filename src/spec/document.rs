@@ -36,18 +36,14 @@ impl Document {
         let bytes = fs::read(path)
             .map_err(|error| Error::io(Kind::Usage, "read the experiment file", path, &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at]
-                .iter()
-                .filter(|&&b| b == b'\n')
-                .count()
-                + 1;
-            let problem = Problem::new(format!(
-                "the file is not UTF-8: byte {at} on line {line} belongs to no character"
-            ))
-            .at_file(path)
-            .hint("save it as UTF-8");
-            Error::usage(problem)
+            let start = error.utf8_error().valid_up_to();
+            // Shown with a sign in place of what is no character; what stands before it keeps its place.
+            let shown = String::from_utf8_lossy(error.as_bytes());
+            let place = Place::of_span(path, &shown, start, start + 1, "");
+            let byte = error.as_bytes()[start];
+            let message =
+                format!("the file is not UTF-8: byte 0x{byte:02x} belongs to no character");
+            Error::usage(Problem::new(message).at(place).hint("save it as UTF-8"))
         })?;
         Self::parse(path, text)
     }

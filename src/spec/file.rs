@@ -266,6 +266,15 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
             ));
         return Err(Error::usage(problem));
     }
+    if path.extension().is_none_or(|ending| ending != "toml") {
+        let problem = Problem::new(format!(
+            "`extends` names `{name}`, which is no experiment file"
+        ));
+        let problem = problem
+            .at(place)
+            .hint("experiment files are called `NAME.toml`");
+        return Err(Error::usage(problem));
+    }
     if seen.contains(&canonical(&path)) {
         let names: Vec<String> = seen
             .iter()

@@ -21,7 +21,10 @@ pub struct Unreadable {
     pub hint: Option<String>,
 }
 
-/// Reads a type from values, or finds everything that keeps it from being read.
+/// Problems that are looked for: each costs another reading, and nobody reads more of them.
+const MOST_PROBLEMS: usize = 100;
+
+/// Reads a type from values, or finds everything that keeps it from being read, the first hundred at least.
 pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     let first = match attempt(values) {
         Ok(read) => return Ok(read),
@@ -31,8 +34,8 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     let mut cuts = Cuts::default();
     let mut found: Vec<Unreadable> = Vec::new();
     let mut stumble = first;
-    // Every round cuts something out, so this ends; the bound is for a mistake in this reasoning.
-    for _ in 0..1000 {
+    // Every round cuts something out, so this ends.
+    for _ in 0..2 * MOST_PROBLEMS {
         let path = cuts.as_first(&stumble.path);
         let fault = stumble.explain(&path);
         let own_fault = !found.iter().any(|earlier| {
@@ -57,6 +60,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
             break;
         }
         match attempt::<T>(&values) {
+            _ if found.len() > MOST_PROBLEMS => break,
             Ok(_) => break,
             Err(next) => stumble = next,
         }

@@ -181,7 +181,9 @@ impl Settings {
     ) -> Blueprint {
         let trained = self.data.trained(classes);
         let classes = 0..classes as u32;
-        let trained_on = classes.map(|class| trained.contains(&class)).collect();
+        let trained_on = classes
+            .map(|class| trained.binary_search(&class).is_ok())
+            .collect();
         self.model
             .blueprint(plan, images, &self.train.loss, test, trained_on)
     }

@@ -95,6 +95,65 @@ fn ten_thousand_runs_are_checked_and_planned() {
 }
 
 #[test]
+fn a_hundred_thousand_seeds_are_planned() {
+    let lab = Lab::new();
+    let seeds: Vec<String> = (0..100_000).map(|seed| seed.to_string()).collect();
+    let text = SMALL.replace("[0, 1]", &format!("[{}]", seeds.join(", ")));
+    let file = lab.file("seeds.toml", &text);
+    let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
+    let told = "2 variants, 200,000 runs, 0 claims";
+    assert!(ended.out.contains(told), "{}{}", ended.out, ended.err);
+    let third = format!("{text}\n[variants.third]\n");
+    let file = lab.file("seeds.toml", &third);
+    let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        format!(
+            "error: the experiment has more than 200,000 runs\n  {}\n",
+            file.display()
+        )
+    );
+}
+
+#[test]
+fn a_million_classes_are_checked() {
+    let lab = Lab::new();
+    let text = SMALL.replace(
+        "\"mnist\"\ntrain   = 200",
+        "{ fake = { shape = [1, 4, 4], classes = 1000000, train = 10, test = 10 } }",
+    );
+    let file = lab.file("many.toml", &text);
+    let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}
+
+#[test]
+fn of_a_fault_in_every_point_the_first_hundred_are_told() {
+    let lab = Lab::new();
+    let rates: Vec<String> = (1..=64_000).map(|number| format!("{number}.5")).collect();
+    let text = format!(
+        "{SMALL}\n[grid]\n'train.optimizer.adam.beta_1' = [{}]\n",
+        rates.join(", ")
+    );
+    let file = lab.file("grid.toml", &text);
+    let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 2);
+    let problems: Vec<&str> = ended.err.split("\n\n").collect();
+    assert_eq!(problems.len(), 102, "{}", ended.err);
+    let first = "error: expected a number from 0 to below 1 for `beta_1`, found `1.5`\n";
+    assert!(problems[0].starts_with(first), "{}", problems[0]);
+    assert!(problems[99].contains("found `100.5`"), "{}", problems[99]);
+    assert_eq!(
+        problems[100..],
+        [
+            "error: no more than 100 problems are looked for",
+            "error: 101 problems in 1 file\n"
+        ]
+    );
+}
+
+#[test]
 fn a_dry_run_shows_the_plan_and_leaves_nothing() {
     let lab = Lab::new();
     let file = lab.file("small.toml", SMALL);
@@ -192,8 +251,13 @@ fn a_folder_of_data_that_is_not_there_is_named() {
     assert_eq!(
         ended.err,
         format!(
-            "error: cannot read the dataset's folder: no such file or directory\n  {}\n",
-            nowhere.display()
+            "error: cannot read the dataset's folder: no such file or directory (`{}`)\n  \
+             {}:5:11 data.dataset\n    \
+             5 | dataset = {dataset}\n      \
+             |           {}\n",
+            nowhere.display(),
+            file.display(),
+            "^".repeat(dataset.len())
         )
     );
 }

@@ -122,13 +122,110 @@ fn check_names_an_image_that_is_cut_short() {
     fs::write(&odd, &whole[..whole.len() - 2]).unwrap();
     let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
     assert_eq!(ended.code, 3);
-    assert_eq!(
-        ended.err,
-        format!(
-            "error: cannot read image `3.png`: the file is cut short\n  {}\n",
-            odd.display()
-        )
+    let told = format!(
+        "error: cannot read image `3.png`: the file is cut short (`{}`)\n  {}:4:11 data.dataset\n",
+        odd.display(),
+        file.display()
     );
+    assert!(ended.err.starts_with(&told), "{}", ended.err);
+}
+
+#[test]
+fn folders_of_data_are_named_from_the_file_or_from_home_and_moving_them_trains_nothing_anew() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let text = fs::read_to_string(&file).unwrap();
+    let pets = lab.path().join("pets").display().to_string();
+    let run = |folder: &str| {
+        lab.file("pets.toml", &text.replace(&pets, folder));
+        let mut command = lab.command(&["run", file.to_str().unwrap()]);
+        let output = command.env("HOME", lab.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        told
+    };
+    let first = run("pets");
+    assert!(first.contains("1 run to train"), "{first}");
+    for folder in ["~/pets", &pets, "./pets/../pets"] {
+        let again = run(folder);
+        assert!(again.contains("0 runs to train, 1 done before"), "{again}");
+    }
+    fs::rename(&pets, lab.path().join("animals")).unwrap();
+    let moved = run("animals");
+    assert!(moved.contains("0 runs to train, 1 done before"), "{moved}");
+}
+
+#[test]
+fn a_runs_folder_alone_can_be_asked() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let image = lab.path().join("one.png");
+    gray(&image, 45);
+    let image = image.to_str().unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(lab.burnlab(&["run", file]).code, 0);
+    let with_all = lab.burnlab(&["predict", file, "default", "--csv", image]);
+    assert_eq!(with_all.code, 0, "{}", with_all.err);
+    let table = lab.burnlab(&["compare", file]).out;
+    let kept = lab.path().join("kept");
+    fs::rename(lab.run_folder("pets", "default-seed-0"), &kept).unwrap();
+    fs::remove_dir_all(lab.path().join("pets")).unwrap();
+    fs::remove_file(file).unwrap();
+    let folder = kept.to_str().unwrap();
+    let asked = lab.burnlab(&["predict", folder, image, "--csv"]);
+    assert_eq!(
+        (asked.code, &asked.out),
+        (0, &with_all.out),
+        "{}",
+        asked.err
+    );
+    let weights = lab.path().join("weights.safetensors");
+    let weights = weights.to_str().unwrap();
+    let exported = lab.burnlab(&["export", folder, "-o", weights, "--layout", "pytorch"]);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let told = lab.burnlab(&["predict", folder, "other", image]);
+    assert_eq!(told.code, 2);
+    assert!(
+        told.err.starts_with("error: a run's folder is one run's"),
+        "{}",
+        told.err
+    );
+
+    let back = lab.results("pets").join("runs/default-seed-0-again");
+    fs::rename(&kept, back).unwrap();
+    let results = lab.results("pets");
+    let compared = lab.burnlab(&["compare", results.to_str().unwrap()]);
+    assert_eq!(compared.code, 0, "{}", compared.err);
+    let rows = |text: &str| text.lines().skip(1).map(String::from).collect::<Vec<_>>();
+    assert_eq!(rows(&compared.out), rows(&table));
+}
+
+#[test]
+fn options_stand_before_or_after_the_image() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let file = file.to_str().unwrap();
+    let image = lab.path().join("pets/cat/0.png");
+    let image = image.to_str().unwrap();
+    assert_eq!(lab.burnlab(&["run", file]).code, 0);
+    let usual = lab.burnlab(&["predict", file, image, "--csv"]);
+    assert_eq!(usual.code, 0, "{}", usual.err);
+    for arguments in [
+        ["--csv", file, image, "--top", "3"],
+        [file, "--csv", image, "--top", "3"],
+        [file, "default", "--csv", "--top=3", image],
+        ["--top=3", file, "default", image, "--csv"],
+    ] {
+        let ended = lab.burnlab(&[&["predict"], &arguments as &[&str]].concat());
+        assert_eq!(
+            (ended.code, ended.out),
+            (0, usual.out.clone()),
+            "{}",
+            ended.err
+        );
+    }
+    let none = lab.burnlab(&["predict", file]);
+    assert_eq!(none.code, 2, "{}", none.err);
 }
 
 #[test]

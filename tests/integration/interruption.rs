@@ -4,8 +4,9 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Table, wait_until};
+use crate::lab::{Lab, Table, as_from_a_terminal, wait_until};
 
 /// Long enough to be interrupted, short enough to be waited for.
 const LONGER: &str = r#"
@@ -175,10 +176,9 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
         }
         assert_eq!(statuses, ["failed", "done"], "the other run goes on");
         assert_eq!(code, Some(4));
-        assert_eq!(
-            summary.column("reason")[0],
-            "its process was killed (signal 9); the system does so when memory runs out"
-        );
+        // Whether the system tells who killed it depends on the system.
+        let reason = summary.column("reason")[0];
+        assert!(reason.starts_with("its process was killed"), "{reason}");
         let told = scene.finish();
         let opening = "1 run to train (1 of them resumed), 1 done before";
         assert!(told.contains(opening), "{told}");
@@ -193,6 +193,116 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
 #[test]
 fn workers_end_with_their_supervisor_and_the_next_call_goes_on() {
     comes_to_the_same(|scene| kills_supervisor(scene, false));
+}
+
+/// What is trained at once and then measured for many minutes.
+const MEASURED: &str = r#"
+[data]
+dataset = { fake = { shape = [1, 14, 14], classes = 2, train = 2, test = 40000 } }
+
+[model.classifier]
+layers = [
+  { conv2d = { filters = 256, kernel = 9, activation = "relu" } },
+  { conv2d = { filters = 256, kernel = 9, activation = "relu" } },
+  "flatten",
+  { dense = { units = "classes" } },
+]
+
+[train]
+epochs     = 1
+batch_size = 2
+"#;
+
+#[test]
+fn a_worker_that_measures_ends_soon_after_its_supervisor_and_the_run_can_be_resumed() {
+    let lab = Lab::new();
+    let file = lab.file("measured.toml", MEASURED);
+    let file = file.to_str().unwrap();
+    let mut supervisor = lab.start(&["run", file]);
+    let trained = || {
+        let runs = fs::read_dir(lab.results("measured").join("runs"));
+        let mut folders = runs.into_iter().flatten().filter_map(Result::ok);
+        folders.any(|folder| folder.path().join("epochs.csv").exists())
+    };
+    wait_until("the only epoch is done", trained);
+    let workers = children(supervisor.id());
+    assert_eq!(workers.len(), 1);
+    signal("-9", supervisor.id());
+    supervisor.wait().unwrap();
+    let start = Instant::now();
+    while is_alive(workers[0]) {
+        // Five seconds are promised; this is for machines that are busy with other things.
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "it still measures"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let plan = lab.burnlab(&["run", file, "--dry-run"]);
+    assert!(plan.out.contains("to resume after epoch 1"), "{}", plan.out);
+}
+
+#[test]
+fn a_hang_up_that_is_ignored_stays_ignored() {
+    let scene = Scene::new(16);
+    let [run, file] = scene.arguments();
+    let own = scene.lab.command(&[&run, &file, "--jobs", "2"]);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""]);
+    nohup.arg(own.get_program()).args(own.get_args());
+    nohup.current_dir(env!("CARGO_MANIFEST_DIR"));
+    nohup.envs(
+        own.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    nohup.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut supervisor = nohup.spawn().unwrap();
+    wait_until("an epoch is done", || scene.done(0) >= 1);
+    for process in [vec![supervisor.id()], children(supervisor.id())].concat() {
+        signal("-HUP", process);
+        signal("-INT", process);
+    }
+    assert_eq!(supervisor.wait().unwrap().code(), Some(0));
+    assert_eq!(scene.tables(), undisturbed(16));
+}
+
+#[test]
+fn a_hang_up_that_is_not_ignored_stops_as_ctrl_c_does() {
+    // Longer than any test takes.
+    let scene = Scene::new(1_000_000);
+    let mut supervisor = scene.start("1", &[0]);
+    signal("-HUP", supervisor.id());
+    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_program_that_was_deleted_while_it_runs_still_starts_workers() {
+    let scene = Scene::new(1_000);
+    let program = scene.lab.path().join("burnlab");
+    fs::copy(env!("CARGO_BIN_EXE_burnlab"), &program).unwrap();
+    let [run, file] = scene.arguments();
+    let own = scene.lab.command(&[&run, &file, "--jobs", "1"]);
+    let mut copy = Command::new(&program);
+    copy.args(own.get_args())
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    copy.envs(
+        own.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    copy.stdout(Stdio::null()).stderr(Stdio::null());
+    as_from_a_terminal(&mut copy);
+    let mut supervisor = copy.spawn().unwrap();
+    wait_until("an epoch is done", || scene.done(0) >= 1);
+    fs::remove_file(&program).unwrap();
+    for worker in children(supervisor.id()) {
+        signal("-9", worker);
+    }
+    wait_until("the next run has an epoch behind it", || {
+        scene.done(1) >= 1 || supervisor.try_wait().unwrap().is_some()
+    });
+    assert!(scene.done(1) >= 1, "no other worker was started");
+    signal("-INT", supervisor.id());
+    supervisor.wait().unwrap();
 }
 
 #[test]

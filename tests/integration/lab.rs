@@ -55,6 +55,21 @@ impl From<Output> for Ended {
     }
 }
 
+/// Lets signals be heard that ask to stop, even where the tests themselves run in the background or under `nohup`.
+#[cfg(unix)]
+pub fn as_from_a_terminal(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let restore = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the call is allowed between fork and exec, and runs no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: as above.
+    unsafe { command.pre_exec(restore) };
+}
+
 impl Lab {
     pub fn new() -> Self {
         Lab {
@@ -82,6 +97,8 @@ impl Lab {
             .env("BURNLAB_RESULTS", self.path().join("results"))
             .env("XDG_CACHE_HOME", self.path().join("cache"))
             .env_remove("BURNLAB_DATA");
+        #[cfg(unix)]
+        as_from_a_terminal(&mut command);
         command
     }
 
