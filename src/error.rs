@@ -272,7 +272,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A text of files for a terminal: what would move the cursor, change colours or turn the direction of writing is
+/// A text of files for a terminal: what would move the cursor, change colors or turn the direction of writing is
 /// shown as a sign of its own, one for each character.
 pub fn visible(text: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| match c {

@@ -31,9 +31,9 @@ pub mod user_cache;
 // Devices by name, and the kernels behind them.
 pub mod backend;
 
-// What PyTorch answers, for the tests of layers, losses and optimisers.
+// What PyTorch answers, for the tests of layers, losses and optimizers.
 #[cfg(test)]
-pub mod peers;
+pub mod reference;
 
 // The vocabularies, one file a word and one line in a registry: layers,
 pub mod layers;
@@ -41,7 +41,7 @@ pub mod layers;
 // image operations,
 pub mod augment;
 
-// optimisers,
+// optimizers,
 pub mod optim;
 
 // losses,
@@ -66,7 +66,7 @@ pub mod measure;
 pub mod pictures;
 
 // The TOML as written.
-pub mod spec;
+pub mod config;
 
 // Every run of an experiment, resolved, named and checked.
 pub mod plan;

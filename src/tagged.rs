@@ -336,30 +336,30 @@ mod tests {
 
     #[test]
     fn errors_say_what_was_expected() {
-        let told = |value| read(value).unwrap_err();
+        let message = |value| read(value).unwrap_err();
         assert_eq!(
-            told("3"),
+            message("3"),
             "invalid type: integer `3`, expected a trick: its name, or a table with its name as the only key"
         );
         assert_eq!(
-            told("'brak'"),
+            message("'brak'"),
             "unknown variant `brak`, expected `bark` or `bite`"
         );
         assert_eq!(
-            told("{ brak = {} }"),
+            message("{ brak = {} }"),
             "unknown variant `brak`, expected `bark` or `bite`"
         );
-        assert_eq!(told("'bite'"), "missing field `whom`");
+        assert_eq!(message("'bite'"), "missing field `whom`");
         assert_eq!(
-            told("{ bark = { tims = 2 } }"),
+            message("{ bark = { tims = 2 } }"),
             "unknown field `tims`, expected `times`"
         );
         assert_eq!(
-            told("{}"),
+            message("{}"),
             "expected a trick as the table's only key, found an empty table"
         );
         assert_eq!(
-            told("{ bark = {}, bite = { whom = 'me' } }"),
+            message("{ bark = {}, bite = { whom = 'me' } }"),
             "expected a trick as the table's only key, found a second key `bite`"
         );
     }

@@ -1,7 +1,7 @@
 //! Field types that know their range, so that a wrong number is found where it is read.
 //!
 //! Each type reads itself from TOML, says in its error what it expects, and gives its range to the
-//! JSON schema. Knows nothing of layers, operations or optimisers, which are made of these.
+//! JSON schema. Knows nothing of layers, operations or optimizers, which are made of these.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_or_as_many_as_there_are_axes() {
+    fn one_value_or_one_per_axis() {
         let factors = from_str::<PerAxis<Positive>>("[2, 3]").unwrap();
         assert_eq!(factors.along(2), Some(vec![Positive(2), Positive(3)]));
         assert_eq!(factors.along(3), None);

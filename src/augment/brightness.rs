@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always, outside};
+use super::{Image, OperationFields, always, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -20,7 +20,7 @@ pub struct Brightness {
     pub probability: Fraction,
 }
 
-impl Fields for Brightness {
+impl OperationFields for Brightness {
     type Draw = f64;
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always, outside};
+use super::{Image, OperationFields, always, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -23,7 +23,7 @@ pub struct Contrast {
     pub probability: Fraction,
 }
 
-impl Fields for Contrast {
+impl OperationFields for Contrast {
     type Draw = f64;
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {

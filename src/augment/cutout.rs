@@ -4,7 +4,7 @@ use rand::Rng as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always, black};
+use super::{Image, OperationFields, always, black};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -12,7 +12,7 @@ use crate::value::{Fraction, Pair};
 
 /// A rectangle painted over in all channels (DeVries and Taylor 2017, arXiv:1708.04552).
 ///
-/// Its centre is any pixel with equal chance, so that it may be cut off at the border.
+/// Its center is any pixel with equal chance, so that it may be cut off at the border.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cutout {
@@ -26,8 +26,8 @@ pub struct Cutout {
     pub probability: Fraction,
 }
 
-impl Fields for Cutout {
-    /// Row and column of the centre.
+impl OperationFields for Cutout {
+    /// Row and column of the center.
     type Draw = [usize; 2];
 
     fn check(&self, shape: ImageShape) -> Vec<Flaw> {
@@ -59,23 +59,23 @@ impl Fields for Cutout {
     }
 }
 
-/// `size` pixels about the centre, of an even size the further half before it, cut at the border.
-pub(super) fn span(centre: usize, size: usize, border: usize) -> std::ops::Range<usize> {
-    let end = (centre + size.div_ceil(2)).min(border);
-    centre.saturating_sub(size / 2).min(end)..end
+/// `size` pixels about the center, of an even size the further half before it, cut at the border.
+pub(super) fn span(center: usize, size: usize, border: usize) -> std::ops::Range<usize> {
+    let end = (center + size.div_ceil(2)).min(border);
+    center.saturating_sub(size / 2).min(end)..end
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cut(centre: [usize; 2]) -> Vec<f32> {
+    fn cut(center: [usize; 2]) -> Vec<f32> {
         let cutout: Cutout = serde_json::from_str(r#"{"size": [1, 2], "fill": 0.5}"#).unwrap();
         let mut image = Image {
             shape: ImageShape::new(2, 2, 3),
             pixels: vec![1.0; 12],
         };
-        cutout.apply(&centre, &mut image);
+        cutout.apply(&center, &mut image);
         assert_eq!(image.pixels[..6], image.pixels[6..]);
         image.pixels[..6].to_vec()
     }

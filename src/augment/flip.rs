@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always};
+use super::{Image, OperationFields, always};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -34,7 +34,7 @@ pub enum Direction {
     Both,
 }
 
-impl Fields for Flip {
+impl OperationFields for Flip {
     type Draw = ();
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {

@@ -1,16 +1,16 @@
-//! `lighting`: the colours of an RGB image moved as light's colour and strength move those of photographs.
+//! `lighting`: the colors of an RGB image moved as light's color and strength move those of photographs.
 
 use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always, outside};
+use super::{Image, OperationFields, always, outside};
 use crate::error::{Flaw, count};
 use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// How far the colours of ImageNet's pixels, in [0, 1], spread along each principal component (PyTorch's and
+/// How far the colors of ImageNet's pixels, in [0, 1], spread along each principal component (PyTorch's and
 /// Torch's examples, after Krizhevsky et al. 2012).
 const SPREADS: [f32; 3] = [0.2175, 0.0188, 0.0045];
 /// The components' red, green and blue: a row a channel, a column a component.
@@ -20,8 +20,8 @@ const COMPONENTS: [[f32; 3]; 3] = [
     [-0.5836, -0.6948, 0.4203],
 ];
 
-/// AlexNet's colour noise: the same colour is added to all pixels of an RGB image, the sum of ImageNet's three
-/// principal components of colour, each times its spread and a normally distributed number with mean 0
+/// AlexNet's color noise: the same color is added to all pixels of an RGB image, the sum of ImageNet's three
+/// principal components of color, each times its spread and a normally distributed number with mean 0
 /// (Krizhevsky et al. 2012); clipped to [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +38,7 @@ fn tenth() -> Drawn {
     Drawn::fixed(0.1)
 }
 
-impl Fields for Lighting {
+impl OperationFields for Lighting {
     /// The number for each component.
     type Draw = [f32; 3];
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn gray_images_have_no_colours() {
+    fn gray_images_have_no_colors() {
         let flaws = lighting().check(ImageShape::new(1, 28, 28));
         let message = "needs images of 3 channels (red, green, blue), these have 1 channel";
         assert_eq!(flaws, [Flaw::new("", message)]);

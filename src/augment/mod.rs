@@ -5,9 +5,9 @@
 //! random) and its apply (which is pure). An operation knows nothing of datasets, training or files.
 
 pub mod batch;
-#[cfg(test)]
-mod peers;
 mod recipe;
+#[cfg(test)]
+mod reference;
 mod resample;
 
 pub use recipe::{Augment, Chain};
@@ -44,7 +44,7 @@ impl Image {
 }
 
 /// An operation as the file writes it.
-trait Fields {
+trait OperationFields {
     /// What [`draw`](Self::draw) leaves for [`apply`](Self::apply) to do.
     type Draw;
 
@@ -94,13 +94,13 @@ macro_rules! operations {
 }
 
 operations! {
-    /// A turn about the image's centre.
+    /// A turn about the image's center.
     rotate: Rotate;
-    /// A change of scale about the image's centre; the image keeps its size.
+    /// A change of scale about the image's center; the image keeps its size.
     zoom: Zoom;
     /// A move to the side, up or down.
     shift: Shift;
-    /// Rows or columns slid along each other about the image's centre.
+    /// Rows or columns slid along each other about the image's center.
     shear: Shear;
     /// The mirror image.
     flip: Flip;
@@ -110,13 +110,18 @@ operations! {
     brightness: Brightness;
     /// A normally distributed number added to each value.
     noise: Noise;
-    /// The colours of an RGB image moved together.
+    /// The colors of an RGB image moved together.
     lighting: Lighting;
     /// A rectangle painted over at a random place.
     cutout: Cutout;
 }
 
-fn draw_and_apply<T: Fields>(fields: &T, probability: Fraction, image: &mut Image, rng: &mut Rng) {
+fn draw_and_apply<T: OperationFields>(
+    fields: &T,
+    probability: Fraction,
+    image: &mut Image,
+    rng: &mut Rng,
+) {
     let happens = rng.random::<f64>() < probability.get();
     let draw = fields.draw(image.shape, rng);
     if happens {
@@ -230,20 +235,20 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_in_the_words_of_the_file() {
-        let told = |json| read(json).unwrap_err();
-        assert!(told(r#""rotat""#).starts_with(
+    fn mistakes_are_reported_in_the_words_of_the_file() {
+        let message = |json| read(json).unwrap_err();
+        assert!(message(r#""rotat""#).starts_with(
             "unknown variant `rotat`, expected one of `rotate`, `zoom`, `shift`, `shear`, `flip`"
         ));
-        assert!(told(r#"{"rotate": {"degree": 1}}"#).starts_with(
+        assert!(message(r#"{"rotate": {"degree": 1}}"#).starts_with(
             "unknown field `degree`, expected one of `degrees`, `interpolation`, `fill`, `probability`"
         ));
         assert!(
-            told(r#"{"rotate": {"degrees": 1, "probability": 2}}"#)
+            message(r#"{"rotate": {"degrees": 1, "probability": 2}}"#)
                 .starts_with("invalid value: floating point `2.0`, expected a number from 0 to 1")
         );
         assert!(
-            told(r#"{"rotate": {"degrees": 1}, "flip": {}}"#).starts_with(
+            message(r#"{"rotate": {"degrees": 1}, "flip": {}}"#).starts_with(
                 "expected an operation as the table's only key, found a second key `flip`"
             )
         );
@@ -251,7 +256,7 @@ mod tests {
 
     #[test]
     fn ranges_are_checked_at_both_ends() {
-        let told = |json| {
+        let message = |json| {
             let flaws = read(json).unwrap().check(ImageShape::new(1, 28, 28));
             flaws
                 .into_iter()
@@ -260,28 +265,28 @@ mod tests {
         };
         let flaw = |key: &str, message: &str| Some((key.to_string(), message.to_string()));
         assert_eq!(
-            told(r#"{"rotate": {"degrees": [-1e308, 1e308]}}"#)
+            message(r#"{"rotate": {"degrees": [-1e308, 1e308]}}"#)
                 .unwrap()
                 .0,
             "rotate.degrees"
         );
-        assert_eq!(told(r#"{"rotate": {"degrees": -360}}"#), None);
+        assert_eq!(message(r#"{"rotate": {"degrees": -360}}"#), None);
         assert_eq!(
-            told(r#"{"contrast": {"factor": [-1, 2]}}"#),
+            message(r#"{"contrast": {"factor": [-1, 2]}}"#),
             flaw(
                 "contrast.factor",
                 "expected a factor from 0 to 256, received [-1, 2]"
             )
         );
         assert_eq!(
-            told(r#"{"noise": {"standard_deviation": [0, 1.5]}}"#),
+            message(r#"{"noise": {"standard_deviation": [0, 1.5]}}"#),
             flaw(
                 "noise.standard_deviation",
                 "expected a standard deviation from 0 to 1, received [0, 1.5]"
             )
         );
         assert_eq!(
-            told(r#"{"brightness": {"delta": 1}}"#),
+            message(r#"{"brightness": {"delta": 1}}"#),
             flaw(
                 "brightness.delta",
                 "expected a number between -1 and 1, which leaves something to see, received 1"

@@ -4,7 +4,7 @@ use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Image, always, outside};
+use super::{Image, OperationFields, always, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -21,7 +21,7 @@ pub struct Noise {
     pub probability: Fraction,
 }
 
-impl Fields for Noise {
+impl OperationFields for Noise {
     /// What is added to each value, `[channels, height, width]`.
     type Draw = Vec<f32>;
 

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_where_they_are() {
+    fn mistakes_are_reported_where_they_are() {
         assert_eq!(
             read("copies = [3]").unwrap_err(),
             "invalid type: integer `3`, expected an operation, or a list of operations applied in order"

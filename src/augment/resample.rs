@@ -1,6 +1,6 @@
 //! Images sampled anew at other places: what turning, scaling, moving and shearing share.
 //!
-//! Works in SciPy's coordinates: pixel centres at whole numbers, rows before columns, mappings from
+//! Works in SciPy's coordinates: pixel centers at whole numbers, rows before columns, mappings from
 //! output to input, in 64 bits. imageproc reads the pixels between the pixels.
 
 use image::{ImageBuffer, Luma};
@@ -37,13 +37,13 @@ pub struct Mapping {
 const FAR: f64 = 1e9;
 
 impl Mapping {
-    /// The mapping that leaves the image's centre, `(size - 1) / 2` on each axis, where it is.
-    pub fn about_centre(matrix: [[f64; 2]; 2], shape: ImageShape) -> Self {
-        let centre = [shape.height, shape.width].map(|size| (size as f64 - 1.0) / 2.0);
-        let moved = matrix.map(|row| row[0] * centre[0] + row[1] * centre[1]);
+    /// The mapping that leaves the image's center, `(size - 1) / 2` on each axis, where it is.
+    pub fn about_center(matrix: [[f64; 2]; 2], shape: ImageShape) -> Self {
+        let center = [shape.height, shape.width].map(|size| (size as f64 - 1.0) / 2.0);
+        let moved = matrix.map(|row| row[0] * center[0] + row[1] * center[1]);
         Mapping {
             matrix,
-            offset: [centre[0] - moved[0], centre[1] - moved[1]],
+            offset: [center[0] - moved[0], center[1] - moved[1]],
         }
     }
 

@@ -1,16 +1,16 @@
-//! `rotate`: a turn about the image's centre.
+//! `rotate`: a turn about the image's center.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::resample::{Mapping, resample};
-use super::{Fields, Image, Interpolation, always, black, outside};
+use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// A turn about the image's centre, as `scipy.ndimage.rotate` with `reshape=False`.
+/// A turn about the image's center, as `scipy.ndimage.rotate` with `reshape=False`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
@@ -27,7 +27,7 @@ pub struct Rotate {
     pub probability: Fraction,
 }
 
-impl Fields for Rotate {
+impl OperationFields for Rotate {
     type Draw = f64;
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {
@@ -44,7 +44,7 @@ impl Fields for Rotate {
     fn apply(&self, degrees: &f64, image: &mut Image) {
         let (sine, cosine) = sine_and_cosine(*degrees);
         let matrix = [[cosine, sine], [-sine, cosine]];
-        let mapping = Mapping::about_centre(matrix, image.shape);
+        let mapping = Mapping::about_center(matrix, image.shape);
         resample(image, mapping, self.interpolation, self.fill.get());
     }
 }

@@ -1,10 +1,10 @@
-//! `shear`: rows or columns slid along each other about the image's centre.
+//! `shear`: rows or columns slid along each other about the image's center.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::resample::{Mapping, resample};
-use super::{Fields, Image, Interpolation, always, black, outside};
+use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -42,7 +42,7 @@ pub enum Axis {
     Y,
 }
 
-impl Fields for Shear {
+impl OperationFields for Shear {
     type Draw = f64;
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {
@@ -62,7 +62,7 @@ impl Fields for Shear {
             Axis::X => [[1.0, 0.0], [-slope, 1.0]],
             Axis::Y => [[1.0, slope], [0.0, 1.0]],
         };
-        let mapping = Mapping::about_centre(matrix, image.shape);
+        let mapping = Mapping::about_center(matrix, image.shape);
         resample(image, mapping, self.interpolation, self.fill.get());
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::resample::{Mapping, resample};
-use super::{Fields, Image, Interpolation, always, black, outside};
+use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::{Flaw, count};
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -35,7 +35,7 @@ fn zero() -> Drawn {
     Drawn::fixed(0.0)
 }
 
-impl Fields for Shift {
+impl OperationFields for Shift {
     /// Pixels to the right, pixels down.
     type Draw = [f64; 2];
 

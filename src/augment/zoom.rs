@@ -1,16 +1,16 @@
-//! `zoom`: a change of scale about the image's centre.
+//! `zoom`: a change of scale about the image's center.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::resample::{Mapping, resample};
-use super::{Fields, Image, Interpolation, always, black, outside};
+use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// A change of scale about the image's centre; the image keeps its size.
+/// A change of scale about the image's center; the image keeps its size.
 ///
 /// As `scipy.ndimage.affine_transform` with the matrix 1 / factor, not `scipy.ndimage.zoom`, which
 /// changes the size. Below 1 no smoothing goes before: small factors lose thin lines.
@@ -31,7 +31,7 @@ pub struct Zoom {
     pub probability: Fraction,
 }
 
-impl Fields for Zoom {
+impl OperationFields for Zoom {
     type Draw = f64;
 
     fn check(&self, shape: ImageShape) -> Vec<Flaw> {
@@ -54,7 +54,7 @@ impl Fields for Zoom {
 
     fn apply(&self, factor: &f64, image: &mut Image) {
         let matrix = [[1.0 / factor, 0.0], [0.0, 1.0 / factor]];
-        let mapping = Mapping::about_centre(matrix, image.shape);
+        let mapping = Mapping::about_center(matrix, image.shape);
         resample(image, mapping, self.interpolation, self.fill.get());
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn out_shows_the_fill_and_in_shows_the_centre() {
+    fn out_shows_the_fill_and_in_shows_the_center() {
         assert_eq!(zoomed(0.5, [0.1, 0.2, 0.3, 0.4]), [0.5, 0.2, 0.4, 0.5]);
         assert_eq!(zoomed(2.0, [0.1, 0.2, 0.3, 0.4]), [0.2, 0.2, 0.3, 0.3]);
         assert_eq!(zoomed(1.0, [0.1, 0.2, 0.3, 0.4]), [0.1, 0.2, 0.3, 0.4]);
@@ -83,18 +83,18 @@ mod tests {
 
     #[test]
     fn factors_that_leave_nothing_are_flaws() {
-        let told = |factor: &str| {
+        let message = |factor: &str| {
             let zoom: Zoom = serde_json::from_str(&format!(r#"{{"factor": {factor}}}"#)).unwrap();
             let mut flaws = zoom.check(ImageShape::new(1, 28, 28));
             flaws.pop().map(|flaw| flaw.message)
         };
-        assert_eq!(told("0.8"), None);
+        assert_eq!(message("0.8"), None);
         assert_eq!(
-            told("[0, 1]").unwrap(),
+            message("[0, 1]").unwrap(),
             "expected a factor above 0, received [0, 1]"
         );
         assert_eq!(
-            told("0.01").unwrap(),
+            message("0.01").unwrap(),
             "expected a factor from 1/28 to 28, which leaves a pixel of 28x28 images, received 0.01"
         );
     }

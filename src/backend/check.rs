@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_told_with_its_place() {
+    fn a_wrong_value_is_reported_with_its_place() {
         assert_eq!(wrong(&[1.0, 2.0], &[1.0, 2.0]), None);
         assert_eq!(
             wrong(&[1.0, 0.0], &[1.0, 2.0]).unwrap(),

@@ -16,7 +16,7 @@ const SHARED: usize = 1 << 15;
 
 /// What the gradient of a function is made from, besides that of its output.
 #[derive(Debug, Clone, Copy)]
-enum Kept {
+enum SavedTensor {
     Input,
     Output,
 }
@@ -25,28 +25,28 @@ enum Kept {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Function {
     of: fn(Simd, &[f32], &mut [f32]),
-    slope: fn(Simd, &[f32], &[f32], &mut [f32]),
-    kept: Kept,
+    gradient: fn(Simd, &[f32], &[f32], &mut [f32]),
+    saved: SavedTensor,
 }
 
 macro_rules! functions {
-    ($($constant:ident: $of:ident, $slope:ident, $kept:ident;)+) => {
+    ($($constant:ident: $of:ident, $gradient:ident, $saved:ident;)+) => {
         $(pub(super) const $constant: Function = Function {
             of: functions::$of,
-            slope: functions::$slope,
-            kept: Kept::$kept,
+            gradient: functions::$gradient,
+            saved: SavedTensor::$saved,
         };)+
     };
 }
 
 functions! {
-    EXP: exp, exp_slope, Output;
-    LN: ln, ln_slope, Input;
-    LN_1P: ln_1p, ln_1p_slope, Input;
-    TANH: tanh, tanh_slope, Output;
-    SIGMOID: sigmoid, sigmoid_slope, Output;
-    SOFTPLUS: softplus, softplus_slope, Input;
-    RELU: relu, relu_slope, Output;
+    EXP: exp, exp_gradient, Output;
+    LN: ln, ln_gradient, Input;
+    LN_1P: ln_1p, ln_1p_gradient, Input;
+    TANH: tanh, tanh_gradient, Output;
+    SIGMOID: sigmoid, sigmoid_gradient, Output;
+    SOFTPLUS: softplus, softplus_gradient, Input;
+    RELU: relu, relu_gradient, Output;
 }
 
 impl Function {
@@ -67,11 +67,11 @@ impl Function {
             .stateful()
         {
             OpsKind::Tracked(prepared) => {
-                let kept = match self.kept {
-                    Kept::Input => x.primitive,
-                    Kept::Output => y.clone(),
+                let saved = match self.saved {
+                    SavedTensor::Input => x.primitive,
+                    SavedTensor::Output => y.clone(),
                 };
-                prepared.finish(kept, y)
+                prepared.finish(saved, y)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         };
@@ -79,7 +79,7 @@ impl Function {
     }
 
     fn applied(self, x: &Plain) -> Plain {
-        let simd = Simd::chosen();
+        let simd = Simd::detected();
         let from = values(x);
         let mut to = vec![0.0; from.len()];
         match is_shared(from.len()) {
@@ -103,9 +103,9 @@ impl Backward<Flex, 1> for Function {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let slopes = gradients.consume::<Flex>(&ops.node);
+        let grad_output = gradients.consume::<Flex>(&ops.node);
         if let Some(node) = of_x {
-            let of_x = paired(self.slope, &slopes, &ops.state);
+            let of_x = paired(self.gradient, &grad_output, &ops.state);
             gradients.register::<Flex>(node.id, of_x);
         }
     }
@@ -117,7 +117,7 @@ fn is_shared(count: usize) -> bool {
 
 /// A function of the values of two tensors of one shape.
 pub(super) fn paired(of: fn(Simd, &[f32], &[f32], &mut [f32]), a: &Plain, b: &Plain) -> Plain {
-    let simd = Simd::chosen();
+    let simd = Simd::detected();
     let (left, right) = (values(a), values(b));
     assert_eq!(left.len(), right.len());
     let mut to = vec![0.0; left.len()];
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn a_rectifier_keeps_what_is_no_number() {
-        let [y, slopes] = all(Training::relu, &[f32::NAN, -1.0, 2.0]);
+        let [y, grad_output] = all(Training::relu, &[f32::NAN, -1.0, 2.0]);
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
-        assert_eq!(slopes, [1.0, 0.0, 3.0]);
+        assert_eq!(grad_output, [1.0, 0.0, 3.0]);
     }
 }

@@ -8,7 +8,7 @@ use burn::backend::flex::FlexDevice;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Int, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::convolution::{self, Slopes};
+use super::convolution::{self, ConvolutionGradients};
 use super::cpu::{Simd, Sizes};
 use super::kernels::{Kernels, Standardized};
 use super::plain::{Plain, Tracked, plain};
@@ -282,7 +282,7 @@ impl Way {
         of_output: &Plain,
         sizes: Sizes,
         wanted: [bool; 3],
-    ) -> Slopes {
+    ) -> ConvolutionGradients {
         match self {
             Way::Convolution => convolution::backward(x, weight, of_output, sizes, wanted),
             Way::Transposed => {
@@ -363,17 +363,17 @@ impl Backward<Flex, 3> for Way {
         let (x, weight, sizes) = ops.state;
         let of_output = gradients.consume::<Flex>(&ops.node);
         let wanted = [of_x.is_some(), of_weight.is_some(), of_bias.is_some()];
-        let slopes = Way::backward(self, &x, &weight, &of_output, sizes, wanted);
+        let conv_gradients = Way::backward(self, &x, &weight, &of_output, sizes, wanted);
         let mut register = |node, gradient, shape: &[usize]| {
             gradients.register::<Flex>(node, plain(gradient, shape));
         };
-        if let (Some(node), Some(gradient)) = (of_x, slopes.x) {
+        if let (Some(node), Some(gradient)) = (of_x, conv_gradients.x) {
             register(node.id, gradient, &x.shape());
         }
-        if let (Some(node), Some(gradient)) = (of_weight, slopes.weight) {
+        if let (Some(node), Some(gradient)) = (of_weight, conv_gradients.weight) {
             register(node.id, gradient, &weight.shape());
         }
-        if let (Some(node), Some(gradient)) = (of_bias, slopes.bias) {
+        if let (Some(node), Some(gradient)) = (of_bias, conv_gradients.bias) {
             register(node.id, gradient, &[self.outputs(sizes)]);
         }
     }
@@ -466,7 +466,7 @@ mod tests {
         assert_eq!(ours.dims(), burns.dims());
         near(ours.clone().inner(), burns.clone().inner(), "output");
         let (x, weight, bias) = inputs;
-        let slopes = |output: Tensor<Training, 4>| {
+        let conv_gradients = |output: Tensor<Training, 4>| {
             let gradients = output.square().sum().backward();
             (
                 x.grad(&gradients).unwrap(),
@@ -474,7 +474,7 @@ mod tests {
                 bias.grad(&gradients).unwrap(),
             )
         };
-        let (ours, burns) = (slopes(ours), slopes(burns));
+        let (ours, burns) = (conv_gradients(ours), conv_gradients(burns));
         near(ours.0, burns.0, "gradient of x");
         near(ours.1, burns.1, "gradient of the filters");
         near(ours.2, burns.2, "gradient of the bias");

@@ -9,7 +9,7 @@ use burn::tensor::{ElementConversion, Int, Tensor, activation};
 
 use super::products;
 use super::shapes::{fit, reshape};
-use super::sliding::{Sliding, Sweep3d};
+use super::sliding::{Sliding, Sliding3d};
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
@@ -51,9 +51,9 @@ pub trait Kernels: Backend {
         x: Tensor<Self, 5>,
         weight: Tensor<Self, 5>,
         bias: Option<Tensor<Self, 1>>,
-        sweep: Sweep3d,
+        sliding: Sliding3d,
     ) -> Tensor<Self, 5> {
-        burns_convolve3d(x, weight, bias, sweep)
+        burns_convolve3d(x, weight, bias, sliding)
     }
 
     /// The transposed convolution: `[batch, channels, depth, height, width]` and
@@ -62,9 +62,9 @@ pub trait Kernels: Backend {
     fn convolve3d_transpose(
         x: Tensor<Self, 5>,
         weight: Tensor<Self, 5>,
-        sweep: Sweep3d,
+        sliding: Sliding3d,
     ) -> Tensor<Self, 5> {
-        burns_convolve3d_transpose(x, weight, sweep)
+        burns_convolve3d_transpose(x, weight, sliding)
     }
 
     /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
@@ -192,23 +192,23 @@ fn burns_convolve3d<B: Kernels>(
     x: Tensor<B, 5>,
     weight: Tensor<B, 5>,
     bias: Option<Tensor<B, 1>>,
-    sweep: Sweep3d,
+    sliding: Sliding3d,
 ) -> Tensor<B, 5> {
-    let (weight, added) = widened(weight, sweep.stride, sweep.dilation);
+    let (weight, added) = widened(weight, sliding.stride, sliding.dilation);
     let x = match added {
         [0, 0, 0] => x,
         _ => x.pad(added.map(|added| (0, added)), PadMode::Constant(0.0)),
     };
-    conv3d(x, weight, bias, sweep.options())
+    conv3d(x, weight, bias, sliding.options())
 }
 
 fn burns_convolve3d_transpose<B: Kernels>(
     x: Tensor<B, 5>,
     weight: Tensor<B, 5>,
-    sweep: Sweep3d,
+    sliding: Sliding3d,
 ) -> Tensor<B, 5> {
-    let (weight, added) = widened(weight, sweep.stride, sweep.dilation);
-    let y = conv_transpose3d(x, weight, None, sweep.transposed_options());
+    let (weight, added) = widened(weight, sliding.stride, sliding.dilation);
+    let y = conv_transpose3d(x, weight, None, sliding.transposed_options());
     let dims = y.dims();
     let size = [0, 1, 2].map(|axis| dims[2 + axis] - added[axis]);
     fit(y, [0, 0, 0], size)

@@ -52,7 +52,7 @@ fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
     let start = bias.as_deref().map_or(Start::Zero, Start::Row);
     let x = Matrix::new(&x, batch, inputs);
     let weight = Matrix::new(&weight, inputs, outputs);
-    let y = product(Simd::chosen(), x, weight, start);
+    let y = product(Simd::detected(), x, weight, start);
     plain(y, &[batch, outputs])
 }
 
@@ -78,19 +78,19 @@ impl Backward<Flex, 3> for Linear {
     ) {
         let [of_x, of_weight, of_bias] = ops.parents;
         let (x, weight) = ops.state;
-        let slopes = gradients.consume::<Flex>(&ops.node);
+        let grad_output = gradients.consume::<Flex>(&ops.node);
         if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, left_slope(&slopes, &weight));
+            gradients.register::<Flex>(node.id, left_gradient(&grad_output, &weight));
         }
         if let Some(node) = of_weight {
-            gradients.register::<Flex>(node.id, right_slope(&x, &slopes));
+            gradients.register::<Flex>(node.id, right_gradient(&x, &grad_output));
         }
         if let Some(node) = of_bias {
-            let [batch, outputs] = matrix_shape(&slopes);
+            let [batch, outputs] = matrix_shape(&grad_output);
             let mut of_bias = vec![0.0; outputs];
             sums::sum_axis(
-                Simd::chosen(),
-                &values(&slopes),
+                Simd::detected(),
+                &values(&grad_output),
                 batch,
                 outputs,
                 &mut of_bias,
@@ -115,34 +115,34 @@ impl Backward<Flex, 2> for Product {
     ) {
         let [of_left, of_right] = ops.parents;
         let (left, right) = ops.state;
-        let slopes = gradients.consume::<Flex>(&ops.node);
+        let grad_output = gradients.consume::<Flex>(&ops.node);
         if let Some(node) = of_left {
-            gradients.register::<Flex>(node.id, left_slope(&slopes, &right));
+            gradients.register::<Flex>(node.id, left_gradient(&grad_output, &right));
         }
         if let Some(node) = of_right {
-            gradients.register::<Flex>(node.id, right_slope(&left, &slopes));
+            gradients.register::<Flex>(node.id, right_gradient(&left, &grad_output));
         }
     }
 }
 
 /// The slopes times the right matrix, turned.
-fn left_slope(slopes: &Plain, right: &Plain) -> Plain {
+fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
     let [inner, columns] = matrix_shape(right);
-    let [rows, _] = matrix_shape(slopes);
-    let made = products(slopes, right, [rows, inner], |slopes, right| {
+    let [rows, _] = matrix_shape(grad_output);
+    let made = products(grad_output, right, [rows, inner], |grad_output, right| {
         let right = Matrix::new(right, inner, columns).turned();
-        (Matrix::new(slopes, rows, columns), right)
+        (Matrix::new(grad_output, rows, columns), right)
     });
-    shaped(made, slopes, [rows, inner])
+    shaped(made, grad_output, [rows, inner])
 }
 
 /// The left matrix, turned, times the slopes.
-fn right_slope(left: &Plain, slopes: &Plain) -> Plain {
+fn right_gradient(left: &Plain, grad_output: &Plain) -> Plain {
     let [rows, inner] = matrix_shape(left);
-    let [_, columns] = matrix_shape(slopes);
-    let made = products(left, slopes, [inner, columns], |left, slopes| {
+    let [_, columns] = matrix_shape(grad_output);
+    let made = products(left, grad_output, [inner, columns], |left, grad_output| {
         let left = Matrix::new(left, rows, inner).turned();
-        (left, Matrix::new(slopes, rows, columns))
+        (left, Matrix::new(grad_output, rows, columns))
     });
     shaped(made, left, [inner, columns])
 }
@@ -162,7 +162,7 @@ fn products<'a>(
     shape: [usize; 2],
     matrices: impl for<'b> Fn(&'b [f32], &'b [f32]) -> (Matrix<'b>, Matrix<'b>) + Sync,
 ) -> Vec<f32> {
-    let simd = Simd::chosen();
+    let simd = Simd::detected();
     let sizes = [left, right].map(|of| matrix_shape(of).iter().product::<usize>());
     let (left, right) = (values(left), values(right));
     if left.len() == sizes[0] {
@@ -265,10 +265,10 @@ mod tests {
                         false => burn::tensor::module::linear(x, weight, bias),
                     }
                 };
-                let slopes = |y: Tensor<Training, 2>| y.square().sum().backward();
+                let grad_output = |y: Tensor<Training, 2>| y.square().sum().backward();
                 let (ours, burns) = (y(true), y(false));
                 near(ours.clone().inner(), burns.clone().inner(), "output");
-                let (ours, burns) = (slopes(ours), slopes(burns));
+                let (ours, burns) = (grad_output(ours), grad_output(burns));
                 let of =
                     |x: &Tensor<Training, 2>| (x.grad(&ours).unwrap(), x.grad(&burns).unwrap());
                 let [of_x, of_weight] = [of(&x), of(&weight)];

@@ -29,7 +29,7 @@ fn log_softmax(x: &Plain) -> Plain {
     let shape = x.shape();
     let x = values(x);
     let mut y = vec![0.0; x.len()];
-    functions::log_softmax(Simd::chosen(), &x, shape[1].max(1), &mut y);
+    functions::log_softmax(Simd::detected(), &x, shape[1].max(1), &mut y);
     plain(y, &shape)
 }
 
@@ -46,12 +46,18 @@ impl Backward<Flex, 1> for LogSoftmax {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let (y, slopes) = (ops.state, gradients.consume::<Flex>(&ops.node));
+        let (y, grad_output) = (ops.state, gradients.consume::<Flex>(&ops.node));
         let Some(node) = of_x else { return };
         let shape = y.shape();
-        let (y, slopes) = (values(&y), values(&slopes));
+        let (y, grad_output) = (values(&y), values(&grad_output));
         let mut of_x = vec![0.0; y.len()];
-        functions::log_softmax_slope(Simd::chosen(), &y, &slopes, shape[1].max(1), &mut of_x);
+        functions::log_softmax_gradient(
+            Simd::detected(),
+            &y,
+            &grad_output,
+            shape[1].max(1),
+            &mut of_x,
+        );
         gradients.register::<Flex>(node.id, plain(of_x, &shape));
     }
 }
@@ -81,7 +87,7 @@ fn mean_of_targets(logs: &Plain, targets: &[usize]) -> Plain {
     assert_eq!(logs.len(), targets.len() * classes);
     let rows = logs.chunks_exact(classes.max(1)).zip(targets);
     let of_targets: Vec<f32> = rows.map(|(row, target)| row[*target]).collect();
-    let mean = -sums::sum(Simd::chosen(), &of_targets) / targets.len() as f64;
+    let mean = -sums::sum(Simd::detected(), &of_targets) / targets.len() as f64;
     plain(vec![mean as f32], &[1])
 }
 
@@ -99,13 +105,13 @@ impl Backward<Flex, 1> for CrossEntropy {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let ((logs, targets), slopes) = (ops.state, gradients.consume::<Flex>(&ops.node));
+        let ((logs, targets), grad_output) = (ops.state, gradients.consume::<Flex>(&ops.node));
         let Some(node) = of_x else { return };
-        let share = values(&slopes)[0] / targets.len() as f32;
+        let share = values(&grad_output)[0] / targets.len() as f32;
         let shape = logs.shape();
         let logs = values(&logs);
         let mut of_x = vec![0.0; logs.len()];
-        functions::exp(Simd::chosen(), &logs, &mut of_x);
+        functions::exp(Simd::detected(), &logs, &mut of_x);
         for (row, target) in of_x.chunks_exact_mut(shape[1].max(1)).zip(targets) {
             row[target] -= 1.0;
             row.iter_mut().for_each(|value| *value *= share);
@@ -148,10 +154,10 @@ impl Backward<Flex, 1> for BinaryCrossEntropy {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let ((logits, targets), slopes) = (ops.state, gradients.consume::<Flex>(&ops.node));
+        let ((logits, targets), grad_output) = (ops.state, gradients.consume::<Flex>(&ops.node));
         let Some(node) = of_x else { return };
-        let slope = paired(functions::binary_cross_entropy_slope, &logits, &targets);
-        let of_x = paired(functions::multiply, &slopes, &slope);
+        let gradient = paired(functions::binary_cross_entropy_gradient, &logits, &targets);
+        let of_x = paired(functions::multiply, &grad_output, &gradient);
         gradients.register::<Flex>(node.id, of_x);
     }
 }

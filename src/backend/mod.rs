@@ -37,13 +37,13 @@ pub use check::{Precision, Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
 pub use kernels::{Kernels, Standardized, holds_nan};
 pub use shapes::{fit, reshape, rows};
-pub use sliding::{Sliding, Sweep3d};
+pub use sliding::{Sliding, Sliding3d};
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 
 /// The set of kernels that the CPU works with: `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
 pub fn kernel_set() -> &'static str {
-    cpu::Simd::chosen().name()
+    cpu::Simd::detected().name()
 }
 
 /// The version of Burn that this is built on.
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_names_are_told() {
+    fn wrong_names_are_reported() {
         let wrong = |name: &str| Device::parse(name).unwrap_err().to_string();
         assert_eq!(
             wrong("gpu"),

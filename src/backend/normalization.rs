@@ -149,15 +149,17 @@ fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
 }
 
 /// `(slope - mean(slope) - values * mean(slope * values)) * rate`, the means over each channel.
-fn backward(values: &[f32], rate: &[f32], slopes: &[f32], sizes: Sizes) -> Vec<f32> {
+fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> Vec<f32> {
     let count = sizes.count();
     let means =
         |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|sum| (sum / count) as f32).collect() };
-    let plain = means(sizes.sums(slopes, slopes, |row, _, _| lanes(row, row, |s, _| s)));
-    let along = means(sizes.sums(slopes, values, |row, values, _| {
+    let plain = means(sizes.sums(grad_output, grad_output, |row, _, _| {
+        lanes(row, row, |s, _| s)
+    }));
+    let along = means(sizes.sums(grad_output, values, |row, values, _| {
         lanes(row, values, |s, v| s * v)
     }));
-    sizes.rows_from(slopes, values, |made, row, values, channel| {
+    sizes.rows_from(grad_output, values, |made, row, values, channel| {
         let (plain, along, rate) = (plain[channel], along[channel], rate[channel]);
         for ((made, s), v) in made.iter_mut().zip(row).zip(values) {
             *made = (s - plain - v * along) * rate;
@@ -290,24 +292,28 @@ impl Backward<Flex, 3> for Scaling {
     ) {
         let [of_x, of_scale, of_shift] = ops.parents;
         let (x, scale, sizes) = ops.state;
-        let slopes = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let slopes: &[f32] = slopes.storage();
+        let grad_output = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let grad_output: &[f32] = grad_output.storage();
         let channels = |sums: Vec<f64>| {
             let sums = sums.into_iter().map(|sum| sum as f32).collect();
             plain(sums, &[sizes.channels])
         };
         if let Some(node) = of_x {
             let nothing = vec![0.0; sizes.channels];
-            let of_x = scaled(slopes, scale.storage(), &nothing, sizes);
+            let of_x = scaled(grad_output, scale.storage(), &nothing, sizes);
             gradients.register::<Flex>(node.id, plain(of_x, &sizes.shape()));
         }
         if let Some(node) = of_scale {
             let along = |row: &[f32], x: &[f32], _: usize| lanes(row, x, |s, x| s * x);
-            gradients.register::<Flex>(node.id, channels(sizes.sums(slopes, x.storage(), along)));
+            gradients.register::<Flex>(
+                node.id,
+                channels(sizes.sums(grad_output, x.storage(), along)),
+            );
         }
         if let Some(node) = of_shift {
             let all = |row: &[f32], _: &[f32], _: usize| lanes(row, row, |s, _| s);
-            gradients.register::<Flex>(node.id, channels(sizes.sums(slopes, slopes, all)));
+            gradients
+                .register::<Flex>(node.id, channels(sizes.sums(grad_output, grad_output, all)));
         }
     }
 }
@@ -352,7 +358,7 @@ mod tests {
                     )
                 };
                 let gradients = (output.clone() * weights.clone()).sum().backward();
-                let slopes = (
+                let grad_output = (
                     x.grad(&gradients).unwrap(),
                     scale.grad(&gradients).unwrap(),
                     shift.grad(&gradients).unwrap(),
@@ -361,7 +367,7 @@ mod tests {
                     output.inner(),
                     standard.mean.inner(),
                     standard.variance.inner(),
-                    slopes,
+                    grad_output,
                 )
             };
             let (ours, burns) = (result(true), result(false));
@@ -371,10 +377,10 @@ mod tests {
             near(ours.3.0, burns.3.0, "gradient of x");
             near(ours.3.1, burns.3.1, "gradient of the scale");
             near(ours.3.2, burns.3.2, "gradient of the shift");
-            let resting = Flex::standardize(x.clone().inner(), 1e-3).values;
-            let resting =
-                Flex::scale_channels(resting, scale.clone().inner(), shift.clone().inner());
-            near(resting, ours.0, "output without gradients");
+            let inference = Flex::standardize(x.clone().inner(), 1e-3).values;
+            let inference =
+                Flex::scale_channels(inference, scale.clone().inner(), shift.clone().inner());
+            near(inference, ours.0, "output without gradients");
         }
     }
 }

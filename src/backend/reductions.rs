@@ -77,7 +77,7 @@ impl Reduction {
     }
 
     fn applied(self, x: &Plain) -> Plain {
-        let simd = Simd::chosen();
+        let simd = Simd::detected();
         let shape = x.shape();
         let (count, inner) = self.sizes(&shape);
         let x = values(x);
@@ -110,19 +110,20 @@ impl Backward<Flex, 1> for Reduction {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let (shape, slopes) = (ops.state, gradients.consume::<Flex>(&ops.node));
+        let (shape, grad_output) = (ops.state, gradients.consume::<Flex>(&ops.node));
         let Some(node) = of_x else { return };
         let (count, inner) = self.sizes(&shape);
-        let slopes = values(&slopes);
+        let grad_output = values(&grad_output);
         let share = match self.is_mean {
             true => (1.0 / count as f64) as f32,
             false => 1.0,
         };
         let mut of_x = Vec::with_capacity(shape.num_elements());
-        for row in slopes.chunks_exact(inner.max(1)) {
+        for row in grad_output.chunks_exact(inner.max(1)) {
             match row {
-                [slope] => of_x.resize(of_x.len() + count, slope * share),
-                row => (0..count).for_each(|_| of_x.extend(row.iter().map(|slope| slope * share))),
+                [gradient] => of_x.resize(of_x.len() + count, gradient * share),
+                row => (0..count)
+                    .for_each(|_| of_x.extend(row.iter().map(|gradient| gradient * share))),
             }
         }
         gradients.register::<Flex>(node.id, plain(of_x, &shape));

@@ -26,7 +26,7 @@ impl Sliding {
 
 /// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep3d {
+pub struct Sliding3d {
     pub stride: [usize; 3],
     /// Distance between the values under the window.
     pub dilation: [usize; 3],
@@ -34,7 +34,7 @@ pub struct Sweep3d {
     pub groups: usize,
 }
 
-impl Sweep3d {
+impl Sliding3d {
     pub(super) fn options(self) -> ConvOptions<3> {
         ConvOptions::new(self.stride, [0; 3], self.dilation, self.groups)
     }

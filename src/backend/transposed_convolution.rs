@@ -2,7 +2,7 @@
 //!
 //! What a convolution does to get the gradient of its images is done forward here, and the other way round.
 
-use super::convolution::Slopes;
+use super::convolution::ConvolutionGradients;
 use super::cpu::{self, Simd, Sizes};
 use super::plain::{Plain, plain, values};
 
@@ -11,7 +11,7 @@ use super::plain::{Plain, plain, values};
 pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
     let (x, weight) = (values(x), values(weight));
     let bias = bias.map(values);
-    let images = cpu::back(Simd::chosen(), &x, &weight, bias.as_deref(), sizes);
+    let images = cpu::back(Simd::detected(), &x, &weight, bias.as_deref(), sizes);
     let shape = [sizes.batch, sizes.channels, sizes.height, sizes.width];
     plain(images, &shape)
 }
@@ -23,15 +23,15 @@ pub(super) fn backward(
     of_output: &Plain,
     sizes: Sizes,
     wanted: [bool; 3],
-) -> Slopes {
-    let simd = Simd::chosen();
+) -> ConvolutionGradients {
+    let simd = Simd::detected();
     let (x, of_output) = (values(x), values(of_output));
     let back = || cpu::forward(simd, &of_output, &values(weight), None, sizes);
     let of_filters = || cpu::of_filters(simd, &of_output, &x, sizes);
     let places = sizes.height * sizes.width;
     let of_bias = || cpu::sums::sum_channels(simd, &of_output, sizes.channels, places);
     let [with_x, with_weight, with_bias] = wanted;
-    Slopes {
+    ConvolutionGradients {
         x: with_x.then(back),
         weight: with_weight.then(of_filters),
         bias: with_bias.then(of_bias),

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::data::{
-    Catalogue, DATASETS, DataFields, DatasetSpec, Folders, State, fetch, find, list, verify,
+    Catalogue, DATASETS, DataFields, DatasetSpec, FileStatus, Folders, fetch, find, list, verify,
 };
 use crate::error::{Error, Kind, Problem, Result, count, thousands};
 
@@ -132,19 +132,19 @@ fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
         for file in verify(dataset, folders)? {
             let path = file.path.unwrap_or_else(|| PathBuf::from(file.name));
             match file.state {
-                State::Right => say(&format!("right  {}", path.display())),
-                State::Missing => problems.push(
+                FileStatus::Right => say(&format!("right  {}", path.display())),
+                FileStatus::Missing => problems.push(
                     Problem::new(format!("`{}` of {} is missing", file.name, dataset.name))
                         .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
-                State::Wrong { found, expected } => problems.push(
+                FileStatus::Wrong { found, expected } => problems.push(
                     Problem::new(format!(
                         "wrong checksum: expected sha256 `{expected}`, found `{found}`"
                     ))
                     .at_file(path)
                     .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
-                State::Unreadable(reason) => {
+                FileStatus::Unreadable(reason) => {
                     problems.push(
                         Problem::new(format!("cannot read the file: {reason}")).at_file(path),
                     );

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::chosen::Choice;
+use super::input_images::ImageArguments;
 use super::trained::{self, Which};
 use super::{catalogue, csv, print, say};
 use crate::error::{Result, count};
@@ -20,7 +20,7 @@ pub struct EncodeArguments {
     /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the test images]
     path: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    images: ImageArguments,
     /// Write the table to a file instead of printing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub fn encode(arguments: EncodeArguments) -> Result<()> {
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
     let path = path.as_deref();
-    let images = (arguments.choice).take(path, None, &trained, &*model, &catalogue)?;
+    let images = (arguments.images).take(path, None, &trained, &*model, &catalogue)?;
     let codes = model.encode(&images.pixels, images.labels.as_deref());
     let size = codes.len() / images.names.len().max(1);
     let header = ["image", "label"].map(String::from).into_iter();

@@ -1,11 +1,11 @@
 //! The commands: what each takes, what it calls, what it prints.
 
-mod chosen;
 mod data;
 mod doctor;
 mod encode;
 mod export;
 mod files;
+mod input_images;
 mod neighbours;
 mod output;
 mod picture;
@@ -25,12 +25,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 
 use crate::backend::Device;
+use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Kind, Result};
 use crate::record::Reporter;
 use crate::report::TensorBoard;
 use crate::run::{Assignment, work};
-use crate::spec::Overrides;
 
 /// Runs experiments written as TOML files: trains every variant with every seed, leaves tables,
 /// TensorBoard logs and a verdict on what the file claims.
@@ -206,7 +206,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::Sample(arguments) => sample::sample(arguments)?,
         Command::Data(command) => data::data(command)?,
         Command::Doctor => doctor::doctor(),
-        Command::Schema => print(format!("{:#}\n", crate::spec::schema()).as_bytes()),
+        Command::Schema => print(format!("{:#}\n", crate::config::schema()).as_bytes()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut script);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::chosen::{Chosen, Split};
-use super::trained::{self, Trained, Which};
+use super::input_images::{ImageSplit, InputImages};
+use super::trained::{self, TrainedModel, Which};
 use super::{catalogue, csv, picture, print, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, count};
-use crate::measure::{Neighbour, Rows, nearest};
+use crate::measure::{Neighbor, Rows, nearest};
 use crate::models::Model;
 use crate::pictures::{Grid, framed, short};
 use crate::table::draw;
@@ -27,19 +27,19 @@ pub struct NeighboursArguments {
     /// A PNG or JPEG file, or the number of a test image from 0
     #[arg(required_unless_present = "variant")]
     image: Option<PathBuf>,
-    /// Number of neighbours
+    /// Number of neighbors
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
     /// Look among the images of this part of the run's data
     #[arg(long, value_enum, default_value = "train")]
-    split: Split,
+    split: ImageSplit,
     /// The class of the image, for models that must be told it
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
-    /// Draw the image and its neighbours as a PNG file too
+    /// Draw the image and its neighbors as a PNG file too
     #[arg(long, short, value_name = "FILE.png")]
     output: Option<PathBuf>,
     /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
@@ -58,11 +58,11 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
     let label = arguments.label.as_deref();
     let (query, number) = query(&image, label, &trained, &*model, &catalogue)?;
-    let among = Chosen::part(arguments.split, &trained, &catalogue)?;
+    let among = InputImages::part(arguments.split, &trained, &catalogue)?;
     let own = number
-        .filter(|_| arguments.split == Split::Test)
+        .filter(|_| arguments.split == ImageSplit::Test)
         .map(|number| [number]);
-    let code = |images: &Chosen| model.encode(&images.pixels, images.labels.as_deref());
+    let code = |images: &InputImages| model.encode(&images.pixels, images.labels.as_deref());
     let (wanted, codes) = (code(&query), code(&among));
     let (wanted, codes) = (
         Rows::new(&wanted, wanted.len()),
@@ -73,7 +73,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     let found = nearest(wanted, codes, count_asked, own).remove(0);
     let classes = &trained.measured.classes;
     let header = ["image", "label", "distance"].map(String::from).to_vec();
-    let row = |near: &Neighbour| {
+    let row = |near: &Neighbor| {
         let label = among.class(near.index, classes).to_string();
         vec![
             near.index.to_string(),
@@ -89,7 +89,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     if let Some(path) = &arguments.output {
         draw_all(path, &query, &among, &found, &trained, &*model)?;
         if !arguments.csv {
-            let neighbours = count(found.len(), "neighbour");
+            let neighbours = count(found.len(), "neighbor");
             say(&format!(
                 "drew the image and its {neighbours} to {}",
                 path.display()
@@ -103,18 +103,18 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
 fn query(
     image: &Path,
     label: Option<&str>,
-    trained: &Trained,
+    trained: &TrainedModel,
     model: &dyn Model,
     catalogue: &Catalogue,
-) -> Result<(Chosen, Option<usize>)> {
+) -> Result<(InputImages, Option<usize>)> {
     let number = image.to_str().and_then(|text| text.parse::<usize>().ok());
     let Some(number) = number.filter(|_| !image.exists()) else {
-        let mut images = Chosen::files(image, trained)?;
+        let mut images = InputImages::files(image, trained)?;
         if images.names.len() != 1 {
             let message = format!("expected one image, found {}", images.names.len());
             return Err(Error::usage(Problem::new(message).at_file(image)));
         }
-        images.tell(label, trained, model)?;
+        images.set_label(label, trained, model)?;
         return Ok((images, None));
     };
     if label.is_some() {
@@ -122,7 +122,7 @@ fn query(
         let place = Place::Setting("--label".to_string());
         return Err(Error::usage(Problem::new(message).at(place)));
     }
-    let test = Chosen::part(Split::Test, trained, catalogue)?;
+    let test = InputImages::part(ImageSplit::Test, trained, catalogue)?;
     let one = test.one(number).ok_or_else(|| {
         let images = count(test.names.len(), "test image");
         let message = format!("there is no test image {number}: there are {images}, from 0");
@@ -131,13 +131,13 @@ fn query(
     Ok((one, Some(number)))
 }
 
-/// The image first, then its neighbours with their classes and distances.
+/// The image first, then its neighbors with their classes and distances.
 fn draw_all(
     path: &Path,
-    query: &Chosen,
-    among: &Chosen,
-    found: &[Neighbour],
-    trained: &Trained,
+    query: &InputImages,
+    among: &InputImages,
+    found: &[Neighbor],
+    trained: &TrainedModel,
     model: &dyn Model,
 ) -> Result<()> {
     let (shape, scale) = (model.images(), trained.run.settings.data.scale);
@@ -147,12 +147,12 @@ fn draw_all(
     let across = (1 + found.len()).min(ACROSS);
     let pixels = [query.pixels.as_slice(), &near].concat();
     let own = vec![short(query.class(0, classes)), "image".to_string()];
-    let told = found.iter().map(|near| {
+    let message = found.iter().map(|near| {
         let class = among.class(near.index, classes);
         vec![short(class), format!("{:.2}", near.distance)]
     });
     let grid = Grid {
-        below: std::iter::once(own).chain(told).collect(),
+        below: std::iter::once(own).chain(message).collect(),
         ..Grid::new(picture::tiles(&pixels, shape, scale, across), across)
     };
     picture::write(path, framed(&grid.draw()))

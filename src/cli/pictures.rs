@@ -12,7 +12,7 @@ use crate::pictures::draw_all;
 use crate::record::{Event, RunFolder};
 use crate::report::write_embeddings;
 use crate::rng::Seed;
-use crate::train::{Gallery, last_moment};
+use crate::train::{Gallery, last_point};
 
 #[derive(Debug, Args)]
 pub struct PicturesArguments {
@@ -45,7 +45,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     };
     let rows = found.folder.epochs();
     let best = found.measured.best_epoch.filter(|_| found.is_best);
-    let Some(moment) = last_moment(settings, &rows, best) else {
+    let Some(point) = last_point(settings, &rows, best) else {
         let problem = Problem::new("the run's table of epochs is not there");
         return Err(Error::data(
             problem.at_file(found.folder.file("epochs.json")),
@@ -54,7 +54,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     let folder = arguments.into.map_or(found.folder, RunFolder::new);
     let device = Device::checked(&arguments.device)?;
     let model = gallery.blueprint().load(&found.weights, &device)?;
-    let subject = gallery.subject(&*model, settings, seed, moment);
+    let subject = gallery.subject(&*model, settings, seed, point);
     let said = draw_all(&settings.pictures, &subject, &folder)?;
     let embeddings = said.into_iter().filter_map(|event| match event {
         Event::Embedding(codes) => Some(*codes),

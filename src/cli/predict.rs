@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::chosen::note_changes;
+use super::input_images::note_changes;
 use super::trained::{self, Which};
 use super::{catalogue, csv, print, say};
 use crate::backend::Device;
-use crate::data::{Unlabelled, read_unlabelled};
+use crate::data::{Unlabeled, read_unlabeled};
 use crate::error::{Error, Problem, Result};
 use crate::models::{Ability, AnswerKind};
 use crate::table::draw;
@@ -51,7 +51,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let images = read_unlabelled(&path, found.images())?;
+    let images = read_unlabeled(&path, found.images())?;
     let mut pixels: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.pixels)
@@ -87,7 +87,7 @@ fn header(top: usize, kind: AnswerKind) -> Vec<String> {
     std::iter::once("image".to_string()).chain(pairs).collect()
 }
 
-fn row(image: &Unlabelled, answer: &[f32], classes: &[String], top: usize) -> Vec<String> {
+fn row(image: &Unlabeled, answer: &[f32], classes: &[String], top: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..answer.len()).collect();
     order.sort_by(|&one, &other| answer[other].total_cmp(&answer[one]));
     let pair = |&class: &usize| [classes[class].clone(), format!("{:.4}", answer[class])];

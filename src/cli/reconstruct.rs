@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use image::{Rgb, RgbImage};
 
-use super::chosen::{Choice, Chosen};
+use super::input_images::{ImageArguments, InputImages};
 use super::trained::{self, Which};
 use super::{catalogue, csv, picture, print, say};
 use crate::error::{Result, count};
@@ -31,7 +31,7 @@ pub struct ReconstructArguments {
     /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the first 10 test images]
     path: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    images: ImageArguments,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
@@ -53,7 +53,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("reconstructs no images", &arguments.device)?;
     let path = path.as_deref();
-    let images = (arguments.choice).take(path, Some(USUAL), &trained, &*model, &catalogue)?;
+    let images = (arguments.images).take(path, Some(USUAL), &trained, &*model, &catalogue)?;
     let outputs = model.reconstruct(&images.pixels, images.labels.as_deref());
     let shape = model.images();
     let errors = errors(&images.pixels, &outputs, shape.len());
@@ -100,7 +100,7 @@ fn above(inputs: &[RgbImage], outputs: &[RgbImage]) -> RgbImage {
 }
 
 /// The mean squared error of every image, a pixel.
-fn rows(images: &Chosen, errors: &[f64], classes: &[String]) -> Vec<Vec<String>> {
+fn rows(images: &InputImages, errors: &[f64], classes: &[String]) -> Vec<Vec<String>> {
     let row = |(index, error): (usize, &f64)| {
         let label = images.class(index, classes).to_string();
         vec![images.names[index].clone(), label, format!("{error:.6}")]

@@ -15,10 +15,12 @@ use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
-use crate::report::{Judgement, Verdict, comparison, failures, judge, plan_table, write_tables};
+use crate::report::{
+    ClaimResult, Verdict, check_claims, comparison, failures, plan_table, write_tables,
+};
 use crate::run::{
     Bars, Ended, Lines, Only, Options, Output, Part, Processes, Progress, Quiet, ResultsFolder,
-    Share, State, is_variant, on_other_data, parts, supervise,
+    RunState, Share, is_variant, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -108,11 +110,11 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         note_other_devices(part, &device);
         let ended = carry_out(part, &options, &arguments, &device, &stop)?;
         let rows = &ended.results.rows;
-        let judgements = judged(part.plan, rows, &part.states);
+        let claim_results = claim_results(part.plan, rows, &part.states);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
             let folder = ResultsFolder::of(&options.results, &part.plan.name);
-            tell(&arguments, part.plan, &folder, rows, &judgements);
-            code = exit_code(rows, ended.stopped, &judgements);
+            tell(&arguments, part.plan, &folder, rows, &claim_results);
+            code = exit_code(rows, ended.stopped, &claim_results);
         }
         if ended.stopped {
             break;
@@ -151,8 +153,8 @@ fn carry_out(
     let output = Output {
         progress: progress.as_mut(),
         tables: &mut |results| {
-            let judgements = judged(part.plan, &results.rows, &part.states);
-            write_tables(&folder, part.plan, results, &judgements)
+            let claim_results = claim_results(part.plan, &results.rows, &part.states);
+            write_tables(&folder, part.plan, results, &claim_results)
         },
         lag: TABLES_LAG,
     };
@@ -178,7 +180,7 @@ fn tell_of_data(part: &Part, results: &Path) {
 
 fn note_other_devices(part: &Part, device: &Device) {
     let elsewhere = part.states.iter().find_map(|state| match state {
-        State::Finished(row) => row
+        RunState::Finished(row) => row
             .device
             .clone()
             .filter(|known| *known != device.to_string()),
@@ -192,19 +194,19 @@ fn note_other_devices(part: &Part, device: &Device) {
 }
 
 /// Claims about variants that `--only` left out are not this call's to judge.
-fn judged(plan: &Plan, rows: &[RunRow], states: &[State]) -> Vec<Judgement> {
+fn claim_results(plan: &Plan, rows: &[RunRow], states: &[RunState]) -> Vec<ClaimResult> {
     let left_out = |variant: &str| {
         plan.runs
             .iter()
             .zip(states)
-            .any(|(run, state)| run.variant == variant && matches!(state, State::LeftOut))
+            .any(|(run, state)| run.variant == variant && matches!(state, RunState::LeftOut))
     };
     let concerns = |claim: &&crate::plan::Claim| {
         let other = claim.expect.greater_than.as_deref();
         !left_out(&claim.expect.variant) && !other.is_some_and(left_out)
     };
     let claims: Vec<_> = plan.claims.iter().filter(concerns).cloned().collect();
-    judge(&claims, rows)
+    check_claims(&claims, rows)
 }
 
 /// Workers are told of folders as texts.
@@ -253,21 +255,21 @@ fn tell(
     plan: &Plan,
     folder: &ResultsFolder,
     rows: &[RunRow],
-    judgements: &[Judgement],
+    claim_results: &[ClaimResult],
 ) {
     if arguments.json {
-        for judgement in judgements {
+        for claim_result in claim_results {
             say_json(&json!({
-                "claim": judgement.claim,
-                "variant": judgement.variant,
-                "metric": judgement.metric,
-                "condition": judgement.condition,
-                "article": judgement.article,
-                "mean": judgement.measured.map(|spread| spread.mean),
-                "standard_deviation": judgement.measured.and_then(|spread| spread.deviation),
-                "runs": judgement.measured.map(|spread| spread.runs),
-                "holds": judgement.verdict == Verdict::Holds,
-                "verdict": judgement.verdict.text(),
+                "claim": claim_result.claim,
+                "variant": claim_result.variant,
+                "metric": claim_result.metric,
+                "condition": claim_result.condition,
+                "article": claim_result.article,
+                "mean": claim_result.measured.map(|spread| spread.mean),
+                "standard_deviation": claim_result.measured.and_then(|spread| spread.deviation),
+                "runs": claim_result.measured.map(|spread| spread.runs),
+                "holds": claim_result.verdict == Verdict::Holds,
+                "verdict": claim_result.verdict.text(),
             }));
         }
         return;
@@ -275,7 +277,7 @@ fn tell(
     let failed = failures(rows);
     if !arguments.quiet {
         say(&format!("\n{}\n", plan.title));
-        say(&comparison(rows, judgements));
+        say(&comparison(rows, claim_results));
         say(&format!("\ntables and logs: {}", folder.path().display()));
     }
     if !failed.is_empty() {
@@ -287,10 +289,10 @@ fn tell(
             note(format!("  {line}"));
         }
     }
-    let unheld: Vec<&str> = judgements
+    let unheld: Vec<&str> = claim_results
         .iter()
-        .filter(|judgement| judgement.verdict != Verdict::Holds)
-        .map(|judgement| judgement.claim.as_str())
+        .filter(|claim_result| claim_result.verdict != Verdict::Holds)
+        .map(|claim_result| claim_result.claim.as_str())
         .collect();
     if arguments.quiet && !unheld.is_empty() {
         note(format!(
@@ -301,13 +303,13 @@ fn tell(
 }
 
 /// 130 when stopped from outside, as shells have it.
-fn exit_code(rows: &[RunRow], stopped: bool, judgements: &[Judgement]) -> ExitCode {
+fn exit_code(rows: &[RunRow], stopped: bool, claim_results: &[ClaimResult]) -> ExitCode {
     let bad = rows
         .iter()
         .any(|row| matches!(row.status, Status::Failed | Status::Diverged));
-    let unheld = judgements
+    let unheld = claim_results
         .iter()
-        .any(|judgement| judgement.verdict != Verdict::Holds);
+        .any(|claim_result| claim_result.verdict != Verdict::Holds);
     match (bad, stopped, unheld) {
         (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
         (_, true, _) => ExitCode::from(130),
@@ -325,7 +327,7 @@ fn say_json(value: &serde_json::Value) {
 struct Json;
 
 impl Progress for Json {
-    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
+    fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
         let to_do = states.iter().filter(|state| state.is_to_do()).count();
         say_json(
             &json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use image::RgbImage;
 
-use super::chosen::{Chosen, Split};
-use super::trained::{self, Trained, Which};
+use super::input_images::{ImageSplit, InputImages};
+use super::trained::{self, TrainedModel, Which};
 use super::{catalogue, picture, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
@@ -119,7 +119,7 @@ fn seed_of(seed: u64, first: usize) -> u64 {
 
 /// The class of each image, if the model is told it.
 fn labels(
-    trained: &Trained,
+    trained: &TrainedModel,
     model: &dyn Model,
     asked: Option<&str>,
     count: usize,
@@ -144,7 +144,7 @@ fn labels(
 }
 
 /// Training images, from which chains of samples set out.
-struct Starts(Chosen);
+struct Starts(InputImages);
 
 impl Starts {
     /// Those of some of the samples: in turn where there are fewer.
@@ -158,10 +158,12 @@ impl Starts {
 }
 
 /// Where chains set out, if the model draws by chains: of no other must the data be there.
-fn starts(trained: &Trained, catalogue: &Catalogue) -> Result<Option<Starts>> {
+fn starts(trained: &TrainedModel, catalogue: &Catalogue) -> Result<Option<Starts>> {
     match trained.run.facts.chain {
         None => Ok(None),
-        Some(_) => Chosen::part(Split::Train, trained, catalogue).map(|part| Some(Starts(part))),
+        Some(_) => {
+            InputImages::part(ImageSplit::Train, trained, catalogue).map(|part| Some(Starts(part)))
+        }
     }
 }
 
@@ -171,7 +173,7 @@ fn write_each(
     first: usize,
     images: Vec<RgbImage>,
     labels: Option<&[u32]>,
-    trained: &Trained,
+    trained: &TrainedModel,
 ) -> Result<()> {
     fs::create_dir_all(folder)
         .map_err(|error| Error::io(Kind::Data, "make the folder", folder, &error))?;

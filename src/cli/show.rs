@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{catalogue, files, say};
+use crate::config::{Overrides, Resolved, Settings};
 use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned};
 use crate::record::{RunFolder, RunRow, Status};
-use crate::report::{Verdict, comparison, judge};
+use crate::report::{Verdict, check_claims, comparison};
 use crate::run::{ResultsFolder, is_variant};
-use crate::spec::{Overrides, Resolved, Settings};
 
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
@@ -247,12 +247,12 @@ pub fn compare(file: &Path, overrides: &Overrides, results: &Path) -> Result<Exi
             .hint(format!("burnlab run {}", path.display()));
         return Err(Error::data(problem));
     }
-    let judgements = judge(&plan.claims, &rows);
+    let claim_results = check_claims(&plan.claims, &rows);
     say(&format!("{}\n", plan.title));
-    say(&comparison(&rows, &judgements));
-    let held = judgements
+    say(&comparison(&rows, &claim_results));
+    let held = claim_results
         .iter()
-        .all(|judgement| judgement.verdict == Verdict::Holds);
+        .all(|claim_result| claim_result.verdict == Verdict::Holds);
     Ok(match held {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(Kind::Claim.exit_code()),

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Set, files};
 use crate::backend::Device;
+use crate::config::Settings;
 use crate::data::{Catalogue, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
@@ -15,7 +16,6 @@ use crate::plan::{Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
-use crate::spec::Settings;
 
 /// What tells runs of a variant apart.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub struct Which {
 }
 
 /// A run that is done.
-pub struct Trained {
+pub struct TrainedModel {
     pub run: Run,
     pub measured: Measured,
     pub weights: PathBuf,
@@ -49,7 +49,7 @@ pub struct Trained {
     pub tensorboard: PathBuf,
 }
 
-impl Trained {
+impl TrainedModel {
     /// The class of that name.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ pub fn find(
     variant: Option<&str>,
     which: Which,
     catalogue: &Catalogue,
-) -> Result<Trained> {
+) -> Result<TrainedModel> {
     if file.join("run.json").is_file() {
         return of_folder(file, variant, &which);
     }
@@ -165,7 +165,7 @@ pub fn find(
         let command = format!("burnlab run {} --only {}", file.display(), run.variant);
         return Err(Error::data(problem.hint(command)));
     };
-    Ok(Trained {
+    Ok(TrainedModel {
         run: run.clone(),
         weights: weights(&folder, &measured, which.best, &name)?,
         measured,
@@ -204,7 +204,7 @@ fn weights(folder: &RunFolder, measured: &Measured, best: bool, name: &str) -> R
 }
 
 /// The run of a folder, as its files tell it.
-fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<Trained> {
+fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<TrainedModel> {
     if variant.is_some() || which.seed.is_some() || !which.set.set.is_empty() {
         let message = "a run's folder is one run's: it has its variant, its seed and its settings";
         return Err(Error::usage(Problem::new(message).at_file(path)));
@@ -228,7 +228,7 @@ fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<Traine
         return Err(damaged(&format!("`config.toml`: {}", flaw.message)));
     }
     let blueprint = settings.blueprint_of(network, images, classes, 0);
-    Ok(Trained {
+    Ok(TrainedModel {
         run: Run {
             variant: row.variant,
             seed: row.seed,

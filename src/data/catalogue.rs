@@ -726,9 +726,9 @@ mod tests {
             "train-labels-idx1-ubyte"
         );
 
-        let colour: Vec<u8> = (0..36).collect();
+        let color: Vec<u8> = (0..36).collect();
         let path = dir.path().join("train-images-idx3-ubyte");
-        fs::write(&path, idx(&[3, 3, 2, 2], &colour)).unwrap();
+        fs::write(&path, idx(&[3, 3, 2, 2], &color)).unwrap();
         assert_eq!(
             load_error(dir.path(), &fields),
             format!(

@@ -63,7 +63,7 @@ pub(super) static CIFAR_10: Dataset = Dataset {
         "ship",
         "truck",
     ],
-    licence: "none stated by its authors; used freely for research",
+    license: "none stated by its authors; used freely for research",
     citation: "A. Krizhevsky: Learning multiple layers of features from tiny images. \
                Technical report, University of Toronto, 2009",
 };

@@ -54,7 +54,7 @@ pub struct Dataset {
     pub mirrors: &'static [&'static str],
     /// Class names; a label is an index into them.
     pub classes: &'static [&'static str],
-    pub licence: &'static str,
+    pub license: &'static str,
     pub citation: &'static str,
 }
 

@@ -22,7 +22,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 type Stamp = (u64, u64, u64);
 
 #[derive(Default, Serialize, Deserialize)]
-struct Kept(BTreeMap<String, (Stamp, String)>);
+struct DigestCache(BTreeMap<String, (Stamp, String)>);
 
 /// The SHA-256 of the names and contents of files below a folder, in their order; `store` is where digests
 /// of single files are kept.
@@ -31,7 +31,7 @@ struct Kept(BTreeMap<String, (Stamp, String)>);
 /// A file cannot be read.
 pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Result<String> {
     let path = store.map(|store| place(store, root));
-    let kept = path.as_deref().and_then(read).unwrap_or_default();
+    let cached = path.as_deref().and_then(read).unwrap_or_default();
     let started = SystemTime::now();
     let found: Vec<(String, Stamp, String, bool)> = files
         .par_iter()
@@ -40,7 +40,7 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
             let stamp = stamp(&fs::metadata(path).map_err(cannot)?);
             let name = path.strip_prefix(root).unwrap_or(path);
             let name = name.to_string_lossy().into_owned();
-            if let Some((_, sum)) = kept.0.get(&name).filter(|(known, _)| *known == stamp) {
+            if let Some((_, sum)) = cached.0.get(&name).filter(|(known, _)| *known == stamp) {
                 return Ok((name, stamp, sum.clone(), true));
             }
             let sum = sha256_raw(fs::File::open(path).map_err(cannot)?).map_err(cannot)?;
@@ -53,13 +53,13 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
         hash.update(name);
         hash.update(sum);
     }
-    let has_news = found.iter().any(|(.., is_kept)| !is_kept) || found.len() != kept.0.len();
+    let has_news = found.iter().any(|(.., is_cached)| !is_cached) || found.len() != cached.0.len();
     if let (Some(path), true) = (path, has_news) {
         let settled = nanoseconds(started - SETTLED);
         let files = found.into_iter();
         let settled = files.filter(|(_, (_, content, file), ..)| *content.max(file) < settled);
-        let kept = settled.map(|(name, stamp, sum, _)| (name, (stamp, sum)));
-        write(&path, &Kept(kept.collect()));
+        let cached = settled.map(|(name, stamp, sum, _)| (name, (stamp, sum)));
+        write(&path, &DigestCache(cached.collect()));
     }
     Ok(hex(&hash.finalize()))
 }
@@ -71,16 +71,16 @@ fn place(store: &Path, root: &Path) -> PathBuf {
     store.join(format!("{}.json", hex(&name[..16])))
 }
 
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<DigestCache> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// As far as it can be done: a disk that is full or not ours costs time, nothing else.
-fn write(path: &Path, kept: &Kept) {
+fn write(path: &Path, cached: &DigestCache) {
     let Some(folder) = path.parent() else {
         return;
     };
-    let Ok(bytes) = serde_json::to_vec(kept) else {
+    let Ok(bytes) = serde_json::to_vec(cached) else {
         return;
     };
     let written = fs::create_dir_all(folder)
@@ -161,7 +161,7 @@ mod tests {
         let keep = |sum: &str| {
             let stamp = stamp(&fs::metadata(&file).unwrap());
             let entry = ("file".to_string(), (stamp, sum.to_string()));
-            write(&path, &Kept(BTreeMap::from([entry])));
+            write(&path, &DigestCache(BTreeMap::from([entry])));
         };
         keep("not the file's");
         assert_ne!(digest(), before, "what is kept is taken");

@@ -191,20 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_machine_holds_is_told() {
-        let told = |fake: &str| {
+    fn more_than_a_machine_holds_is_reported() {
+        let message = |fake: &str| {
             let read = serde_json::from_str::<DatasetSpec>(&format!(r#"{{"fake": {fake}}}"#));
             read.unwrap_err().to_string()
         };
-        let text = told(r#"{"shape": [3, 100000, 100000]}"#);
+        let text = message(r#"{"shape": [3, 100000, 100000]}"#);
         let expected = "expected at most 10,000,000,000 pixel values in all, received 320 images of 3x100000x100000";
         assert!(text.starts_with(expected), "{text}");
-        let text = told(r#"{"shape": [16777216, 16777216, 16777216]}"#);
+        let text = message(r#"{"shape": [16777216, 16777216, 16777216]}"#);
         assert!(
             text.starts_with("expected at most 10,000,000,000 pixel values"),
             "{text}"
         );
-        let text = told(r#"{"classes": 16777216}"#);
+        let text = message(r#"{"classes": 16777216}"#);
         let expected = "expected at most 1,000,000 classes, received 16,777,216";
         assert!(text.starts_with(expected), "{text}");
     }

@@ -51,7 +51,7 @@ pub(super) static FASHION_MNIST: Dataset = Dataset {
         "Bag",
         "Ankle boot",
     ],
-    licence: "MIT",
+    license: "MIT",
     citation: "H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a novel image dataset for \
                benchmarking machine learning algorithms. arXiv:1708.07747, 2017",
 };

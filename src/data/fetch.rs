@@ -21,12 +21,12 @@ pub struct FileState {
     pub name: &'static str,
     /// Where it lies, if it is there.
     pub path: Option<PathBuf>,
-    pub state: State,
+    pub state: FileStatus,
 }
 
 /// See [`FileState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum FileStatus {
     Right,
     Missing,
     /// Holds something else; sha256 of the content as found and as published.
@@ -59,13 +59,13 @@ pub fn verify(dataset: &Dataset, folders: &Folders) -> Result<Vec<FileState>> {
 fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState {
     let path = locate(folder, &dataset.spellings(file));
     let state = match path.as_deref().map(|path| sha256(path, file.bytes)) {
-        None => State::Missing,
-        Some(Ok(found)) if found == file.sha256 => State::Right,
-        Some(Ok(found)) => State::Wrong {
+        None => FileStatus::Missing,
+        Some(Ok(found)) if found == file.sha256 => FileStatus::Right,
+        Some(Ok(found)) => FileStatus::Wrong {
             found,
             expected: file.sha256,
         },
-        Some(Err(error)) => State::Unreadable(io_reason(&error)),
+        Some(Err(error)) => FileStatus::Unreadable(io_reason(&error)),
     };
     FileState {
         dataset: dataset.name,
@@ -101,7 +101,7 @@ pub fn fetch(
     };
     let (right, wrong): (Vec<&File>, Vec<&File>) = dataset
         .files()
-        .partition(|file| state_of(dataset, file, &folder).state == State::Right);
+        .partition(|file| state_of(dataset, file, &folder).state == FileStatus::Right);
     let mut done: Vec<FetchedFile> = right
         .into_iter()
         .map(|file| FetchedFile {
@@ -418,7 +418,7 @@ mod tests {
         archive: None,
         mirrors: &["http://127.0.0.1:1/public"],
         classes: &["a"],
-        licence: "",
+        license: "",
         citation: "",
     };
 
@@ -462,10 +462,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let address = serve(vec![("/plain/hello.bin", b"hello".to_vec())]);
         let folders = Folders::only(dir.path()).with_mirror(&address);
-        let mut told = Vec::new();
-        let mut progress = |name: &str, done, total| told.push((name.to_string(), done, total));
+        let mut message = Vec::new();
+        let mut progress = |name: &str, done, total| message.push((name.to_string(), done, total));
         let fetched = fetch(&PLAIN, &folders, None, &mut progress).unwrap();
-        assert_eq!(told, [("hello.bin".to_string(), 5, Some(5))]);
+        assert_eq!(message, [("hello.bin".to_string(), 5, Some(5))]);
         let path = dir.path().join("plain/hello.bin");
         let from = format!("{address}/plain/hello.bin");
         assert_eq!(
@@ -489,13 +489,16 @@ mod tests {
         let states = verify(&PLAIN, &folders).unwrap();
         assert!(matches!(
             states[0].state,
-            State::Wrong {
+            FileStatus::Wrong {
                 expected: HELLO,
                 ..
             }
         ));
         fetch(&PLAIN, &folders, None, &mut quiet).unwrap();
-        assert_eq!(verify(&PLAIN, &folders).unwrap()[0].state, State::Right);
+        assert_eq!(
+            verify(&PLAIN, &folders).unwrap()[0].state,
+            FileStatus::Right
+        );
     }
 
     #[cfg(target_os = "linux")]
@@ -519,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_are_tried_in_turn_and_each_failure_is_told() {
+    fn mirrors_are_tried_in_turn_and_each_failure_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let address = serve(vec![("/plain/hello.bin", b"HELLO".to_vec())]);
         let folders = Folders::only(dir.path()).with_mirror(&address);
@@ -597,7 +600,7 @@ mod tests {
             }),
             mirrors: &[],
             classes: &["a"],
-            licence: "",
+            license: "",
             citation: "",
         }));
         let folders = Folders::only(dir.join("data")).with_mirror(mirror.display().to_string());
@@ -618,7 +621,7 @@ mod tests {
         assert!(verify(dataset, &folders).is_err());
         assert_eq!(
             verify(dataset, &Folders::only(elsewhere)).unwrap()[0].state,
-            State::Right
+            FileStatus::Right
         );
     }
 }

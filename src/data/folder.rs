@@ -132,11 +132,11 @@ impl Tree {
             Err(Error::data(Problem::new(message).at_file(path)))
         };
         if known.channels != shape.channels {
-            let colour = |shape: ImageShape| match shape.channels {
+            let color = |shape: ImageShape| match shape.channels {
                 1 => "gray".to_string(),
                 _ => "RGB".to_string(),
             };
-            return differ("colour", colour(*known), colour(shape));
+            return differ("color", color(*known), color(shape));
         }
         let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
         differ("size (height x width)", size(*known), size(shape))
@@ -186,17 +186,16 @@ impl Format for Tree {
             .par_iter()
             .map(|path| header(path).map_err(|error| unreadable(path, &error)))
             .collect();
-        let (mut first, mut colours) = (None, Vec::new());
+        let (mut first, mut colors) = (None, Vec::new());
         for (path, header) in files.iter().zip(headers) {
-            let (shape, colour) = header?;
+            let (shape, color) = header?;
             self.same_shape(&mut first, shape, path)?;
-            colours.push(colour);
+            colors.push(color);
         }
         let (shape, _) = first.ok_or_else(|| Error::bug("a folder dataset without images"))?;
         let mut notes = self.notes.clone();
-        let with =
-            |has: fn(ColorType) -> bool| colours.iter().filter(|&&colour| has(colour)).count();
-        let deep = with(|colour| colour.bytes_per_pixel() / colour.channel_count() > 1);
+        let with = |has: fn(ColorType) -> bool| colors.iter().filter(|&&color| has(color)).count();
+        let deep = with(|color| color.bytes_per_pixel() / color.channel_count() > 1);
         if deep > 0 {
             notes.push(format!(
                 "{} 16 bits a value: they are scaled as the least of 8, 10, 12, 14 and 16 bits that holds the \
@@ -204,7 +203,7 @@ impl Format for Tree {
                 has_or_have(deep)
             ));
         }
-        let transparent = with(|colour| colour.has_alpha());
+        let transparent = with(|color| color.has_alpha());
         if transparent > 0 {
             notes.push(format!(
                 "{} transparency, which is laid over black",
@@ -449,16 +448,16 @@ fn mixed(classes: Vec<Vec<PathBuf>>) -> Vec<(PathBuf, u32)> {
         .collect()
 }
 
-/// Shape and colours of an image by its header, if the file is there to its end.
+/// Shape and colors of an image by its header, if the file is there to its end.
 fn header(path: &Path) -> image::ImageResult<(ImageShape, ColorType)> {
     let decoder = reader(BufReader::new(File::open(path)?), 0)?.into_decoder()?;
     if is_cut_short_at(path)? {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     let (width, height) = decoder.dimensions();
-    let colour = decoder.color_type();
-    let shape = ImageShape::new(channels(colour), height as usize, width as usize);
-    Ok((shape, colour))
+    let color = decoder.color_type();
+    let shape = ImageShape::new(channels(color), height as usize, width as usize);
+    Ok((shape, color))
 }
 
 pub(super) fn unreadable(path: &Path, error: &image::ImageError) -> Error {
@@ -562,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_images_become_planes() {
+    fn color_images_become_planes() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a");
         fs::create_dir_all(&folder).unwrap();
@@ -592,7 +591,7 @@ mod tests {
         assert_eq!(
             tree.read().unwrap_err().to_string(),
             format!(
-                "error: images differ in colour: `dog/0.png` is gray, `dog/9.png` is RGB\n  {}",
+                "error: images differ in color: `dog/0.png` is gray, `dog/9.png` is RGB\n  {}",
                 odd.display()
             )
         );
@@ -728,7 +727,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_16_bits_share_their_depth_and_transparency_is_told() {
+    fn values_of_16_bits_share_their_depth_and_transparency_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("a");
         fs::create_dir_all(&folder).unwrap();

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_images_as_real_ones_unless_it_says_how_many() {
+    fn the_default_count_is_the_number_of_real_images() {
         assert_eq!(read("run = {}").count(70), 70);
         assert_eq!(read("run = {}\ncount = 5").count(70), 5);
         assert_eq!(shares(11, 4), [3, 3, 3, 2]);
@@ -137,28 +137,28 @@ mod tests {
     }
 
     #[test]
-    fn it_says_one_thing_that_dreams() {
-        let told = |text: &str| {
+    fn it_names_one_kind_of_generator() {
+        let message = |text: &str| {
             let flaw = read(text).flaw(2);
             flaw.map(|flaw| format!("{}: {}", flaw.key, flaw.message))
         };
-        assert_eq!(told("run = {}\nlabels = { classifier = {} }"), None);
-        assert_eq!(told("runs = { variant = 'of-{class}' }"), None);
-        let told = |text: &str| told(text).unwrap();
+        assert_eq!(message("run = {}\nlabels = { classifier = {} }"), None);
+        assert_eq!(message("runs = { variant = 'of-{class}' }"), None);
+        let message = |text: &str| message(text).unwrap();
         assert_eq!(
-            told("count = 3"),
+            message("count = 3"),
             ": `generated` does not say what dreams the images up"
         );
         assert_eq!(
-            told("run = {}\nruns = {}"),
+            message("run = {}\nruns = {}"),
             "runs: `generated` says both `run` and `runs`"
         );
         assert_eq!(
-            told("runs = { variant = 'a' }"),
+            message("runs = { variant = 'a' }"),
             "runs: `runs` is one run for all classes"
         );
         assert_eq!(
-            told("runs = { variant = 'of-{class}' }\nlabels = { classifier = {} }"),
+            message("runs = { variant = 'of-{class}' }\nlabels = { classifier = {} }"),
             "labels: with `runs` every image is of its run's class: there is nothing to label"
         );
     }

@@ -40,7 +40,7 @@ pub(super) static MNIST: Dataset = Dataset {
         "https://storage.googleapis.com/cvdf-datasets/mnist",
     ],
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-    licence: "CC BY-SA 3.0, as usually stated",
+    license: "CC BY-SA 3.0, as usually stated",
     citation: "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to \
                document recognition. Proceedings of the IEEE 86(11), 1998",
 };

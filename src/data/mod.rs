@@ -44,15 +44,15 @@ mod catalogue;
 mod source;
 mod subset;
 
-// Images that nobody labelled.
-mod unlabelled;
+// Images that nobody labeled.
+mod unlabeled;
 
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
-pub use fetch::{FetchedFile, FileState, State, fetch, verify};
+pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
 pub use registry::{DATASETS, Listing, find, list};
-pub use unlabelled::{Unlabelled, read_unlabelled};
+pub use unlabeled::{Unlabeled, read_unlabeled};

@@ -57,17 +57,17 @@ pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<Decoded> {
     }
     let size = header.into_decoder()?.total_bytes();
     let image = reader(io::Cursor::new(bytes), size)?.decode()?;
-    let colour = image.color();
-    let channels = channels(colour);
+    let color = image.color();
+    let channels = channels(color);
     let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
     Ok(Decoded {
         shape,
         pixels: pixels(image, channels),
-        is_transparent: colour.has_alpha(),
+        is_transparent: color.has_alpha(),
     })
 }
 
-/// Bytes that may be taken beside those of the pixels: for colour profiles and comments, of which a megabyte can
+/// Bytes that may be taken beside those of the pixels: for color profiles and comments, of which a megabyte can
 /// hold a gigabyte.
 const BESIDE: u64 = 32 << 20;
 
@@ -144,9 +144,9 @@ pub(super) fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
     }
 }
 
-/// 1 for gray, 3 for colour; transparency is no channel.
-pub(super) fn channels(colour: ColorType) -> usize {
-    if colour.has_color() { 3 } else { 1 }
+/// 1 for gray, 3 for color; transparency is no channel.
+pub(super) fn channels(color: ColorType) -> usize {
+    if color.has_color() { 3 } else { 1 }
 }
 
 #[cfg(test)]
@@ -198,8 +198,8 @@ mod tests {
         }
         let white = Pixels::Sixteen(vec![65535, 0, 32768]);
         assert_eq!(white.eight(16), [255, 0, 128]);
-        let colours = ImageBuffer::from_fn(2, 1, |x, _| Rgb([x as u16, 256, 512 + x as u16]));
-        let image = decode(&png(colours)).unwrap();
+        let colors = ImageBuffer::from_fn(2, 1, |x, _| Rgb([x as u16, 256, 512 + x as u16]));
+        let image = decode(&png(colors)).unwrap();
         assert_eq!(
             image.pixels,
             Pixels::Sixteen(vec![0, 1, 256, 256, 512, 513])

@@ -1,7 +1,10 @@
 //! `activation`: an activation function as a layer of its own.
 
 use super::fields::layer;
-use super::{ActivationFunction, Activity, Around, Fields, Pass, Role, Shared, Signal, Weightless};
+use super::{
+    ActivationFunction, Activity, ForwardContext, LayerContext, LayerFields, Role, Shared, Signal,
+    Weightless,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -32,25 +35,25 @@ impl Shared for Activation {
     }
 }
 
-impl Fields for Activation {
+impl LayerFields for Activation {
     fn role(&self) -> Role {
         Role::Activates
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
 
 impl Weightless for Activation {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
     use burn::backend::{Autodiff, Flex};
     use burn::tensor::Tensor;
@@ -97,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn functions_have_the_slopes_of_their_gradients() {
+    fn gradients_of_functions_match_finite_differences() {
         for function in ActivationFunction::NAMES {
-            check_slopes(&format!("activation = {{ function = '{function}' }}"), &[7]);
+            check_finite_differences(&format!("activation = {{ function = '{function}' }}"), &[7]);
         }
     }
 
@@ -116,7 +119,7 @@ mod tests {
             let values = |data: burn::tensor::TensorData| data.into_vec::<f32>().expect("floats");
             (values(y.into_data()), values(gradient.into_data()))
         };
-        for (name, low, high, slope) in [
+        for (name, low, high, gradient) in [
             ("elu", -1.0, 200.0, 1.0),
             ("selu", -1.758_099_3, 210.140_2, 1.050_701),
             ("softplus", 0.0, 200.0, 1.0),
@@ -128,16 +131,16 @@ mod tests {
         ] {
             let function: ActivationFunction =
                 serde_json::from_str(&format!("\"{name}\"")).unwrap();
-            let (values, slopes) = far(function);
+            let (values, gradients) = far(function);
             let near = |received: f32, expected: f32| (received - expected).abs() < 1e-4;
             assert!(
                 near(values[0], low) && near(values[2], high),
                 "{name}: {values:?}"
             );
-            assert!(near(slopes[2], slope), "{name}: {slopes:?}");
+            assert!(near(gradients[2], gradient), "{name}: {gradients:?}");
             assert!(
-                slopes.iter().all(|slope| slope.is_finite()),
-                "{name}: {slopes:?}"
+                gradients.iter().all(|gradient| gradient.is_finite()),
+                "{name}: {gradients:?}"
             );
         }
     }

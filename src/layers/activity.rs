@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn sparsity_needs_outputs_from_0_to_1() {
-        let told = |text: &str, function: Option<&str>| {
+        let message = |text: &str, function: Option<&str>| {
             let function = function.map(|name| serde_json::from_value(name.into()).unwrap());
             let flaw = read(text).flaw(function)?;
             Some(format!("{}: {}", flaw.key, flaw.message))
@@ -149,14 +149,14 @@ mod tests {
         let kl = "kl = { target = 0.1, weight = 1 }";
         let needs = "activity.kl: has `kl`, which needs outputs from 0 to 1, but";
         assert_eq!(
-            told(kl, None),
+            message(kl, None),
             Some(format!("{needs} it has no activation"))
         );
         assert_eq!(
-            told(kl, Some("relu")),
+            message(kl, Some("relu")),
             Some(format!("{needs} its activation is `relu`"))
         );
-        assert_eq!(told(kl, Some("sigmoid")), None);
-        assert_eq!(told("l2 = 1", Some("relu")), None);
+        assert_eq!(message(kl, Some("sigmoid")), None);
+        assert_eq!(message("l2 = 1", Some("relu")), None);
     }
 }

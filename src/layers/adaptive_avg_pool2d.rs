@@ -3,7 +3,7 @@
 use burn::tensor::module::adaptive_avg_pool2d;
 
 use super::fields::layer;
-use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -20,8 +20,8 @@ layer! {
     }
 }
 
-impl Fields for AdaptiveAvgPool2d {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for AdaptiveAvgPool2d {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),
             _ => Err(needs("an image", input)),
@@ -30,14 +30,14 @@ impl Fields for AdaptiveAvgPool2d {
 }
 
 impl Weightless for AdaptiveAvgPool2d {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         Signal::Image(adaptive_avg_pool2d(input.image(), self.size.get()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn adaptive_avg_pool2d_keeps_the_promises_of_every_layer() {
@@ -48,9 +48,9 @@ mod tests {
     }
 
     #[test]
-    fn adaptive_avg_pool2d_has_the_slopes_of_its_gradients() {
+    fn adaptive_avg_pool2d_gradients_match_finite_differences() {
         for size in ["3", "[4, 2]", "8"] {
-            check_slopes(
+            check_finite_differences(
                 &format!("adaptive_avg_pool2d = {{ size = {size} }}"),
                 &[2, 6, 7],
             );

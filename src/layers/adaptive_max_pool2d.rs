@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::bounds::largest_of;
 use super::fields::layer;
-use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -21,8 +21,8 @@ layer! {
     }
 }
 
-impl Fields for AdaptiveMaxPool2d {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for AdaptiveMaxPool2d {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),
             _ => Err(needs("an image", input)),
@@ -31,7 +31,7 @@ impl Fields for AdaptiveMaxPool2d {
 }
 
 impl Weightless for AdaptiveMaxPool2d {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let [rows, columns] = self.size.get();
         let x = largest_along(input.image(), 2, rows);
         Signal::Image(largest_along(x, 3, columns))
@@ -53,7 +53,7 @@ fn largest_along<B: Kernels>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tenso
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn adaptive_max_pool2d_keeps_the_promises_of_every_layer() {
@@ -64,9 +64,9 @@ mod tests {
     }
 
     #[test]
-    fn adaptive_max_pool2d_has_the_slopes_of_its_gradients() {
+    fn adaptive_max_pool2d_gradients_match_finite_differences() {
         for size in ["3", "[4, 2]", "8"] {
-            check_slopes(
+            check_finite_differences(
                 &format!("adaptive_max_pool2d = {{ size = {size} }}"),
                 &[2, 6, 7],
             );

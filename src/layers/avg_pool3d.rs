@@ -16,7 +16,7 @@ pool_layer! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn avg_pool3d_keeps_the_promises_of_every_layer() {
@@ -33,9 +33,9 @@ mod tests {
     }
 
     #[test]
-    fn avg_pool3d_has_the_slopes_of_its_gradients() {
-        check_slopes("avg_pool3d = { size = 2 }", &[2, 5, 7, 6]);
-        check_slopes(
+    fn avg_pool3d_gradients_match_finite_differences() {
+        check_finite_differences("avg_pool3d = { size = 2 }", &[2, 5, 7, 6]);
+        check_finite_differences(
             "avg_pool3d = { size = 3, stride = 2, padding = 'same' }",
             &[2, 4, 5, 8],
         );

@@ -6,7 +6,9 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, zeros};
-use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
+use super::{
+    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, Signal, Weights,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -29,7 +31,7 @@ layer! {
         /// First values of the scale. Default ones; zeros at the end of every residual unit lets a very deep
         /// network begin as a shallow one (Goyal et al. 2017).
         #[serde(default = "ones")]
-        pub gamma_init: Initialisation,
+        pub gamma_init: Initializer,
     }
 }
 
@@ -37,8 +39,8 @@ fn momentum() -> Rate {
     Rate(0.99)
 }
 
-fn ones() -> Initialisation {
-    Initialisation::Ones {}
+fn ones() -> Initializer {
+    Initializer::Ones {}
 }
 
 fn epsilon() -> PositiveReal {
@@ -50,7 +52,7 @@ impl BatchNormalization {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> BatchNormalizationLayer<B> {
         let channels = [input.channels()];
@@ -72,12 +74,12 @@ impl BatchNormalization {
     }
 }
 
-impl Fields for BatchNormalization {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for BatchNormalization {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),
             multiply_adds: 0,
@@ -98,9 +100,9 @@ pub struct BatchNormalizationLayer<B: Backend> {
 
 impl<B: Kernels> BatchNormalizationLayer<B> {
     /// `[batch, channels, places]`
-    fn normalize(&self, x: Tensor<B, 3>, pass: &Pass<B>) -> Tensor<B, 3> {
+    fn normalize(&self, x: Tensor<B, 3>, context: &ForwardContext<B>) -> Tensor<B, 3> {
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        if pass.training && !pass.frozen {
+        if context.training && !context.frozen {
             let standard = B::standardize(x, self.epsilon);
             let keep = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
                 let old = state.value_sync();
@@ -120,8 +122,8 @@ impl<B: Kernels> BatchNormalizationLayer<B> {
 }
 
 impl<B: Kernels> Forward<B> for BatchNormalizationLayer<B> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        input.by_channels(|x| self.normalize(x, pass))
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        input.by_channels(|x| self.normalize(x, context))
     }
 }
 
@@ -172,7 +174,7 @@ mod tests {
         type Training = Autodiff<Flex>;
         let mut weights = Weights::<Training>::new(Seed(0), Default::default());
         let spec: BatchNormalization = toml::from_str("momentum = 0.5\nepsilon = 1e-6").unwrap();
-        let layer = spec.build(Shape::Features(1), Around::new(2), &mut weights);
+        let layer = spec.build(Shape::Features(1), LayerContext::new(2), &mut weights);
         let batch = |values: [f32; 2]| {
             let values = Tensor::from_floats([[values[0]], [values[1]]], &Default::default());
             Signal::Features(values)
@@ -181,8 +183,8 @@ mod tests {
             signal.features().into_data().into_vec().unwrap()
         };
         // Mean 3 and variance 1: the running ones become 1.5 and 1.
-        layer.forward(batch([2.0, 4.0]), &mut Pass::training());
-        let mut frozen = Pass::training();
+        layer.forward(batch([2.0, 4.0]), &mut ForwardContext::training());
+        let mut frozen = ForwardContext::training();
         frozen.frozen = true;
         for _ in 0..2 {
             let output = values(layer.forward(batch([1.5, 11.5]), &mut frozen));

@@ -83,21 +83,24 @@ mod tests {
     }
 
     #[test]
-    fn the_slopes_are_burns() {
-        let slopes = |f: &dyn Fn(Tensor<Autodiff<Flex>, 1>) -> Tensor<Autodiff<Flex>, 1>| {
+    fn the_gradients_are_burns() {
+        let gradients = |f: &dyn Fn(Tensor<Autodiff<Flex>, 1>) -> Tensor<Autodiff<Flex>, 1>| {
             let x = x::<Autodiff<Flex>>(&values()).require_grad();
             let weight = Tensor::from_floats(values().as_slice(), &Default::default()) + 3.0;
             let gradients = (f(x.clone()) * weight).backward();
             bits(x.grad(&gradients).expect("a gradient"))
         };
-        assert_eq!(slopes(&math::relu), slopes(&activation::relu));
+        assert_eq!(gradients(&math::relu), gradients(&activation::relu));
         let beside_nan = |x: Tensor<Autodiff<Flex>, 1>| {
             let nan = Tensor::from_floats([f32::NAN], &x.device());
             let count = x.dims()[0];
             math::relu(Tensor::cat(vec![x, nan], 0)).narrow(0, 0, count)
         };
-        assert_eq!(slopes(&beside_nan), slopes(&activation::relu));
-        assert_eq!(slopes(&|x| at_most(x, 6.0)), slopes(&|x| x.clamp_max(6.0)));
+        assert_eq!(gradients(&beside_nan), gradients(&activation::relu));
+        assert_eq!(
+            gradients(&|x| at_most(x, 6.0)),
+            gradients(&|x| x.clamp_max(6.0))
+        );
     }
 
     #[test]

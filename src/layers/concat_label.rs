@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::fields::layer;
-use super::{Around, Fields, Forward, Pass, Role, Signal, Weights};
+use super::{Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -23,22 +23,22 @@ impl ConcatLabel {
     pub fn build<B: Backend>(
         &self,
         _input: Shape,
-        around: Around,
+        context: LayerContext,
         _weights: &mut Weights<B>,
     ) -> ConcatLabelLayer {
         ConcatLabelLayer {
-            classes: around.classes,
+            classes: context.classes,
         }
     }
 }
 
-impl Fields for ConcatLabel {
+impl LayerFields for ConcatLabel {
     fn role(&self) -> Role {
         Role::Label
     }
 
-    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
-        Ok(input.with_channels(input.channels() + around.classes))
+    fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw> {
+        Ok(input.with_channels(input.channels() + context.classes))
     }
 }
 
@@ -59,8 +59,8 @@ impl ConcatLabelLayer {
 }
 
 impl<B: Kernels> Forward<B> for ConcatLabelLayer {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        let labels = pass.labels.clone();
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        let labels = context.labels.clone();
         let classes = self.marked(labels.expect("a plan that is conditional is given labels"));
         let [batch, count] = classes.dims();
         let label = match &input {

@@ -4,11 +4,11 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::convolution::{Sweep, in_a_row, indivisible, one};
+use super::convolution::{SlidingWindow, in_a_row, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -37,15 +37,15 @@ trained_layer! {
 }
 
 impl Conv1d {
-    fn sweep(&self) -> Sweep<1> {
-        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<1> {
+        SlidingWindow::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// The filters and bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv1dLayer<B> {
         let (filters, groups, kernel) = (self.filters.get(), self.groups.get(), self.kernel.get());
@@ -62,19 +62,19 @@ impl Conv1d {
     }
 }
 
-impl Fields for Conv1d {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Conv1d {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Sequence(sequence) = input else {
             return Err(needs("a sequence", input));
         };
         match indivisible(self.groups, sequence.features, self.filters) {
             Some(flaw) => Err(flaw),
-            None => self.sweep().output(input, self.filters.get()),
+            None => self.sliding_window().output(input, self.filters.get()),
         }
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let Ok(output) = self.output(input, around) else {
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let Ok(output) = self.output(input, context) else {
             return Cost::default();
         };
         let filters = self.filters.get();
@@ -95,12 +95,16 @@ pub struct Conv1dLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv1dLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = in_a_row(input.sequence().swap_dims(1, 2));
         let weight = in_a_row(self.weight.val());
         let bias = self.bias.as_ref().map(Param::val);
         let groups = self.fields.groups.get();
-        let sliding = self.fields.sweep().in_a_row().sliding(x.dims(), groups);
+        let sliding = self
+            .fields
+            .sliding_window()
+            .in_a_row()
+            .sliding(x.dims(), groups);
         let y = B::convolve2d(x, weight, bias, sliding);
         let [batch, filters, _, steps] = y.dims();
         let y = reshape(y, [batch, filters, steps]).swap_dims(1, 2);
@@ -114,7 +118,7 @@ impl<B: Kernels> Forward<B> for Conv1dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn conv1d_keeps_the_promises_of_every_layer() {
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn conv1d_has_the_slopes_of_its_gradients() {
+    fn conv1d_gradients_match_finite_differences() {
         for fields in [
             "stride = 1",
             "stride = 2",
@@ -144,7 +148,7 @@ mod tests {
             "padding = 'valid'",
         ] {
             let layer = format!("conv1d = {{ filters = 4, kernel = 3, {fields} }}");
-            check_slopes(&layer, &[8, 2]);
+            check_finite_differences(&layer, &[8, 2]);
         }
     }
 

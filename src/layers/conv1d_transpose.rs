@@ -4,11 +4,11 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::convolution::{Sweep, in_a_row, one};
+use super::convolution::{SlidingWindow, in_a_row, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -32,15 +32,15 @@ trained_layer! {
 }
 
 impl Conv1dTranspose {
-    fn sweep(&self) -> Sweep<1> {
-        Sweep::undilated(self.kernel, self.stride, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<1> {
+        SlidingWindow::undilated(self.kernel, self.stride, self.padding)
     }
 
     /// The filters and bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv1dTransposeLayer<B> {
         let (filters, kernel) = (self.filters.get(), self.kernel.get());
@@ -57,15 +57,17 @@ impl Conv1dTranspose {
     }
 }
 
-impl Fields for Conv1dTranspose {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Conv1dTranspose {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Sequence(_) => Ok(self.sweep().transposed_output(input, self.filters.get())),
+            Shape::Sequence(_) => Ok(self
+                .sliding_window()
+                .transposed_output(input, self.filters.get())),
             _ => Err(needs("a sequence", input)),
         }
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
         let weights = input.channels() * filters * self.kernel.get();
         Cost::of_filters(weights, filters * usize::from(self.bias), input)
@@ -84,12 +86,12 @@ pub struct Conv1dTransposeLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = in_a_row(input.sequence().swap_dims(1, 2));
         let weight = in_a_row(self.weight.val());
         let bias = self.bias.as_ref().map(Param::val);
-        let sweep = self.fields.sweep().in_a_row();
-        let (size, sliding) = sweep.transposed_sliding(x.dims());
+        let sliding_window = self.fields.sliding_window().in_a_row();
+        let (size, sliding) = sliding_window.transposed_sliding(x.dims());
         let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
         let [batch, filters, _, steps] = y.dims();
         let y = reshape(y, [batch, filters, steps]).swap_dims(1, 2);
@@ -103,7 +105,7 @@ impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn conv1d_transpose_keeps_the_promises_of_every_layer() {
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn conv1d_transpose_has_the_slopes_of_its_gradients() {
+    fn conv1d_transpose_gradients_match_finite_differences() {
         for fields in [
             "stride = 1",
             "stride = 2",
@@ -133,7 +135,7 @@ mod tests {
             "stride = 2, padding = 'valid'",
         ] {
             let layer = format!("conv1d_transpose = {{ filters = 2, kernel = 3, {fields} }}");
-            check_slopes(&layer, &[5, 3]);
+            check_finite_differences(&layer, &[5, 3]);
         }
     }
 

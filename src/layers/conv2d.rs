@@ -4,11 +4,14 @@ use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::convolution::{Sweep, indivisible, one};
+use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Role, SharedWeight, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, SharedWeight, Signal, Weights,
+    needs,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -44,8 +47,8 @@ pub(super) fn ones() -> Pair {
 }
 
 impl Conv2d {
-    fn sweep(&self) -> Sweep<2> {
-        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<2> {
+        SlidingWindow::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// Values that one filter sees, over all filters: `filters * channels / groups * rows * columns`, or
@@ -96,7 +99,7 @@ impl Conv2d {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv2dLayer<B> {
         let Shape::Image(image) = input else {
@@ -118,29 +121,29 @@ impl Conv2d {
     }
 }
 
-impl Fields for Conv2d {
+impl LayerFields for Conv2d {
     fn role(&self) -> Role {
         Role::Filters
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
         if let Some(flaw) = self.grouping(image.channels) {
             return Err(flaw);
         }
-        self.sweep().output(input, self.filters.get())
+        self.sliding_window().output(input, self.filters.get())
     }
 
-    fn shared_weight(&self, input: Shape, _around: Around) -> Option<Vec<usize>> {
+    fn shared_weight(&self, input: Shape, _context: LayerContext) -> Option<Vec<usize>> {
         let [rows, columns] = self.kernel.get();
         let whole = self.groups.get() == 1 && self.connections.is_none();
         whole.then(|| vec![self.filters.get(), input.channels(), rows, columns])
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let Ok(output) = self.output(input, around) else {
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let Ok(output) = self.output(input, context) else {
             return Cost::default();
         };
         let seen = self.seen(input.channels());
@@ -161,10 +164,10 @@ pub struct Conv2dLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.image();
         let groups = self.fields.groups.get();
-        let sliding = self.fields.sweep().sliding(x.dims(), groups);
+        let sliding = self.fields.sliding_window().sliding(x.dims(), groups);
         let bias = self.bias.as_ref().map(Param::val);
         let weight = match &self.mask {
             Some(mask) => self.weight.val() * mask.clone(),
@@ -185,7 +188,7 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn conv2d_keeps_the_promises_of_every_layer() {
@@ -213,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn conv2d_has_the_slopes_of_its_gradients() {
+    fn conv2d_gradients_match_finite_differences() {
         for kernel in ["3", "[2, 5]", "4"] {
             for stride in [1, 2, 3] {
                 for padding in ["same", "valid"] {
                     let layer = format!(
                         "conv2d = {{ filters = 3, kernel = {kernel}, stride = {stride}, padding = '{padding}' }}"
                     );
-                    check_slopes(&layer, &[2, 8, 7]);
+                    check_finite_differences(&layer, &[2, 8, 7]);
                 }
             }
         }
@@ -230,7 +233,7 @@ mod tests {
             "groups = 4, dilation = [1, 2], stride = 2",
         ] {
             let layer = format!("conv2d = {{ filters = 4, kernel = 3, {fields} }}");
-            check_slopes(&layer, &[4, 8, 7]);
+            check_finite_differences(&layer, &[4, 8, 7]);
         }
     }
 

@@ -5,11 +5,14 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::conv2d::ones;
-use super::convolution::Sweep;
+use super::convolution::SlidingWindow;
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Role, Signal, Weights, idle, needs, not_alike};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights, idle, needs,
+    not_alike,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -39,8 +42,8 @@ trained_layer! {
 }
 
 impl Conv2dTranspose {
-    fn sweep(&self) -> Sweep<2> {
-        Sweep::undilated(self.kernel, self.stride, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<2> {
+        SlidingWindow::undilated(self.kernel, self.stride, self.padding)
     }
 
     /// What is wrong with the filters of the layer that it is tied to, `[filters, channels, rows, columns]`.
@@ -69,11 +72,11 @@ impl Conv2dTranspose {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv2dTransposeLayer<B> {
         let (channels, filters) = (input.channels(), self.filters.get());
-        let window = self.sweep().values();
+        let window = self.sliding_window().values();
         // Counted as Keras and PyTorch do: as if the filters were applied the other way.
         let fan = Fan {
             fan_in: filters * window,
@@ -89,7 +92,7 @@ impl Conv2dTranspose {
     }
 }
 
-impl Fields for Conv2dTranspose {
+impl LayerFields for Conv2dTranspose {
     fn role(&self) -> Role {
         Role::Filters
     }
@@ -98,23 +101,25 @@ impl Fields for Conv2dTranspose {
         self.tied_to.as_deref()
     }
 
-    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
         if let Some(flaw) = idle(self.tied_to.as_deref(), self.init, self.l1, self.l2) {
             return Err(flaw);
         }
-        let partner = around.partner;
+        let partner = context.partner;
         match partner.and_then(|partner| self.unfit(image.channels, partner)) {
             Some(flaw) => Err(flaw),
-            None => Ok(self.sweep().transposed_output(input, self.filters.get())),
+            None => Ok(self
+                .sliding_window()
+                .transposed_output(input, self.filters.get())),
         }
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
-        let weights = input.channels() * filters * self.sweep().values();
+        let weights = input.channels() * filters * self.sliding_window().values();
         let own = usize::from(self.tied_to.is_none());
         let cost = Cost::of_filters(weights, filters * usize::from(self.bias), input);
         Cost {
@@ -136,14 +141,14 @@ pub struct Conv2dTransposeLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.image();
         let weight = match &self.weight {
             Some(weight) => weight.val(),
-            None => pass.filters(),
+            None => context.filters(),
         };
         let bias = self.bias.as_ref().map(Param::val);
-        let (size, sliding) = self.fields.sweep().transposed_sliding(x.dims());
+        let (size, sliding) = self.fields.sliding_window().transposed_sliding(x.dims());
         let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
         Signal::Image(y)
     }
@@ -156,8 +161,8 @@ impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
-    use super::super::{Pass, SharedWeight};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
+    use super::super::{ForwardContext, SharedWeight};
     use super::*;
     use burn::backend::Flex;
     use burn::tensor::TensorData;
@@ -184,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn conv2d_transpose_has_the_slopes_of_its_gradients() {
+    fn conv2d_transpose_gradients_match_finite_differences() {
         for kernel in ["3", "[2, 5]", "1"] {
             for stride in [1, 2, 3] {
                 for padding in ["same", "valid"] {
                     let layer = format!(
                         "conv2d_transpose = {{ filters = 2, kernel = {kernel}, stride = {stride}, padding = '{padding}' }}"
                     );
-                    check_slopes(&layer, &[3, 4, 3]);
+                    check_finite_differences(&layer, &[3, 4, 3]);
                 }
             }
         }
@@ -218,29 +223,29 @@ mod tests {
     fn it_uses_the_filters_of_the_layer_that_it_is_tied_to() {
         let input = Shape::image(1, 1, 1);
         let mut weights = Weights::<Flex>::new(Seed(7), Default::default());
-        let layer = tied().build(input, Around::new(10), &mut weights);
-        assert_eq!(tied().cost(input, Around::new(10)).parameters, 0);
+        let layer = tied().build(input, LayerContext::new(10), &mut weights);
+        assert_eq!(tied().cost(input, LayerContext::new(10)).parameters, 0);
 
         let filters: Vec<f32> = (1..=6).map(|value| value as f32).collect();
         let filters = TensorData::new(filters, [1, 2, 1, 3]);
-        let mut pass = Pass::resting();
+        let mut context = ForwardContext::inference();
         let filters = Tensor::from_data(filters, &Default::default());
-        pass.tied = Some(SharedWeight::Filters(filters));
+        context.tied = Some(SharedWeight::Filters(filters));
         let x = Signal::Image(Tensor::full([1, 1, 1, 1], 2.0, &Default::default()));
-        let y = layer.forward(x, &mut pass).image().into_data();
+        let y = layer.forward(x, &mut context).image().into_data();
         assert_eq!(y.into_vec::<f32>().unwrap(), [4.0, 10.0]);
     }
 
     #[test]
     fn filters_of_another_shape_cannot_be_shared() {
         let image = Shape::image(4, 7, 7);
-        let around = |partner| Around {
+        let context = |partner| LayerContext {
             classes: 10,
             partner: Some(partner),
         };
-        let fits = tied().output(image, around(&[4, 2, 1, 3])).unwrap();
+        let fits = tied().output(image, context(&[4, 2, 1, 3])).unwrap();
         assert_eq!(fits, Shape::image(2, 7, 7));
-        let flaw = tied().output(image, around(&[8, 2, 3, 3])).unwrap_err();
+        let flaw = tied().output(image, context(&[8, 2, 3, 3])).unwrap_err();
         assert_eq!(
             flaw.message,
             "makes 2 channels of 4 by a 1x3 kernel with the weights of `encoder`, \
@@ -250,7 +255,7 @@ mod tests {
             flaw.hint.as_deref(),
             Some("tied to `encoder` it takes 8 channels and has filters = 2, kernel = [3, 3]")
         );
-        let flaw = tied().output(image, around(&[8, 2])).unwrap_err();
+        let flaw = tied().output(image, context(&[8, 2])).unwrap_err();
         assert_eq!(
             flaw.message,
             "is tied to `encoder`, whose weights are of another kind"

@@ -5,12 +5,12 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::PadMode;
 
-use super::convolution::{Sweep, indivisible, one};
+use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::backend::{Kernels, Sweep3d};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use crate::backend::{Kernels, Sliding3d};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
 use crate::value::{Positive, Triple};
@@ -42,19 +42,19 @@ pub(super) fn ones() -> Triple {
 }
 
 impl Conv3d {
-    fn sweep(&self) -> Sweep<3> {
-        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<3> {
+        SlidingWindow::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// The filters and bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv3dLayer<B> {
         let (filters, groups) = (self.filters.get(), self.groups.get());
-        let (seen, window) = (input.channels() / groups, self.sweep().values());
+        let (seen, window) = (input.channels() / groups, self.sliding_window().values());
         let fan = Fan {
             fan_in: seen * window,
             fan_out: filters / groups * window,
@@ -69,23 +69,24 @@ impl Conv3d {
     }
 }
 
-impl Fields for Conv3d {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Conv3d {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Volume(volume) = input else {
             return Err(needs("a volume", input));
         };
         match indivisible(self.groups, volume.channels, self.filters) {
             Some(flaw) => Err(flaw),
-            None => self.sweep().output(input, self.filters.get()),
+            None => self.sliding_window().output(input, self.filters.get()),
         }
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let Ok(output) = self.output(input, around) else {
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let Ok(output) = self.output(input, context) else {
             return Cost::default();
         };
         let filters = self.filters.get();
-        let weights = filters * (input.channels() / self.groups.get()) * self.sweep().values();
+        let weights =
+            filters * (input.channels() / self.groups.get()) * self.sliding_window().values();
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
@@ -102,11 +103,11 @@ pub struct Conv3dLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.volume();
         let [_, channels, depth, height, width] = x.dims();
-        let sweep = self.fields.sweep();
-        let windows = sweep
+        let sliding_window = self.fields.sliding_window();
+        let windows = sliding_window
             .windows(Shape::volume(channels, depth, height, width))
             .expect("the shape rule saw that the kernel fits");
         // Burn's own padding is the same on both sides.
@@ -116,13 +117,13 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
             false => x.pad(pads, PadMode::Constant(0.0)),
         };
         let groups = self.fields.groups.get();
-        let sweep = Sweep3d {
-            stride: sweep.stride,
-            dilation: sweep.dilation,
+        let sliding_window = Sliding3d {
+            stride: sliding_window.stride,
+            dilation: sliding_window.dilation,
             groups,
         };
         let bias = self.bias.as_ref().map(Param::val);
-        let y = B::convolve3d(x, self.weight.val(), bias, sweep);
+        let y = B::convolve3d(x, self.weight.val(), bias, sliding_window);
         Signal::Volume(y)
     }
 
@@ -133,7 +134,7 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn conv3d_keeps_the_promises_of_every_layer() {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn conv3d_has_the_slopes_of_its_gradients() {
+    fn conv3d_gradients_match_finite_differences() {
         for fields in [
             "stride = 1",
             "stride = 2",
@@ -165,7 +166,7 @@ mod tests {
             "groups = 4, dilation = [1, 2, 1], stride = [2, 1, 2]",
         ] {
             let layer = format!("conv3d = {{ filters = 4, kernel = [2, 3, 3], {fields} }}");
-            check_slopes(&layer, &[4, 4, 6, 5]);
+            check_finite_differences(&layer, &[4, 4, 6, 5]);
         }
     }
 

@@ -5,12 +5,12 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::conv3d::ones;
-use super::convolution::Sweep;
+use super::convolution::SlidingWindow;
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
-use crate::backend::{Kernels, Sweep3d, fit, reshape};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use crate::backend::{Kernels, Sliding3d, fit, reshape};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
 use crate::value::{Positive, Triple};
@@ -34,19 +34,19 @@ trained_layer! {
 }
 
 impl Conv3dTranspose {
-    fn sweep(&self) -> Sweep<3> {
-        Sweep::undilated(self.kernel, self.stride, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<3> {
+        SlidingWindow::undilated(self.kernel, self.stride, self.padding)
     }
 
     /// The filters and bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> Conv3dTransposeLayer<B> {
         let (channels, filters) = (input.channels(), self.filters.get());
-        let window = self.sweep().values();
+        let window = self.sliding_window().values();
         // Counted as Keras and PyTorch do: as if the filters were applied the other way.
         let fan = Fan {
             fan_in: filters * window,
@@ -62,17 +62,19 @@ impl Conv3dTranspose {
     }
 }
 
-impl Fields for Conv3dTranspose {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Conv3dTranspose {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Volume(_) => Ok(self.sweep().transposed_output(input, self.filters.get())),
+            Shape::Volume(_) => Ok(self
+                .sliding_window()
+                .transposed_output(input, self.filters.get())),
             _ => Err(needs("a volume", input)),
         }
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
-        let weights = input.channels() * filters * self.sweep().values();
+        let weights = input.channels() * filters * self.sliding_window().values();
         Cost::of_filters(weights, filters * usize::from(self.bias), input)
     }
 }
@@ -89,17 +91,17 @@ pub struct Conv3dTransposeLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.volume();
         let [_, channels, depth, height, width] = x.dims();
-        let sweep = self.fields.sweep();
-        let windows = sweep.transposed(Shape::volume(channels, depth, height, width));
-        let sweep = Sweep3d {
-            stride: sweep.stride,
-            dilation: sweep.dilation,
+        let sliding_window = self.fields.sliding_window();
+        let windows = sliding_window.transposed(Shape::volume(channels, depth, height, width));
+        let sliding_window = Sliding3d {
+            stride: sliding_window.stride,
+            dilation: sliding_window.dilation,
             groups: 1,
         };
-        let y = B::convolve3d_transpose(x, self.weight.val(), sweep);
+        let y = B::convolve3d_transpose(x, self.weight.val(), sliding_window);
         let (before, size) = (windows.map(|w| w.before), windows.map(|w| w.output));
         let y = fit(y, before, size);
         let y = match &self.bias {
@@ -119,7 +121,7 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn conv3d_transpose_keeps_the_promises_of_every_layer() {
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn conv3d_transpose_has_the_slopes_of_its_gradients() {
+    fn conv3d_transpose_gradients_match_finite_differences() {
         for fields in [
             "stride = 1",
             "stride = 2",
@@ -145,7 +147,7 @@ mod tests {
         ] {
             let layer =
                 format!("conv3d_transpose = {{ filters = 2, kernel = [2, 3, 4], {fields} }}");
-            check_slopes(&layer, &[2, 3, 4, 3]);
+            check_finite_differences(&layer, &[2, 3, 4, 3]);
         }
     }
 

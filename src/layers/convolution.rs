@@ -14,7 +14,7 @@ pub(super) fn one() -> Positive {
 
 /// How a window moves along `N` axes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sweep<const N: usize> {
+pub(super) struct SlidingWindow<const N: usize> {
     pub(super) kernel: [usize; N],
     pub(super) stride: [usize; N],
     pub(super) dilation: [usize; N],
@@ -44,21 +44,21 @@ impl PerWindowAxis<3> for Triple {
     }
 }
 
-impl<const N: usize> Sweep<N> {
+impl<const N: usize> SlidingWindow<N> {
     pub(super) fn new<T: PerWindowAxis<N>>(
         kernel: T,
         stride: T,
         dilation: T,
         padding: Padding,
     ) -> Self {
-        Sweep {
+        SlidingWindow {
             dilation: dilation.axes(),
-            ..Sweep::undilated(kernel, stride, padding)
+            ..SlidingWindow::undilated(kernel, stride, padding)
         }
     }
 
     pub(super) fn undilated<T: PerWindowAxis<N>>(kernel: T, stride: T, padding: Padding) -> Self {
-        Sweep {
+        SlidingWindow {
             kernel: kernel.axes(),
             stride: stride.axes(),
             dilation: [1; N],
@@ -67,12 +67,12 @@ impl<const N: usize> Sweep<N> {
     }
 
     /// The same as a way along `M` axes, which `N` is.
-    pub(super) fn along<const M: usize>(self) -> Sweep<M> {
+    pub(super) fn along<const M: usize>(self) -> SlidingWindow<M> {
         let axes = |sizes: [usize; N]| {
             let sizes: Result<[usize; M], _> = sizes.as_slice().try_into();
             sizes.expect("the shape rule saw as many axes")
         };
-        Sweep {
+        SlidingWindow {
             kernel: axes(self.kernel),
             stride: axes(self.stride),
             dilation: axes(self.dilation),
@@ -123,10 +123,10 @@ impl<const N: usize> Sweep<N> {
     }
 }
 
-impl Sweep<1> {
+impl SlidingWindow<1> {
     /// The same along the width of an image of height 1.
-    pub(super) fn in_a_row(self) -> Sweep<2> {
-        Sweep {
+    pub(super) fn in_a_row(self) -> SlidingWindow<2> {
+        SlidingWindow {
             kernel: [1, self.kernel[0]],
             stride: [1, self.stride[0]],
             dilation: [1, self.dilation[0]],
@@ -135,7 +135,7 @@ impl Sweep<1> {
     }
 }
 
-impl Sweep<2> {
+impl SlidingWindow<2> {
     /// A convolution's way over images `[batch, channels, height, width]`.
     pub(super) fn sliding(&self, images: [usize; 4], groups: usize) -> Sliding {
         let [_, channels, height, width] = images;

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::axes::margins;
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -29,8 +29,8 @@ fn nothing_left(length: usize, before: usize, after: usize) -> Flaw {
     Flaw::new("size", message)
 }
 
-impl Fields for Cropping {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Cropping {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let axes = input.places().into_iter().zip(margins);
         let places: Result<Vec<usize>, Flaw> = axes
@@ -47,7 +47,7 @@ impl Fields for Cropping {
 }
 
 impl Weightless for Cropping {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let margins =
             margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
         let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
@@ -69,7 +69,7 @@ impl<B: Kernels> EachRank<B> for Crop<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
 
     #[test]
@@ -88,10 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn cropping_has_the_slopes_of_its_gradients() {
-        check_slopes("cropping = { size = [[1, 2]] }", &[5, 3]);
-        check_slopes("cropping = { size = 1 }", &[2, 4, 5]);
-        check_slopes("cropping = { size = [0, 1, 0] }", &[2, 2, 3, 2]);
+    fn cropping_gradients_match_finite_differences() {
+        check_finite_differences("cropping = { size = [[1, 2]] }", &[5, 3]);
+        check_finite_differences("cropping = { size = 1 }", &[2, 4, 5]);
+        check_finite_differences("cropping = { size = [0, 1, 0] }", &[2, 2, 3, 2]);
     }
 
     #[test]
@@ -105,7 +105,7 @@ mod tests {
 
     fn flaw(fields: &str, input: Shape) -> Flaw {
         let fields: Cropping = toml::from_str(fields).unwrap();
-        fields.output(input, Around::new(10)).unwrap_err()
+        fields.output(input, LayerContext::new(10)).unwrap_err()
     }
 
     #[test]

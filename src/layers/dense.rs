@@ -14,8 +14,8 @@ use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
 use super::{
-    Around, Cost, Fields, Forward, InPytorch, Pass, Role, SharedWeight, Signal, Weights, idle,
-    needs, not_alike,
+    Cost, Forward, ForwardContext, InPytorch, LayerContext, LayerFields, Role, SharedWeight,
+    Signal, Weights, idle, needs, not_alike,
 };
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
@@ -45,10 +45,10 @@ pub enum Units {
 }
 
 impl Units {
-    fn count(self, around: Around) -> usize {
+    fn count(self, context: LayerContext) -> usize {
         match self {
             Units::Count(count) => count.get(),
-            Units::Classes => around.classes,
+            Units::Classes => context.classes,
         }
     }
 }
@@ -107,10 +107,10 @@ impl Dense {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        around: Around,
+        context: LayerContext,
         weights: &mut Weights<B>,
     ) -> DenseLayer<B> {
-        let (fan_in, fan_out) = (input.len(), self.units.count(around));
+        let (fan_in, fan_out) = (input.len(), self.units.count(context));
         let fan = Fan { fan_in, fan_out };
         let own = self.tied_to.is_none();
         DenseLayer {
@@ -121,7 +121,7 @@ impl Dense {
     }
 }
 
-impl Fields for Dense {
+impl LayerFields for Dense {
     fn role(&self) -> Role {
         Role::Affine
     }
@@ -137,20 +137,20 @@ impl Fields for Dense {
         self.tied_to.as_deref()
     }
 
-    fn shared_weight(&self, input: Shape, around: Around) -> Option<Vec<usize>> {
+    fn shared_weight(&self, input: Shape, context: LayerContext) -> Option<Vec<usize>> {
         let own = self.tied_to.is_none();
-        own.then(|| vec![input.len(), self.units.count(around)])
+        own.then(|| vec![input.len(), self.units.count(context)])
     }
 
-    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Features(features) = input else {
             return Err(needs("features", input));
         };
         if let Some(flaw) = idle(self.tied_to.as_deref(), self.init, self.l1, self.l2) {
             return Err(flaw);
         }
-        let units = self.units.count(around);
-        match (around.partner, self.tied_to.as_deref()) {
+        let units = self.units.count(context);
+        match (context.partner, self.tied_to.as_deref()) {
             (Some(&[inputs, outputs]), Some(name)) if [outputs, inputs] != [features, units] => {
                 let message = format!(
                     "makes {units} of {features} features with the weights of `{name}`, \
@@ -164,8 +164,8 @@ impl Fields for Dense {
         }
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let units = self.units.count(around);
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let units = self.units.count(context);
         let own = usize::from(self.tied_to.is_none());
         Cost {
             parameters: units * (own * input.len() + usize::from(self.bias)),
@@ -186,11 +186,11 @@ pub struct DenseLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for DenseLayer<B> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let weight = match &self.weight {
             Some(weight) => weight.val(),
-            None => pass.matrix().transpose(),
+            None => context.matrix().transpose(),
         };
         let y = math::linear(input.features(), weight, bias);
         Signal::Features(y)
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_and_biases_start_as_they_are_told() {
+    fn weights_and_biases_start_as_the_layer_says() {
         let cut = "init = { truncated_normal = { standard_deviation = 0.1 } }";
         let layer = format!(
             "dense = {{ units = 500, {cut}, bias_init = {{ constant = {{ value = 0.1 }} }} }}"

@@ -5,11 +5,13 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::conv2d::ones;
-use super::convolution::{Sweep, one};
+use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Role, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights, needs,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -37,19 +39,19 @@ trained_layer! {
 }
 
 impl DepthwiseConv2d {
-    fn sweep(&self) -> Sweep<2> {
-        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<2> {
+        SlidingWindow::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// The filters and bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> DepthwiseConv2dLayer<B> {
         let filters = input.channels() * self.multiplier.get();
-        let window = self.sweep().values();
+        let window = self.sliding_window().values();
         let fan = Fan {
             fan_in: window,
             fan_out: self.multiplier.get() * window,
@@ -63,25 +65,25 @@ impl DepthwiseConv2d {
     }
 }
 
-impl Fields for DepthwiseConv2d {
+impl LayerFields for DepthwiseConv2d {
     fn role(&self) -> Role {
         Role::Filters
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
         let filters = image.channels * self.multiplier.get();
-        self.sweep().output(input, filters)
+        self.sliding_window().output(input, filters)
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let Ok(output) = self.output(input, around) else {
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let Ok(output) = self.output(input, context) else {
             return Cost::default();
         };
         let filters = output.channels();
-        let weights = filters * self.sweep().values();
+        let weights = filters * self.sliding_window().values();
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
@@ -98,10 +100,10 @@ pub struct DepthwiseConv2dLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.image();
         let [_, channels, _, _] = x.dims();
-        let sliding = self.fields.sweep().sliding(x.dims(), channels);
+        let sliding = self.fields.sliding_window().sliding(x.dims(), channels);
         let bias = self.bias.as_ref().map(Param::val);
         let y = B::convolve2d(x, self.weight.val(), bias, sliding);
         Signal::Image(y)
@@ -114,7 +116,7 @@ impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn depthwise_conv2d_keeps_the_promises_of_every_layer() {
@@ -136,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn depthwise_conv2d_has_the_slopes_of_its_gradients() {
+    fn depthwise_conv2d_gradients_match_finite_differences() {
         for fields in ["stride = 1", "stride = 2, multiplier = 2", "dilation = 2"] {
             let layer = format!("depthwise_conv2d = {{ kernel = 3, {fields} }}");
-            check_slopes(&layer, &[3, 8, 7]);
+            check_finite_differences(&layer, &[3, 8, 7]);
         }
     }
 

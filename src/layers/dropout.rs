@@ -4,7 +4,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -19,8 +19,8 @@ layer! {
     }
 }
 
-impl Fields for Dropout {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Dropout {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
@@ -38,9 +38,9 @@ impl<B: Kernels> EachRank<B> for Drop {
 }
 
 impl Weightless for Dropout {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let rate = self.rate.get();
-        if pass.training && rate > 0.0 {
+        if context.training && rate > 0.0 {
             input.map(Drop { rate })
         } else {
             input

@@ -58,10 +58,10 @@ macro_rules! trained_layer {
                 pub bias: bool,
                 /// First values of the weights. Default glorot_uniform.
                 #[serde(default = "crate::layers::init::glorot_uniform")]
-                pub init: $crate::layers::Initialisation,
+                pub init: $crate::layers::Initializer,
                 /// First values of the bias. Default zeros.
                 #[serde(default = "crate::layers::init::zeros")]
-                pub bias_init: $crate::layers::Initialisation,
+                pub bias_init: $crate::layers::Initializer,
                 /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
                 #[serde(
                     default = "crate::layers::penalty::none",

@@ -1,7 +1,7 @@
 //! `flatten`: a sequence, an image or a volume as one row of features.
 
 use super::fields::layer;
-use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Kernels, rows};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -13,18 +13,18 @@ layer! {
     }
 }
 
-impl Fields for Flatten {
+impl LayerFields for Flatten {
     fn role(&self) -> Role {
         Role::Reshapes
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(Shape::Features(input.len()))
     }
 }
 
 impl Weightless for Flatten {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => Signal::Features(x),
             Signal::Sequence(x) => Signal::Features(rows(x)),

@@ -11,8 +11,8 @@ use super::fields::layer;
 use super::init::{Fan, glorot_uniform, zeros};
 use super::signal::EachRank;
 use super::{
-    ActivationFunction, Around, Cost, Fields, Forward, GaussianCode as Code, InPytorch,
-    Initialisation, Pass, Role, Signal, Weights, needs,
+    ActivationFunction, Cost, Forward, ForwardContext, GaussianCode as Code, InPytorch,
+    Initializer, LayerContext, LayerFields, Role, Signal, Weights, needs,
 };
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
@@ -36,10 +36,10 @@ layer! {
         pub beta: NonNegative,
         /// First values of both layers' weights. Default glorot_uniform.
         #[serde(default = "glorot_uniform")]
-        pub init: Initialisation,
+        pub init: Initializer,
         /// First values of both layers' biases. Default zeros.
         #[serde(default = "zeros")]
-        pub bias_init: Initialisation,
+        pub bias_init: Initializer,
     }
 }
 
@@ -85,7 +85,7 @@ impl GaussianCode {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> GaussianCodeLayer<B> {
         let (fan_in, fan_out) = (input.len(), self.units.get());
@@ -100,7 +100,7 @@ impl GaussianCode {
     }
 }
 
-impl Fields for GaussianCode {
+impl LayerFields for GaussianCode {
     fn role(&self) -> Role {
         Role::GaussianCode
     }
@@ -112,14 +112,14 @@ impl Fields for GaussianCode {
         }
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Features(_) => Ok(Shape::Features(self.units.get())),
             _ => Err(needs("features", input)),
         }
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let units = self.units.get();
         Cost {
             parameters: 2 * units * (input.len() + 1),
@@ -144,21 +144,21 @@ pub struct GaussianCodeLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for GaussianCodeLayer<B> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.features();
         let mean_bias = Some(self.mean_bias.val());
         let mean = math::linear(x.clone(), self.mean_weight.val(), mean_bias);
         let h = math::linear(x, self.spread_weight.val(), Some(self.spread_bias.val()));
         let [deviation, log_variance] = self.fields.form.spread(h);
-        let noise = match pass.drawing {
+        let noise = match context.drawing {
             true => mean.random_like(Distribution::Normal(0.0, 1.0)),
             false => mean.zeros_like(),
         };
-        let code = match pass.drawing {
+        let code = match context.drawing {
             true => mean.clone() + deviation * noise.clone(),
             false => mean.clone(),
         };
-        pass.gaussian.push(Code {
+        context.gaussian.push(Code {
             mean,
             log_variance,
             noise,
@@ -203,11 +203,11 @@ mod tests {
                 bias_init: super::zeros(),
             },
         };
-        let mut pass = Pass::training();
-        pass.drawing = drawing;
+        let mut context = ForwardContext::training();
+        context.drawing = drawing;
         let x = Signal::Features(Tensor::ones([samples, 1], &device));
-        layer.forward(x, &mut pass);
-        pass.gaussian.remove(0)
+        layer.forward(x, &mut context);
+        context.gaussian.remove(0)
     }
 
     fn values<const D: usize>(tensor: Tensor<Autodiff<Flex>, D>) -> Vec<f32> {
@@ -225,10 +225,10 @@ mod tests {
             let squares = drawn.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>();
             let received = (squares / drawn.len() as f64).sqrt();
             assert!((received / deviation - 1.0).abs() < 0.02, "{received}");
-            let resting = code(form, h, false);
-            assert!(values(resting.code).iter().all(|&z| z == 0.0));
+            let inference = code(form, h, false);
+            assert!(values(inference.code).iter().all(|&z| z == 0.0));
             near(
-                &values(resting.log_variance)[..1],
+                &values(inference.log_variance)[..1],
                 &[2.0 * deviation.ln() as f32],
             );
         }

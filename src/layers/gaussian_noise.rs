@@ -4,7 +4,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -19,12 +19,12 @@ layer! {
     }
 }
 
-impl Fields for GaussianNoise {
+impl LayerFields for GaussianNoise {
     fn role(&self) -> Role {
         Role::Noise
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
@@ -41,9 +41,9 @@ impl<B: Kernels> EachRank<B> for Add {
 }
 
 impl Weightless for GaussianNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let deviation = self.standard_deviation.get();
-        if pass.corrupting && deviation > 0.0 {
+        if context.corrupting && deviation > 0.0 {
             input.map(Add { deviation })
         } else {
             input

@@ -2,7 +2,7 @@
 
 use super::fields::layer;
 use super::pooling::places;
-use super::{Around, Fields, Pass, Signal, Weightless, needs};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -14,8 +14,8 @@ layer! {
     }
 }
 
-impl Fields for GlobalAvgPool {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for GlobalAvgPool {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Features(_) => Err(needs("a sequence, an image or a volume", input)),
             _ => Ok(Shape::Features(input.channels())),
@@ -24,7 +24,7 @@ impl Fields for GlobalAvgPool {
 }
 
 impl Weightless for GlobalAvgPool {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = places(input);
         let [batch, channels, _] = x.dims();
         Signal::Features(reshape(math::mean_dim(x, 2), [batch, channels]))
@@ -33,7 +33,7 @@ impl Weightless for GlobalAvgPool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
 
     #[test]
@@ -44,10 +44,10 @@ mod tests {
     }
 
     #[test]
-    fn global_avg_pool_has_the_slopes_of_its_gradients() {
-        check_slopes("global_avg_pool = {}", &[5, 3]);
-        check_slopes("global_avg_pool = {}", &[3, 4, 5]);
-        check_slopes("global_avg_pool = {}", &[3, 2, 4, 5]);
+    fn global_avg_pool_gradients_match_finite_differences() {
+        check_finite_differences("global_avg_pool = {}", &[5, 3]);
+        check_finite_differences("global_avg_pool = {}", &[3, 4, 5]);
+        check_finite_differences("global_avg_pool = {}", &[3, 2, 4, 5]);
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn features_have_no_places() {
         let flaw = GlobalAvgPool { name: None }
-            .output(Shape::Features(24), Around::new(10))
+            .output(Shape::Features(24), LayerContext::new(10))
             .unwrap_err();
         assert_eq!(
             flaw.message,

@@ -5,14 +5,14 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
 
 layer! {
-    /// Group normalization (Wu and He 2018), as Keras: neighbouring channels and all places of a sample together
+    /// Group normalization (Wu and He 2018), as Keras: neighboring channels and all places of a sample together
     /// over `[batch, channels, height, width]` and volumes, features in place of channels over
     /// `[batch, features]` and `[batch, steps, features]`. Keeps the shape.
     pub struct GroupNormalization {
@@ -34,7 +34,7 @@ impl GroupNormalization {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> GroupNormalizationLayer<B> {
         GroupNormalizationLayer {
@@ -44,8 +44,8 @@ impl GroupNormalization {
     }
 }
 
-impl Fields for GroupNormalization {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for GroupNormalization {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let (groups, channels) = (self.groups.get(), input.channels());
         if channels % groups == 0 {
             return Ok(input);
@@ -55,7 +55,7 @@ impl Fields for GroupNormalization {
         Err(Flaw::new("groups", message).hint("choose a divisor"))
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),
             multiply_adds: 0,
@@ -72,7 +72,7 @@ pub struct GroupNormalizationLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for GroupNormalizationLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let (groups, epsilon) = (self.fields.groups.get(), self.fields.epsilon.get());
         input.by_channels(|x| self.affine.apply(standardize_groups(x, groups, epsilon)))
     }
@@ -80,7 +80,9 @@ impl<B: Kernels> Forward<B> for GroupNormalizationLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, near, outputs};
+    use super::super::testing::{
+        check_finite_differences, check_layer, expect, flaw, near, outputs,
+    };
 
     #[test]
     fn group_normalization_keeps_the_promises_of_every_layer() {
@@ -97,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn group_normalization_has_the_slopes_of_its_gradients() {
+    fn group_normalization_gradients_match_finite_differences() {
         for input in [&[6][..], &[3, 4], &[4, 3, 2]] {
-            check_slopes("group_normalization = { groups = 2, epsilon = 3 }", input);
+            check_finite_differences("group_normalization = { groups = 2, epsilon = 3 }", input);
         }
     }
 

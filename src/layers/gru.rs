@@ -6,8 +6,10 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
-use super::recurrence::{Course, project};
-use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
+use super::recurrence::{Recurrence, project};
+use super::{
+    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, Signal, Weights,
+};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -34,16 +36,16 @@ layer! {
         pub reverse: bool,
         /// First values of the weights of the input. Default glorot_uniform.
         #[serde(default = "glorot_uniform")]
-        pub init: Initialisation,
+        pub init: Initializer,
         /// First values of the weights of the last step's output. Default orthogonal.
         #[serde(default = "orthogonal")]
-        pub recurrent_init: Initialisation,
+        pub recurrent_init: Initializer,
     }
 }
 
 impl Gru {
-    fn course(&self) -> Course {
-        Course {
+    fn recurrence(&self) -> Recurrence {
+        Recurrence {
             units: self.units.get(),
             return_sequences: self.return_sequences,
             reverse: self.reverse,
@@ -54,7 +56,7 @@ impl Gru {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> GruLayer<B> {
         let (units, features) = (self.units.get(), input.channels());
@@ -70,13 +72,13 @@ impl Gru {
     }
 }
 
-impl Fields for Gru {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        self.course().output(input)
+impl LayerFields for Gru {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
+        self.recurrence().output(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
-        self.course().cost(input, GATES, 2 * GATES)
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
+        self.recurrence().cost(input, GATES, 2 * GATES)
     }
 }
 
@@ -96,12 +98,12 @@ pub struct GruLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for GruLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias_ih.val());
         let recurrent = self.weight_hh.val().transpose();
         let units = self.fields.units.get();
         let bias = reshape(self.bias_hh.val(), [1, 3 * units]);
-        self.fields.course().follow(inputs, |input, hidden| {
+        self.fields.recurrence().follow(inputs, |input, hidden| {
             let product = math::matmul(hidden.clone(), recurrent.clone()) + bias.clone();
             let of = |x: &Tensor<B, 2>, gate: usize| x.clone().narrow(1, gate * units, units);
             let gate = |gate: usize| math::sigmoid(of(&input, gate) + of(&product, gate));
@@ -114,7 +116,9 @@ impl<B: Kernels> Forward<B> for GruLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, near, outputs};
+    use super::super::testing::{
+        check_finite_differences, check_layer, expect, flaw, near, outputs,
+    };
 
     #[test]
     fn gru_keeps_the_promises_of_every_layer() {
@@ -129,9 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn gru_has_the_slopes_of_its_gradients() {
-        check_slopes("gru = { units = 4, return_sequences = true }", &[5, 3]);
-        check_slopes("gru = { units = 4, reverse = true }", &[5, 3]);
+    fn gru_gradients_match_finite_differences() {
+        check_finite_differences("gru = { units = 4, return_sequences = true }", &[5, 3]);
+        check_finite_differences("gru = { units = 4, reverse = true }", &[5, 3]);
     }
 
     /// One unit, one feature, input weights 0.5, recurrent weights 0.25.

@@ -19,7 +19,7 @@ use crate::value::{PositiveReal, Real};
 /// How the first values of a tensor are chosen: a name, or a table with its name and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Initialisation {
+pub enum Initializer {
     /// Evenly in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)
     GlorotUniform {},
     /// Normal, cut at two standard deviations, with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010)
@@ -114,20 +114,20 @@ struct Value {
     value: Real,
 }
 
-impl<'de> Deserialize<'de> for Initialisation {
+impl<'de> Deserialize<'de> for Initializer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match one_key(deserializer, "an initialisation")? {
-            Tables::GlorotUniform(_) => Initialisation::GlorotUniform {},
-            Tables::GlorotNormal(_) => Initialisation::GlorotNormal {},
-            Tables::HeUniform(_) => Initialisation::HeUniform {},
-            Tables::HeNormal(_) => Initialisation::HeNormal {},
-            Tables::LecunUniform(_) => Initialisation::LecunUniform {},
-            Tables::LecunNormal(_) => Initialisation::LecunNormal {},
-            Tables::Normal(normal) => Initialisation::Normal {
+        Ok(match one_key(deserializer, "an initializer")? {
+            Tables::GlorotUniform(_) => Initializer::GlorotUniform {},
+            Tables::GlorotNormal(_) => Initializer::GlorotNormal {},
+            Tables::HeUniform(_) => Initializer::HeUniform {},
+            Tables::HeNormal(_) => Initializer::HeNormal {},
+            Tables::LecunUniform(_) => Initializer::LecunUniform {},
+            Tables::LecunNormal(_) => Initializer::LecunNormal {},
+            Tables::Normal(normal) => Initializer::Normal {
                 mean: normal.mean,
                 standard_deviation: normal.standard_deviation,
             },
-            Tables::TruncatedNormal(normal) => Initialisation::TruncatedNormal {
+            Tables::TruncatedNormal(normal) => Initializer::TruncatedNormal {
                 mean: normal.mean,
                 standard_deviation: normal.standard_deviation,
             },
@@ -138,20 +138,20 @@ impl<'de> Deserialize<'de> for Initialisation {
                     high.get()
                 )));
             }
-            Tables::Uniform(Ends { low, high }) => Initialisation::Uniform { low, high },
-            Tables::Orthogonal(_) => Initialisation::Orthogonal {},
-            Tables::Zeros(_) => Initialisation::Zeros {},
-            Tables::Ones(_) => Initialisation::Ones {},
-            Tables::Constant(constant) => Initialisation::Constant {
+            Tables::Uniform(Ends { low, high }) => Initializer::Uniform { low, high },
+            Tables::Orthogonal(_) => Initializer::Orthogonal {},
+            Tables::Zeros(_) => Initializer::Zeros {},
+            Tables::Ones(_) => Initializer::Ones {},
+            Tables::Constant(constant) => Initializer::Constant {
                 value: constant.value,
             },
         })
     }
 }
 
-impl JsonSchema for Initialisation {
+impl JsonSchema for Initializer {
     fn schema_name() -> Cow<'static, str> {
-        "Initialisation".into()
+        "Initializer".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -170,7 +170,7 @@ impl JsonSchema for Initialisation {
             "ones",
             "constant",
         ];
-        one_key_schema::<Tables, Initialisation>(NAMES, generator)
+        one_key_schema::<Tables, Initializer>(NAMES, generator)
     }
 }
 
@@ -183,18 +183,18 @@ fn twentieth() -> PositiveReal {
 }
 
 /// The default of every weight.
-pub(super) fn glorot_uniform() -> Initialisation {
-    Initialisation::GlorotUniform {}
+pub(super) fn glorot_uniform() -> Initializer {
+    Initializer::GlorotUniform {}
 }
 
 /// The default of every bias.
-pub(super) fn zeros() -> Initialisation {
-    Initialisation::Zeros {}
+pub(super) fn zeros() -> Initializer {
+    Initializer::Zeros {}
 }
 
 /// The default of weights that lead from one step of a sequence to the next.
-pub(super) fn orthogonal() -> Initialisation {
-    Initialisation::Orthogonal {}
+pub(super) fn orthogonal() -> Initializer {
+    Initializer::Orthogonal {}
 }
 
 /// Values a tensor's unit takes in and gives out: what the scale of its first values depends on.
@@ -204,32 +204,32 @@ pub struct Fan {
     pub fan_out: usize,
 }
 
-impl Initialisation {
+impl Initializer {
     /// First values of a tensor of this shape.
     pub fn values(&self, shape: &[usize], fan: Fan, rng: &mut Rng) -> Vec<f32> {
         let count = shape.iter().product();
         let (inputs, outputs) = (fan.fan_in as f64, fan.fan_out as f64);
         let even = |limit: f64, rng: &mut Rng| uniform(count, -limit, limit, rng);
         match *self {
-            Initialisation::GlorotUniform {} => even((6.0 / (inputs + outputs)).sqrt(), rng),
-            Initialisation::GlorotNormal {} => cut_normal(count, 2.0 / (inputs + outputs), rng),
-            Initialisation::HeUniform {} => even((6.0 / inputs).sqrt(), rng),
-            Initialisation::HeNormal {} => cut_normal(count, 2.0 / inputs, rng),
-            Initialisation::LecunUniform {} => even((3.0 / inputs).sqrt(), rng),
-            Initialisation::LecunNormal {} => cut_normal(count, 1.0 / inputs, rng),
-            Initialisation::Normal {
+            Initializer::GlorotUniform {} => even((6.0 / (inputs + outputs)).sqrt(), rng),
+            Initializer::GlorotNormal {} => cut_normal(count, 2.0 / (inputs + outputs), rng),
+            Initializer::HeUniform {} => even((6.0 / inputs).sqrt(), rng),
+            Initializer::HeNormal {} => cut_normal(count, 2.0 / inputs, rng),
+            Initializer::LecunUniform {} => even((3.0 / inputs).sqrt(), rng),
+            Initializer::LecunNormal {} => cut_normal(count, 1.0 / inputs, rng),
+            Initializer::Normal {
                 mean,
                 standard_deviation,
             } => normal(count, mean.get(), standard_deviation.get(), rng),
-            Initialisation::TruncatedNormal {
+            Initializer::TruncatedNormal {
                 mean,
                 standard_deviation,
             } => truncated_normal(count, mean.get(), standard_deviation.get(), rng),
-            Initialisation::Uniform { low, high } => uniform(count, low.get(), high.get(), rng),
-            Initialisation::Orthogonal {} => orthogonal_matrix(shape, rng),
-            Initialisation::Zeros {} => vec![0.0; count],
-            Initialisation::Ones {} => vec![1.0; count],
-            Initialisation::Constant { value } => vec![value.get() as f32; count],
+            Initializer::Uniform { low, high } => uniform(count, low.get(), high.get(), rng),
+            Initializer::Orthogonal {} => orthogonal_matrix(shape, rng),
+            Initializer::Zeros {} => vec![0.0; count],
+            Initializer::Ones {} => vec![1.0; count],
+            Initializer::Constant { value } => vec![value.get() as f32; count],
         }
     }
 }
@@ -332,7 +332,7 @@ impl<B: Backend> Weights<B> {
     /// A trained tensor of the given shape.
     pub fn param<const D: usize>(
         &mut self,
-        init: Initialisation,
+        init: Initializer,
         shape: [usize; D],
         fan: Fan,
     ) -> Param<Tensor<B, D>> {
@@ -346,7 +346,7 @@ impl<B: Backend> Weights<B> {
     pub fn bias(
         &mut self,
         has_bias: bool,
-        init: Initialisation,
+        init: Initializer,
         length: usize,
         fan: Fan,
     ) -> Option<Param<Tensor<B, 1>>> {
@@ -370,7 +370,7 @@ mod tests {
         fan_out: 50,
     };
 
-    fn read(text: &str) -> Initialisation {
+    fn read(text: &str) -> Initializer {
         serde_json::from_str(text).expect("it parses")
     }
 

@@ -5,7 +5,9 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, with_places};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, with_places,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -27,7 +29,7 @@ impl InstanceNormalization {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> InstanceNormalizationLayer<B> {
         InstanceNormalizationLayer {
@@ -37,12 +39,12 @@ impl InstanceNormalization {
     }
 }
 
-impl Fields for InstanceNormalization {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for InstanceNormalization {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         with_places(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),
             multiply_adds: 0,
@@ -58,7 +60,7 @@ pub struct InstanceNormalizationLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for InstanceNormalizationLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| {
             let [_, channels, _] = x.dims();
             self.affine
@@ -69,7 +71,9 @@ impl<B: Kernels> Forward<B> for InstanceNormalizationLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, near, outputs};
+    use super::super::testing::{
+        check_finite_differences, check_layer, expect, flaw, near, outputs,
+    };
 
     #[test]
     fn instance_normalization_keeps_the_promises_of_every_layer() {
@@ -80,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn instance_normalization_has_the_slopes_of_its_gradients() {
+    fn instance_normalization_gradients_match_finite_differences() {
         for input in [&[4, 3][..], &[3, 2, 4]] {
-            check_slopes("instance_normalization = { epsilon = 3 }", input);
+            check_finite_differences("instance_normalization = { epsilon = 3 }", input);
         }
     }
 

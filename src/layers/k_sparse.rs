@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::fields::layer;
 use super::largest::largest;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, reshape, rows};
 use crate::error::{Flaw, count};
 use crate::shape::Shape;
@@ -37,8 +37,8 @@ impl KSparse {
     }
 }
 
-impl Fields for KSparse {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for KSparse {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let (k, values) = (self.k.get(), input.len());
         if k > values {
             let message = format!("keeps the {k} largest of {}", count(values, "value"));
@@ -58,15 +58,15 @@ impl<B: Kernels> EachRank<B> for Keep {
 }
 
 impl Weightless for KSparse {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        input.map(Keep(self.passing(pass.training)))
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        input.map(Keep(self.passing(context.training)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{
-        check_layer, check_slopes, expect, flaw, outputs, training_outputs,
+        check_finite_differences, check_layer, expect, flaw, outputs, training_outputs,
     };
 
     #[test]
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn k_sparse_has_the_slopes_of_its_gradients() {
-        check_slopes("k_sparse = { k = 3 }", &[7]);
-        check_slopes("k_sparse = { k = 4 }", &[2, 3, 2]);
+    fn k_sparse_gradients_match_finite_differences() {
+        check_finite_differences("k_sparse = { k = 3 }", &[7]);
+        check_finite_differences("k_sparse = { k = 4 }", &[2, 3, 2]);
     }
 
     #[test]
-    fn the_largest_pass_and_alpha_times_as_many_outside_training() {
+    fn the_k_largest_pass_and_alpha_times_k_outside_training() {
         let layer = "k_sparse = { k = 2, alpha = 1.5 }";
         let x = [3.0, -1.0, 7.0, 2.0, -5.0, -3.0, -2.0, -4.0];
         assert_eq!(

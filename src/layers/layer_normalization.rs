@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::standardize::{Affine, standardize_places, thousandth};
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -27,7 +27,7 @@ impl LayerNormalization {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> LayerNormalizationLayer<B> {
         LayerNormalizationLayer {
@@ -37,12 +37,12 @@ impl LayerNormalization {
     }
 }
 
-impl Fields for LayerNormalization {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for LayerNormalization {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),
             multiply_adds: 0,
@@ -58,14 +58,14 @@ pub struct LayerNormalizationLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for LayerNormalizationLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| self.affine.apply(standardize_places(x, self.epsilon)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, near, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, near, outputs};
 
     #[test]
     fn layer_normalization_keeps_the_promises_of_every_layer() {
@@ -77,10 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn layer_normalization_has_the_slopes_of_its_gradients() {
+    fn layer_normalization_gradients_match_finite_differences() {
         // Much epsilon, so that the squares' sum is not the same for all inputs.
         for input in [&[5][..], &[4, 3], &[3, 2, 4]] {
-            check_slopes("layer_normalization = { epsilon = 3 }", input);
+            check_finite_differences("layer_normalization = { epsilon = 3 }", input);
         }
     }
 

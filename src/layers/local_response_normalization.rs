@@ -1,17 +1,17 @@
-//! `local_response_normalization`: each channel held down by its neighbours at the same place.
+//! `local_response_normalization`: each channel held down by its neighbors at the same place.
 
 use burn::tensor::{Tensor, TensorData};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless, with_places};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive, PositiveReal};
 
 layer! {
-    /// `x / (k + alpha * sum)^beta`, the sum being that of the squares of `size` neighbouring channels at the same
+    /// `x / (k + alpha * sum)^beta`, the sum being that of the squares of `size` neighboring channels at the same
     /// place, itself in their middle (AlexNet: Krizhevsky et al. 2012). Keeps the shape.
     ///
     /// Caffe, PyTorch and ONNX divide `alpha` by `size`; what they write as 1e-4 with size 5 is 2e-5 here.
@@ -49,7 +49,7 @@ fn two() -> PositiveReal {
 
 impl LocalResponseNormalization {
     /// `[1, channels, channels]`: 1 where the second channel is in the first one's sum.
-    fn neighbours<B: Kernels>(&self, channels: usize, device: &B::Device) -> Tensor<B, 3> {
+    fn neighbors<B: Kernels>(&self, channels: usize, device: &B::Device) -> Tensor<B, 3> {
         let size = self.size.get();
         let is_near =
             |of: usize, other: usize| other + size / 2 >= of && other <= of + (size - 1) / 2;
@@ -62,8 +62,8 @@ impl LocalResponseNormalization {
     }
 }
 
-impl Fields for LocalResponseNormalization {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for LocalResponseNormalization {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         with_places(input)
     }
 }
@@ -75,21 +75,23 @@ impl<B: Kernels> EachRank<B> for &LocalResponseNormalization {
         let places = dims[2..].iter().product();
         let squares = reshape(first.square(), [dims[0], dims[1], places]);
         // All sums in one matrix product, whose gradient is another: no copies shifted along the channels.
-        let sums = math::matmul(self.neighbours(dims[1], &x.device()), squares);
+        let sums = math::matmul(self.neighbors(dims[1], &x.device()), squares);
         let scale = math::exp(math::ln(sums * self.alpha.get() + self.k.get()) * -self.beta.get());
         x * reshape(scale, dims).swap_dims(1, channels)
     }
 }
 
 impl Weightless for LocalResponseNormalization {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.map(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, near, outputs};
+    use super::super::testing::{
+        check_finite_differences, check_layer, expect, flaw, near, outputs,
+    };
 
     #[test]
     fn local_response_normalization_keeps_the_promises_of_every_layer() {
@@ -100,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn local_response_normalization_has_the_slopes_of_its_gradients() {
+    fn local_response_normalization_gradients_match_finite_differences() {
         let layer = "local_response_normalization = { size = 3, alpha = 0.5, k = 1 }";
-        check_slopes(layer, &[5, 2, 3]);
-        check_slopes(layer, &[3, 5]);
+        check_finite_differences(layer, &[5, 2, 3]);
+        check_finite_differences(layer, &[3, 5]);
     }
 
     #[test]
-    fn a_channel_is_divided_by_a_power_of_its_neighbours() {
+    fn a_channel_is_divided_by_a_power_of_its_neighbors() {
         let of = |size: usize| {
             let layer = format!(
                 "local_response_normalization = {{ size = {size}, alpha = 0.5, beta = 2, k = 1 }}"
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn features_have_no_neighbours_at_one_place() {
+    fn features_have_no_neighbors_at_one_place() {
         assert_eq!(
             flaw("local_response_normalization = {}", &[7]).message,
             "needs a sequence, an image or a volume but the layer before gives features (7)"

@@ -6,8 +6,11 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
-use super::recurrence::{Course, project};
-use super::{Around, Cost, Fields, Forward, InPytorch, Initialisation, Pass, Signal, Weights};
+use super::recurrence::{Recurrence, project};
+use super::{
+    Cost, Forward, ForwardContext, InPytorch, Initializer, LayerContext, LayerFields, Signal,
+    Weights,
+};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -34,16 +37,16 @@ layer! {
         pub reverse: bool,
         /// First values of the weights of the input. Default glorot_uniform.
         #[serde(default = "glorot_uniform")]
-        pub init: Initialisation,
+        pub init: Initializer,
         /// First values of the weights of the last step's output. Default orthogonal.
         #[serde(default = "orthogonal")]
-        pub recurrent_init: Initialisation,
+        pub recurrent_init: Initializer,
     }
 }
 
 impl Lstm {
-    fn course(&self) -> Course {
-        Course {
+    fn recurrence(&self) -> Recurrence {
+        Recurrence {
             units: self.units.get(),
             return_sequences: self.return_sequences,
             reverse: self.reverse,
@@ -54,7 +57,7 @@ impl Lstm {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> LstmLayer<B> {
         let (units, features) = (self.units.get(), input.channels());
@@ -71,7 +74,7 @@ impl Lstm {
     }
 }
 
-impl Fields for Lstm {
+impl LayerFields for Lstm {
     fn in_pytorch(&self) -> InPytorch {
         InPytorch {
             sums: &[("bias", ["bias_ih_l0", "bias_hh_l0"])],
@@ -79,12 +82,12 @@ impl Fields for Lstm {
         }
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
-        self.course().output(input)
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
+        self.recurrence().output(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
-        self.course().cost(input, GATES, GATES)
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
+        self.recurrence().cost(input, GATES, GATES)
     }
 }
 
@@ -102,12 +105,12 @@ pub struct LstmLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for LstmLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias.val());
         let recurrent = self.weight_hh.val().transpose();
         let units = self.fields.units.get();
         let mut cell: Option<Tensor<B, 2>> = None;
-        self.fields.course().follow(inputs, |input, hidden| {
+        self.fields.recurrence().follow(inputs, |input, hidden| {
             let gates = input + math::matmul(hidden, recurrent.clone());
             let gate = |index: usize| gates.clone().narrow(1, index * units, units);
             let new = math::sigmoid(gate(0)) * math::tanh(gate(2));
@@ -123,7 +126,9 @@ impl<B: Kernels> Forward<B> for LstmLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, near, outputs};
+    use super::super::testing::{
+        check_finite_differences, check_layer, expect, flaw, near, outputs,
+    };
 
     #[test]
     fn lstm_keeps_the_promises_of_every_layer() {
@@ -143,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn lstm_has_the_slopes_of_its_gradients() {
-        check_slopes("lstm = { units = 4, return_sequences = true }", &[5, 3]);
-        check_slopes("lstm = { units = 4, reverse = true }", &[5, 3]);
+    fn lstm_gradients_match_finite_differences() {
+        check_finite_differences("lstm = { units = 4, return_sequences = true }", &[5, 3]);
+        check_finite_differences("lstm = { units = 4, reverse = true }", &[5, 3]);
     }
 
     /// One unit, one feature, input weights 0.5, recurrent weights 0.25.

@@ -4,7 +4,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -21,12 +21,12 @@ layer! {
     }
 }
 
-impl Fields for MaskNoise {
+impl LayerFields for MaskNoise {
     fn role(&self) -> Role {
         Role::Noise
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
@@ -43,9 +43,9 @@ impl<B: Kernels> EachRank<B> for Mask {
 }
 
 impl Weightless for MaskNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let keep = self.keep.get();
-        if pass.corrupting && keep < 1.0 {
+        if context.corrupting && keep < 1.0 {
             input.map(Mask { keep })
         } else {
             input

@@ -16,7 +16,7 @@ pool_layer! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn max_pool1d_keeps_the_promises_of_every_layer() {
@@ -29,9 +29,9 @@ mod tests {
     }
 
     #[test]
-    fn max_pool1d_has_the_slopes_of_its_gradients() {
-        check_slopes("max_pool1d = { size = 2 }", &[7, 2]);
-        check_slopes(
+    fn max_pool1d_gradients_match_finite_differences() {
+        check_finite_differences("max_pool1d = { size = 2 }", &[7, 2]);
+        check_finite_differences(
             "max_pool1d = { size = 3, stride = 2, padding = 'same' }",
             &[8, 2],
         );

@@ -10,11 +10,11 @@ mod activation_function;
 mod activity;
 mod axes;
 pub mod bounds;
+mod context;
 mod convolution;
 mod fields;
 mod init;
 mod largest;
-mod pass;
 mod penalty;
 mod pooling;
 mod recurrence;
@@ -27,9 +27,9 @@ mod wiring;
 
 pub use activation_function::ActivationFunction;
 pub use activity::Activity;
+pub use context::{ForwardContext, GaussianCode, LayerOutput, SharedWeight};
 pub use fields::Shared;
-pub use init::{Initialisation, Weights};
-pub use pass::{GaussianCode, Pass, Seen, SharedWeight};
+pub use init::{Initializer, Weights};
 pub use signal::Signal;
 pub use weightless::{Weightless, WithoutWeights};
 pub use wiring::{Block, Join, List, Wiring};
@@ -46,17 +46,17 @@ use crate::tagged::{one_key_enum, write_table};
 
 /// What a layer may know of its surroundings besides its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Around<'a> {
+pub struct LayerContext<'a> {
     /// Number of classes of the dataset: what `units = "classes"` stands for.
     pub classes: usize,
     /// The shape of the weight that the layer is tied to, if it is.
     pub partner: Option<&'a [usize]>,
 }
 
-impl Around<'_> {
+impl LayerContext<'_> {
     /// Surroundings of layers that are tied to none.
     pub fn new(classes: usize) -> Self {
-        Around {
+        LayerContext {
             classes,
             partner: None,
         }
@@ -125,7 +125,7 @@ pub struct InPytorch {
 }
 
 /// A layer as the file writes it.
-pub trait Fields: Shared {
+pub trait LayerFields: Shared {
     /// What it is for.
     fn role(&self) -> Role {
         Role::Computes
@@ -142,15 +142,15 @@ pub trait Fields: Shared {
     }
 
     /// The shape of the weight that another layer may be tied to, if it has one.
-    fn shared_weight(&self, _input: Shape, _around: Around) -> Option<Vec<usize>> {
+    fn shared_weight(&self, _input: Shape, _context: LayerContext) -> Option<Vec<usize>> {
         None
     }
 
     /// The output's shape, or why this input cannot be.
-    fn output(&self, input: Shape, around: Around) -> Result<Shape, Flaw>;
+    fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw>;
 
     /// Parameters and multiply-adds; the input is one that [`output`](Self::output) accepts.
-    fn cost(&self, _input: Shape, _around: Around) -> Cost {
+    fn cost(&self, _input: Shape, _context: LayerContext) -> Cost {
         Cost::default()
     }
 }
@@ -158,7 +158,7 @@ pub trait Fields: Shared {
 /// A layer with its weights on a device.
 pub trait Forward<B: Backend> {
     /// Applies the layer to a batch, but for its activation function.
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B>;
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B>;
 
     /// The weight that another layer may be tied to.
     fn shared(&self) -> Option<SharedWeight<B>> {
@@ -195,7 +195,7 @@ macro_rules! layers {
 
         impl LayerSpec {
             /// The fields, unless it is a block.
-            pub fn fields(&self) -> Option<&dyn Fields> {
+            pub fn fields(&self) -> Option<&dyn LayerFields> {
                 match self {
                     $(LayerSpec::$Name(fields) => Some(fields),)*
                     $(LayerSpec::$Pure(fields) => Some(fields),)*
@@ -230,11 +230,11 @@ macro_rules! layers {
             pub fn build<B: Backend>(
                 &self,
                 input: Shape,
-                around: Around,
+                context: LayerContext,
                 weights: &mut Weights<B>,
             ) -> Layer<B> {
                 match self {
-                    $(LayerSpec::$Name(fields) => Layer::$Name(fields.build(input, around, weights)),)*
+                    $(LayerSpec::$Name(fields) => Layer::$Name(fields.build(input, context, weights)),)*
                     $(LayerSpec::$Pure(fields) => Layer::$Pure(WithoutWeights::new(fields.clone())),)*
                     $(LayerSpec::$Block(_) => unreachable!("a block has no weights of its own"),)*
                 }
@@ -255,10 +255,10 @@ macro_rules! layers {
         }
 
         impl<B: Kernels> Forward<B> for Layer<B> {
-            fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+            fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
                 match self {
-                    $(Layer::$Name(layer) => layer.forward(input, pass),)*
-                    $(Layer::$Pure(layer) => layer.forward(input, pass),)*
+                    $(Layer::$Name(layer) => layer.forward(input, context),)*
+                    $(Layer::$Pure(layer) => layer.forward(input, context),)*
                 }
             }
 
@@ -295,7 +295,7 @@ impl LayerSpec {
 
     /// What it is for, unless it is a block.
     pub fn role(&self) -> Option<Role> {
-        self.fields().map(Fields::role)
+        self.fields().map(LayerFields::role)
     }
 }
 
@@ -355,7 +355,7 @@ layers! {
         reshape: Reshape;
         /// The axes in another order.
         permute: Permute;
-        /// Each channel held down by its neighbours.
+        /// Each channel held down by its neighbors.
         local_response_normalization: LocalResponseNormalization;
         /// Whole channels dropped at random in training.
         spatial_dropout: SpatialDropout;
@@ -444,7 +444,7 @@ fn too_large(kernel: &[usize], input: Shape) -> Flaw {
 /// The flaw of a tied layer that says something of weights of its own, which it does not have.
 fn idle(
     tied_to: Option<&str>,
-    init: Initialisation,
+    init: Initializer,
     l1: crate::value::NonNegative,
     l2: crate::value::NonNegative,
 ) -> Option<Flaw> {

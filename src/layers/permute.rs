@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::fields::layer;
-use super::{Around, Fields, GIVER, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, GIVER, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -17,12 +17,12 @@ layer! {
     }
 }
 
-impl Fields for Permute {
+impl LayerFields for Permute {
     fn role(&self) -> Role {
         Role::Permutes
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let dims = input.dims();
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
@@ -49,7 +49,7 @@ impl Permute {
 }
 
 impl Weightless for Permute {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => Signal::Features(x),
             Signal::Sequence(x) => Signal::Sequence(self.permute(x)),
@@ -61,7 +61,7 @@ impl Weightless for Permute {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, flaw, outputs};
 
     #[test]
     fn permute_keeps_the_promises_of_every_layer() {
@@ -77,7 +77,7 @@ mod tests {
             &[2, 3, 4, 5],
             expect(&[5, 4, 2, 3], 0),
         );
-        check_slopes("permute = { axes = [3, 1, 2] }", &[2, 3, 4]);
+        check_finite_differences("permute = { axes = [3, 1, 2] }", &[2, 3, 4]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::PadMode;
 
 use super::bounds::largest_of;
-use super::convolution::Sweep;
+use super::convolution::SlidingWindow;
 use super::{Signal, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
@@ -48,17 +48,17 @@ macro_rules! pool_layer {
         }
 
         impl $Name {
-            fn pool(&self) -> $crate::layers::convolution::Sweep<$axes> {
+            fn pool(&self) -> $crate::layers::convolution::SlidingWindow<$axes> {
                 let stride = self.stride.unwrap_or(self.size);
-                $crate::layers::convolution::Sweep::undilated(self.size, stride, self.padding)
+                $crate::layers::convolution::SlidingWindow::undilated(self.size, stride, self.padding)
             }
         }
 
-        impl $crate::layers::Fields for $Name {
+        impl $crate::layers::LayerFields for $Name {
             fn output(
                 &self,
                 input: $crate::shape::Shape,
-                _around: $crate::layers::Around,
+                _context: $crate::layers::LayerContext,
             ) -> Result<$crate::shape::Shape, $crate::error::Flaw> {
                 $crate::layers::pooling::pool_output(input, self.pool())
             }
@@ -68,7 +68,7 @@ macro_rules! pool_layer {
             fn forward<B: $crate::backend::Kernels>(
                 &self,
                 input: $crate::layers::Signal<B>,
-                _pass: &mut $crate::layers::Pass<B>,
+                _pass: &mut $crate::layers::ForwardContext<B>,
             ) -> $crate::layers::Signal<B> {
                 $crate::layers::pooling::pooled(input, self.pool(), $pool)
             }
@@ -82,7 +82,10 @@ pub(super) use pool_layer;
 const KINDS: [&str; 3] = ["a sequence", "an image", "a volume"];
 
 /// The output of a pooling layer whose window has `N` axes, or the flaw of an input that it does not fit.
-pub(super) fn pool_output<const N: usize>(input: Shape, pool: Sweep<N>) -> Result<Shape, Flaw> {
+pub(super) fn pool_output<const N: usize>(
+    input: Shape,
+    pool: SlidingWindow<N>,
+) -> Result<Shape, Flaw> {
     if input.places().len() != N {
         return Err(needs(KINDS[N - 1], input));
     }
@@ -97,8 +100,8 @@ pub(super) fn pool_output<const N: usize>(input: Shape, pool: Sweep<N>) -> Resul
 /// Pools a batch by windows of `N` axes, as `image` does images.
 pub(super) fn pooled<B: Kernels, const N: usize>(
     input: Signal<B>,
-    pool: Sweep<N>,
-    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+    pool: SlidingWindow<N>,
+    image: fn(Tensor<B, 4>, SlidingWindow<2>) -> Tensor<B, 4>,
 ) -> Signal<B> {
     match input {
         Signal::Features(_) => unreachable!("the shape rule keeps features from pooling"),
@@ -108,7 +111,7 @@ pub(super) fn pooled<B: Kernels, const N: usize>(
     }
 }
 
-fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
+fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: SlidingWindow<2>) -> [Window; 2] {
     let [_, channels, height, width] = x.dims();
     pool.windows(Shape::image(channels, height, width))
         .expect("the shape rule saw that the window fits")
@@ -116,7 +119,7 @@ fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: Sweep<2>) -> [Window; 2] {
 
 /// The largest value of each window: `[batch, channels, height, width]` to
 /// `[batch, channels, rows, columns]`.
-pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: SlidingWindow<2>) -> Tensor<B, 4> {
     let pads = windows(&x, pool).map(|window| (window.before, window.after));
     let x = match pads == [(0, 0); 2] {
         true => x,
@@ -129,7 +132,7 @@ pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 
 
 /// The mean of what each window holds of the image: `[batch, channels, height, width]` to
 /// `[batch, channels, rows, columns]`.
-pub(super) fn mean<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> {
+pub(super) fn mean<B: Kernels>(x: Tensor<B, 4>, pool: SlidingWindow<2>) -> Tensor<B, 4> {
     let pads = windows(&x, pool).map(|window| (window.before, window.after));
     let mean = |x| avg_pool2d(x, pool.kernel, pool.stride, [0, 0], true, false);
     if pads == [(0, 0); 2] {
@@ -146,8 +149,8 @@ pub(super) fn mean<B: Kernels>(x: Tensor<B, 4>, pool: Sweep<2>) -> Tensor<B, 4> 
 /// Pools `[batch, steps, features]` along the steps, as the height of an image with the features as width.
 fn in_sequence<B: Kernels>(
     x: Tensor<B, 3>,
-    pool: Sweep<1>,
-    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+    pool: SlidingWindow<1>,
+    image: fn(Tensor<B, 4>, SlidingWindow<2>) -> Tensor<B, 4>,
 ) -> Tensor<B, 3> {
     let [batch, steps, features] = x.dims();
     let y = image(reshape(x, [batch, 1, steps, features]), downwards(pool));
@@ -159,11 +162,11 @@ fn in_sequence<B: Kernels>(
 /// largest is the largest of all, and so is the mean, as each window holds equal parts of every image.
 fn in_volume<B: Kernels>(
     x: Tensor<B, 5>,
-    pool: Sweep<3>,
-    image: fn(Tensor<B, 4>, Sweep<2>) -> Tensor<B, 4>,
+    pool: SlidingWindow<3>,
+    image: fn(Tensor<B, 4>, SlidingWindow<2>) -> Tensor<B, 4>,
 ) -> Tensor<B, 5> {
     let [batch, channels, depth, height, width] = x.dims();
-    let flat = Sweep {
+    let flat = SlidingWindow {
         kernel: [pool.kernel[1], pool.kernel[2]],
         stride: [pool.stride[1], pool.stride[2]],
         dilation: [1; 2],
@@ -178,8 +181,8 @@ fn in_volume<B: Kernels>(
 }
 
 /// Pooling along the first axis, as the height of an image.
-fn downwards<const N: usize>(pool: Sweep<N>) -> Sweep<2> {
-    Sweep {
+fn downwards<const N: usize>(pool: SlidingWindow<N>) -> SlidingWindow<2> {
+    SlidingWindow {
         kernel: [pool.kernel[0], 1],
         stride: [pool.stride[0], 1],
         dilation: [1; 2],

@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use super::bounds::at_most;
 use super::fields::layer;
 use super::signal::{EachRank, along_channels};
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -39,7 +39,7 @@ impl Prelu {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> PreluLayer<B> {
         PreluLayer {
@@ -48,12 +48,12 @@ impl Prelu {
     }
 }
 
-impl Fields for Prelu {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Prelu {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: self.weights(input),
             multiply_adds: 0,
@@ -75,14 +75,14 @@ impl<B: Kernels> EachRank<B> for &PreluLayer<B> {
 }
 
 impl<B: Kernels> Forward<B> for PreluLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.map(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn prelu_keeps_the_promises_of_every_layer() {
@@ -97,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn prelu_has_the_slopes_of_its_gradients() {
-        check_slopes("prelu = {}", &[2, 3, 4]);
-        check_slopes("prelu = {}", &[4, 3]);
-        check_slopes("prelu = { shared = true }", &[2, 3, 4]);
+    fn prelu_gradients_match_finite_differences() {
+        check_finite_differences("prelu = {}", &[2, 3, 4]);
+        check_finite_differences("prelu = {}", &[4, 3]);
+        check_finite_differences("prelu = { shared = true }", &[2, 3, 4]);
     }
 
     #[test]

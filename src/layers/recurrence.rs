@@ -9,7 +9,7 @@ use crate::shape::Shape;
 
 /// How a recurrent layer goes through the steps and what it gives.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
+pub(super) struct Recurrence {
     pub units: usize,
     /// Whether the output is that of every step, in the order of the input, or that of the step done last.
     pub return_sequences: bool,
@@ -17,7 +17,7 @@ pub(super) struct Course {
     pub reverse: bool,
 }
 
-impl Course {
+impl Recurrence {
     pub fn output(self, input: Shape) -> Result<Shape, Flaw> {
         let Shape::Sequence(sequence) = input else {
             return Err(needs("a sequence", input));

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::fields::layer;
-use super::{Around, Fields, GIVER, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, GIVER, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::{ImageShape, SequenceShape, Shape, VolumeShape};
@@ -102,12 +102,12 @@ impl Sizes {
     }
 }
 
-impl Fields for Reshape {
+impl LayerFields for Reshape {
     fn role(&self) -> Role {
         Role::Reshapes
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         self.shape.shape(input.len()).ok_or_else(|| {
             let message = format!(
                 "cannot make {} of the {} values that {GIVER} gives ({input})",
@@ -144,7 +144,7 @@ impl Reshape {
 }
 
 impl Weightless for Reshape {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         match input {
             Signal::Features(x) => self.reshape(x),
             Signal::Sequence(x) => self.reshape(x),
@@ -186,26 +186,26 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_that_does_not_fit_is_told() {
-        let told = |shape: &str, input: &[usize]| {
+    fn a_shape_that_does_not_fit_is_reported() {
+        let message = |shape: &str, input: &[usize]| {
             let flaw = flaw(&format!("reshape = {{ shape = {shape} }}"), input);
             assert_eq!(flaw.key, "shape");
             flaw.message
         };
         assert_eq!(
-            told("[28, 27]", &[1, 28, 28]),
+            message("[28, 27]", &[1, 28, 28]),
             "cannot make 28x27 of the 784 values that the layer before gives (1x28x28)"
         );
         assert_eq!(
-            told("[-1, 5]", &[784]),
+            message("[-1, 5]", &[784]),
             "cannot make -1x5 of the 784 values that the layer before gives (784)"
         );
-        told("[2147483648, 2147483648, 2147483648, 1]", &[784]);
-        told("[-1, 1000]", &[784]);
+        message("[2147483648, 2147483648, 2147483648, 1]", &[784]);
+        message("[-1, 1000]", &[784]);
     }
 
     #[test]
-    fn sizes_out_of_range_are_told_where_they_stand() {
+    fn sizes_out_of_range_are_reported_where_they_stand() {
         for shape in ["[]", "[0]", "[-2]", "[-1, -1]", "[1, 1, 1, 1, 1]"] {
             let error = serde_json::from_str::<Sizes>(shape)
                 .unwrap_err()

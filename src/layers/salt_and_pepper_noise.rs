@@ -4,7 +4,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -33,12 +33,12 @@ fn one() -> Real {
     Real(1.0)
 }
 
-impl Fields for SaltAndPepperNoise {
+impl LayerFields for SaltAndPepperNoise {
     fn role(&self) -> Role {
         Role::Noise
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 }
@@ -56,8 +56,8 @@ impl<B: Kernels> EachRank<B> for &SaltAndPepperNoise {
 }
 
 impl Weightless for SaltAndPepperNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        if pass.corrupting && self.rate.get() > 0.0 {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        if context.corrupting && self.rate.get() > 0.0 {
             input.map(self)
         } else {
             input

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::fields::layer;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -22,7 +22,7 @@ impl Scale {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> ScaleLayer<B> {
         ScaleLayer {
@@ -32,12 +32,12 @@ impl Scale {
     }
 }
 
-impl Fields for Scale {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Scale {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         Ok(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),
             multiply_adds: 0,
@@ -55,14 +55,14 @@ pub struct ScaleLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for ScaleLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| B::scale_channels(x, self.weight.val(), self.bias.val()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
 
     #[test]
     fn scale_keeps_the_promises_of_every_layer() {
@@ -73,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn scale_has_the_slopes_of_its_gradients() {
-        check_slopes("scale = {}", &[2, 3, 4]);
-        check_slopes("scale = {}", &[4, 3]);
+    fn scale_gradients_match_finite_differences() {
+        check_finite_differences("scale = {}", &[2, 3, 4]);
+        check_finite_differences("scale = {}", &[4, 3]);
     }
 
     #[test]

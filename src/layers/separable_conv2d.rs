@@ -5,11 +5,11 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::conv2d::ones;
-use super::convolution::{Sweep, one};
+use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Around, Cost, Fields, Forward, Pass, Signal, Weights, needs};
+use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
 use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
 use crate::shape::{Padding, Shape};
@@ -49,19 +49,22 @@ const POINTWISE: Sliding = Sliding {
 };
 
 impl SeparableConv2d {
-    fn sweep(&self) -> Sweep<2> {
-        Sweep::new(self.kernel, self.stride, self.dilation, self.padding)
+    fn sliding_window(&self) -> SlidingWindow<2> {
+        SlidingWindow::new(self.kernel, self.stride, self.dilation, self.padding)
     }
 
     /// Both convolutions' filters and the bias on the device.
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> SeparableConv2dLayer<B> {
         let (filters, multiplier) = (self.filters.get(), self.multiplier.get());
-        let (between, window) = (input.channels() * multiplier, self.sweep().values());
+        let (between, window) = (
+            input.channels() * multiplier,
+            self.sliding_window().values(),
+        );
         let depthwise = Fan {
             fan_in: window,
             fan_out: multiplier * window,
@@ -80,20 +83,20 @@ impl SeparableConv2d {
     }
 }
 
-impl Fields for SeparableConv2d {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for SeparableConv2d {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Image(_) => self.sweep().output(input, self.filters.get()),
+            Shape::Image(_) => self.sliding_window().output(input, self.filters.get()),
             _ => Err(needs("an image", input)),
         }
     }
 
-    fn cost(&self, input: Shape, around: Around) -> Cost {
-        let Ok(output) = self.output(input, around) else {
+    fn cost(&self, input: Shape, context: LayerContext) -> Cost {
+        let Ok(output) = self.output(input, context) else {
             return Cost::default();
         };
         let (filters, between) = (self.filters.get(), input.channels() * self.multiplier.get());
-        let weights = between * (self.sweep().values() + filters);
+        let weights = between * (self.sliding_window().values() + filters);
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }
@@ -112,10 +115,10 @@ pub struct SeparableConv2dLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.image();
         let [_, channels, _, _] = x.dims();
-        let sliding = self.fields.sweep().sliding(x.dims(), channels);
+        let sliding = self.fields.sliding_window().sliding(x.dims(), channels);
         let bias = self.bias.as_ref().map(Param::val);
         let between = B::convolve2d(x, self.depthwise_weight.val(), None, sliding);
         let y = B::convolve2d(between, self.pointwise_weight.val(), bias, POINTWISE);
@@ -131,7 +134,7 @@ impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
     use burn::backend::Flex;
 
@@ -157,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn separable_conv2d_has_the_slopes_of_its_gradients() {
+    fn separable_conv2d_gradients_match_finite_differences() {
         for fields in ["stride = 1", "stride = 2, multiplier = 2", "dilation = 2"] {
             let layer = format!("separable_conv2d = {{ filters = 2, kernel = 3, {fields} }}");
-            check_slopes(&layer, &[3, 8, 7]);
+            check_finite_differences(&layer, &[3, 8, 7]);
         }
     }
 
@@ -179,7 +182,7 @@ mod tests {
         )
         .unwrap();
         let mut weights = Weights::<Flex>::new(Seed(7), Default::default());
-        let layer = fields.build(Shape::image(3, 4, 4), Around::new(10), &mut weights);
+        let layer = fields.build(Shape::image(3, 4, 4), LayerContext::new(10), &mut weights);
         let penalty = layer.penalty().unwrap().into_data();
         assert_eq!(penalty.into_vec::<f32>().unwrap(), [36.0]);
     }

@@ -4,7 +4,7 @@ use burn::tensor::{Distribution, Tensor};
 
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless, with_places};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -20,8 +20,8 @@ layer! {
     }
 }
 
-impl Fields for SpatialDropout {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for SpatialDropout {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         with_places(input)
     }
 }
@@ -42,9 +42,9 @@ impl<B: Kernels> EachRank<B> for DropChannels {
 }
 
 impl Weightless for SpatialDropout {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let rate = self.rate.get();
-        if pass.training && rate > 0.0 {
+        if context.training && rate > 0.0 {
             input.map(DropChannels { rate })
         } else {
             input

@@ -6,7 +6,9 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform};
-use super::{Around, Cost, Fields, Forward, InPytorch, Pass, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, InPytorch, LayerContext, LayerFields, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -33,7 +35,7 @@ impl SqueezeExcite {
     pub fn build<B: Backend>(
         &self,
         input: Shape,
-        _around: Around,
+        _context: LayerContext,
         weights: &mut Weights<B>,
     ) -> SqueezeExciteLayer<B> {
         let channels = input.channels();
@@ -50,7 +52,7 @@ impl SqueezeExcite {
     }
 }
 
-impl Fields for SqueezeExcite {
+impl LayerFields for SqueezeExcite {
     fn in_pytorch(&self) -> InPytorch {
         InPytorch {
             transposed: &["reduce_weight", "expand_weight"],
@@ -58,7 +60,7 @@ impl Fields for SqueezeExcite {
         }
     }
 
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let Shape::Image(image) = input else {
             return Err(needs("an image", input));
         };
@@ -71,7 +73,7 @@ impl Fields for SqueezeExcite {
         Ok(input)
     }
 
-    fn cost(&self, input: Shape, _around: Around) -> Cost {
+    fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let channels = input.channels();
         let reduced = channels / self.ratio.get();
         Cost {
@@ -95,7 +97,7 @@ pub struct SqueezeExciteLayer<B: Backend> {
 }
 
 impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
-    fn forward(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let x = input.image();
         let [batch, channels, height, width] = x.dims();
         let places = reshape(x.clone(), [batch, channels, height * width]);
@@ -110,7 +112,7 @@ impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, flaw, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, flaw, outputs};
 
     #[test]
     fn squeeze_excite_keeps_the_promises_of_every_layer() {
@@ -127,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn squeeze_excite_has_the_slopes_of_its_gradients() {
-        check_slopes("squeeze_excite = { ratio = 2 }", &[4, 3, 3]);
+    fn squeeze_excite_gradients_match_finite_differences() {
+        check_finite_differences("squeeze_excite = { ratio = 2 }", &[4, 3, 3]);
     }
 
     #[test]

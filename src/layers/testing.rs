@@ -4,14 +4,16 @@ use burn::module::{AutodiffModule, Module};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
-use super::{ActivationFunction, Around, Forward, Layer, LayerSpec, Pass, Signal, Weights};
+use super::{
+    ActivationFunction, Forward, ForwardContext, Layer, LayerContext, LayerSpec, Signal, Weights,
+};
 use crate::backend::testing::{on_test_device, sole_use_of_chance, test_device, tolerance_factor};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::rng::Seed;
 use crate::shape::Shape;
 
-const AROUND: Around = Around {
+const CONTEXT: LayerContext = LayerContext {
     classes: 10,
     partner: None,
 };
@@ -75,7 +77,7 @@ fn squares<B: Backend>(signal: Signal<B>) -> Tensor<B, 1> {
 }
 
 /// The same batch, asking for its gradient.
-fn watched<B: AutodiffBackend>(signal: Signal<B>) -> Signal<B> {
+fn tracked<B: AutodiffBackend>(signal: Signal<B>) -> Signal<B> {
     match signal {
         Signal::Features(x) => Signal::Features(x.require_grad()),
         Signal::Sequence(x) => Signal::Sequence(x.require_grad()),
@@ -85,7 +87,7 @@ fn watched<B: AutodiffBackend>(signal: Signal<B>) -> Signal<B> {
 }
 
 /// The gradient of a [`watched`] batch.
-fn slope<B: AutodiffBackend>(signal: &Signal<B>, gradients: &B::Gradients) -> Vec<f32> {
+fn quotient<B: AutodiffBackend>(signal: &Signal<B>, gradients: &B::Gradients) -> Vec<f32> {
     values(match signal {
         Signal::Features(x) => Signal::Features(x.grad(gradients).expect("a gradient")),
         Signal::Sequence(x) => Signal::Sequence(x.grad(gradients).expect("a gradient")),
@@ -114,8 +116,8 @@ struct Applied<B: Backend> {
 }
 
 impl<B: Kernels> Applied<B> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        let output = self.layer.forward(input, pass);
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        let output = self.layer.forward(input, context);
         match self.activation {
             Some(function) => output.map(function),
             None => output,
@@ -126,33 +128,33 @@ impl<B: Kernels> Applied<B> {
 fn build<B: Kernels>(spec: &LayerSpec, input: &[usize], device: &B::Device) -> Applied<B> {
     let mut weights = Weights::new(Seed(7), device.clone());
     Applied {
-        layer: spec.build(shape(input), AROUND, &mut weights),
+        layer: spec.build(shape(input), CONTEXT, &mut weights),
         activation: spec.fields().and_then(|fields| fields.activation()),
     }
 }
 
 /// The same pass for a batch whose samples are of the classes 0, 1, 2, ... in turn.
-fn labelled<B: Kernels>(
-    pass: Pass<B>,
+fn labeled<B: Kernels>(
+    context: ForwardContext<B>,
     values: usize,
     input: &[usize],
     device: &B::Device,
-) -> Pass<B> {
+) -> ForwardContext<B> {
     let batch = values / input.iter().product::<usize>();
-    let labels: Vec<i32> = (0..batch).map(|i| (i % AROUND.classes) as i32).collect();
+    let labels: Vec<i32> = (0..batch).map(|i| (i % CONTEXT.classes) as i32).collect();
     let data = TensorData::new(labels, [batch]);
-    Pass {
+    ForwardContext {
         labels: Some(Tensor::from_data(data, device)),
-        ..pass
+        ..context
     }
 }
 
-fn training<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
-    labelled(Pass::training(), values, input, device)
+fn training<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> ForwardContext<B> {
+    labeled(ForwardContext::training(), values, input, device)
 }
 
-fn resting<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> Pass<B> {
-    labelled(Pass::resting(), values, input, device)
+fn inference<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> ForwardContext<B> {
+    labeled(ForwardContext::inference(), values, input, device)
 }
 
 /// The layer's output outside training for a batch of values.
@@ -164,8 +166,8 @@ pub fn outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32> {
         batch: &[f32],
     ) -> Vec<f32> {
         let layer = build::<B>(&parse(layer), input, device).valid();
-        let mut pass = resting(batch.len(), input, device);
-        values(layer.forward(signal(batch.to_vec(), input, device), &mut pass))
+        let mut context = inference(batch.len(), input, device);
+        values(layer.forward(signal(batch.to_vec(), input, device), &mut context))
     }
     on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
 }
@@ -180,8 +182,8 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
     ) -> Vec<f32> {
         B::seed(device, 1);
         let layer = build::<B>(&parse(layer), input, device);
-        let mut pass = training(batch.len(), input, device);
-        values(layer.forward(signal(batch.to_vec(), input, device), &mut pass))
+        let mut context = training(batch.len(), input, device);
+        values(layer.forward(signal(batch.to_vec(), input, device), &mut context))
     }
     let _alone = sole_use_of_chance();
     on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
@@ -191,7 +193,7 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
 pub fn flaw(layer: &str, input: &[usize]) -> Flaw {
     let spec = parse(layer);
     let fields = spec.fields().expect("the layer is no block");
-    let output = fields.output(shape(input), AROUND);
+    let output = fields.output(shape(input), CONTEXT);
     output.expect_err("the shape rule refuses it")
 }
 
@@ -215,10 +217,10 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
 
     let fields = spec.fields().expect("the layer is no block");
     let said = fields
-        .output(shape(input), AROUND)
+        .output(shape(input), CONTEXT)
         .expect("the shape rule accepts it");
     assert_eq!(said, shape(&expected.output), "shape rule of {layer}");
-    let cost = fields.cost(shape(input), AROUND);
+    let cost = fields.cost(shape(input), CONTEXT);
     assert_eq!(
         cost.parameters, expected.parameters,
         "parameters of {layer}"
@@ -249,16 +251,16 @@ fn check_forward<B: TrainingBackend>(
 
     let module = module.valid();
     let outputs = || {
-        let mut pass = resting(count, input, device);
-        values(module.forward(signal(batch.clone(), input, device), &mut pass))
+        let mut context = inference(count, input, device);
+        values(module.forward(signal(batch.clone(), input, device), &mut context))
     };
     let (once, twice) = (outputs(), outputs());
     assert_eq!(once, twice, "two passes outside training of {layer}");
     assert!(once.iter().all(|value| value.is_finite()), "{layer}");
     if test_device().is_cpu() {
-        let mut pass = resting(count, input, device);
+        let mut context = inference(count, input, device);
         let nothing = signal(vec![f32::NAN; count], input, device);
-        let outputs = values(module.forward(nothing, &mut pass));
+        let outputs = values(module.forward(nothing, &mut context));
         let holds_nan = |sample: &[f32]| sample.iter().any(|value| value.is_nan());
         let size = outputs.len() / BATCH;
         assert!(
@@ -275,11 +277,11 @@ fn check_gradients<B: TrainingBackend>(
     input: &[usize],
     device: &B::Device,
 ) {
-    let mut pass = training(batch.len(), input, device);
-    let x = watched(signal(batch, input, device));
-    let y = module.forward(x.clone(), &mut pass);
+    let mut context = training(batch.len(), input, device);
+    let x = tracked(signal(batch, input, device));
+    let y = module.forward(x.clone(), &mut context);
     let gradients = squares(y).backward();
-    let of_input = slope(&x, &gradients);
+    let of_input = quotient(&x, &gradients);
     assert!(
         of_input.iter().all(|g| g.is_finite()),
         "gradient of {layer}"
@@ -300,7 +302,7 @@ fn check_gradients<B: TrainingBackend>(
     module.visit(&mut finite);
     let spec = parse(layer);
     let fields = spec.fields().expect("the layer is no block");
-    let cost = fields.cost(shape(input), AROUND);
+    let cost = fields.cost(shape(input), CONTEXT);
     assert_eq!(finite.1, cost.parameters, "trained values of {layer}");
 }
 
@@ -310,11 +312,15 @@ fn direction(count: usize) -> Vec<f32> {
 }
 
 /// The gradients of input and weights equal what the output's sum of squares does when they move.
-pub fn check_slopes(layer: &str, input: &[usize]) {
-    on_test_device!(check_slopes_on(layer: &'a str, input: &'a [usize]) -> ());
+pub fn check_finite_differences(layer: &str, input: &[usize]) {
+    on_test_device!(check_finite_differences_on(layer: &'a str, input: &'a [usize]) -> ());
 }
 
-fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &[usize]) {
+fn check_finite_differences_on<B: TrainingBackend>(
+    device: &B::Device,
+    layer: &str,
+    input: &[usize],
+) {
     // Less than half the distance between any two inputs, so that a largest one stays it.
     const STEP: f32 = 0.004;
     // Rounded factors drown such small differences; gradients are compared with PyTorch's there.
@@ -327,11 +333,11 @@ fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &
         .map(|i| (i * 7919 % 1009) as f32 / 100.0 - 5.0)
         .collect();
     let squares = |module: &Applied<B>, batch: Vec<f32>| -> f64 {
-        let mut pass = training(count, input, device);
-        let outputs = values(module.forward(signal(batch, input, device), &mut pass));
+        let mut context = training(count, input, device);
+        let outputs = values(module.forward(signal(batch, input, device), &mut context));
         outputs.iter().map(|&y| f64::from(y).powi(2)).sum()
     };
-    let slope = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
+    let quotient = |ahead: f64, behind: f64| (ahead - behind) / (2.0 * f64::from(STEP));
     let near = |what: &str, received: f64, expected: f64| {
         let off = (received - expected).abs();
         assert!(
@@ -340,7 +346,7 @@ fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &
         );
     };
 
-    let x = watched(signal::<B>(batch.clone(), input, device));
+    let x = tracked(signal::<B>(batch.clone(), input, device));
     let y = module.forward(x.clone(), &mut training(count, input, device));
     let gradients = self::squares(y).backward();
 
@@ -352,20 +358,20 @@ fn check_slopes_on<B: TrainingBackend>(device: &B::Device, layer: &str, input: &
             .map(|(x, d)| x + step * d)
             .collect()
     };
-    let expected = slope(
+    let expected = quotient(
         squares(&module, moved(STEP)),
         squares(&module, moved(-STEP)),
     );
     near(
         "input",
-        along_direction(&self::slope(&x, &gradients)),
+        along_direction(&self::quotient(&x, &gradients)),
         expected,
     );
 
     let moved = |step: f32| squares(&module.clone().map(&mut Move(step)), batch.clone());
     let mut of_weights = Along::<B>(&gradients, 0.0);
     module.visit(&mut of_weights);
-    near("weights", of_weights.1, slope(moved(STEP), moved(-STEP)));
+    near("weights", of_weights.1, quotient(moved(STEP), moved(-STEP)));
 }
 
 fn along_direction(gradient: &[f32]) -> f64 {

@@ -1,4 +1,4 @@
-//! `upsampling`: more places, each a copy of one or between its neighbours.
+//! `upsampling`: more places, each a copy of one or between its neighbors.
 
 use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::axes::per_axis;
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, GIVER, Pass, Signal, Weightless};
+use super::{ForwardContext, GIVER, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -33,7 +33,7 @@ pub enum Interpolation {
     /// A copy of the nearest value.
     #[default]
     Nearest,
-    /// In proportion between the four nearest values, measured from the centres of pixels: PyTorch's
+    /// In proportion between the four nearest values, measured from the centers of pixels: PyTorch's
     /// `align_corners=False`, TensorFlow's `half_pixel_centers`.
     Bilinear,
 }
@@ -49,8 +49,8 @@ impl Upsampling {
     }
 }
 
-impl Fields for Upsampling {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for Upsampling {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let factors = self.factors(input)?;
         let bilinear = self.interpolation == Interpolation::Bilinear;
         if bilinear && !matches!(input, Shape::Image(_)) {
@@ -68,7 +68,7 @@ impl Fields for Upsampling {
 }
 
 impl Weightless for Upsampling {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let factors = self
             .factors(input.shape())
             .expect("the shape rule saw a factor for each axis");
@@ -130,7 +130,7 @@ fn shares(length: usize, factor: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
 
     #[test]
@@ -154,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn upsampling_has_the_slopes_of_its_gradients() {
-        check_slopes("upsampling = { size = [3] }", &[5, 3]);
-        check_slopes("upsampling = { size = [2, 3] }", &[2, 4, 5]);
-        check_slopes("upsampling = {}", &[2, 2, 3, 2]);
-        check_slopes(
+    fn upsampling_gradients_match_finite_differences() {
+        check_finite_differences("upsampling = { size = [3] }", &[5, 3]);
+        check_finite_differences("upsampling = { size = [2, 3] }", &[2, 4, 5]);
+        check_finite_differences("upsampling = {}", &[2, 2, 3, 2]);
+        check_finite_differences(
             "upsampling = { size = [2, 3], interpolation = 'bilinear' }",
             &[2, 4, 5],
         );
@@ -185,7 +185,7 @@ mod tests {
 
     fn flaw(fields: &str, input: Shape) -> Flaw {
         let fields: Upsampling = toml::from_str(fields).unwrap();
-        fields.output(input, Around::new(10)).unwrap_err()
+        fields.output(input, LayerContext::new(10)).unwrap_err()
     }
 
     #[test]

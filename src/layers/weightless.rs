@@ -4,13 +4,13 @@ use std::fmt::Debug;
 
 use burn::module::Module;
 
-use super::{Forward, Pass, Signal};
+use super::{Forward, ForwardContext, Signal};
 use crate::backend::Kernels;
 
 /// A layer whose output follows from its fields and its input.
 pub trait Weightless {
     /// Applies the layer to a batch, but for its activation function.
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B>;
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B>;
 }
 
 /// Such a layer in a network.
@@ -27,7 +27,7 @@ impl<F: Clone + Debug + Send> WithoutWeights<F> {
 }
 
 impl<B: Kernels, F: Weightless + Clone + Debug + Send> Forward<B> for WithoutWeights<F> {
-    fn forward(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        self.fields.forward(input, pass)
+    fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        self.fields.forward(input, context)
     }
 }

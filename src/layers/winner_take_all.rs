@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::largest::largest;
-use super::{Around, Fields, GIVER, Pass, Signal, Weightless};
+use super::{ForwardContext, GIVER, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -56,8 +56,8 @@ fn of_batch<B: Kernels>(x: Tensor<B, 3>, share: Fraction) -> Tensor<B, 3> {
     reshape(marked, [channels, batch, places]).swap_dims(0, 1)
 }
 
-impl Fields for WinnerTakeAll {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for WinnerTakeAll {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         if !self.spatial && self.lifetime.is_none() {
             let message = "has neither `spatial` nor `lifetime`: everything would win";
             return Err(Flaw::new("", message).hint("lifetime = 0.05"));
@@ -72,8 +72,8 @@ impl Fields for WinnerTakeAll {
 }
 
 impl Weightless for WinnerTakeAll {
-    fn forward<B: Kernels>(&self, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        match pass.training {
+    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
+        match context.training {
             true => input.by_channels(|x| self.contest(x)),
             false => input,
         }
@@ -83,7 +83,7 @@ impl Weightless for WinnerTakeAll {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{
-        check_layer, check_slopes, expect, flaw, outputs, training_outputs,
+        check_finite_differences, check_layer, expect, flaw, outputs, training_outputs,
     };
 
     #[test]
@@ -116,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn winner_take_all_has_the_slopes_of_its_gradients() {
-        check_slopes("winner_take_all = { lifetime = 0.7 }", &[5]);
-        check_slopes(
+    fn winner_take_all_gradients_match_finite_differences() {
+        check_finite_differences("winner_take_all = { lifetime = 0.7 }", &[5]);
+        check_finite_differences(
             "winner_take_all = { spatial = true, lifetime = 0.7 }",
             &[2, 3, 2],
         );
@@ -161,16 +161,16 @@ mod tests {
 
     #[test]
     fn a_contest_has_rules_and_places() {
-        let told = |layer: &str| {
+        let message = |layer: &str| {
             let flaw = flaw(layer, &[8]);
             format!("{}: {}", flaw.key, flaw.message)
         };
         assert_eq!(
-            told("winner_take_all = {}"),
+            message("winner_take_all = {}"),
             ": has neither `spatial` nor `lifetime`: everything would win"
         );
         assert_eq!(
-            told("winner_take_all = { spatial = true }"),
+            message("winner_take_all = { spatial = true }"),
             "spatial: is `spatial` but the layer before gives features (8), which have no places"
         );
     }

@@ -6,7 +6,7 @@ use burn::tensor::ops::PadMode;
 use super::axes::margins;
 use super::fields::layer;
 use super::signal::EachRank;
-use super::{Around, Fields, Pass, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
 use crate::shape::Shape;
@@ -23,8 +23,8 @@ layer! {
     }
 }
 
-impl Fields for ZeroPadding {
-    fn output(&self, input: Shape, _around: Around) -> Result<Shape, Flaw> {
+impl LayerFields for ZeroPadding {
+    fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let places = input.places().into_iter().zip(margins);
         let places: Vec<usize> = places
@@ -35,7 +35,7 @@ impl Fields for ZeroPadding {
 }
 
 impl Weightless for ZeroPadding {
-    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut Pass<B>) -> Signal<B> {
+    fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let margins =
             margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
         let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
@@ -58,7 +58,7 @@ impl<B: Kernels> EachRank<B> for Pad<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_layer, check_slopes, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
     use super::*;
 
     #[test]
@@ -77,10 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn zero_padding_has_the_slopes_of_its_gradients() {
-        check_slopes("zero_padding = { size = [[1, 2]] }", &[5, 3]);
-        check_slopes("zero_padding = { size = 1 }", &[2, 4, 5]);
-        check_slopes("zero_padding = { size = [0, 1, 2] }", &[2, 2, 3, 2]);
+    fn zero_padding_gradients_match_finite_differences() {
+        check_finite_differences("zero_padding = { size = [[1, 2]] }", &[5, 3]);
+        check_finite_differences("zero_padding = { size = 1 }", &[2, 4, 5]);
+        check_finite_differences("zero_padding = { size = [0, 1, 2] }", &[2, 2, 3, 2]);
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
 
     fn flaw(fields: &str, input: Shape) -> Flaw {
         let fields: ZeroPadding = toml::from_str(fields).unwrap();
-        fields.output(input, Around::new(10)).unwrap_err()
+        fields.output(input, LayerContext::new(10)).unwrap_err()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How many units of a gaussian code say anything of the image.
 
-use super::{Rows, Subject, Take};
+use super::{MeasureInput, Rows, Take};
 use crate::models::ModelFacts;
 use crate::record::Metric;
 
@@ -21,11 +21,11 @@ impl Take for ActiveUnits {
         )
     };
 
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String> {
         (!facts.has_gaussian_code).then(|| "the model's code is not a `gaussian_code`".to_string())
     }
 
-    fn take(&self, subject: &Subject) -> Option<f64> {
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
         let codes = subject.codes();
         let variances = Rows::new(&codes, subject.model.facts().code?.len()).variances();
         let active = variances.iter().filter(|&&variance| variance > ACTIVE);

@@ -1,6 +1,6 @@
 //! How well the reconstruction error tells images of classes that the model never saw.
 
-use super::{Subject, Take};
+use super::{MeasureInput, Take};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 
@@ -18,7 +18,7 @@ impl Take for AnomalyAuc {
         )
     };
 
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String> {
         if !facts.can(Ability::Encode) {
             return Some("the model reconstructs no images".to_string());
         }
@@ -26,7 +26,7 @@ impl Take for AnomalyAuc {
         all.then(|| "`data.train_classes` leaves out no classes".to_string())
     }
 
-    fn take(&self, subject: &Subject) -> Option<f64> {
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
         let outputs = subject
             .model
             .reconstruct(subject.images, Some(subject.labels));

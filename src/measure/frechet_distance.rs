@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, Subject, Take};
+use super::{MeasureInput, Rows, Take};
 use crate::data::Scale;
 use crate::models::{Model, ModelFacts};
 use crate::record::{Better, Metric};
@@ -42,7 +42,7 @@ fn ten_thousand() -> Positive {
 
 /// The classifier that looks.
 #[derive(Clone, Copy)]
-pub struct Judge<'a> {
+pub struct FeatureClassifier<'a> {
     pub model: &'a dyn Model,
     /// What it was trained with.
     pub scale: Scale,
@@ -63,25 +63,25 @@ impl Take for FrechetDistance {
         )
     };
 
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String> {
         (!facts.is_generative()).then(|| "no samples can be drawn from the model".to_string())
     }
 
-    fn take(&self, subject: &Subject) -> Option<f64> {
-        let judge = subject.judge?;
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
+        let feature_classifier = subject.feature_classifier?;
         let layer = match &self.layer {
             Some(layer) => layer.clone(),
-            None => default_layer(judge.model)?,
+            None => default_layer(feature_classifier.model)?,
         };
-        let real = Moments::of_images(subject, judge, &layer, subject.images)?;
+        let real = Moments::of_images(subject, feature_classifier, &layer, subject.images)?;
         let samples = samples(subject, self.samples.get())?;
-        let drawn = Moments::of_images(subject, judge, &layer, &samples)?;
+        let drawn = Moments::of_images(subject, feature_classifier, &layer, &samples)?;
         Some(real.distance(&drawn))
     }
 }
 
 /// Samples of all classes in turn, where the model is told the class.
-fn samples(subject: &Subject, count: usize) -> Option<Vec<f32>> {
+fn samples(subject: &MeasureInput, count: usize) -> Option<Vec<f32>> {
     let model = subject.model;
     let classes = model.facts().classes as u32;
     let labels: Vec<u32> = (0..count as u32).map(|number| number % classes).collect();
@@ -123,14 +123,19 @@ impl Moments {
     }
 
     /// Of what the classifier's layer makes of images that are scaled as the model measured takes them.
-    fn of_images(subject: &Subject, judge: Judge, layer: &str, images: &[f32]) -> Option<Self> {
+    fn of_images(
+        subject: &MeasureInput,
+        feature_classifier: FeatureClassifier,
+        layer: &str,
+        images: &[f32],
+    ) -> Option<Self> {
         let size = subject.model.images().len();
         let (mut features, mut width) = (Vec::new(), 0);
         for some in images.chunks(AT_A_TIME * size) {
             let mut seen = some.to_vec();
             subject.scale.undo(&mut seen);
-            judge.scale.apply(&mut seen);
-            let activations = judge.model.activations(layer, &seen, None)?;
+            feature_classifier.scale.apply(&mut seen);
+            let activations = feature_classifier.model.activations(layer, &seen, None)?;
             width = activations.shape.len();
             features.extend(activations.after);
         }
@@ -183,30 +188,30 @@ mod tests {
     fn samples_are_seen_on_the_classifier_s_scale() {
         // The fake's features are the images themselves and its samples are drawn from 0 to 1.
         let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
-        let (model, judge) = (Fake::new(), Fake::new());
+        let (model, feature_classifier) = (Fake::new(), Fake::new());
         let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();
-        let subject = |scale: [f64; 2]| Subject {
+        let subject = |scale: [f64; 2]| MeasureInput {
             scale: Scale(scale),
             ..model.subject(&images, &[0; 100])
         };
         assert_eq!(fields.take(&subject([0.0, 1.0])), None);
         let distance = |from: [f64; 2], to: [f64; 2]| {
-            let judge = Judge {
-                model: &judge,
+            let feature_classifier = FeatureClassifier {
+                model: &feature_classifier,
                 scale: Scale(to),
             };
-            let judge = Some(judge);
-            let subject = Subject {
-                judge,
+            let feature_classifier = Some(feature_classifier);
+            let subject = MeasureInput {
+                feature_classifier,
                 ..subject(from)
             };
             fields.take(&subject).unwrap()
         };
         let broken = vec![f32::NAN; 400];
-        let blind = Subject {
+        let blind = MeasureInput {
             images: &broken,
-            judge: Some(Judge {
-                model: &judge,
+            feature_classifier: Some(FeatureClassifier {
+                model: &feature_classifier,
                 scale: Scale::default(),
             }),
             ..subject([0.0, 1.0])

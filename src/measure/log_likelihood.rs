@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, Take};
+use super::{MeasureInput, Take};
 use crate::models::ModelFacts;
 use crate::record::{Better, Metric};
 use crate::rng::Purpose;
@@ -50,7 +50,7 @@ impl Take for LogLikelihood {
         )
     };
 
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String> {
         match (facts.has_gaussian_code, facts.has_likelihood) {
             (false, _) => Some("the model's code is not a `gaussian_code`".to_string()),
             (true, false) => {
@@ -60,7 +60,7 @@ impl Take for LogLikelihood {
         }
     }
 
-    fn take(&self, subject: &Subject) -> Option<f64> {
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
         let (images, labels) = subject.some(self.images.get());
         let size = subject.model.images().len();
         let mut sum = 0.0;

@@ -4,16 +4,16 @@
 //! and commands. Asks a model in plain numbers only, and knows nothing of training, files or tables.
 
 mod nearest;
-#[cfg(test)]
-mod peers;
 mod principal;
+#[cfg(test)]
+mod reference;
 mod rows;
 #[cfg(test)]
 mod testing;
 
 pub use anomaly_auc::{area_under_curve, errors};
-pub use frechet_distance::{Judge, WIDEST, last_hidden};
-pub use nearest::{Neighbour, nearest};
+pub use frechet_distance::{FeatureClassifier, WIDEST, last_hidden};
+pub use nearest::{Neighbor, nearest};
 pub use principal::{Components, principal_components};
 pub use rows::Rows;
 
@@ -30,7 +30,7 @@ use crate::rng::Seed;
 use crate::tagged::OrNone;
 
 /// A trained model and what it is measured with. Images are scaled as in training.
-pub struct Subject<'a> {
+pub struct MeasureInput<'a> {
     pub model: &'a dyn Model,
     /// All test images, `[images, channels, height, width]`.
     pub images: &'a [f32],
@@ -40,11 +40,11 @@ pub struct Subject<'a> {
     pub starts: &'a [f32],
     pub scale: Scale,
     /// In whose features samples and images are compared, where that is asked.
-    pub judge: Option<Judge<'a>>,
+    pub feature_classifier: Option<FeatureClassifier<'a>>,
     pub seed: Seed,
 }
 
-impl Subject<'_> {
+impl MeasureInput<'_> {
     /// The codes of all test images.
     fn codes(&self) -> Vec<f32> {
         self.model.encode(self.images, Some(self.labels))
@@ -71,10 +71,10 @@ trait Take {
     const METRIC: Metric;
 
     /// Why such a model has no such number, in a sentence; `None` if it has.
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String>;
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String>;
 
     /// The number, of a model that nothing hinders it of; `None` if it is no finite one.
-    fn take(&self, subject: &Subject) -> Option<f64>;
+    fn take(&self, subject: &MeasureInput) -> Option<f64>;
 }
 
 /// Declares every measure once: its file, which is its name, and its fields.
@@ -107,8 +107,8 @@ macro_rules! measures {
             pub fn flaws(&self, facts: &ModelFacts) -> Vec<Flaw> {
                 let mut flaws = Vec::new();
                 $(
-                    let hindrance = self.$asked.as_ref().and_then(|asked| asked.hindrance(facts));
-                    flaws.extend(hindrance.map(|reason| {
+                    let obstacle = self.$asked.as_ref().and_then(|asked| asked.obstacle(facts));
+                    flaws.extend(obstacle.map(|reason| {
                         let name = stringify!($asked);
                         Flaw::new(name, format!("`{name}` cannot be measured: {reason}"))
                     }));
@@ -126,12 +126,12 @@ macro_rules! measures {
                             let key = concat!("measure.", stringify!($asked));
                             Some(format!("there is no `{key}`"))
                         };
-                        return asked.map_or_else(unasked, |asked| asked.hindrance(facts));
+                        return asked.map_or_else(unasked, |asked| asked.obstacle(facts));
                     }
                 )*
                 $(
                     if column == $Always::METRIC.name {
-                        return $Always.hindrance(facts);
+                        return $Always.obstacle(facts);
                     }
                 )*
                 None
@@ -140,14 +140,14 @@ macro_rules! measures {
             /// Whether nothing can be measured of such a model.
             pub fn is_idle(&self, facts: &ModelFacts) -> bool {
                 let asked = [$(
-                    self.$asked.as_ref().is_none_or(|asked| asked.hindrance(facts).is_some()),
+                    self.$asked.as_ref().is_none_or(|asked| asked.obstacle(facts).is_some()),
                 )*];
-                let always = [$($Always.hindrance(facts).is_some(),)*];
+                let always = [$($Always.obstacle(facts).is_some(),)*];
                 asked.into_iter().chain(always).all(|idle| idle)
             }
 
             /// Measures a trained model.
-            pub fn take(&self, subject: &Subject) -> Extra {
+            pub fn take(&self, subject: &MeasureInput) -> Extra {
                 Extra::from_iter([
                     $((
                         stringify!($asked),
@@ -171,7 +171,7 @@ measures! {
         /// The importance-weighted estimate of the test images' log-likelihood (Burda et al. 2015), of
         /// models with a gaussian code.
         log_likelihood: LogLikelihood;
-        /// How many of an image's 10 nearest neighbours in code space are of its class.
+        /// How many of an image's 10 nearest neighbors in code space are of its class.
         precision_at_10: PrecisionAt10;
         /// The distance of a generative model's samples to the test images in the features of a trained
         /// classifier (Heusel et al. 2017).
@@ -197,8 +197,8 @@ pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
     column.cell(run).number()
 }
 
-fn number(measure: &impl Take, subject: &Subject) -> Option<f64> {
-    let sound = measure.hindrance(subject.model.facts()).is_none();
+fn number(measure: &impl Take, subject: &MeasureInput) -> Option<f64> {
+    let sound = measure.obstacle(subject.model.facts()).is_none();
     let taken = sound.then(|| measure.take(subject)).flatten();
     taken.filter(|number| number.is_finite())
 }

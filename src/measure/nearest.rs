@@ -1,4 +1,4 @@
-//! Nearest neighbours by Euclidean distance, found with matrix products block by block.
+//! Nearest neighbors by Euclidean distance, found with matrix products block by block.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ const TOGETHER: usize = 128;
 
 /// One row that is near another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Neighbour {
+pub struct Neighbor {
     /// From 0.
     pub index: usize,
     /// Euclidean.
@@ -18,21 +18,21 @@ pub struct Neighbour {
 
 /// The `count` rows of `among` that are nearest to every query, the nearest first and of equal ones the
 /// earlier first; fewer if there are fewer. `own` are the queries' numbers among the rows, if they are some
-/// of these: no row is its own neighbour.
+/// of these: no row is its own neighbor.
 pub fn nearest(
     queries: Rows,
     among: Rows,
     count: usize,
     own: Option<&[usize]>,
-) -> Vec<Vec<Neighbour>> {
+) -> Vec<Vec<Neighbor>> {
     let lengths: Vec<f64> = (0..among.len()).map(|row| length(among.row(row))).collect();
     let starts: Vec<usize> = (0..queries.len()).step_by(TOGETHER).collect();
     let found = starts.par_iter().flat_map_iter(|&start| {
         let range = start..(start + TOGETHER).min(queries.len());
         let own = own.map(|own| &own[range.clone()]);
         let indices = candidates(queries.part(range.clone()), among, &lengths, count, own);
-        let told = range.zip(indices);
-        told.map(|(query, found)| in_order(queries.row(query), among, found))
+        let message = range.zip(indices);
+        message.map(|(query, found)| in_order(queries.row(query), among, found))
     });
     found.collect()
 }
@@ -89,22 +89,22 @@ impl Best {
     }
 }
 
-/// The neighbours with their distances, which differences of products give only roughly.
-fn in_order(query: &[f32], among: Rows, found: Vec<usize>) -> Vec<Neighbour> {
-    let neighbour = |index: usize| {
+/// The neighbors with their distances, which differences of products give only roughly.
+fn in_order(query: &[f32], among: Rows, found: Vec<usize>) -> Vec<Neighbor> {
+    let neighbor = |index: usize| {
         let both = query.iter().zip(among.row(index));
         let squares = both.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
-        Neighbour {
+        Neighbor {
             index,
             distance: squares.sum::<f64>().sqrt(),
         }
     };
-    let mut neighbours: Vec<Neighbour> = found.into_iter().map(neighbour).collect();
-    neighbours.sort_by(|one, other| {
+    let mut neighbors: Vec<Neighbor> = found.into_iter().map(neighbor).collect();
+    neighbors.sort_by(|one, other| {
         let nearer = one.distance.total_cmp(&other.distance);
         nearer.then(one.index.cmp(&other.index))
     });
-    neighbours
+    neighbors
 }
 
 /// Squared.
@@ -120,7 +120,7 @@ mod tests {
     use crate::rng::{Purpose, Seed};
 
     #[test]
-    fn the_nearest_come_first_and_no_row_is_its_own_neighbour() {
+    fn the_nearest_come_first_and_no_row_is_its_own_neighbor() {
         let values = [0.0, 0.0, 3.0, 4.0, 0.0, 1.0, 0.0, 1.0, 10.0, 0.0];
         let rows = Rows::new(&values, 2);
         let of = |query: &[f32], count, own: Option<&[usize]>| -> Vec<(usize, f64)> {

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rows, Subject, Take, nearest, spread};
+use super::{MeasureInput, Rows, Take, nearest, spread};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 use crate::tagged::Choice;
 use crate::value::Positive;
 
-/// Neighbours that are looked at.
+/// Neighbors that are looked at.
 const NEAREST: usize = 10;
 
 /// The share of the 10 test images nearest to a test image, itself left out, that are of its class; the
@@ -45,7 +45,7 @@ impl Take for PrecisionAt10 {
         )
     };
 
-    fn hindrance(&self, facts: &ModelFacts) -> Option<String> {
+    fn obstacle(&self, facts: &ModelFacts) -> Option<String> {
         if !facts.can(Ability::Encode) {
             return Some("the model makes no codes of images".to_string());
         }
@@ -53,7 +53,7 @@ impl Take for PrecisionAt10 {
         few.then(|| format!("there are only {} test images", facts.test))
     }
 
-    fn take(&self, subject: &Subject) -> Option<f64> {
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
         let codes = subject.codes();
         let codes = Rows::new(&codes, subject.model.facts().code?.len());
         Some(precision(codes, subject.labels, self.queries.get()))
@@ -66,9 +66,9 @@ pub(super) fn precision(codes: Rows, labels: &[u32], queries: usize) -> f64 {
     let values = codes.pick(&queries);
     let wanted = Rows::new(&values, codes.width());
     let found = nearest(wanted, codes, NEAREST, Some(&queries));
-    let of_class = |(&query, neighbours): (&usize, &Vec<super::Neighbour>)| {
-        let same = |near: &&super::Neighbour| labels[near.index] == labels[query];
-        neighbours.iter().filter(same).count()
+    let of_class = |(&query, neighbors): (&usize, &Vec<super::Neighbor>)| {
+        let same = |near: &&super::Neighbor| labels[near.index] == labels[query];
+        neighbors.iter().filter(same).count()
     };
     let right: usize = queries.iter().zip(&found).map(of_class).sum();
     right as f64 / (NEAREST * queries.len()) as f64

@@ -47,7 +47,7 @@ impl Components {
     /// Where rows lie along the components, `[rows, components]` flattened; the mean row at 0.
     pub fn coordinates(&self, rows: Rows) -> Vec<f64> {
         let along = self.directions.transpose();
-        let of_block = |block: Rows| (&along * block.centred(&self.mean)).data.as_vec().clone();
+        let of_block = |block: Rows| (&along * block.centered(&self.mean)).data.as_vec().clone();
         rows.blocks().flat_map(of_block).collect()
     }
 }
@@ -128,9 +128,9 @@ fn new_direction(direction: DVector<f64>, known: &[DVector<f64>]) -> Option<DVec
 fn times_covariance(rows: Rows, mean: &DVector<f64>, directions: &DMatrix<f64>) -> DMatrix<f64> {
     let blocks: Vec<Rows> = rows.blocks().collect();
     let part = |block: &Rows| {
-        let centred = block.centred(mean);
-        let along = centred.transpose() * directions;
-        centred * along
+        let centered = block.centered(mean);
+        let along = centered.transpose() * directions;
+        centered * along
     };
     // Added in order, so that the sum does not depend on threads.
     let parts: Vec<DMatrix<f64>> = blocks.par_iter().map(part).collect();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_all_alike_vary_in_no_direction() {
+    fn identical_rows_vary_in_no_direction() {
         let components = principal_components(Rows::new(&[0.5; 12], 3), 2);
         assert_eq!(components.shares, [0.0, 0.0]);
         assert_eq!(principal_components(Rows::new(&[0.5; 3], 3), 5).len(), 3);

@@ -63,7 +63,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The same less the mean row.
-    pub fn centred(self, mean: &DVector<f64>) -> DMatrix<f64> {
+    pub fn centered(self, mean: &DVector<f64>) -> DMatrix<f64> {
         let mut columns = self.columns();
         for mut column in columns.column_iter_mut() {
             column -= mean;
@@ -85,8 +85,8 @@ impl<'a> Rows<'a> {
         let mean = self.mean();
         let mut sum = DVector::zeros(self.width);
         for block in self.blocks() {
-            let centred = block.centred(&mean);
-            sum += centred.component_mul(&centred).column_sum();
+            let centered = block.centered(&mean);
+            sum += centered.component_mul(&centered).column_sum();
         }
         sum / self.len().saturating_sub(1).max(1) as f64
     }
@@ -96,8 +96,8 @@ impl<'a> Rows<'a> {
         let mean = self.mean();
         let mut sum = DMatrix::zeros(self.width, self.width);
         for block in self.blocks() {
-            let centred = block.centred(&mean);
-            sum += &centred * centred.transpose();
+            let centered = block.centered(&mean);
+            sum += &centered * centered.transpose();
         }
         sum / self.len().saturating_sub(1).max(1) as f64
     }
@@ -115,8 +115,8 @@ mod tests {
         let all = rows.columns();
         let mean = all.column_mean();
         assert!((rows.mean() - &mean).norm() < 1e-12);
-        let centred = rows.centred(&mean);
-        let covariance = &centred * centred.transpose() / 1299.0;
+        let centered = rows.centered(&mean);
+        let covariance = &centered * centered.transpose() / 1299.0;
         assert!((rows.covariance() - &covariance).norm() < 1e-9);
         assert!((rows.variances() - covariance.diagonal()).norm() < 1e-9);
     }

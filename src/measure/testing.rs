@@ -2,7 +2,7 @@
 
 use rand::Rng as _;
 
-use super::Subject;
+use super::MeasureInput;
 use crate::data::Scale;
 use crate::models::testing::facts;
 use crate::models::{Activations, Kind, Model, ModelFacts, WeightTensor};
@@ -24,14 +24,14 @@ impl Fake {
         })
     }
 
-    pub fn subject<'a>(&'a self, images: &'a [f32], labels: &'a [u32]) -> Subject<'a> {
-        Subject {
+    pub fn subject<'a>(&'a self, images: &'a [f32], labels: &'a [u32]) -> MeasureInput<'a> {
+        MeasureInput {
             model: self,
             images,
             labels,
             starts: images,
             scale: Scale::default(),
-            judge: None,
+            feature_classifier: None,
             seed: Seed(0),
         }
     }

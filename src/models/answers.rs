@@ -26,7 +26,7 @@ impl AnswerKind {
 impl Blueprint {
     /// What a classifier's answers are made of: cross entropy takes the outputs as logarithms.
     pub fn answer_kind(&self) -> AnswerKind {
-        match self.ends_with_softmax() || self.loss.spec() == LossKind::CrossEntropy {
+        match self.ends_with_softmax() || self.loss.kind() == LossKind::CrossEntropy {
             true => AnswerKind::Probability,
             false => AnswerKind::Score,
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn other_outputs_are_told_as_they_are() {
+    fn other_outputs_are_reported_as_they_are() {
         let (answers, measure, outputs) = answers("", LossKind::Mse);
         assert_eq!((answers.concat(), measure), (outputs, AnswerKind::Score));
         let softmax = r#", "activation": "softmax""#;

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
-use super::through::{self, FIRST, SECOND, flat, labelled};
-use super::{Batch, BatchMetrics, Criterion, Fields, Ways};
+use super::through::{self, FIRST, SECOND, flat, labeled};
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
-use crate::layers::{Around, LayerSpec, Pass, Role, Signal};
+use crate::layers::{ForwardContext, LayerContext, LayerSpec, Role, Signal};
 use crate::network::{Network, Part, Plan, Planned, plan_parts};
 use crate::objective::Loss;
 use crate::record::metrics::{ELBO, KL, RECONSTRUCTION};
@@ -72,21 +72,21 @@ fn is_not(value: &bool) -> bool {
     !value
 }
 
-impl Fields for Autoencoder {
+impl ModelFields for Autoencoder {
     const CALLED: &'static str = "an auto-encoder";
     const LISTS: &'static [&'static str] = &["encoder", "decoder"];
     const LOSSES: &'static str =
         "loss = \"mse\", or \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
 
-    fn ways(_plan: &Plan) -> Ways {
-        Ways {
+    fn routes(_plan: &Plan) -> Routes {
+        Routes {
             encode: Some(vec![FIRST]),
             decode: Some(vec![SECOND]),
-            ..Ways::default()
+            ..Routes::default()
         }
     }
 
-    fn plan(&self, images: ImageShape, around: Around, _loss: &Loss) -> (Plan, Vec<Flaw>) {
+    fn plan(&self, images: ImageShape, context: LayerContext, _loss: &Loss) -> (Plan, Vec<Flaw>) {
         let parts = [
             Part {
                 name: "encoder",
@@ -98,7 +98,7 @@ impl Fields for Autoencoder {
             },
         ];
         let image = Shape::Image(images);
-        let (plan, mut flaws) = plan_parts(&parts, image, "the dataset", around);
+        let (plan, mut flaws) = plan_parts(&parts, image, "the dataset", context);
         if !flaws.is_empty() {
             return (plan, flaws);
         }
@@ -139,9 +139,14 @@ impl Fields for Autoencoder {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
-        let pass = || labelled(Pass::training(), Some(batch.targets.classes.clone()));
+        let context = || {
+            labeled(
+                ForwardContext::training(),
+                Some(batch.targets.classes.clone()),
+            )
+        };
         let clean = flat(Signal::Image(batch.images.clone()));
-        let through = |images| self.parts(network, criterion, images, clean.clone(), pass());
+        let through = |images| self.parts(network, criterion, images, clean.clone(), context());
         let (mut outputs, mut parts) = through(batch.images.clone());
         parts.measure(criterion, &clean, metrics);
         let steps = self.walk_back.map_or(1, |walk_back| walk_back.steps.get());
@@ -162,14 +167,17 @@ impl Fields for Autoencoder {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Option<Tensor<B, 1, Int>> {
-        let pass = Pass {
+        let context = ForwardContext {
             corrupting: self.test_corruption,
             drawing: true,
-            ..labelled(Pass::resting(), Some(batch.targets.classes.clone()))
+            ..labeled(
+                ForwardContext::inference(),
+                Some(batch.targets.classes.clone()),
+            )
         };
         let images = batch.images.clone();
         let clean = flat(Signal::Image(images.clone()));
-        let (_, parts) = self.parts(network, criterion, images, clean.clone(), pass);
+        let (_, parts) = self.parts(network, criterion, images, clean.clone(), context);
         parts.measure(criterion, &clean, metrics);
         None
     }
@@ -183,25 +191,28 @@ impl Autoencoder {
         criterion: &Criterion<B>,
         images: Tensor<B, 4>,
         clean: Tensor<B, 2>,
-        mut pass: Pass<B>,
+        mut context: ForwardContext<B>,
     ) -> (Tensor<B, 2>, Parts<B>) {
         let contractive = self.contractive.get();
         let (code, norm) = match contractive > 0.0 {
             true => {
-                let (code, norm) = network.contracted(Signal::Image(images), &mut pass);
+                let (code, norm) = network.contracted(Signal::Image(images), &mut context);
                 (code, Some(norm * contractive))
             }
-            false => (network.part(FIRST, Signal::Image(images), &mut pass), None),
+            false => (
+                network.part(FIRST, Signal::Image(images), &mut context),
+                None,
+            ),
         };
-        let outputs = flat(network.part(SECOND, code, &mut pass));
+        let outputs = flat(network.part(SECOND, code, &mut context));
         let reconstruction = criterion.objective.of_values(outputs.clone(), clean);
-        let divergences = pass.gaussian.iter().map(|code| {
+        let divergences = context.gaussian.iter().map(|code| {
             let mean = math::mean(code.divergence());
             (mean.clone(), mean * code.beta)
         });
         let (nats, counted): (Vec<_>, Vec<_>) = divergences.unzip();
         let kl = nats.into_iter().reduce(|sum, one| sum + one);
-        let more = counted.into_iter().chain(norm).chain(pass.activity);
+        let more = counted.into_iter().chain(norm).chain(context.activity);
         let parts = Parts {
             reconstruction,
             more: more.reduce(|sum, one| sum + one),

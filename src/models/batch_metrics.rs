@@ -12,11 +12,11 @@ pub struct BatchMetrics<B: Backend> {
     /// their weights.
     loss: Option<(Tensor<B, 1>, Tensor<B, 1>)>,
     /// Whatever else is measured; of every batch alike.
-    others: Vec<(&'static BatchMetric, Of<B>)>,
+    others: Vec<(&'static BatchMetric, Quantity<B>)>,
 }
 
 /// A number about a batch.
-enum Of<B: Backend> {
+enum Quantity<B: Backend> {
     Sum(Tensor<B, 1>),
     Mean(Tensor<B, 1>),
 }
@@ -38,14 +38,14 @@ impl<B: Backend> BatchMetrics<B> {
 
     /// A sum over the samples.
     pub fn sum(&mut self, metric: &'static BatchMetric, sum: Tensor<B, 1>) {
-        self.others.push((metric, Of::Sum(sum)));
+        self.others.push((metric, Quantity::Sum(sum)));
     }
 
     /// A mean over the samples, if there is one.
     pub fn mean(&mut self, metric: &'static BatchMetric, mean: impl Into<Option<Tensor<B, 1>>>) {
         let mean = mean.into();
         self.others
-            .extend(mean.map(|mean| (metric, Of::Mean(mean))));
+            .extend(mean.map(|mean| (metric, Quantity::Mean(mean))));
     }
 }
 
@@ -53,8 +53,8 @@ impl<B: AutodiffBackend> BatchMetrics<B> {
     /// The same on the backend without gradients.
     pub fn inner(self) -> BatchMetrics<B::InnerBackend> {
         let inner = |(metric, of)| match of {
-            Of::Sum(sum) => (metric, Of::Sum(Tensor::inner(sum))),
-            Of::Mean(mean) => (metric, Of::Mean(Tensor::inner(mean))),
+            Quantity::Sum(sum) => (metric, Quantity::Sum(Tensor::inner(sum))),
+            Quantity::Mean(mean) => (metric, Quantity::Mean(Tensor::inner(mean))),
         };
         BatchMetrics {
             samples: self.samples,
@@ -92,8 +92,8 @@ impl<B: Backend> MetricSums<B> {
         self.others = batch.others.iter().map(|(metric, _)| *metric).collect();
         let size = batch.samples as f64;
         let others = batch.others.into_iter().map(|(_, of)| match of {
-            Of::Sum(sum) => sum,
-            Of::Mean(mean) => mean * size,
+            Quantity::Sum(sum) => sum,
+            Quantity::Mean(mean) => mean * size,
         });
         let (mean, weight) = batch.loss.expect("a step has a loss");
         let mut fresh = vec![mean * weight.clone(), weight];

@@ -4,10 +4,10 @@ use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, BatchMetrics, Criterion, Fields, Ways};
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
-use crate::layers::{Around, LayerSpec};
+use crate::layers::{LayerContext, LayerSpec};
 use crate::network::{Network, Plan, plan_classifier};
 use crate::objective::Loss;
 use crate::record::metrics::ACCURACY;
@@ -21,21 +21,21 @@ pub struct Classifier {
     pub layers: Vec<LayerSpec>,
 }
 
-impl Fields for Classifier {
+impl ModelFields for Classifier {
     const CALLED: &'static str = "a classifier";
     const LISTS: &'static [&'static str] = &["layers"];
     const LOSSES: &'static str = "loss = \"cross_entropy\"";
 
-    fn ways(plan: &Plan) -> Ways {
-        Ways {
+    fn routes(plan: &Plan) -> Routes {
+        Routes {
             classify: Some((0..plan.nodes.len()).collect()),
-            ..Ways::default()
+            ..Routes::default()
         }
     }
 
-    fn plan(&self, images: ImageShape, around: Around, loss: &Loss) -> (Plan, Vec<Flaw>) {
+    fn plan(&self, images: ImageShape, context: LayerContext, loss: &Loss) -> (Plan, Vec<Flaw>) {
         let image = Shape::Image(images);
-        let (plan, flaws) = plan_classifier(&self.layers, image, around, loss.spec());
+        let (plan, flaws) = plan_classifier(&self.layers, image, context, loss.kind());
         let below = flaws.into_iter().map(|flaw| flaw.under("layers"));
         (plan, below.collect())
     }
@@ -53,18 +53,18 @@ impl Fields for Classifier {
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
         let (objective, targets) = (&criterion.objective, &batch.targets);
-        let passed = network.forward_training(batch.images.clone());
-        let mean = objective.mean(passed.outputs.clone(), targets);
+        let forward_output = network.forward_training(batch.images.clone());
+        let mean = objective.mean(forward_output.outputs.clone(), targets);
         let factor = criterion.step_factor(batch.size());
         measure_scores(
             mean.clone(),
-            passed.outputs.clone(),
+            forward_output.outputs.clone(),
             batch,
             criterion,
             metrics,
         );
         let of_scores = |scores| objective.mean(scores, targets) * factor;
-        passed.total_loss(mean * factor, of_scores)
+        forward_output.total_loss(mean * factor, of_scores)
     }
 
     fn measure<B: Kernels>(

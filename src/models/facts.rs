@@ -29,22 +29,22 @@ pub enum Ability {
 }
 
 /// Numbers of the plan's nodes, in the order that a batch meets them.
-pub type Way = Vec<usize>;
+pub type Route = Vec<usize>;
 
 /// How batches pass through the parts of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ways {
+pub struct Routes {
     /// From images to one score a class.
-    pub classify: Option<Way>,
+    pub classify: Option<Route>,
     /// From images to codes.
-    pub encode: Option<Way>,
+    pub encode: Option<Route>,
     /// From codes, or from latent numbers where nothing encodes, to images.
-    pub decode: Option<Way>,
+    pub decode: Option<Route>,
     /// From images to a verdict, real or generated.
-    pub discriminate: Option<Way>,
+    pub discriminate: Option<Route>,
 }
 
-impl Ways {
+impl Routes {
     pub fn allow(&self, ability: Ability) -> bool {
         match ability {
             Ability::Classify => self.classify.is_some(),
@@ -56,8 +56,8 @@ impl Ways {
     }
 
     /// Ways from what goes in first, by which all layers are met.
-    pub fn whole(&self) -> Vec<Way> {
-        let joined = |one: &Option<Way>, other: &Option<Way>| {
+    pub fn whole(&self) -> Vec<Route> {
+        let joined = |one: &Option<Route>, other: &Option<Route>| {
             [one, other]
                 .into_iter()
                 .flatten()
@@ -142,8 +142,8 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    pub fn ways(&self) -> Ways {
-        self.facts.kind.ways(&self.plan)
+    pub fn routes(&self) -> Routes {
+        self.facts.kind.routes(&self.plan)
     }
 
     /// The model with the weights that a run left, on a device.

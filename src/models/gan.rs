@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
-use super::through::{self, FIRST, SECOND, labelled};
-use super::{Batch, BatchMetrics, Criterion, Fields, Ways};
+use super::through::{self, FIRST, SECOND, labeled};
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
 use crate::backend::Kernels;
 use crate::error::Flaw;
-use crate::layers::{Around, LayerSpec, Pass, Role, Signal};
+use crate::layers::{ForwardContext, LayerContext, LayerSpec, Role, Signal};
 use crate::network::{Network, Part, Plan, Planned, plan_parts};
 use crate::objective::Loss;
 use crate::record::metrics::DISCRIMINATOR_LOSS;
@@ -33,20 +33,20 @@ pub struct Gan {
 /// The turn of the discriminator, which is the first one.
 const DISCRIMINATOR: usize = 0;
 
-impl Fields for Gan {
+impl ModelFields for Gan {
     const CALLED: &'static str = "a GAN";
     const LISTS: &'static [&'static str] = &["generator", "discriminator"];
     const LOSSES: &'static str = "loss = \"binary_cross_entropy\", or \"mse\"";
 
-    fn ways(_plan: &Plan) -> Ways {
-        Ways {
+    fn routes(_plan: &Plan) -> Routes {
+        Routes {
             decode: Some(vec![FIRST]),
             discriminate: Some(vec![SECOND]),
-            ..Ways::default()
+            ..Routes::default()
         }
     }
 
-    fn plan(&self, images: ImageShape, around: Around, _loss: &Loss) -> (Plan, Vec<Flaw>) {
+    fn plan(&self, images: ImageShape, context: LayerContext, _loss: &Loss) -> (Plan, Vec<Flaw>) {
         let parts = [
             Part {
                 name: "generator",
@@ -58,7 +58,7 @@ impl Fields for Gan {
             },
         ];
         let latent = Shape::Features(self.latent.get());
-        let (plan, mut flaws) = plan_parts(&parts, latent, "chance", around);
+        let (plan, mut flaws) = plan_parts(&parts, latent, "chance", context);
         flaws.extend(idle_in_a_gan(&plan));
         flaws.extend(looks_aside(&plan));
         let generated = plan.nodes.first().map(|part| part.output);
@@ -94,10 +94,15 @@ impl Fields for Gan {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
-        let pass = || labelled(Pass::training(), Some(batch.targets.classes.clone()));
+        let context = || {
+            labeled(
+                ForwardContext::training(),
+                Some(batch.targets.classes.clone()),
+            )
+        };
         let latent = self.draw(batch);
-        let generated = through::generate(network, latent, &mut pass());
-        let verdict = |images, truth| verdict(network, criterion, images, truth, pass());
+        let generated = through::generate(network, latent, &mut context());
+        let verdict = |images, truth| verdict(network, criterion, images, truth, context());
         let mean = match turn {
             DISCRIMINATOR => {
                 let of_real = verdict(batch.images.clone(), 1.0);
@@ -121,9 +126,14 @@ impl Fields for Gan {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Option<Tensor<B, 1, Int>> {
-        let pass = || labelled(Pass::resting(), Some(batch.targets.classes.clone()));
-        let generated = through::generate(network, self.draw(batch), &mut pass());
-        let verdict = |images, truth| verdict(network, criterion, images, truth, pass());
+        let context = || {
+            labeled(
+                ForwardContext::inference(),
+                Some(batch.targets.classes.clone()),
+            )
+        };
+        let generated = through::generate(network, self.draw(batch), &mut context());
+        let verdict = |images, truth| verdict(network, criterion, images, truth, context());
         let of_real = verdict(batch.images.clone(), 1.0);
         let of_generated = verdict(generated.clone(), 0.0);
         measure_generator(verdict(generated, 1.0), batch, metrics);
@@ -146,10 +156,10 @@ fn verdict<B: Kernels>(
     criterion: &Criterion<B>,
     images: Tensor<B, 4>,
     truth: f64,
-    mut pass: Pass<B>,
+    mut context: ForwardContext<B>,
 ) -> Tensor<B, 1> {
     let verdicts = network
-        .part(SECOND, Signal::Image(images), &mut pass)
+        .part(SECOND, Signal::Image(images), &mut context)
         .features();
     let truth = verdicts.full_like(truth);
     criterion.objective.of_values(verdicts, truth)

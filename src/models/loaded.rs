@@ -3,10 +3,10 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::through::{self, flat, labelled, shaped};
-use super::{Activations, Blueprint, Model, ModelFacts, Way, Ways, WeightTensor};
+use super::through::{self, flat, labeled, shaped};
+use super::{Activations, Blueprint, Model, ModelFacts, Route, Routes, WeightTensor};
 use crate::backend::{Kernels, reshape};
-use crate::layers::{Pass, Role};
+use crate::layers::{ForwardContext, Role};
 use crate::network::{Network, Node};
 use crate::rng::{Purpose, Seed};
 use crate::shape::Shape;
@@ -17,7 +17,7 @@ const AT_A_TIME: usize = 500;
 /// A model with its weights on a device.
 pub struct LoadedModel<B: Backend> {
     blueprint: Blueprint,
-    ways: Ways,
+    routes: Routes,
     network: Network<B>,
     device: B::Device,
 }
@@ -25,7 +25,7 @@ pub struct LoadedModel<B: Backend> {
 impl<B: Kernels> LoadedModel<B> {
     pub fn new(blueprint: Blueprint, network: Network<B>, device: B::Device) -> Self {
         LoadedModel {
-            ways: blueprint.ways(),
+            routes: blueprint.routes(),
             blueprint,
             network,
             device,
@@ -38,7 +38,7 @@ impl<B: Kernels> LoadedModel<B> {
         rows: &[f32],
         labels: Option<&[u32]>,
         width: usize,
-        mut part: impl FnMut(Tensor<B, 2>, Pass<B>) -> Tensor<B, 2>,
+        mut part: impl FnMut(Tensor<B, 2>, ForwardContext<B>) -> Tensor<B, 2>,
     ) -> Vec<f32> {
         let mut answers = Vec::new();
         for (number, batch) in rows.chunks(AT_A_TIME * width).enumerate() {
@@ -46,8 +46,8 @@ impl<B: Kernels> LoadedModel<B> {
             let data = TensorData::new(batch.to_vec(), [count, width]);
             let input = Tensor::from_data(data, &self.device);
             let labels = labels.map(|labels| &labels[number * AT_A_TIME..][..count]);
-            let pass = labelled(Pass::resting(), self.labels(labels));
-            answers.extend(part(input, pass).into_data().iter::<f32>());
+            let context = labeled(ForwardContext::inference(), self.labels(labels));
+            answers.extend(part(input, context).into_data().iter::<f32>());
         }
         answers
     }
@@ -62,23 +62,24 @@ impl<B: Kernels> LoadedModel<B> {
     /// Leads rows, whose samples have this shape, along ways, one after the other.
     fn along(
         &self,
-        ways: &[&Option<Way>],
+        routes: &[&Option<Route>],
         rows: Tensor<B, 2>,
         shape: Shape,
-        pass: &mut Pass<B>,
+        context: &mut ForwardContext<B>,
     ) -> Tensor<B, 2> {
-        let way = |way: &&'_ Option<Way>| way.as_ref().expect("the model has such a part").clone();
-        let nodes: Vec<usize> = ways.iter().flat_map(way).collect();
-        flat(self.network.way(&nodes, shaped(rows, shape), pass))
+        let route =
+            |route: &&'_ Option<Route>| route.as_ref().expect("the model has such a part").clone();
+        let nodes: Vec<usize> = routes.iter().flat_map(route).collect();
+        flat(self.network.route(&nodes, shaped(rows, shape), context))
     }
 
     fn shape(&self) -> Shape {
         Shape::Image(self.blueprint.facts.images)
     }
 
-    fn reconstructed(&self, images: Tensor<B, 2>, pass: &mut Pass<B>) -> Tensor<B, 2> {
-        let ways = [&self.ways.encode, &self.ways.decode];
-        self.along(&ways, images, self.shape(), pass)
+    fn reconstructed(&self, images: Tensor<B, 2>, context: &mut ForwardContext<B>) -> Tensor<B, 2> {
+        let routes = [&self.routes.encode, &self.routes.decode];
+        self.along(&routes, images, self.shape(), context)
     }
 
     fn seed(&self, seed: u64, place: u64) {
@@ -89,16 +90,16 @@ impl<B: Kernels> LoadedModel<B> {
     /// The end of a Markov chain from each image: corrupted, led through, drawn, again and again.
     fn chain(&self, starts: &[f32], labels: Option<&[u32]>, steps: usize) -> Vec<f32> {
         let loss = &self.blueprint.loss;
-        self.batches(starts, labels, self.shape().len(), |start, pass| {
+        self.batches(starts, labels, self.shape().len(), |start, context| {
             let mut here = start;
             let mut last = here.clone();
             for _ in 0..steps {
-                let mut pass = Pass {
+                let mut context = ForwardContext {
                     corrupting: true,
                     drawing: true,
-                    ..labelled(Pass::resting(), pass.labels.clone())
+                    ..labeled(ForwardContext::inference(), context.labels.clone())
                 };
-                last = self.reconstructed(here, &mut pass);
+                last = self.reconstructed(here, &mut context);
                 here = through::drawn(last.clone(), loss);
             }
             // The means of the last step's pixels: what was drawn of them is grain alone.
@@ -114,27 +115,27 @@ impl<B: Kernels> Model for LoadedModel<B> {
 
     fn encode(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
         let shape = self.shape();
-        self.batches(images, labels, shape.len(), |batch, mut pass| {
-            self.along(&[&self.ways.encode], batch, shape, &mut pass)
+        self.batches(images, labels, shape.len(), |batch, mut context| {
+            self.along(&[&self.routes.encode], batch, shape, &mut context)
         })
     }
 
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
         let code = self.facts().code.expect("what decodes has a code");
-        self.batches(codes, labels, code.len(), |batch, mut pass| {
-            self.along(&[&self.ways.decode], batch, code, &mut pass)
+        self.batches(codes, labels, code.len(), |batch, mut context| {
+            self.along(&[&self.routes.decode], batch, code, &mut context)
         })
     }
 
     fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
-        self.batches(images, labels, self.shape().len(), |batch, mut pass| {
-            self.reconstructed(batch, &mut pass)
+        self.batches(images, labels, self.shape().len(), |batch, mut context| {
+            self.reconstructed(batch, &mut context)
         })
     }
 
     fn corrupt(&self, images: &[f32], seed: u64) -> Option<Vec<f32>> {
         let plan = self.network.plan();
-        let first = plan.part(*self.ways.encode.as_ref()?.first()?);
+        let first = plan.part(*self.routes.encode.as_ref()?.first()?);
         // Shapes may change before the noise: what is shown are the same pixels.
         let end = first
             .iter()
@@ -146,12 +147,12 @@ impl<B: Kernels> Model for LoadedModel<B> {
         }
         self.seed(seed, 0);
         let shape = self.shape();
-        Some(self.batches(images, None, shape.len(), |batch, pass| {
-            let mut pass = Pass {
+        Some(self.batches(images, None, shape.len(), |batch, context| {
+            let mut context = ForwardContext {
                 corrupting: true,
-                ..pass
+                ..context
             };
-            flat(self.network.list(leads, shaped(batch, shape), &mut pass))
+            flat(self.network.list(leads, shaped(batch, shape), &mut context))
         }))
     }
 
@@ -176,11 +177,13 @@ impl<B: Kernels> Model for LoadedModel<B> {
     }
 
     fn scores(&self, images: &[f32]) -> Option<Vec<f32>> {
-        let (way, shape) = (&self.ways.classify, self.shape());
-        way.as_ref()?;
-        Some(self.batches(images, None, shape.len(), |batch, mut pass| {
-            self.along(&[way], batch, shape, &mut pass)
-        }))
+        let (route, shape) = (&self.routes.classify, self.shape());
+        route.as_ref()?;
+        Some(
+            self.batches(images, None, shape.len(), |batch, mut context| {
+                self.along(&[route], batch, shape, &mut context)
+            }),
+        )
     }
 
     fn activations(
@@ -198,18 +201,18 @@ impl<B: Kernels> Model for LoadedModel<B> {
             return None;
         }
         let mut before = Vec::new();
-        let (input, ways) = (self.facts().input(), self.ways.whole());
-        let after = self.batches(images, labels, input.len(), |batch, mut pass| {
-            pass.watched = Some(index);
-            for way in &ways {
-                if pass.seen.is_none() {
+        let (input, routes) = (self.facts().input(), self.routes.whole());
+        let after = self.batches(images, labels, input.len(), |batch, mut context| {
+            context.capture = Some(index);
+            for route in &routes {
+                if context.captured.is_none() {
                     let input = shaped(batch.clone(), input);
-                    self.network.way(way, input, &mut pass);
+                    self.network.route(route, input, &mut context);
                 }
             }
-            let seen = pass.seen.expect("every layer is met on some way");
-            before.extend(flat(seen.before).into_data().iter::<f32>());
-            flat(seen.after)
+            let captured = context.captured.expect("every layer is met on some way");
+            before.extend(flat(captured.before).into_data().iter::<f32>());
+            flat(captured.after)
         });
         Some(Activations {
             shape: plan.layers[index].output,
@@ -235,14 +238,14 @@ impl<B: Kernels> Model for LoadedModel<B> {
         let count = images.len() / shape.len();
         let mut weights = vec![0.0; count * draws];
         for draw in 0..draws {
-            let of_draw = self.batches(images, labels, shape.len(), |batch, pass| {
-                let mut pass = Pass {
+            let of_draw = self.batches(images, labels, shape.len(), |batch, context| {
+                let mut context = ForwardContext {
                     drawing: true,
-                    ..pass
+                    ..context
                 };
-                let outputs = self.reconstructed(batch.clone(), &mut pass);
+                let outputs = self.reconstructed(batch.clone(), &mut context);
                 let likelihood = self.blueprint.loss.of_samples(outputs, batch) * -nats;
-                let ratios = pass.gaussian.iter().map(|code| code.log_ratio());
+                let ratios = context.gaussian.iter().map(|code| code.log_ratio());
                 let weight = ratios.fold(likelihood, |sum, ratio| sum + ratio);
                 let [images] = weight.dims();
                 reshape(weight, [images, 1])

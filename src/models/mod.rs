@@ -19,7 +19,7 @@ mod through;
 pub use answers::AnswerKind;
 pub use batch_metrics::{BatchMetrics, MetricSums};
 pub use criterion::{Batch, Criterion};
-pub use facts::{Ability, Blueprint, ModelFacts, Way, Ways};
+pub use facts::{Ability, Blueprint, ModelFacts, Route, Routes};
 pub use loaded::LoadedModel;
 pub use model::{Activations, Model, WeightTensor, softmax};
 
@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Kernels;
 use crate::error::Flaw;
-use crate::layers::{ActivationFunction, Around};
+use crate::layers::{ActivationFunction, LayerContext};
 use crate::network::{Network, Plan};
 use crate::objective::Loss;
 use crate::shape::ImageShape;
 
 /// A kind of model as the file writes it.
-trait Fields {
+trait ModelFields {
     /// What sentences call it, with its article.
     const CALLED: &'static str;
     /// Its fields that are lists of layers.
@@ -44,10 +44,10 @@ trait Fields {
     const LOSSES: &'static str;
 
     /// The ways of batches through its plan.
-    fn ways(plan: &Plan) -> Ways;
+    fn routes(plan: &Plan) -> Routes;
 
     /// Its network for images of this shape. Flaws have keys below the kind's table.
-    fn plan(&self, images: ImageShape, around: Around, loss: &Loss) -> (Plan, Vec<Flaw>);
+    fn plan(&self, images: ImageShape, context: LayerContext, loss: &Loss) -> (Plan, Vec<Flaw>);
 
     /// Steps of the Markov chain from an image to a sample, if samples are drawn so.
     fn chain(&self) -> Option<usize> {
@@ -135,9 +135,9 @@ macro_rules! models {
             }
 
             /// The ways of batches through a plan of this kind.
-            pub fn ways(self, plan: &Plan) -> Ways {
+            pub fn routes(self, plan: &Plan) -> Routes {
                 match self {
-                    $(Kind::$Name => $Name::ways(plan),)*
+                    $(Kind::$Name => $Name::routes(plan),)*
                 }
             }
         }
@@ -149,9 +149,9 @@ macro_rules! models {
                 }
             }
 
-            fn plan_of_kind(&self, images: ImageShape, around: Around, loss: &Loss) -> (Plan, Vec<Flaw>) {
+            fn plan_of_kind(&self, images: ImageShape, context: LayerContext, loss: &Loss) -> (Plan, Vec<Flaw>) {
                 match self {
-                    $(ModelSpec::$Name(fields) => fields.plan(images, around, loss),)*
+                    $(ModelSpec::$Name(fields) => fields.plan(images, context, loss),)*
                 }
             }
 
@@ -212,7 +212,7 @@ models! {
 
 impl Kind {
     pub fn can(self, ability: Ability) -> bool {
-        self.ways(&Plan::default()).allow(ability)
+        self.routes(&Plan::default()).allow(ability)
     }
 
     /// The kinds that can do it, with their articles: `an auto-encoder or a GAN`.
@@ -228,7 +228,7 @@ impl ModelSpec {
     ///
     /// Flaws have keys below `[model]`, such as `model.autoencoder.encoder.3.dense.units`, and `train.loss`.
     pub fn plan(&self, images: ImageShape, classes: usize, loss: &Loss) -> (Plan, Vec<Flaw>) {
-        let (plan, flaws) = self.plan_of_kind(images, Around::new(classes), loss);
+        let (plan, flaws) = self.plan_of_kind(images, LayerContext::new(classes), loss);
         let key = format!("model.{}", self.kind().key());
         let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under(&key)).collect();
         flaws.extend(self.loss_flaw(&plan, loss));
@@ -246,8 +246,8 @@ impl ModelSpec {
         trained_on: Vec<bool>,
     ) -> Blueprint {
         let kind = self.kind();
-        let ways = kind.ways(&plan);
-        let code = match (&ways.encode, &ways.decode) {
+        let routes = kind.routes(&plan);
+        let code = match (&routes.encode, &routes.decode) {
             (Some(encode), _) => {
                 let last = encode.last().and_then(|&node| plan.nodes.get(node));
                 last.map(|node| node.output)
@@ -260,7 +260,7 @@ impl ModelSpec {
             images,
             classes: trained_on.len(),
             code,
-            has_gaussian_code: ways.encode.is_some() && plan.has_gaussian_code(),
+            has_gaussian_code: routes.encode.is_some() && plan.has_gaussian_code(),
             chain: self.chain(),
             is_conditional: plan.is_conditional(),
             has_likelihood: loss.nats(images.len()).is_some(),
@@ -276,7 +276,7 @@ impl ModelSpec {
 
     /// A loss that does not fit what this model gives.
     fn loss_flaw(&self, plan: &Plan, loss: &Loss) -> Option<Flaw> {
-        let (name, kind) = (loss.spec().key(), self.kind());
+        let (name, kind) = (loss.kind().key(), self.kind());
         if loss.is_of_classes() && !kind.can(Ability::Classify) {
             let message = format!("`{name}` compares classes, which this model does not give");
             return Some(Flaw::new("train.loss", message).hint(kind.losses()));

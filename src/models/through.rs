@@ -3,7 +3,7 @@
 use burn::tensor::{Distribution, Int, Tensor};
 
 use crate::backend::{Kernels, reshape, rows};
-use crate::layers::{Pass, Signal};
+use crate::layers::{ForwardContext, Signal};
 use crate::network::Network;
 use crate::objective::Loss;
 use crate::shape::{ImageShape, Shape};
@@ -14,8 +14,11 @@ pub const FIRST: usize = 0;
 pub const SECOND: usize = 1;
 
 /// A pass of samples of these classes, if they are known.
-pub fn labelled<B: Kernels>(pass: Pass<B>, labels: Option<Tensor<B, 1, Int>>) -> Pass<B> {
-    Pass { labels, ..pass }
+pub fn labeled<B: Kernels>(
+    context: ForwardContext<B>,
+    labels: Option<Tensor<B, 1, Int>>,
+) -> ForwardContext<B> {
+    ForwardContext { labels, ..context }
 }
 
 /// `[batch, values]`, whatever the shape was.
@@ -53,9 +56,11 @@ pub fn as_images<B: Kernels>(values: Tensor<B, 2>, shape: ImageShape) -> Tensor<
 pub fn generate<B: Kernels>(
     network: &Network<B>,
     latent: Tensor<B, 2>,
-    pass: &mut Pass<B>,
+    context: &mut ForwardContext<B>,
 ) -> Tensor<B, 4> {
-    network.part(FIRST, Signal::Features(latent), pass).image()
+    network
+        .part(FIRST, Signal::Features(latent), context)
+        .image()
 }
 
 /// Normally distributed numbers, `[batch, latent]`.

@@ -8,7 +8,7 @@ use super::plan::{Flow, Plan};
 use super::{Network, Node};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
-use crate::layers::{ActivationFunction, Pass, Role, SharedWeight, Signal};
+use crate::layers::{ActivationFunction, ForwardContext, Role, SharedWeight, Signal};
 
 impl Plan {
     /// A layer of the first part whose Jacobian is not known here, if there is one; its key is its number.
@@ -50,7 +50,7 @@ fn has_known_slope(function: Option<ActivationFunction>) -> bool {
 }
 
 /// The slope of an activation function, from what it gave.
-fn slope<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
+fn derivative<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
     match function {
         Some(ActivationFunction::Sigmoid {}) => y.clone() - y.square(),
         Some(ActivationFunction::Tanh {}) => y.square().neg() + 1.0,
@@ -62,17 +62,21 @@ fn slope<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> T
 impl<B: Kernels> Network<B> {
     /// The code of images, and the squared Frobenius norm of the first part's Jacobian, `[1]`, mean over
     /// the images (Rifai et al. 2011); [`contractive_flaw`](Plan::contractive_flaw) finds none.
-    pub fn contracted(&self, images: Signal<B>, pass: &mut Pass<B>) -> (Signal<B>, Tensor<B, 1>) {
+    pub fn contracted(
+        &self,
+        images: Signal<B>,
+        context: &mut ForwardContext<B>,
+    ) -> (Signal<B>, Tensor<B, 1>) {
         let mut signal = images;
         // Of each dense layer its weight `[features, units]` and the slopes `[batch, units]`.
         let mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)> = Vec::new();
         for node in self.plan.part(0) {
-            signal = self.list(std::slice::from_ref(node), signal, pass);
+            signal = self.list(std::slice::from_ref(node), signal, context);
             if let (Flow::Layer(index), Signal::Features(y)) = (&node.flow, &signal)
                 && let Some(SharedWeight::Matrix(weight)) = self.shared_weight(*index)
             {
                 let function = self.plan.layers[*index].activation;
-                steps.push((weight, slope(function, y.clone())));
+                steps.push((weight, derivative(function, y.clone())));
             }
         }
         // A stage may lead past all of them.
@@ -87,18 +91,18 @@ impl<B: Kernels> Network<B> {
 /// From the code's end: rows of the Jacobian, `[batch, code, features]`, layer after layer. Of a single
 /// layer only the sums of the squares are needed.
 fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Tensor<B, 1> {
-    let (weight, slopes) = steps.pop().expect("an encoder has a dense layer");
-    let [batch, _] = slopes.dims();
+    let (weight, derivatives) = steps.pop().expect("an encoder has a dense layer");
+    let [batch, _] = derivatives.dims();
     if steps.is_empty() {
         let of_columns = math::sum_dim(weight.square(), 0);
-        return math::sum(slopes.square() * of_columns) / batch as f64;
+        return math::sum(derivatives.square() * of_columns) / batch as f64;
     }
     let [features, units] = weight.dims();
     let weight = reshape(weight.transpose(), [1, units, features]);
-    let mut rows: Tensor<B, 3> = reshape(slopes, [batch, units, 1]) * weight;
-    for (weight, slopes) in steps.into_iter().rev() {
+    let mut rows: Tensor<B, 3> = reshape(derivatives, [batch, units, 1]) * weight;
+    for (weight, derivatives) in steps.into_iter().rev() {
         let [batch, code, units] = rows.dims();
-        rows = rows * reshape(slopes, [batch, 1, units]);
+        rows = rows * reshape(derivatives, [batch, 1, units]);
         let [features, _] = weight.dims();
         let flat = reshape(rows, [batch * code, units]);
         rows = reshape(

@@ -49,7 +49,7 @@ impl<B: Backend> Network<B> {
 
 /// A node that was drawn, and the shape of what it gives.
 #[derive(Debug, Clone)]
-struct Drawn {
+struct PlacedNode {
     name: String,
     shape: Vec<usize>,
 }
@@ -63,16 +63,22 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    fn add(&mut self, name: &str, operation: &str, inputs: &[String], shape: Vec<usize>) -> Drawn {
+    fn add(
+        &mut self,
+        name: &str,
+        operation: &str,
+        inputs: &[String],
+        shape: Vec<usize>,
+    ) -> PlacedNode {
         self.nodes
             .push(node(name, operation, inputs, shape.clone()));
-        Drawn {
+        PlacedNode {
             name: name.to_string(),
             shape,
         }
     }
 
-    fn list(&mut self, nodes: &[Planned], input: Drawn) -> Drawn {
+    fn list(&mut self, nodes: &[Planned], input: PlacedNode) -> PlacedNode {
         nodes.iter().fold(input, |last, node| match &node.flow {
             Flow::Layer(index) => self.layer(*index, last),
             Flow::Block { spec, lists } => {
@@ -88,7 +94,7 @@ impl Drawing<'_> {
         })
     }
 
-    fn layer(&mut self, index: usize, last: Drawn) -> Drawn {
+    fn layer(&mut self, index: usize, last: PlacedNode) -> PlacedNode {
         let layer = &self.plan.layers[index];
         let scope = format!("{}/", layer.name.replace('.', "/"));
         let mut inputs = vec![last.name];
@@ -132,14 +138,14 @@ struct Block<'a, 'b> {
     lists: &'a [Vec<Planned>],
 }
 
-impl Wiring<Drawn> for Block<'_, '_> {
+impl Wiring<PlacedNode> for Block<'_, '_> {
     type Error = Infallible;
 
-    fn through(&mut self, list: usize, input: Drawn) -> Result<Drawn, Infallible> {
+    fn through(&mut self, list: usize, input: PlacedNode) -> Result<PlacedNode, Infallible> {
         Ok(self.drawing.list(&self.lists[list], input))
     }
 
-    fn join(&mut self, join: Join, parts: Vec<Drawn>) -> Result<Drawn, Infallible> {
+    fn join(&mut self, join: Join, parts: Vec<PlacedNode>) -> Result<PlacedNode, Infallible> {
         let operation = match join {
             Join::Concat => "concat",
             Join::Add => "add",
@@ -153,8 +159,8 @@ impl Wiring<Drawn> for Block<'_, '_> {
     fn activate(
         &mut self,
         function: ActivationFunction,
-        value: Drawn,
-    ) -> Result<Drawn, Infallible> {
+        value: PlacedNode,
+    ) -> Result<PlacedNode, Infallible> {
         let name = format!("{}/{}", self.scope, function.key());
         let inputs = [value.name];
         Ok(self
@@ -162,7 +168,7 @@ impl Wiring<Drawn> for Block<'_, '_> {
             .add(&name, function.key(), &inputs, value.shape))
     }
 
-    fn aside(&mut self, _weight: f64, scores: Drawn) -> Result<(), Infallible> {
+    fn aside(&mut self, _weight: f64, scores: PlacedNode) -> Result<(), Infallible> {
         self.drawing.scores.push(scores.name);
         Ok(())
     }

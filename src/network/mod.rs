@@ -6,11 +6,11 @@
 mod contractive;
 mod graph;
 mod patterns;
-#[cfg(test)]
-mod peers;
 mod plan;
 mod planner;
 mod pytorch;
+#[cfg(test)]
+mod reference;
 mod summary;
 mod weights;
 
@@ -30,8 +30,8 @@ use burn::tensor::backend::Backend;
 
 use crate::backend::{Kernels, math};
 use crate::layers::{
-    ActivationFunction, Around, Forward, Join, Layer, Pass, Seen, SharedWeight, Signal, Weights,
-    Wiring,
+    ActivationFunction, Forward, ForwardContext, Join, Layer, LayerContext, LayerOutput,
+    SharedWeight, Signal, Weights, Wiring,
 };
 use crate::rng::Seed;
 
@@ -44,7 +44,7 @@ pub struct Network<B: Backend> {
 }
 
 /// What a training pass gives.
-pub struct Passed<B: Backend> {
+pub struct ForwardOutput<B: Backend> {
     /// `[batch, features]`
     pub outputs: Tensor<B, 2>,
     /// Of each side classifier: its weight in the loss and its scores, `[batch, classes]`.
@@ -54,7 +54,7 @@ pub struct Passed<B: Backend> {
     pub penalty: Option<Tensor<B, 1>>,
 }
 
-impl<B: Kernels> Passed<B> {
+impl<B: Kernels> ForwardOutput<B> {
     /// What training makes small, `[1]`: the mean loss of the outputs, those of side classifiers with their
     /// weights, and the penalty.
     pub fn total_loss(
@@ -72,39 +72,53 @@ impl<B: Kernels> Network<B> {
     /// `[batch, channels, height, width]` to the last layer's `[batch, features]`, with dropout and the
     /// like off.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        let mut pass = Pass::resting();
-        self.list(&self.plan.nodes, Signal::Image(images), &mut pass)
+        let mut context = ForwardContext::inference();
+        self.list(&self.plan.nodes, Signal::Image(images), &mut context)
             .features()
     }
 
     /// The same with dropout, noise and batch statistics on, and all that the loss is made of.
-    pub fn forward_training(&self, images: Tensor<B, 4>) -> Passed<B> {
-        self.passed(images, Pass::training())
+    pub fn forward_training(&self, images: Tensor<B, 4>) -> ForwardOutput<B> {
+        self.forward_output(images, ForwardContext::training())
     }
 
-    fn passed(&self, images: Tensor<B, 4>, mut pass: Pass<B>) -> Passed<B> {
-        let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut pass);
-        let codes = pass.gaussian.iter();
+    fn forward_output(
+        &self,
+        images: Tensor<B, 4>,
+        mut context: ForwardContext<B>,
+    ) -> ForwardOutput<B> {
+        let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut context);
+        let codes = context.gaussian.iter();
         let divergences = codes.map(|code| math::mean(code.divergence()) * code.beta);
         let penalties = self.penalty().into_iter();
-        let penalties = penalties.chain(divergences).chain(pass.activity);
-        Passed {
+        let penalties = penalties.chain(divergences).chain(context.activity);
+        ForwardOutput {
             outputs: outputs.features(),
-            auxiliary: pass.auxiliary,
+            auxiliary: context.auxiliary,
             penalty: penalties.reduce(|sum, penalty| sum + penalty),
         }
     }
 
     /// Leads a batch through the part of the model with this number, from 0.
-    pub fn part(&self, part: usize, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    pub fn part(
+        &self,
+        part: usize,
+        input: Signal<B>,
+        context: &mut ForwardContext<B>,
+    ) -> Signal<B> {
         let node = std::slice::from_ref(&self.plan.nodes[part]);
-        self.list(node, input, pass)
+        self.list(node, input, context)
     }
 
     /// Leads a batch through nodes of the plan, by their numbers, one after the other.
-    pub fn way(&self, nodes: &[usize], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    pub fn route(
+        &self,
+        nodes: &[usize],
+        input: Signal<B>,
+        context: &mut ForwardContext<B>,
+    ) -> Signal<B> {
         let nodes = nodes.iter();
-        nodes.fold(input, |signal, &node| self.part(node, signal, pass))
+        nodes.fold(input, |signal, &node| self.part(node, signal, context))
     }
 
     /// What the size of the weights adds to the loss, `[1]`, if anything.
@@ -119,27 +133,32 @@ impl<B: Kernels> Network<B> {
     }
 
     /// Leads a batch through nodes of this network's plan.
-    pub fn list(&self, nodes: &[Node], input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
-        let through = |signal, node| self.node(node, signal, pass);
+    pub fn list(
+        &self,
+        nodes: &[Node],
+        input: Signal<B>,
+        context: &mut ForwardContext<B>,
+    ) -> Signal<B> {
+        let through = |signal, node| self.node(node, signal, context);
         nodes.iter().fold(input, through)
     }
 
-    fn node(&self, node: &Node, input: Signal<B>, pass: &mut Pass<B>) -> Signal<B> {
+    fn node(&self, node: &Node, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         match &node.flow {
             Flow::Layer(index) => {
                 let layer = &self.layers[*index];
                 let planned = &self.plan.layers[*index];
                 let partner = planned.partner.as_ref();
-                pass.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
-                pass.frozen = planned.is_frozen;
-                let output = layer.forward(input, pass);
-                let output = match pass.watched == Some(*index) {
-                    true => watched(output, planned.activation, pass),
+                context.tied = partner.and_then(|partner| self.layers[partner.layer].shared());
+                context.frozen = planned.is_frozen;
+                let output = layer.forward(input, context);
+                let output = match context.capture == Some(*index) {
+                    true => capture(output, planned.activation, context),
                     false => activated(output, planned.activation),
                 };
                 let fields = planned.spec.fields();
                 if let Some(activity) = fields.and_then(|fields| fields.activity()) {
-                    pass.activity.extend(activity.losses(&output));
+                    context.activity.extend(activity.losses(&output));
                 }
                 output
             }
@@ -147,7 +166,7 @@ impl<B: Kernels> Network<B> {
                 let mut batches = Batches {
                     network: self,
                     lists,
-                    pass,
+                    context,
                 };
                 let Ok(output) = spec.wire(input, &mut batches);
                 output
@@ -164,13 +183,13 @@ fn activated<B: Kernels>(x: Signal<B>, function: Option<ActivationFunction>) -> 
 }
 
 /// The same, of which the values before and after are wanted.
-fn watched<B: Kernels>(
+fn capture<B: Kernels>(
     before: Signal<B>,
     function: Option<ActivationFunction>,
-    pass: &mut Pass<B>,
+    context: &mut ForwardContext<B>,
 ) -> Signal<B> {
     let after = activated(before.clone(), function);
-    pass.seen = Some(Seen {
+    context.captured = Some(LayerOutput {
         before,
         after: after.clone(),
     });
@@ -181,14 +200,14 @@ fn watched<B: Kernels>(
 struct Batches<'a, B: Backend> {
     network: &'a Network<B>,
     lists: &'a [Vec<Node>],
-    pass: &'a mut Pass<B>,
+    context: &'a mut ForwardContext<B>,
 }
 
 impl<B: Kernels> Wiring<Signal<B>> for Batches<'_, B> {
     type Error = Infallible;
 
     fn through(&mut self, list: usize, input: Signal<B>) -> Result<Signal<B>, Infallible> {
-        Ok(self.network.list(&self.lists[list], input, self.pass))
+        Ok(self.network.list(&self.lists[list], input, self.context))
     }
 
     fn join(&mut self, join: Join, parts: Vec<Signal<B>>) -> Result<Signal<B>, Infallible> {
@@ -211,11 +230,11 @@ impl<B: Kernels> Wiring<Signal<B>> for Batches<'_, B> {
 
     /// Side classifiers help training only.
     fn looks_aside(&self) -> bool {
-        self.pass.training
+        self.context.training
     }
 
     fn aside(&mut self, weight: f64, scores: Signal<B>) -> Result<(), Infallible> {
-        self.pass.auxiliary.push((weight, scores.features()));
+        self.context.auxiliary.push((weight, scores.features()));
         Ok(())
     }
 }
@@ -227,12 +246,12 @@ impl<B: Backend> Network<B> {
         let mut layers = Vec::with_capacity(plan.layers.len());
         for (index, planned) in plan.layers.iter().enumerate() {
             weights.enter_layer(index);
-            let around = Around {
+            let context = LayerContext {
                 classes,
                 partner: planned.partner.as_ref().map(|partner| &partner.weight[..]),
             };
-            let layer = planned.spec.build(planned.input, around, &mut weights);
-            // Without gradients the optimiser leaves them alone, weight decay included.
+            let layer = planned.spec.build(planned.input, context, &mut weights);
+            // Without gradients the optimizer leaves them alone, weight decay included.
             layers.push(match planned.is_frozen {
                 true => layer.no_grad(),
                 false => layer,
@@ -260,7 +279,7 @@ mod testing {
     use crate::objective::LossKind;
     use crate::shape::{ImageShape, Shape};
 
-    pub const AROUND: Around = Around {
+    pub const CONTEXT: LayerContext = LayerContext {
         classes: 10,
         partner: None,
     };
@@ -292,7 +311,7 @@ mod testing {
         { dense = { units = 'classes' } },";
 
     pub fn planned(list: &str) -> Plan {
-        let (plan, flaws) = plan_classifier(&layers(list), DIGIT, AROUND, LossKind::CrossEntropy);
+        let (plan, flaws) = plan_classifier(&layers(list), DIGIT, CONTEXT, LossKind::CrossEntropy);
         assert_eq!(flaws, []);
         plan
     }
@@ -300,7 +319,7 @@ mod testing {
     pub fn network<B: Kernels>(list: &str, seed: u64) -> Network<B> {
         Network::build(
             planned(list),
-            AROUND.classes,
+            CONTEXT.classes,
             Seed(seed),
             &Default::default(),
         )
@@ -379,7 +398,7 @@ mod tests {
     /// What a one-channel image of ones becomes, one value a channel of each place.
     fn of_ones(block: &str) -> Vec<f32> {
         let list = format!("{block}, 'flatten'");
-        let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
+        let (plan, flaws) = plan_layers(&layers(&list), DIGIT, CONTEXT);
         assert_eq!(flaws, []);
         let network = Network::<Flex>::build(plan, 10, Seed(0), &Default::default());
         let ones = Tensor::ones([1, 1, 28, 28], &Default::default());
@@ -418,13 +437,13 @@ mod tests {
         let side = format!("{{ auxiliary = {{ weight = 0.5, layers = [{END}] }} }}");
         let network = network::<Flex>(&format!("{side}, {}, {END}", times(2)), 3);
         let images = || Tensor::ones([2, 1, 28, 28], &Default::default());
-        let passed = network.forward_training(images());
-        assert_eq!(passed.auxiliary.len(), 1);
-        assert_eq!(passed.auxiliary[0].0, 0.5);
-        assert_eq!(passed.auxiliary[0].1.dims(), [2, 10]);
-        let resting: Vec<f32> = network.forward(images()).into_data().into_vec().unwrap();
-        let training: Vec<f32> = passed.outputs.into_data().into_vec().unwrap();
-        assert_eq!(resting, training);
+        let forward_output = network.forward_training(images());
+        assert_eq!(forward_output.auxiliary.len(), 1);
+        assert_eq!(forward_output.auxiliary[0].0, 0.5);
+        assert_eq!(forward_output.auxiliary[0].1.dims(), [2, 10]);
+        let inference: Vec<f32> = network.forward(images()).into_data().into_vec().unwrap();
+        let training: Vec<f32> = forward_output.outputs.into_data().into_vec().unwrap();
+        assert_eq!(inference, training);
     }
 
     #[test]
@@ -507,8 +526,9 @@ mod tests {
             "'flatten', { dense = { units = 2, l2 = 0.5, init = { constant = { value = 2 } } } },
                     { dense = { units = 10, l1 = 0.1, init = { constant = { value = -3 } } } }";
         let network = network::<Flex>(list, 0);
-        let passed = network.forward_training(Tensor::ones([1, 1, 28, 28], &Default::default()));
-        let penalty: f32 = passed.penalty.unwrap().into_scalar();
+        let forward_output =
+            network.forward_training(Tensor::ones([1, 1, 28, 28], &Default::default()));
+        let penalty: f32 = forward_output.penalty.unwrap().into_scalar();
         let by_hand = 0.5 * 784.0 * 2.0 * 4.0 + 0.1 * 20.0 * 3.0;
         assert!(
             (penalty / by_hand - 1.0).abs() < 1e-5,

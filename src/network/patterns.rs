@@ -131,7 +131,7 @@ mod tests {
     fn patterns_for_nothing_are_flaws_with_the_names_there_are() {
         let names = ["conv2d_1", "flatten_1"];
         let flaws = patterns(&["flatten*", "conv2_1", "head"]).flaws("freeze", &names);
-        let told: Vec<(&str, &str, &str)> = flaws
+        let message: Vec<(&str, &str, &str)> = flaws
             .iter()
             .map(|flaw| {
                 (
@@ -142,7 +142,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            message,
             [
                 (
                     "1",

@@ -389,7 +389,7 @@ mod tests {
     fn labels_and_noise_are_seen_inside_blocks_too() {
         let of = |layer: &str| {
             let list = format!("{{ repeat = {{ times = 1, layers = [{layer}] }} }}");
-            let (plan, flaws) = plan_layers(&layers(&list), DIGIT, AROUND);
+            let (plan, flaws) = plan_layers(&layers(&list), DIGIT, CONTEXT);
             assert_eq!(flaws, []);
             (plan.is_conditional(), plan.has_noise(""))
         };
@@ -426,26 +426,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_frozen_is_a_flaw() {
-        let told = |freeze: &[&str], train_only: &[&str]| {
+        let message = |freeze: &[&str], train_only: &[&str]| {
             let mut flaws = planned(EXAMPLE).freeze(&patterns(freeze), &patterns(train_only));
             assert_eq!(flaws.len(), 1, "{flaws:?}");
             let flaw = flaws.remove(0);
             format!("{}: {}", flaw.key, flaw.message)
         };
         assert_eq!(
-            told(&["deep", "conv3d*"], &[]),
+            message(&["deep", "conv3d*"], &[]),
             "freeze.1: `conv3d*` in `freeze` is the name of no layer"
         );
         assert_eq!(
-            told(&["deep"], &["deep"]),
+            message(&["deep"], &["deep"]),
             "train_only: `freeze` and `train_only` both say what is frozen"
         );
         assert_eq!(
-            told(&["*"], &[]),
+            message(&["*"], &[]),
             "freeze: `freeze` leaves nothing to train"
         );
         assert_eq!(
-            told(&[], &["flatten_1"]),
+            message(&[], &["flatten_1"]),
             "train_only: `train_only` leaves nothing to train"
         );
     }

@@ -7,7 +7,7 @@ use super::plan::{Flow, Node, Partner, Plan, Planned};
 use crate::error::{Flaw, did_you_mean, thousands};
 use crate::layers::sequential::Sequential;
 use crate::layers::{
-    ActivationFunction, Around, Block, Cost, GIVER, Join, LayerSpec, List, Role, Wiring,
+    ActivationFunction, Block, Cost, GIVER, Join, LayerContext, LayerSpec, List, Role, Wiring,
 };
 use crate::objective::LossKind;
 use crate::shape::Shape;
@@ -16,14 +16,14 @@ use crate::shape::Shape;
 ///
 /// Flaws have keys such as `3` or `3.conv2d.kernel`, where layers count from 0; their texts count
 /// from 1. What comes after a layer that cannot take its input is not planned.
-pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, Vec<Flaw>) {
-    let mut planner = Planner::new(around);
-    let place = Place {
+pub fn plan_layers(specs: &[LayerSpec], input: Shape, context: LayerContext) -> (Plan, Vec<Flaw>) {
+    let mut planner = Planner::new(context);
+    let position = ListPosition {
         scope: String::new(),
         key: String::new(),
         giver: "the dataset".to_string(),
     };
-    let nodes = planner.list(specs, input, &place);
+    let nodes = planner.list(specs, input, &position);
     planner.plan.nodes = nodes.map(|(nodes, _)| nodes).unwrap_or_default();
     (planner.plan, planner.flaws)
 }
@@ -40,12 +40,17 @@ pub struct Part<'a> {
 ///
 /// Every part is one node of the plan, a `sequential` of its name. Flaws have keys such as
 /// `encoder.3.conv2d.kernel`.
-pub fn plan_parts(parts: &[Part], input: Shape, giver: &str, around: Around) -> (Plan, Vec<Flaw>) {
-    let mut planner = Planner::new(around);
+pub fn plan_parts(
+    parts: &[Part],
+    input: Shape,
+    giver: &str,
+    context: LayerContext,
+) -> (Plan, Vec<Flaw>) {
+    let mut planner = Planner::new(context);
     planner.plan.has_parts = true;
     let (mut shape, mut giver) = (input, giver.to_string());
     for part in parts {
-        let place = Place {
+        let position = ListPosition {
             scope: part.name.to_string(),
             key: part.name.to_string(),
             giver,
@@ -55,7 +60,7 @@ pub fn plan_parts(parts: &[Part], input: Shape, giver: &str, around: Around) -> 
             planner.flaws.push(Flaw::new(part.name, message));
             break;
         }
-        let Ok((nodes, output)) = planner.list(part.layers, shape, &place) else {
+        let Ok((nodes, output)) = planner.list(part.layers, shape, &position) else {
             break;
         };
         let spec = LayerSpec::Sequential(Sequential {
@@ -79,7 +84,7 @@ pub fn plan_parts(parts: &[Part], input: Shape, giver: &str, around: Around) -> 
 }
 
 /// Where a list of layers stands.
-struct Place {
+struct ListPosition {
     /// The name of the block around it; empty for none.
     scope: String,
     /// The key of the list below that of the outermost one; empty for that itself.
@@ -88,7 +93,7 @@ struct Place {
     giver: String,
 }
 
-impl Place {
+impl ListPosition {
     /// The key of something at the layer with this index.
     fn at(&self, index: usize, below: &str) -> String {
         let parts = [self.key.as_str(), &index.to_string(), below];
@@ -142,9 +147,9 @@ struct Planner {
 }
 
 impl Planner {
-    fn new(around: Around) -> Self {
+    fn new(context: LayerContext) -> Self {
         Planner {
-            classes: around.classes,
+            classes: context.classes,
             plan: Plan::default(),
             flaws: Vec::new(),
             names: HashSet::new(),
@@ -156,21 +161,21 @@ impl Planner {
         &mut self,
         specs: &[LayerSpec],
         input: Shape,
-        place: &Place,
+        position: &ListPosition,
     ) -> Result<(Vec<Node>, Shape), Stopped> {
-        if specs.is_empty() && place.key.is_empty() {
+        if specs.is_empty() && position.key.is_empty() {
             let flaw = Flaw::new("", "the list of layers is empty");
             self.flaws.push(flaw.hint(
                 "the shortest network: layers = [\"flatten\", { dense = { units = \"classes\" } }]",
             ));
             return Err(Stopped);
         }
-        let (names, flaws) = names(specs, place);
+        let (names, flaws) = names(specs, position);
         self.flaws.extend(flaws);
         let mut nodes = Vec::with_capacity(specs.len());
         let mut shape = input;
         for (index, name) in names.into_iter().enumerate() {
-            let node = self.node(specs, index, place.full(&name), shape, place)?;
+            let node = self.node(specs, index, position.full(&name), shape, position)?;
             shape = node.output;
             nodes.push(node);
         }
@@ -183,23 +188,23 @@ impl Planner {
         index: usize,
         name: String,
         input: Shape,
-        place: &Place,
+        position: &ListPosition,
     ) -> Result<Node, Stopped> {
         let spec = &specs[index];
         self.nodes += 1;
         if let Some(flaw) = endless(spec, self.nodes) {
-            self.flaws.push(placed(flaw, specs, index, place));
+            self.flaws.push(placed(flaw, specs, index, position));
             return Err(Stopped);
         }
         let (output, flow) = match spec.fields() {
-            Some(_) => self.layer(specs, index, &name, input, place)?,
+            Some(_) => self.layer(specs, index, &name, input, position)?,
             None => {
                 let lists = spec.lists();
                 let mut through = Through {
-                    title: place.title(specs, index),
-                    place,
+                    title: position.title(specs, index),
+                    position,
                     index,
-                    giver: place.giver(specs, index),
+                    giver: position.giver(specs, index),
                     name: &name,
                     spec,
                     nodes: vec![Vec::new(); lists.len()],
@@ -227,42 +232,45 @@ impl Planner {
         index: usize,
         name: &str,
         input: Shape,
-        place: &Place,
+        position: &ListPosition,
     ) -> Result<(Shape, Flow), Stopped> {
         let spec = &specs[index];
         let fields = spec.fields().expect("the layer is no block");
-        let planned = self.partner(fields.tied_to(), place).and_then(|partner| {
-            let around = Around {
-                classes: self.classes,
-                partner: partner.as_ref().map(|partner| &partner.weight[..]),
-            };
-            let output = fields.output(input, around)?;
-            let activity = fields.activity();
-            if let Some(flaw) = activity.and_then(|activity| activity.flaw(fields.activation())) {
-                return Err(flaw);
-            }
-            let cost = fields.cost(input, around);
-            if let Some(flaw) = too_much(output, cost) {
-                return Err(flaw);
-            }
-            let key = place.at(index, &format!("{}.name", spec.key()));
-            let is_told = self.flaws.iter().any(|flaw| flaw.key == key);
-            if self.names.contains(name) && !is_told {
-                let message = format!("comes to the name `{name}`, as another layer does");
-                return Err(Flaw::new("name", message).hint("give it a `name` of its own"));
-            }
-            Ok(Planned {
-                name: name.to_string(),
-                key: spec.key(),
-                input,
-                output,
-                cost,
-                activation: fields.activation(),
-                spec: spec.clone(),
-                partner,
-                is_frozen: false,
-            })
-        });
+        let planned = self
+            .partner(fields.tied_to(), position)
+            .and_then(|partner| {
+                let context = LayerContext {
+                    classes: self.classes,
+                    partner: partner.as_ref().map(|partner| &partner.weight[..]),
+                };
+                let output = fields.output(input, context)?;
+                let activity = fields.activity();
+                if let Some(flaw) = activity.and_then(|activity| activity.flaw(fields.activation()))
+                {
+                    return Err(flaw);
+                }
+                let cost = fields.cost(input, context);
+                if let Some(flaw) = too_much(output, cost) {
+                    return Err(flaw);
+                }
+                let key = position.at(index, &format!("{}.name", spec.key()));
+                let is_reported = self.flaws.iter().any(|flaw| flaw.key == key);
+                if self.names.contains(name) && !is_reported {
+                    let message = format!("comes to the name `{name}`, as another layer does");
+                    return Err(Flaw::new("name", message).hint("give it a `name` of its own"));
+                }
+                Ok(Planned {
+                    name: name.to_string(),
+                    key: spec.key(),
+                    input,
+                    output,
+                    cost,
+                    activation: fields.activation(),
+                    spec: spec.clone(),
+                    partner,
+                    is_frozen: false,
+                })
+            });
         match planned {
             Ok(planned) => {
                 let output = planned.output;
@@ -271,7 +279,7 @@ impl Planner {
                 Ok((output, Flow::Layer(self.plan.layers.len() - 1)))
             }
             Err(flaw) => {
-                self.flaws.push(placed(flaw, specs, index, place));
+                self.flaws.push(placed(flaw, specs, index, position));
                 Err(Stopped)
             }
         }
@@ -279,14 +287,18 @@ impl Planner {
 
     /// What a layer is tied to: a layer before it, looked for in its own block first, then further out, then
     /// in the other parts of the model.
-    fn partner(&self, tied_to: Option<&str>, place: &Place) -> Result<Option<Partner>, Flaw> {
+    fn partner(
+        &self,
+        tied_to: Option<&str>,
+        position: &ListPosition,
+    ) -> Result<Option<Partner>, Flaw> {
         let Some(name) = tied_to else {
             return Ok(None);
         };
         let layers = &self.plan.layers;
         let parts = self.plan.nodes.iter();
         let elsewhere = parts.map(|part| format!("{}.{name}", part.name));
-        let Some(index) = place
+        let Some(index) = position
             .outwards(name)
             .chain(elsewhere)
             .find_map(|full| layers.iter().position(|layer| layer.name == full))
@@ -298,7 +310,7 @@ impl Planner {
         };
         let partner = &layers[index];
         let fields = partner.spec.fields().expect("planned layers are no blocks");
-        match fields.shared_weight(partner.input, Around::new(self.classes)) {
+        match fields.shared_weight(partner.input, LayerContext::new(self.classes)) {
             Some(weight) => Ok(Some(Partner {
                 layer: index,
                 weight,
@@ -350,7 +362,7 @@ fn too_much(output: Shape, cost: Cost) -> Option<Flaw> {
 /// Shapes on their way through a block.
 struct Through<'a> {
     title: String,
-    place: &'a Place,
+    position: &'a ListPosition,
     index: usize,
     giver: String,
     name: &'a str,
@@ -365,7 +377,7 @@ impl Through<'_> {
     fn flaw(&mut self, field: &str, message: String, hint: Option<String>) -> Stopped {
         let key = format!("{}.{field}", self.spec.key());
         self.planner.flaws.push(Flaw {
-            key: self.place.at(self.index, key.trim_end_matches('.')),
+            key: self.position.at(self.index, key.trim_end_matches('.')),
             message: format!("{} {message}", self.title),
             hint,
         });
@@ -397,16 +409,16 @@ impl Wiring<Shape> for Through<'_> {
             scope => format!("{}.{scope}", self.name),
         };
         let key = format!("{}.{}", spec.key(), list.key);
-        let place = Place {
+        let position = ListPosition {
             scope,
-            key: self.place.at(self.index, &key),
+            key: self.position.at(self.index, &key),
             giver: spec
                 .block()
                 .and_then(|block| block.giver(number))
                 .unwrap_or(&self.giver)
                 .to_string(),
         };
-        let (nodes, output) = self.planner.list(list.layers, input, &place)?;
+        let (nodes, output) = self.planner.list(list.layers, input, &position)?;
         self.nodes[number] = nodes;
         Ok(output)
     }
@@ -490,16 +502,16 @@ fn projection(body: Shape, skip: Shape, lists: &[List]) -> String {
 pub fn plan_classifier(
     specs: &[LayerSpec],
     input: Shape,
-    around: Around,
+    context: LayerContext,
     loss: LossKind,
 ) -> (Plan, Vec<Flaw>) {
-    let (plan, mut flaws) = plan_layers(specs, input, around);
+    let (plan, mut flaws) = plan_layers(specs, input, context);
     flaws.extend(label(specs, "").map(|(key, name)| {
         Flaw::new(key, format!("`{name}` tells a classifier the answer")).hint("remove it")
     }));
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
-        flaws.extend(output_flaw(&plan, last, index, around));
+        flaws.extend(output_flaw(&plan, last, index, context));
         flaws.extend(softmax_flaw(&plan, last, index, loss));
     }
     (plan, flaws)
@@ -518,8 +530,8 @@ fn label(specs: &[LayerSpec], key: &str) -> Option<(String, &'static str)> {
     })
 }
 
-fn output_flaw(plan: &Plan, last: &Node, index: usize, around: Around) -> Option<Flaw> {
-    let classes = around.classes;
+fn output_flaw(plan: &Plan, last: &Node, index: usize, context: LayerContext) -> Option<Flaw> {
+    let classes = context.classes;
     let gives = match last.output {
         Shape::Features(features) if features == classes => return None,
         Shape::Features(features) => format!("{features} features"),
@@ -557,7 +569,7 @@ fn softmax_flaw(plan: &Plan, last: &Node, index: usize, loss: LossKind) -> Optio
 }
 
 /// Each layer's name within its list, and the flaws of given ones.
-fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
+fn names(specs: &[LayerSpec], position: &ListPosition) -> (Vec<String>, Vec<Flaw>) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut names: Vec<String> = Vec::with_capacity(specs.len());
     let mut flaws = Vec::new();
@@ -570,11 +582,11 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
             None => format!("{called}_{count}"),
         };
         let flaw = |text: String| {
-            let key = place.at(index, &format!("{}.name", spec.key()));
-            Flaw::new(key, format!("{} {text}", place.title(specs, index)))
+            let key = position.at(index, &format!("{}.name", spec.key()));
+            Flaw::new(key, format!("{} {text}", position.title(specs, index)))
         };
         if let Some(other) = names.iter().position(|earlier| *earlier == name) {
-            let earlier = place.title(specs, other);
+            let earlier = position.title(specs, other);
             flaws.push(
                 flaw(format!("is named `{name}` like {earlier}"))
                     .hint("give each layer a name of its own"),
@@ -586,8 +598,8 @@ fn names(specs: &[LayerSpec], place: &Place) -> (Vec<String>, Vec<Flaw>) {
             );
         }
         flaws.extend(scope_flaw(spec).map(|(name, text)| {
-            let key = place.at(index, &format!("{}.{name}", spec.key()));
-            Flaw::new(key, format!("{} {text}", place.title(specs, index)))
+            let key = position.at(index, &format!("{}.{name}", spec.key()));
+            Flaw::new(key, format!("{} {text}", position.title(specs, index)))
         }));
         names.push(name);
     }
@@ -606,8 +618,8 @@ fn scope_flaw(spec: &LayerSpec) -> Option<(String, String)> {
         } else {
             return None;
         };
-        let place = list.key.strip_suffix("layers").unwrap_or_default();
-        Some((format!("{place}name"), message))
+        let position = list.key.strip_suffix("layers").unwrap_or_default();
+        Some((format!("{position}name"), message))
     };
     spec.lists().into_iter().find_map(flaw)
 }
@@ -619,15 +631,15 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// A layer's own flaw as the network tells it.
-fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize, place: &Place) -> Flaw {
-    let message = flaw.message.replace(GIVER, &place.giver(specs, index));
+fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize, position: &ListPosition) -> Flaw {
+    let message = flaw.message.replace(GIVER, &position.giver(specs, index));
     let key = match flaw.key.as_str() {
         "" => String::new(),
         field => format!("{}.{field}", specs[index].key()),
     };
     Flaw {
-        key: place.at(index, &key),
-        message: format!("{} {message}", place.title(specs, index)),
+        key: position.at(index, &key),
+        message: format!("{} {message}", position.title(specs, index)),
         hint: flaw.hint,
     }
 }
@@ -639,7 +651,7 @@ mod tests {
 
     fn only_flaw(list: &str) -> (String, String, String) {
         let specs = layers(list);
-        let (_, mut flaws) = plan_classifier(&specs, DIGIT, AROUND, LossKind::CrossEntropy);
+        let (_, mut flaws) = plan_classifier(&specs, DIGIT, CONTEXT, LossKind::CrossEntropy);
         assert_eq!(flaws.len(), 1, "{flaws:?}");
         let flaw = flaws.remove(0);
         (flaw.key, flaw.message, flaw.hint.unwrap_or_default())
@@ -728,12 +740,12 @@ mod tests {
             "remove the softmax",
         );
         let specs = layers("'flatten', { dense = { units = 10, activation = 'softmax' } }");
-        let (_, flaws) = plan_classifier(&specs, DIGIT, AROUND, LossKind::Mse);
+        let (_, flaws) = plan_classifier(&specs, DIGIT, CONTEXT, LossKind::Mse);
         assert_eq!(flaws, []);
     }
 
     #[test]
-    fn a_classifier_is_not_told_the_class() {
+    fn a_classifier_is_not_conditional() {
         let answer = "`concat_label` tells a classifier the answer";
         let end = "'flatten', { dense = { units = 10 } }";
         expect(&format!("'concat_label', {end}"), "0", answer, "remove it");

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
 use crate::error::{Error, Kind, Problem, Result, thousands};
-use crate::layers::{Fields, InPytorch, Layer};
+use crate::layers::{InPytorch, Layer, LayerFields};
 use crate::record::write_atomically;
 use crate::rng::Seed;
 
@@ -50,7 +50,7 @@ impl TensorShape {
             in_pytorch: layer
                 .spec
                 .fields()
-                .map(Fields::in_pytorch)
+                .map(LayerFields::in_pytorch)
                 .unwrap_or_default(),
             role: role.to_string(),
             shape,
@@ -172,12 +172,12 @@ pub fn misfit(
     there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
 ) -> Option<String> {
     let layers = wanted.chunk_by(|one, other| one.layer == other.layer);
-    let told: Vec<String> = layers
+    let message: Vec<String> = layers
         .filter_map(|layer| layer_misfit(layer, there))
         .collect();
-    match told.is_empty() {
+    match message.is_empty() {
         true => None,
-        false => Some(format!("the weights do not fit: {}", told.join("; "))),
+        false => Some(format!("the weights do not fit: {}", message.join("; "))),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Kernels, math};
 
-use super::{Fields, Reduction};
+use super::{LossFields, Reduction};
 
 /// Outputs closer to 0 or 1 than this count as if they were this far off, as Keras' `epsilon`: their
 /// logarithms stay finite.
@@ -34,7 +34,7 @@ impl Default for BinaryCrossEntropy {
     }
 }
 
-impl Fields for BinaryCrossEntropy {
+impl LossFields for BinaryCrossEntropy {
     fn over_batch(&self) -> Reduction {
         self.over_batch
     }

@@ -9,7 +9,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fields, Truth};
+use super::{LossFields, Truth};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::{Flaw, count};
 use crate::value::{Fraction, PositiveReal};
@@ -60,7 +60,7 @@ impl ClassWeights {
     }
 }
 
-impl Fields for CrossEntropy {
+impl LossFields for CrossEntropy {
     fn check(&self, classes: usize) -> Vec<Flaw> {
         match &self.class_weights {
             ClassWeights::Listed(weights) if weights.len() != classes => {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::LossFields;
 use crate::backend::Kernels;
 use crate::layers::bounds::at_most;
 use crate::value::PositiveReal;
@@ -31,7 +31,7 @@ impl Default for Huber {
     }
 }
 
-impl Fields for Huber {
+impl LossFields for Huber {
     /// `d^2 / 2` where `d = |outputs - values|` is at most `delta`, else `delta * (d - delta / 2)`.
     fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let delta = self.delta.get();

@@ -1,10 +1,10 @@
 //! The vocabulary of losses: one file a loss, one line a loss in the registry below.
 //!
 //! A loss turns a batch of outputs, and the classes or values they should have been, into one number to
-//! make small. Knows nothing of layers, optimisers or the training loop.
+//! make small. Knows nothing of layers, optimizers or the training loop.
 
 #[cfg(test)]
-mod peers;
+mod reference;
 mod targets;
 mod truth;
 
@@ -23,7 +23,7 @@ use crate::error::Flaw;
 use crate::tagged::{one_key_enum, write_one_key};
 
 /// A loss as the file writes it.
-trait Fields {
+trait LossFields {
     /// What is wrong with it where there are so many classes.
     fn check(&self, _classes: usize) -> Vec<Flaw> {
         Vec::new()
@@ -132,7 +132,7 @@ macro_rules! losses {
 
         impl Loss {
             /// Which loss it is.
-            pub fn spec(&self) -> LossKind {
+            pub fn kind(&self) -> LossKind {
                 match self {
                     $(Loss::$Name(_) => LossKind::$Name,)*
                 }
@@ -351,7 +351,7 @@ mod tests {
     fn losses_go_by_their_names() {
         for name in Loss::NAMES {
             let loss: Loss = serde_json::from_value((*name).into()).unwrap();
-            assert_eq!(loss.spec().key(), *name);
+            assert_eq!(loss.kind().key(), *name);
             assert_eq!(loss.check(10), []);
             let text = serde_json::to_string(&loss).unwrap();
             assert_eq!(text, format!("\"{name}\""));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Kernels;
 
-use super::Fields;
+use super::LossFields;
 
 /// Squared distance between outputs and pixels, mean over the pixels; of a classifier to 1 for the true
 /// class and 0 for the others, mean over the classes.
@@ -14,7 +14,7 @@ use super::Fields;
 #[serde(deny_unknown_fields)]
 pub struct Mse {}
 
-impl Fields for Mse {
+impl LossFields for Mse {
     /// `(outputs - values)^2`.
     fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         (outputs - values).square()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Kernels;
 
-use super::{Fields, Reduction};
+use super::{LossFields, Reduction};
 
 /// Squared distance between outputs and pixels, summed over the pixels; tables tell it for one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ impl Default for SumSquared {
     }
 }
 
-impl Fields for SumSquared {
+impl LossFields for SumSquared {
     fn over_batch(&self) -> Reduction {
         self.over_batch
     }

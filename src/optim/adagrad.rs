@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::OptimizerFields;
 use crate::value::{NonNegative, PositiveReal};
 
 /// Adagrad (Duchi et al. 2011), as `torch.optim.Adagrad`; the sum starts at 0.
@@ -42,7 +42,7 @@ impl Adagrad {
     }
 }
 
-impl Fields for Adagrad {
+impl OptimizerFields for Adagrad {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }

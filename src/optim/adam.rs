@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::OptimizerFields;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
 /// Adam (Kingma and Ba 2015, algorithm 1), as `torch.optim.Adam`.
@@ -51,7 +51,7 @@ impl Adam {
     }
 }
 
-impl Fields for Adam {
+impl OptimizerFields for Adam {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }

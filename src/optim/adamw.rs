@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::OptimizerFields;
 use super::adam::AdamRule;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
@@ -50,7 +50,7 @@ impl Adamw {
     }
 }
 
-impl Fields for Adamw {
+impl OptimizerFields for Adamw {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }

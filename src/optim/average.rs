@@ -78,7 +78,7 @@ impl AverageSpec {
         let Some(average) = average else {
             return module.valid();
         };
-        let mut trained = Trained(Vec::new());
+        let mut trained = TrainedTensors(Vec::new());
         module.visit(&mut trained);
         let mut values = Values(Vec::new());
         average.visit(&mut values);
@@ -90,9 +90,9 @@ impl AverageSpec {
 }
 
 /// Whether each tensor of a module is trained.
-struct Trained(Vec<bool>);
+struct TrainedTensors(Vec<bool>);
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Trained {
+impl<B: AutodiffBackend> ModuleVisitor<B> for TrainedTensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         self.0.push(param.val().is_require_grad());
     }

@@ -1,7 +1,7 @@
-//! The vocabulary of optimisers: one file an optimiser, one line an optimiser in the registry below; and
+//! The vocabulary of optimizers: one file an optimizer, one line an optimizer in the registry below; and
 //! what is done around their steps: schedules of the rate, clipping of gradients, averages of weights.
 //!
-//! An optimiser file holds its fields as a TOML file writes them and the step it takes on one tensor.
+//! An optimizer file holds its fields as a TOML file writes them and the step it takes on one tensor.
 //! With the same numbers every one of them steps as its namesake in PyTorch's `torch.optim` does, and
 //! the defaults are PyTorch's. Knows nothing of layers, losses or the training loop.
 
@@ -10,7 +10,7 @@ pub mod clip;
 pub mod schedule;
 
 #[cfg(test)]
-mod peers;
+mod reference;
 mod stepper;
 #[cfg(test)]
 mod testing;
@@ -22,8 +22,8 @@ use burn::tensor::backend::AutodiffBackend;
 use crate::error::{Flaw, Result};
 use crate::tagged::{one_key_enum, write_table};
 
-/// An optimiser at work on a module `M`, with what it remembers of each tensor.
-pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
+/// An optimizer at work on a module `M`, with what it remembers of each tensor.
+pub trait DynOptimizer<B: AutodiffBackend, M: AutodiffModule<B>> {
     /// The module after one step at this rate; tensors without a gradient stay as they are.
     fn step(&mut self, learning_rate: f64, module: M, gradients: GradientsParams) -> M;
 
@@ -37,8 +37,8 @@ pub trait Optimiser<B: AutodiffBackend, M: AutodiffModule<B>> {
     fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()>;
 }
 
-/// An optimiser as the file writes it.
-trait Fields {
+/// An optimizer as the file writes it.
+trait OptimizerFields {
     /// The rate before any schedule.
     fn learning_rate(&self) -> f64;
 
@@ -48,7 +48,7 @@ trait Fields {
     }
 }
 
-/// Declares every optimiser once: its file, which is its TOML key, and its fields.
+/// Declares every optimizer once: its file, which is its TOML key, and its fields.
 macro_rules! optimizers {
     ($($(#[doc = $doc:literal])* $file:ident: $Name:ident;)*) => {
         $(mod $file;)*
@@ -63,14 +63,14 @@ macro_rules! optimizers {
         }
 
         impl OptimizerSpec {
-            fn fields(&self) -> &dyn Fields {
+            fn fields(&self) -> &dyn OptimizerFields {
                 match self {
                     $(OptimizerSpec::$Name(fields) => fields,)*
                 }
             }
 
-            /// The optimiser before its first step.
-            pub fn build<B, M>(&self) -> Box<dyn Optimiser<B, M>>
+            /// The optimizer before its first step.
+            pub fn build<B, M>(&self) -> Box<dyn DynOptimizer<B, M>>
             where
                 B: AutodiffBackend,
                 M: AutodiffModule<B> + 'static,
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_optimiser_is_content_with_its_name_and_goes_round() {
+    fn every_optimizer_is_content_with_its_name_and_goes_round() {
         for name in OptimizerSpec::NAMES {
             let spec: OptimizerSpec = serde_json::from_value((*name).into()).unwrap();
             assert_eq!(spec.key(), *name);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_and_values_out_of_range_are_told() {
+    fn unknown_names_and_values_out_of_range_are_reported() {
         let wrong = |json: &str| {
             serde_json::from_str::<OptimizerSpec>(json)
                 .unwrap_err()

@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::OptimizerFields;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
 /// RMSprop (Tieleman and Hinton 2012, lecture 6.5), as `torch.optim.RMSprop`; centered after
@@ -49,7 +49,7 @@ impl Rmsprop {
     }
 }
 
-impl Fields for Rmsprop {
+impl OptimizerFields for Rmsprop {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }

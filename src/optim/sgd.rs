@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fields;
+use super::OptimizerFields;
 use crate::error::Flaw;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
@@ -52,7 +52,7 @@ impl Sgd {
     }
 }
 
-impl Fields for Sgd {
+impl OptimizerFields for Sgd {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nesterov_without_momentum_is_told() {
+    fn nesterov_without_momentum_is_reported() {
         let spec: OptimizerSpec = serde_json::from_str(r#"{"sgd": {"nesterov": true}}"#).unwrap();
         let flaws = spec.check();
         assert_eq!(flaws[0].key, "sgd.nesterov");

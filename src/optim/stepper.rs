@@ -1,4 +1,4 @@
-//! From a rule for one tensor to an optimiser of a whole module.
+//! From a rule for one tensor to an optimizer of a whole module.
 
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, Optimizer, SimpleOptimizer};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::backend::AutodiffBackend;
 
-use super::Optimiser;
+use super::DynOptimizer;
 use crate::error::{Error, Result};
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
@@ -21,7 +21,7 @@ where
     adaptor: OptimizerAdaptor<R, M, B>,
 }
 
-pub(super) fn boxed<B, M, R>(rule: R) -> Box<dyn Optimiser<B, M>>
+pub(super) fn boxed<B, M, R>(rule: R) -> Box<dyn DynOptimizer<B, M>>
 where
     B: AutodiffBackend,
     M: AutodiffModule<B> + 'static,
@@ -32,7 +32,7 @@ where
     })
 }
 
-impl<B, M, R> Optimiser<B, M> for Stepper<B, M, R>
+impl<B, M, R> DynOptimizer<B, M> for Stepper<B, M, R>
 where
     B: AutodiffBackend,
     M: AutodiffModule<B>,
@@ -49,7 +49,7 @@ where
 
     fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()> {
         let record = Recorder::<B>::load(&Bytes::default(), bytes, device)
-            .map_err(|error| Error::bug(format!("cannot read the optimiser's state: {error}")))?;
+            .map_err(|error| Error::bug(format!("cannot read the optimizer's state: {error}")))?;
         self.adaptor = self.adaptor.clone().load_record(record);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Steps with given gradients, and the check that every optimiser goes through: three of them against the formula.
+//! Steps with given gradients, and the check that every optimizer goes through: three of them against the formula.
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -46,16 +46,16 @@ fn steps_on<B: TrainingBackend>(
     let mut module = Few::<B> {
         weight: Param::from_data(tensor_data(start), device),
     };
-    let mut optimiser = spec.build::<B, Few<B>>();
+    let mut optimizer = spec.build::<B, Few<B>>();
     let mut take = |gradient: Vec<f32>| {
         let mut gradients = GradientsParams::new();
         let gradient = Tensor::<B::InnerBackend, 1>::from_data(tensor_data(gradient), device);
         gradients.register::<B::InnerBackend, 1>(module.weight.id, gradient);
-        module = optimiser.step(spec.learning_rate(), module.clone(), gradients);
+        module = optimizer.step(spec.learning_rate(), module.clone(), gradients);
 
-        let bytes = optimiser.save();
-        optimiser = spec.build();
-        optimiser.load(bytes, device).unwrap();
+        let bytes = optimizer.save();
+        optimizer = spec.build();
+        optimizer.load(bytes, device).unwrap();
         module.weight.val().into_data().into_vec().unwrap()
     };
     gradients.into_iter().map(&mut take).collect()

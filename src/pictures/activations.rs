@@ -4,9 +4,9 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Grid, beside, colour_bar, enlarged, enlargement, number, stacked, titled};
-use super::colours::Map;
-use super::{Drawn, Fields, Known, Subject, tiles};
+use super::canvas::{Grid, beside, color_bar, enlarged, enlargement, number, stacked, titled};
+use super::colors::Map;
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, tiles};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::shape::Shape;
@@ -29,17 +29,17 @@ pub struct Activations {
 const MOST: usize = 64;
 const MOST_FEATURES: usize = 1024;
 
-impl Fields for Activations {
+impl PictureFields for Activations {
     fn about(&self) -> Option<&str> {
         Some(&self.layer)
     }
 
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kinds = known.needs("activations", Ability::TakeImages);
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let kinds = context.needs("activations", Ability::TakeImages);
         if let Some(flaw) = kinds {
             return vec![flaw];
         }
-        let shape = match known.layer(&self.layer) {
+        let shape = match context.layer(&self.layer) {
             Ok(layer) if matches!(layer.output, Shape::Image(_) | Shape::Features(_)) => None,
             Ok(layer) => {
                 let (name, gives) = (&self.layer, layer.output.kind());
@@ -50,11 +50,11 @@ impl Fields for Activations {
         };
         let flaws = shape
             .into_iter()
-            .chain(known.test_image("image", self.image));
+            .chain(context.test_image("image", self.image));
         flaws.collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let pixels = subject.image(self.image);
         let labels = [subject.labels[self.image]];
         let given = subject
@@ -75,7 +75,10 @@ impl Fields for Activations {
         let shape = subject.shape();
         let times = enlargement([shape.width, shape.height], 8, 112);
         let input = titled("input", &subject.tiles(pixels, times)[0]);
-        vec![Drawn::Picture(beside(&[input, stacked(&panels, 16)], 28))]
+        vec![PictureOutput::Picture(beside(
+            &[input, stacked(&panels, 16)],
+            28,
+        ))]
     }
 }
 
@@ -106,7 +109,7 @@ fn panel(title: &str, shape: Shape, values: &[f32]) -> RgbImage {
     let middle = (map == Map::Diverging).then_some("0");
     let bar_height = grid.height().min(240);
     let [low, high] = range.map(number);
-    let bar = colour_bar(map, bar_height, &low, middle, &high);
+    let bar = color_bar(map, bar_height, &low, middle, &high);
     titled(&title, &beside(&[grid, bar], 18))
 }
 
@@ -116,32 +119,33 @@ mod tests {
 
     #[test]
     fn maps_are_drawn_before_and_after_the_function() {
-        let looking = Looking::at(Fake::autoencoder());
-        let maps = looking.save(
+        let fake_input = FakeInput::at(Fake::autoencoder());
+        let maps = fake_input.save(
             "activations",
             "{ activations = { layer = 'encoder.conv2d_1' } }",
         );
         let features = "{ activations = { layer = 'encoder.dense_1', image = 3 } }";
-        let features = looking.save("activations_features", features);
+        let features = fake_input.save("activations_features", features);
         assert!(maps.height() > 2 * features.height());
     }
 
     #[test]
     fn the_layer_and_the_image_must_be_there() {
-        let told = |fake, fields: &str| told(fake, &format!("{{ activations = {{ {fields} }} }}"));
+        let messages =
+            |fake, fields: &str| messages(fake, &format!("{{ activations = {{ {fields} }} }}"));
         assert_eq!(
-            told(Fake::autoencoder(), "layer = 'encoder.dense_1', image = 59"),
+            messages(Fake::autoencoder(), "layer = 'encoder.dense_1', image = 59"),
             [""; 0]
         );
         assert_eq!(
-            told(Fake::autoencoder(), "layer = 'encoder.dense', image = 60"),
+            messages(Fake::autoencoder(), "layer = 'encoder.dense', image = 60"),
             [
                 "activations.layer: there is no layer `encoder.dense`",
                 "activations.image: there is no test image 60: there are 60 test images, from 0"
             ]
         );
         assert_eq!(
-            told(Fake::gan(), "layer = 'generator.dense_1'"),
+            messages(Fake::gan(), "layer = 'generator.dense_1'"),
             [
                 "activations: `activations` needs a classifier or an auto-encoder but the model is a GAN"
             ]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, enlargement, short};
-use super::{Drawn, Fields, Known, Subject, above, tiles};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above, tiles};
 use crate::augment::{Chain, Image};
 use crate::data::Scale;
 use crate::error::Flaw;
@@ -39,9 +39,9 @@ impl Augmentation {
     pub const MOST: usize = 40;
 }
 
-impl Fields for Augmentation {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let recipe = known.augment;
+impl PictureFields for Augmentation {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let recipe = context.augment;
         let nothing = recipe.copies.is_empty() && recipe.random.is_empty();
         let message =
             "`augmentation` has nothing to show: the recipe has neither `copies` nor `random`";
@@ -50,7 +50,7 @@ impl Fields for Augmentation {
         nothing.into_iter().chain(count).collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let shape = subject.shape();
         let size = shape.len().max(1);
         let count = self.count.get().min(subject.train.len() / size);
@@ -82,7 +82,7 @@ impl Fields for Augmentation {
             rows,
             ..Grid::new(tiles.collect(), count)
         };
-        vec![Drawn::Picture(grid.draw())]
+        vec![PictureOutput::Picture(grid.draw())]
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn every_copy_and_some_random_draws_have_a_row() {
-        let looking = Looking::at(Fake::classifier());
-        let picture = looking.save("augmentation", "augmentation");
+        let fake_input = FakeInput::at(Fake::classifier());
+        let picture = fake_input.save("augmentation", "augmentation");
         // Originals, three copies, three epochs.
         assert!(picture.height() > 7 * 84);
     }
@@ -111,12 +111,12 @@ mod tests {
             ..Fake::classifier()
         };
         assert_eq!(
-            told(plain, "augmentation"),
+            messages(plain, "augmentation"),
             [
                 "augmentation: `augmentation` has nothing to show: the recipe has neither `copies` nor \
               `random`"
             ]
         );
-        assert_eq!(told(Fake::classifier(), "augmentation"), [""; 0]);
+        assert_eq!(messages(Fake::classifier(), "augmentation"), [""; 0]);
     }
 }

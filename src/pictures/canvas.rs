@@ -1,4 +1,4 @@
-//! Pictures put together of smaller ones: letters, captions, rows and columns, colour bars.
+//! Pictures put together of smaller ones: letters, captions, rows and columns, color bars.
 //!
 //! Everything is white around; x grows to the right, y downwards. Knows nothing of models.
 
@@ -8,7 +8,7 @@ use ab_glyph::FontRef;
 use image::{GenericImage, Rgb, RgbImage};
 use imageproc::drawing::{draw_text_mut, text_size};
 
-use super::colours::{INK, Map, WHITE};
+use super::colors::{INK, Map, WHITE};
 
 /// Height of letters in pixels: of captions, and of titles.
 pub const CAPTION: u32 = 17;
@@ -40,14 +40,14 @@ pub fn write(picture: &mut RgbImage, text: &str, place: [u32; 2], align: Align, 
     write_in(picture, text, place, align, size, INK);
 }
 
-/// The same in a colour of its own.
+/// The same in a color of its own.
 pub fn write_in(
     picture: &mut RgbImage,
     text: &str,
     [x, y]: [u32; 2],
     align: Align,
     size: u32,
-    colour: Rgb<u8>,
+    color: Rgb<u8>,
 ) {
     let width = width_of(text, size) as i32;
     let left = match align {
@@ -58,7 +58,7 @@ pub fn write_in(
     // Capitals of this font have their middle there.
     let above = (0.52 * size as f32).round() as i32;
     let (x, y) = (x as i32 - left, y as i32 - above);
-    draw_text_mut(picture, colour, x, y, size as f32, &*FONT, text);
+    draw_text_mut(picture, color, x, y, size as f32, &*FONT, text);
 }
 
 /// How wide a line is in pixels.
@@ -221,8 +221,8 @@ impl Grid {
     }
 }
 
-/// The colours of a map from bottom to top, with what its ends (and its middle) stand for.
-pub fn colour_bar(map: Map, height: u32, low: &str, middle: Option<&str>, high: &str) -> RgbImage {
+/// The colors of a map from bottom to top, with what its ends (and its middle) stand for.
+pub fn color_bar(map: Map, height: u32, low: &str, middle: Option<&str>, high: &str) -> RgbImage {
     const WIDTH: u32 = 14;
     let height = height.max(4 * CAPTION);
     let texts = [Some(low), middle, Some(high)];
@@ -233,7 +233,7 @@ pub fn colour_bar(map: Map, height: u32, low: &str, middle: Option<&str>, high: 
     for y in 0..span {
         let value = 1.0 - y as f32 / (span - 1).max(1) as f32;
         for x in 0..WIDTH {
-            bar.put_pixel(x, inset + y, map.colour(value));
+            bar.put_pixel(x, inset + y, map.color(value));
         }
     }
     let places = [height - inset - 1, height / 2, inset];
@@ -292,8 +292,8 @@ mod tests {
 
     #[test]
     fn numbers_and_texts_stay_short() {
-        let told = [0.0, 0.123, -12.3456, 12_345.6, 1e-7].map(number);
-        assert_eq!(told, ["0", "0.12", "-12.35", "12346", "1.0e-7"]);
+        let messages = [0.0, 0.123, -12.3456, 12_345.6, 1e-7].map(number);
+        assert_eq!(messages, ["0", "0.12", "-12.35", "12346", "1.0e-7"]);
         assert_eq!(short("ankle boot"), "ankle boot");
         assert_eq!(short(&"é".repeat(30)).chars().count(), 25);
     }

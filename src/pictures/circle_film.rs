@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::{Align, CAPTION, blank, enlargement, framed, stacked, width_of, write};
 use super::film::Film;
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::value::{Positive, PositiveReal};
 
@@ -39,9 +39,9 @@ impl Default for CircleFilm {
 /// How long a frame stays.
 const MILLISECONDS: u32 = 80;
 
-impl Fields for CircleFilm {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let code = known.features("circle_film", "at least 2 features", |features| {
+impl PictureFields for CircleFilm {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let code = context.features("circle_film", "at least 2 features", |features| {
             features >= 2
         });
         code.into_iter()
@@ -49,9 +49,9 @@ impl Fields for CircleFilm {
             .collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let code = subject.model.facts().code.filter(|code| code.len() >= 2);
-        let Some(code) = code.filter(|_| subject.moment.is_last) else {
+        let Some(code) = code.filter(|_| subject.point.is_last) else {
             return Vec::new();
         };
         let places = self.places();
@@ -65,7 +65,7 @@ impl Fields for CircleFilm {
         let radius = self.radius.get() as f32;
         let captions = places.iter().map(|[z1, z2]| caption([*z1, *z2], radius));
         let frames = subject.tiles(&pixels, times).into_iter().zip(captions);
-        vec![Drawn::Film(Film {
+        vec![PictureOutput::Film(Film {
             frames: frames
                 .map(|(tile, caption)| framed(&stacked(&[tile, caption], 6)))
                 .collect(),
@@ -115,19 +115,19 @@ mod tests {
         let rounded = |[x, y]: [f32; 2]| [x.round() as i32, y.round() as i32];
         let places: Vec<[i32; 2]> = four.places().into_iter().map(rounded).collect();
         assert_eq!(places, [[2, 0], [0, 2], [-2, 0], [0, -2]]);
-        let looking = Looking::at(Fake::autoencoder().with_code(3));
-        looking.save("circle_film", "circle_film");
+        let fake_input = FakeInput::at(Fake::autoencoder().with_code(3));
+        fake_input.save("circle_film", "circle_film");
     }
 
     #[test]
     fn a_circle_needs_two_features() {
         let narrow = Fake::autoencoder().with_code(1);
         assert_eq!(
-            told(narrow, "circle_film"),
+            messages(narrow, "circle_film"),
             [
                 "circle_film: `circle_film` needs a code of at least 2 features but the encoder gives 1"
             ]
         );
-        assert_eq!(told(Fake::gan(), "circle_film"), [""; 0]);
+        assert_eq!(messages(Fake::gan(), "circle_film"), [""; 0]);
     }
 }

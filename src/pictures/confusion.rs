@@ -5,15 +5,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{
-    Align, CAPTION, TITLE, beside, blank, colour_bar, stacked, width_of, write, write_in,
+    Align, CAPTION, TITLE, beside, blank, color_bar, stacked, width_of, write, write_in,
 };
-use super::colours::{Map, readable_on};
+use super::colors::{Map, readable_on};
 use super::misclassified::{answer, answers};
-use super::{Drawn, Fields, Known, Subject};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput};
 use crate::error::Flaw;
 use crate::models::Ability;
 
-/// A row a true class, a column an answer: the number of test images, its colour the share of the row.
+/// A row a true class, a column an answer: the number of test images, its color the share of the row.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Confusion {
@@ -25,15 +25,15 @@ pub struct Confusion {
 /// Classes up to which there is room for numbers.
 const NUMBERED: usize = 30;
 
-impl Fields for Confusion {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        known
+impl PictureFields for Confusion {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        context
             .needs("confusion", Ability::Classify)
             .into_iter()
             .collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let Some(answers) = answers(subject) else {
             return Vec::new();
         };
@@ -45,7 +45,7 @@ impl Fields for Confusion {
         let names: Vec<String> = (0..classes as u32)
             .map(|label| subject.class(label))
             .collect();
-        vec![Drawn::Picture(matrix(&counts, &names))]
+        vec![PictureOutput::Picture(matrix(&counts, &names))]
     }
 }
 
@@ -70,9 +70,9 @@ fn matrix(counts: &[Vec<usize>], names: &[String]) -> RgbImage {
             cell(&mut cells, corner, [width, height], share);
             if is_numbered && count > 0 {
                 let middle = [corner[0] + width / 2, corner[1] + height / 2];
-                let colour = readable_on(Map::Blues.colour(share));
+                let color = readable_on(Map::Blues.color(share));
                 let text = count.to_string();
-                write_in(&mut cells, &text, middle, Align::Middle, CAPTION, colour);
+                write_in(&mut cells, &text, middle, Align::Middle, CAPTION, color);
             }
         }
     }
@@ -90,7 +90,7 @@ fn matrix(counts: &[Vec<usize>], names: &[String]) -> RgbImage {
     write(&mut answer, "answer", middle, Align::Middle, TITLE);
     let mut truth = blank(width_of("truth", TITLE), side[1]);
     write(&mut truth, "truth", [0, side[1] / 2], Align::Left, TITLE);
-    let bar = colour_bar(
+    let bar = color_bar(
         Map::Blues,
         side[1].min(300),
         "0 %",
@@ -102,13 +102,13 @@ fn matrix(counts: &[Vec<usize>], names: &[String]) -> RgbImage {
 }
 
 fn cell(picture: &mut RgbImage, [x, y]: [u32; 2], [width, height]: [u32; 2], share: f32) {
-    let colour = Map::Blues.colour(share);
+    let color = Map::Blues.color(share);
     let line = image::Rgb([205; 3]);
     for right in 0..width {
         for down in 0..height {
             let is_border = right == 0 || down == 0 || right + 1 == width || down + 1 == height;
             let is_line = is_border && width > 12;
-            picture.put_pixel(x + right, y + down, if is_line { line } else { colour });
+            picture.put_pixel(x + right, y + down, if is_line { line } else { color });
         }
     }
 }
@@ -137,9 +137,9 @@ mod tests {
         let counts = vec![vec![9, 1], vec![0, 0]];
         let names = ["cat".to_string(), "dog".to_string()];
         let picture = matrix(&counts, &names);
-        let dark = Map::Blues.colour(0.9);
+        let dark = Map::Blues.color(0.9);
         assert!(picture.pixels().filter(|pixel| **pixel == dark).count() > 500);
-        Looking::at(Fake::classifier()).save("confusion", "confusion");
+        FakeInput::at(Fake::classifier()).save("confusion", "confusion");
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn only_classifiers_are_confused() {
         assert_eq!(
-            told(Fake::autoencoder(), "confusion"),
+            messages(Fake::autoencoder(), "confusion"),
             ["confusion: `confusion` needs a classifier but the model is an auto-encoder"]
         );
     }

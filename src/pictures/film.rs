@@ -33,7 +33,7 @@ impl Film {
                 self.milliseconds
             };
             let mut picture = DynamicImage::ImageRgb8(frame.clone()).into_rgba8();
-            // Some readers take a frame with all 256 shades of gray for one without colours of its own.
+            // Some readers take a frame with all 256 shades of gray for one without colors of its own.
             for pixel in picture.pixels_mut().filter(|pixel| pixel.0[..3] == [1; 3]) {
                 pixel.0 = [0, 0, 0, 255];
             }

@@ -4,9 +4,9 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Grid, beside, colour_bar, enlarged, enlargement, titled};
-use super::colours::Map;
-use super::{Drawn, Fields, Known, Subject, tiles};
+use super::canvas::{Grid, beside, color_bar, enlarged, enlargement, titled};
+use super::colors::Map;
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, tiles};
 use crate::error::{Flaw, count};
 use crate::layers::Role;
 use crate::models::WeightTensor;
@@ -30,29 +30,29 @@ pub struct Filters {
 const MOST: usize = 256;
 const MOST_CHANNELS: usize = 16;
 
-impl Fields for Filters {
+impl PictureFields for Filters {
     fn about(&self) -> Option<&str> {
         Some(&self.layer)
     }
 
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let layer = match known.layer(&self.layer) {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let layer = match context.layer(&self.layer) {
             Ok(layer) => layer,
             Err(flaw) => return vec![flaw],
         };
         let name = &self.layer;
         if let Some(partner) = &layer.partner {
-            let partner = &known.layers[partner.layer].name;
+            let partner = &context.layers[partner.layer].name;
             let message = format!("`{name}` has no filters of its own: it is tied to `{partner}`");
             return vec![Flaw::new("layer", message).hint(format!("draw those of `{partner}`"))];
         }
         let message = match layer.spec.role() {
             Some(Role::Filters) => return Vec::new(),
-            Some(Role::Affine) => match dense_is_images(layer, known.model.images) {
+            Some(Role::Affine) => match dense_is_images(layer, context.model.images) {
                 true => return Vec::new(),
                 false => format!(
                     "`{name}` makes {} of {}: neither is an image of {} to draw its weights as",
-                    layer.output, layer.input, known.model.images
+                    layer.output, layer.input, context.model.images
                 ),
             },
             _ => format!(
@@ -63,7 +63,7 @@ impl Fields for Filters {
         vec![Flaw::new("layer", message)]
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let wanted = format!("{}/weight", self.layer).replace('.', "/");
         let weights = subject.model.weights();
         let found = weights.iter().find(|t| t.name.replace('.', "/") == wanted);
@@ -74,22 +74,22 @@ impl Fields for Filters {
         let times = enlargement([kernels.width, kernels.height], kernels.columns, wished);
         let tiles = kernels.tiles.iter().map(|tile| enlarged(tile, times));
         let grid = Grid::new(tiles.collect(), kernels.columns).draw();
-        let bar = colour_bar(
+        let bar = color_bar(
             Map::Diverging,
             grid.height().min(240),
             "-largest",
             Some("0"),
             "+largest",
         );
-        let picture = match kernels.in_colour {
+        let picture = match kernels.in_color {
             true => grid,
             false => beside(&[grid, bar], 18),
         };
-        let title = match kernels.in_colour {
+        let title = match kernels.in_color {
             true => format!("{}: {}", self.layer, kernels.title),
             false => format!("{}: {}, each in its own range", self.layer, kernels.title),
         };
-        vec![Drawn::Picture(titled(&title, &picture))]
+        vec![PictureOutput::Picture(titled(&title, &picture))]
     }
 }
 
@@ -106,7 +106,7 @@ struct Kernels {
     height: usize,
     title: String,
     /// Whether the three channels of each are drawn as one picture, without a map.
-    in_colour: bool,
+    in_color: bool,
 }
 
 impl Kernels {
@@ -162,7 +162,7 @@ impl Kernels {
             }
         };
         if other == 3 {
-            return Kernels::in_colour(values, one, [height, width]);
+            return Kernels::in_color(values, one, [height, width]);
         }
         let tile = |&at: &usize| own_range(&values[at * plane..(at + 1) * plane], width);
         Kernels {
@@ -171,12 +171,12 @@ impl Kernels {
             width,
             height,
             title,
-            in_colour: false,
+            in_color: false,
         }
     }
 
     /// Kernels that see red, green and blue: gray is 0.
-    fn in_colour(values: &[f32], filters: usize, [height, width]: [usize; 2]) -> Kernels {
+    fn in_color(values: &[f32], filters: usize, [height, width]: [usize; 2]) -> Kernels {
         let shape = ImageShape::new(3, height, width);
         let shown = filters.min(MOST);
         let tile = |kernel: &[f32]| {
@@ -196,13 +196,13 @@ impl Kernels {
                 "{} of 3x{height}x{width}, gray is 0",
                 some(shown, filters, "filter")
             ),
-            in_colour: true,
+            in_color: true,
         }
     }
 
     fn of_units(units: &[Vec<f32>], all: usize, images: ImageShape) -> Kernels {
         let plane = images.height * images.width;
-        // Colours of images are drawn as their mean: weights have a sign.
+        // Colors of images are drawn as their mean: weights have a sign.
         let mean = |unit: &Vec<f32>| -> Vec<f32> {
             let sum = |at: usize| unit.iter().skip(at).step_by(plane).sum::<f32>();
             (0..plane)
@@ -216,7 +216,7 @@ impl Kernels {
             width: images.width,
             height: images.height,
             title: format!("weights of {}", some(units.len(), all, "unit")),
-            in_colour: false,
+            in_color: false,
         }
     }
 }
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_are_drawn_alone_in_a_matrix_or_in_colour() {
+    fn kernels_are_drawn_alone_in_a_matrix_or_in_color() {
         let kernels = |shape: &[usize]| {
             let count: usize = shape.iter().product();
             let weight = WeightTensor {
@@ -267,22 +267,31 @@ mod tests {
             let kernels = Kernels::of(&weight, ImageShape::new(1, 4, 5));
             kernels.map(|k| (k.tiles.len(), k.columns, k.title))
         };
-        let told = |tiles, columns, title: &str| Some((tiles, columns, title.to_string()));
-        assert_eq!(kernels(&[32, 1, 3, 3]), told(32, 8, "32 filters of 3x3"));
-        assert_eq!(kernels(&[1, 32, 3, 3]), told(32, 8, "32 filters of 3x3"));
-        assert_eq!(kernels(&[4, 8, 5, 5]), told(32, 8, "4x8 kernels of 5x5"));
+        let messages = |tiles, columns, title: &str| Some((tiles, columns, title.to_string()));
+        assert_eq!(
+            kernels(&[32, 1, 3, 3]),
+            messages(32, 8, "32 filters of 3x3")
+        );
+        assert_eq!(
+            kernels(&[1, 32, 3, 3]),
+            messages(32, 8, "32 filters of 3x3")
+        );
+        assert_eq!(
+            kernels(&[4, 8, 5, 5]),
+            messages(32, 8, "4x8 kernels of 5x5")
+        );
         assert_eq!(
             kernels(&[64, 32, 3, 3]),
-            told(256, 16, "64x32 kernels of 3x3, of these 16x16")
+            messages(256, 16, "64x32 kernels of 3x3, of these 16x16")
         );
         assert_eq!(
             kernels(&[16, 3, 5, 5]),
-            told(16, 8, "16 filters of 3x5x5, gray is 0")
+            messages(16, 8, "16 filters of 3x5x5, gray is 0")
         );
-        assert_eq!(kernels(&[20, 7]), told(7, 7, "weights of 7 units"));
+        assert_eq!(kernels(&[20, 7]), messages(7, 7, "weights of 7 units"));
         assert_eq!(
             kernels(&[500, 20]),
-            told(256, 32, "weights of the first 256 of 500 units")
+            messages(256, 32, "weights of the first 256 of 500 units")
         );
         assert_eq!(kernels(&[6, 7]), None);
     }
@@ -299,33 +308,33 @@ mod tests {
 
     #[test]
     fn filters_of_every_layer_that_has_some() {
-        let looking = Looking::at(Fake::autoencoder());
-        looking.save("filters", "{ filters = { layer = 'encoder.conv2d_1' } }");
-        looking.save(
+        let fake_input = FakeInput::at(Fake::autoencoder());
+        fake_input.save("filters", "{ filters = { layer = 'encoder.conv2d_1' } }");
+        fake_input.save(
             "filters_dense",
             "{ filters = { layer = 'decoder.dense_1' } }",
         );
-        let told = |layer| {
-            told(
+        let messages = |layer| {
+            messages(
                 Fake::autoencoder(),
                 &format!("{{ filters = {{ layer = '{layer}' }} }}"),
             )
         };
-        assert_eq!(told("encoder.conv2d_1"), [""; 0]);
-        assert_eq!(told("decoder.dense_1"), [""; 0]);
+        assert_eq!(messages("encoder.conv2d_1"), [""; 0]);
+        assert_eq!(messages("decoder.dense_1"), [""; 0]);
         assert_eq!(
-            told("encoder.flatten_1"),
+            messages("encoder.flatten_1"),
             ["filters.layer: `encoder.flatten_1` is a `flatten`, which has no filters to draw"]
         );
         assert_eq!(
-            told("encoder.dense_1"),
+            messages("encoder.dense_1"),
             [
                 "filters.layer: `encoder.dense_1` makes 2 of 6272: neither is an image of 1x28x28 to draw \
               its weights as"
             ]
         );
         assert_eq!(
-            told("conv2d_1"),
+            messages("conv2d_1"),
             ["filters.layer: there is no layer `conv2d_1`"]
         );
     }

@@ -8,7 +8,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use super::canvas::framed;
 use super::film::{Film, frames_in};
-use super::{Drawn, Pictures, Subject};
+use super::{PictureInput, PictureOutput, Pictures};
 use crate::error::{Error, Kind, Result};
 use crate::record::{Event, Picture, RunFolder, write_atomically};
 
@@ -26,38 +26,42 @@ pub fn clear(folder: &RunFolder) -> Result<()> {
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn draw_all(pictures: &Pictures, subject: &Subject, folder: &RunFolder) -> Result<Vec<Event>> {
+pub fn draw_all(
+    pictures: &Pictures,
+    subject: &PictureInput,
+    folder: &RunFolder,
+) -> Result<Vec<Event>> {
     let mut said = Vec::new();
     for drawing in &pictures.draw {
-        let place = Place {
+        let files = EntryFiles {
             folder: folder.file(FOLDER),
             name: drawing.name(),
-            number: subject.moment.number,
+            number: subject.point.number,
         };
         for drawn in drawing.draw(subject) {
             match drawn {
-                Drawn::Picture(picture) => {
+                PictureOutput::Picture(picture) => {
                     let picture = framed(&picture);
-                    place.write("png", &png(&picture)?)?;
+                    files.write("png", &png(&picture)?)?;
                     said.push(Event::Pictures {
-                        name: place.name.clone(),
-                        epoch: subject.moment.epoch,
+                        name: files.name.clone(),
+                        epoch: subject.point.epoch,
                         pictures: vec![shown(picture)],
                     });
                 }
-                Drawn::Numbers(table) => place.write("csv", table.as_bytes())?,
-                Drawn::Film(film) => place.write_film(&film)?,
-                Drawn::Frame(frame) => {
-                    place.write("png", &png(&framed(&frame))?)?;
-                    if subject.moment.is_last {
-                        place.write_film(&Film {
-                            frames: frames_in(&place.own_folder())?,
+                PictureOutput::Numbers(table) => files.write("csv", table.as_bytes())?,
+                PictureOutput::Film(film) => files.write_film(&film)?,
+                PictureOutput::Frame(frame) => {
+                    files.write("png", &png(&framed(&frame))?)?;
+                    if subject.point.is_last {
+                        files.write_film(&Film {
+                            frames: frames_in(&files.own_folder())?,
                             milliseconds: FRAME[0],
                             last: FRAME[1],
                         })?;
                     }
                 }
-                Drawn::Embedding(codes) => said.push(Event::Embedding(Box::new(codes))),
+                PictureOutput::Embedding(codes) => said.push(Event::Embedding(Box::new(codes))),
             }
         }
     }
@@ -65,13 +69,13 @@ pub fn draw_all(pictures: &Pictures, subject: &Subject, folder: &RunFolder) -> R
 }
 
 /// Where the files of one entry go.
-struct Place {
+struct EntryFiles {
     folder: PathBuf,
     name: String,
     number: usize,
 }
 
-impl Place {
+impl EntryFiles {
     fn own_folder(&self) -> PathBuf {
         self.folder.join(&self.name)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::canvas::{
     Align, CAPTION, Grid, TITLE, beside, blank, enlargement, stacked, width_of, write,
 };
-use super::{Drawn, Fields, Known, Subject};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput};
 use crate::error::Flaw;
 use crate::value::{PositiveReal, Real};
 
@@ -49,10 +49,10 @@ impl LatentPlane {
     }
 }
 
-impl Fields for LatentPlane {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
+impl PictureFields for LatentPlane {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        flaws.extend(known.features("latent_plane", "2 features", |features| features == 2));
+        flaws.extend(context.features("latent_plane", "2 features", |features| features == 2));
         let (from, to) = (self.from.get(), self.to.get());
         if from >= to {
             let message = format!("`to` must be above `from`: it goes from {from} to {to}");
@@ -64,7 +64,7 @@ impl Fields for LatentPlane {
         flaws
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         // Stages may leave layers out.
         if subject
             .model
@@ -93,7 +93,7 @@ impl Fields for LatentPlane {
         let ticks = ticks(&values, shape.width as u32 * times, left, cells.width());
         let z1 = axis_name("z1", left, cells.width());
         let z2 = upright("z2", cells.height());
-        vec![Drawn::Picture(beside(
+        vec![PictureOutput::Picture(beside(
             &[z2, stacked(&[cells, ticks, z1], 2)],
             6,
         ))]
@@ -168,14 +168,14 @@ mod tests {
             ..LatentPlane::default()
         };
         assert_eq!(tenths.values().len(), 4);
-        Looking::at(Fake::autoencoder()).save("latent_plane", "latent_plane");
+        FakeInput::at(Fake::autoencoder()).save("latent_plane", "latent_plane");
     }
 
     #[test]
     fn z1_grows_to_the_right_and_z2_upwards() {
         // The fake decoder draws a bright dot at the code.
-        let looking = Looking::at(Fake::autoencoder());
-        let decoded = looking.subject().model.decode(&[3.0, 3.0], None);
+        let fake_input = FakeInput::at(Fake::autoencoder());
+        let decoded = fake_input.subject().model.decode(&[3.0, 3.0], None);
         let brightest = (0..decoded.len()).max_by(|&a, &b| decoded[a].total_cmp(&decoded[b]));
         let brightest = brightest.unwrap();
         assert!(brightest % 28 > 14 && brightest / 28 < 14);
@@ -185,18 +185,18 @@ mod tests {
     fn codes_of_another_size_have_no_plane() {
         let wide = Fake::autoencoder().with_code(20);
         assert_eq!(
-            told(wide, "latent_plane"),
+            messages(wide, "latent_plane"),
             ["latent_plane: `latent_plane` needs a code of 2 features but the encoder gives 20"]
         );
         assert_eq!(
-            told(Fake::gan(), "{ latent_plane = { from = 1, to = 1 } }"),
+            messages(Fake::gan(), "{ latent_plane = { from = 1, to = 1 } }"),
             [
                 "latent_plane: `latent_plane` needs a code of 2 features but the generator takes 10",
                 "latent_plane.to: `to` must be above `from`: it goes from 1 to 1"
             ]
         );
         assert_eq!(
-            told(Fake::autoencoder(), "{ latent_plane = { step = 0.01 } }"),
+            messages(Fake::autoencoder(), "{ latent_plane = { step = 0.01 } }"),
             ["latent_plane.step: makes more than 40 codes along an axis"]
         );
     }

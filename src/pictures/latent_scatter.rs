@@ -1,4 +1,4 @@
-//! `latent_scatter`: codes of test images as points, coloured by class, and as numbers.
+//! `latent_scatter`: codes of test images as points, colored by class, and as numbers.
 
 use std::sync::Once;
 
@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Align, CAPTION, TITLE, beside, blank, width_of, write, write_in};
-use super::colours::{DISTINCT, INK, WHITE, of_class};
+use super::colors::{DISTINCT, INK, WHITE, of_class};
 use super::principal;
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
@@ -48,10 +48,10 @@ const MOST_COLUMNS: usize = 64;
 /// Width and height of the plot.
 const SIZE: [u32; 2] = [900, 760];
 
-impl Fields for LatentScatter {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.needs("latent_scatter", Ability::Encode);
-        let code = known.model.code.filter(|code| code.len() < 2);
+impl PictureFields for LatentScatter {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let kind = context.needs("latent_scatter", Ability::Encode);
+        let code = context.model.code.filter(|code| code.len() < 2);
         let flat = code.map(|_| {
             let message =
                 "`latent_scatter` needs a code of at least 2 features but the encoder gives 1";
@@ -61,7 +61,7 @@ impl Fields for LatentScatter {
         kind.into_iter().chain(flat).chain(count).collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let (images, labels) = subject.first(self.count.get());
         let codes = subject.model.encode(images, Some(labels));
         let features = codes.len() / labels.len().max(1);
@@ -92,12 +92,21 @@ impl Fields for LatentScatter {
         };
         let plot = plot(subject, &points, labels, &axes);
         let picture = beside(&[plot, legend(subject, labels)], 10);
-        vec![Drawn::Picture(picture), Drawn::Numbers(table)]
+        vec![
+            PictureOutput::Picture(picture),
+            PictureOutput::Numbers(table),
+        ]
     }
 }
 
 /// `image,class,z1,z2`, a row an image.
-fn table(subject: &Subject, labels: &[u32], letter: &str, values: &[f32], width: usize) -> String {
+fn table(
+    subject: &PictureInput,
+    labels: &[u32],
+    letter: &str,
+    values: &[f32],
+    width: usize,
+) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["image".to_string(), "class".to_string()];
     let columns = (1..=width).map(|number| format!("{letter}{number}"));
@@ -168,7 +177,12 @@ fn letters(size: u32) -> TextStyle<'static> {
 }
 
 /// The points between axes with these names, and the name of each class at the middle of its points.
-fn plot(subject: &Subject, points: &[[f32; 2]], labels: &[u32], axes: &[String; 2]) -> RgbImage {
+fn plot(
+    subject: &PictureInput,
+    points: &[[f32; 2]],
+    labels: &[u32],
+    axes: &[String; 2],
+) -> RgbImage {
     let mut picture = blank(SIZE[0], SIZE[1]);
     let [across, upwards] = [0, 1].map(|axis| range(points.iter().map(|point| point[axis])));
     let shown: Vec<([f32; 2], u32)> = points
@@ -197,7 +211,7 @@ fn plot(subject: &Subject, points: &[[f32; 2]], labels: &[u32], axes: &[String; 
             .y_label_formatter(&|value| tick(*value))
             .draw()
             .expect("memory takes any plot");
-        // Classes past the last colour have other shapes.
+        // Classes past the last color have other shapes.
         let of = |shape: usize| {
             let own = shown
                 .iter()
@@ -257,7 +271,7 @@ fn write_over(picture: &mut RgbImage, text: &str, [x, y]: [u32; 2]) {
 }
 
 /// The marks of the classes that are there, with their names.
-fn legend(subject: &Subject, labels: &[u32]) -> RgbImage {
+fn legend(subject: &PictureInput, labels: &[u32]) -> RgbImage {
     const LINE: u32 = 24;
     let mut there: Vec<u32> = labels.to_vec();
     there.sort_unstable();
@@ -297,10 +311,10 @@ mod tests {
 
     #[test]
     fn codes_of_two_features_are_drawn_as_they_are() {
-        let looking = Looking::at(Fake::autoencoder());
-        looking.save("latent_scatter", "latent_scatter");
-        let drawn = LatentScatter::default().draw(&looking.subject());
-        let [Drawn::Picture(_), Drawn::Numbers(table)] = &drawn[..] else {
+        let fake_input = FakeInput::at(Fake::autoencoder());
+        fake_input.save("latent_scatter", "latent_scatter");
+        let drawn = LatentScatter::default().draw(&fake_input.subject());
+        let [PictureOutput::Picture(_), PictureOutput::Numbers(table)] = &drawn[..] else {
             panic!("a picture and its numbers");
         };
         let lines: Vec<&str> = table.lines().collect();
@@ -311,8 +325,8 @@ mod tests {
 
     #[test]
     fn larger_codes_are_seen_along_their_principal_components() {
-        let looking = Looking::at(Fake::autoencoder().with_code(20));
-        looking.save("latent_scatter_pc", "{ latent_scatter = { count = 50 } }");
+        let fake_input = FakeInput::at(Fake::autoencoder().with_code(20));
+        fake_input.save("latent_scatter_pc", "{ latent_scatter = { count = 50 } }");
     }
 
     #[test]
@@ -327,13 +341,13 @@ mod tests {
     fn a_code_of_one_feature_has_no_plane() {
         let narrow = Fake::autoencoder().with_code(1);
         assert_eq!(
-            told(narrow, "latent_scatter"),
+            messages(narrow, "latent_scatter"),
             [
                 "latent_scatter: `latent_scatter` needs a code of at least 2 features but the encoder gives 1"
             ]
         );
         assert_eq!(
-            told(Fake::gan(), "latent_scatter"),
+            messages(Fake::gan(), "latent_scatter"),
             ["latent_scatter: `latent_scatter` needs an auto-encoder but the model is a GAN"]
         );
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, enlargement, titled};
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::{Flaw, count, thousands};
 use crate::models::Ability;
 use crate::value::Positive;
@@ -38,15 +38,15 @@ struct Mistake {
     margin: f32,
 }
 
-impl Fields for Misclassified {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.needs("misclassified", Ability::Classify);
+impl PictureFields for Misclassified {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let kind = context.needs("misclassified", Ability::Classify);
         kind.into_iter()
             .chain(above("count", self.count.get(), 200))
             .collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let Some(answers) = answers(subject) else {
             return Vec::new();
         };
@@ -68,12 +68,12 @@ impl Fields for Misclassified {
         let mut grid = Grid::new(tiles.collect(), columns);
         let names = |mistake: &Mistake| [mistake.truth, mistake.answer].map(|c| subject.class(c));
         grid.below = mistakes.iter().map(|m| names(m).to_vec()).collect();
-        vec![Drawn::Picture(titled(&title, &grid.draw()))]
+        vec![PictureOutput::Picture(titled(&title, &grid.draw()))]
     }
 }
 
 /// The scores of all test images, `[images, classes]`; `None` unless it is a classifier.
-pub(super) fn answers(subject: &Subject) -> Option<Vec<Vec<f32>>> {
+pub(super) fn answers(subject: &PictureInput) -> Option<Vec<Vec<f32>>> {
     let scores = subject.model.scores(subject.test)?;
     let classes = subject.model.facts().classes.max(1);
     Some(scores.chunks_exact(classes).map(<[f32]>::to_vec).collect())
@@ -85,7 +85,7 @@ pub(super) fn answer(scores: &[f32]) -> usize {
     (0..scores.len()).fold(0, better)
 }
 
-fn mistakes(subject: &Subject, answers: &[Vec<f32>]) -> Vec<Mistake> {
+fn mistakes(subject: &PictureInput, answers: &[Vec<f32>]) -> Vec<Mistake> {
     let images = answers.iter().zip(subject.labels).enumerate();
     let mistake = images.filter_map(|(image, (scores, &truth))| {
         let answer = answer(scores);
@@ -106,21 +106,21 @@ mod tests {
 
     #[test]
     fn the_furthest_off_come_first() {
-        let looking = Looking::at(Fake::classifier());
-        let subject = looking.subject();
+        let fake_input = FakeInput::at(Fake::classifier());
+        let subject = fake_input.subject();
         let found = mistakes(&subject, &answers(&subject).unwrap());
         let images: Vec<usize> = found.iter().map(|mistake| mistake.image).collect();
         // The fake takes every seventh image for the class after the true one.
         assert_eq!(images, [0, 7, 14, 21, 28, 35, 42, 49, 56]);
         assert!(found.iter().all(|m| m.answer == (m.truth + 1) % 10));
-        looking.save("misclassified", "misclassified");
+        fake_input.save("misclassified", "misclassified");
         assert_eq!(answer(&[1.0, 3.0, 3.0]), 1);
     }
 
     #[test]
     fn only_classifiers_make_such_mistakes() {
         assert_eq!(
-            told(Fake::autoencoder(), "misclassified"),
+            messages(Fake::autoencoder(), "misclassified"),
             ["misclassified: `misclassified` needs a classifier but the model is an auto-encoder"]
         );
     }

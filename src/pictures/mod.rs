@@ -6,10 +6,10 @@
 //! knows files. Nothing here knows Burn or training.
 
 mod canvas;
-mod colours;
+mod colors;
+mod context;
 mod film;
 mod folder;
-mod known;
 mod principal;
 mod subject;
 mod table;
@@ -18,9 +18,9 @@ mod testing;
 mod tiles;
 
 pub use canvas::{Grid, enlarged, enlargement, framed, short};
+pub use context::PictureContext;
 pub use folder::{clear, draw_all};
-pub use known::Known;
-pub use subject::{Moment, Subject, Unit};
+pub use subject::{PictureInput, TrainingPoint, Unit};
 pub use table::Pictures;
 pub use tiles::images;
 
@@ -32,22 +32,22 @@ use crate::tagged::{one_key_enum, write_one_key};
 use film::Film;
 
 /// A kind of picture as the file writes it.
-trait Fields {
+trait PictureFields {
     /// What tells it apart from others of its kind: the layer that it shows.
     fn about(&self) -> Option<&str> {
         None
     }
 
     /// What is wrong with it for a run of which this is known; keys are the fields' names.
-    fn check(&self, known: &Known) -> Vec<Flaw>;
+    fn check(&self, context: &PictureContext) -> Vec<Flaw>;
 
     /// Draws it, the same every time for the same model.
-    fn draw(&self, subject: &Subject) -> Vec<Drawn>;
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput>;
 }
 
 /// What a drawing gives.
 #[derive(Debug, Clone, PartialEq)]
-enum Drawn {
+enum PictureOutput {
     /// For the run's folder and for TensorBoard.
     Picture(RgbImage),
     /// One frame of a film over the training; all of them so far become a film at its end.
@@ -88,14 +88,14 @@ macro_rules! kinds {
             }
 
             /// What is wrong with it; keys are such as `filters.layer`.
-            fn check(&self, known: &Known) -> Vec<Flaw> {
+            fn check(&self, context: &PictureContext) -> Vec<Flaw> {
                 let flaws = match self {
-                    $(Drawing::$Name(fields) => fields.check(known),)*
+                    $(Drawing::$Name(fields) => fields.check(context),)*
                 };
                 flaws.into_iter().map(|flaw| flaw.under(self.key())).collect()
             }
 
-            fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+            fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
                 match self {
                     $(Drawing::$Name(fields) => fields.draw(subject),)*
                 }
@@ -115,7 +115,7 @@ kinds! {
     activations: Activations;
     /// Images decoded from an even grid of codes.
     latent_plane: LatentPlane;
-    /// Codes of test images as points, coloured by class, and as numbers.
+    /// Codes of test images as points, colored by class, and as numbers.
     latent_scatter: LatentScatter;
     /// Codes of test images for TensorBoard's projector.
     projector: Projector;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, enlargement, framed};
 use super::film::Film;
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
@@ -40,12 +40,12 @@ impl Default for MorphFilm {
 /// How long a frame stays.
 const MILLISECONDS: u32 = 80;
 
-impl Fields for MorphFilm {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
+impl PictureFields for MorphFilm {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        flaws.extend(known.needs("morph_film", Ability::Encode));
-        flaws.extend(known.test_image("from", self.from));
-        flaws.extend(known.test_image("to", self.to));
+        flaws.extend(context.needs("morph_film", Ability::Encode));
+        flaws.extend(context.test_image("from", self.from));
+        flaws.extend(context.test_image("to", self.to));
         flaws.extend(above("frames", self.frames.get(), 360));
         if self.frames.get() < 2 {
             let message = "expected a whole number of at least 2, received 1";
@@ -54,8 +54,8 @@ impl Fields for MorphFilm {
         flaws
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
-        if !subject.moment.is_last {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
+        if !subject.point.is_last {
             return Vec::new();
         }
         let ends = [self.from, self.to]
@@ -72,11 +72,11 @@ impl Fields for MorphFilm {
                 .collect::<Vec<f32>>()
         };
         let between: Vec<f32> = way.iter().flat_map(mix).collect();
-        let told: Vec<u32> = way
+        let labels: Vec<u32> = way
             .iter()
             .map(|share| labels[usize::from(*share > 0.5)])
             .collect();
-        let decoded = subject.model.decode(&between, Some(&told));
+        let decoded = subject.model.decode(&between, Some(&labels));
         let shape = subject.shape();
         let times = enlargement([shape.width, shape.height], 3, 112);
         let [from, to] = &subject.tiles(&ends, times)[..] else {
@@ -92,7 +92,7 @@ impl Fields for MorphFilm {
             grid.below = captions.map(|caption| vec![caption]).to_vec();
             framed(&grid.draw())
         };
-        vec![Drawn::Film(Film {
+        vec![PictureOutput::Film(Film {
             frames: subject
                 .tiles(&decoded, times)
                 .into_iter()
@@ -129,14 +129,14 @@ mod tests {
             ..MorphFilm::default()
         };
         assert_eq!(three.way(), [0.0, 0.5, 1.0, 0.5]);
-        Looking::at(Fake::autoencoder())
+        FakeInput::at(Fake::autoencoder())
             .save("morph_film", "{ morph_film = { from = 0, to = 2 } }");
     }
 
     #[test]
     fn both_ends_must_be_there() {
         assert_eq!(
-            told(
+            messages(
                 Fake::autoencoder(),
                 "{ morph_film = { from = 59, to = 60, frames = 1 } }"
             ),

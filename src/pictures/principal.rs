@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_are_all_alike_have_no_variance() {
+    fn identical_points_have_no_variance() {
         let plane = plane(&[1.0; 20], 2);
         assert_eq!(plane.shares, [0.0, 0.0]);
         assert!(plane.points.iter().flatten().all(|x| x.abs() < 1e-6));

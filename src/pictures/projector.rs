@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::mosaic;
-use super::{Drawn, Fields, Known, Subject, above, folder::shown};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above, folder::shown};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::record::Embedding;
@@ -33,27 +33,27 @@ impl Default for Projector {
 
 const LARGEST_SPRITE: usize = 8192;
 
-impl Fields for Projector {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
+impl PictureFields for Projector {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
         let side = LARGEST_SPRITE
-            / known
+            / context
                 .model
                 .images
                 .height
-                .max(known.model.images.width)
+                .max(context.model.images.width)
                 .max(1);
-        let kind = known.needs("projector", Ability::Encode);
+        let kind = context.needs("projector", Ability::Encode);
         let count = above("count", self.count.get(), side * side);
         kind.into_iter().chain(count).collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let (images, labels) = subject.first(self.count.get());
         let codes = subject.model.encode(images, Some(labels));
         // The form in which TensorBoard looks images up.
         let sprite = mosaic(&subject.tiles(images, 1));
         let shape = subject.shape();
-        vec![Drawn::Embedding(Embedding {
+        vec![PictureOutput::Embedding(Embedding {
             name: self.name.clone().unwrap_or_else(|| "projector".to_string()),
             features: codes.len() / labels.len().max(1),
             codes,
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn the_sprite_holds_the_images_row_by_row() {
-        let looking = Looking::at(Fake::autoencoder());
+        let fake_input = FakeInput::at(Fake::autoencoder());
         let fields = Projector {
             count: Positive(5),
             ..Projector::default()
         };
-        let [Drawn::Embedding(projector)] = &fields.draw(&looking.subject())[..] else {
+        let [PictureOutput::Embedding(projector)] = &fields.draw(&fake_input.subject())[..] else {
             panic!("a projector");
         };
         assert_eq!((projector.features, projector.codes.len()), (2, 10));
@@ -84,7 +84,7 @@ mod tests {
         let sprite = &projector.sprite;
         assert_eq!((sprite.width, sprite.height), (3 * 28, 3 * 28));
         // The fourth image begins the second row; its first row of pixels is black.
-        let fourth = looking.subject().tiles(looking.subject().image(3), 1);
+        let fourth = fake_input.subject().tiles(fake_input.subject().image(3), 1);
         let middle = (28 + 14) * 3 * 28 * 3;
         let row: Vec<u8> = fourth[0].as_raw()[14 * 28 * 3..15 * 28 * 3].to_vec();
         assert_eq!(sprite.pixels[middle..middle + 28 * 3], row);
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn sprites_have_a_largest_size() {
         assert_eq!(
-            told(Fake::autoencoder(), "{ projector = { count = 100000 } }"),
+            messages(Fake::autoencoder(), "{ projector = { count = 100000 } }"),
             ["projector.count: expected a whole number of at most 85264, received 100000"]
         );
     }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, enlargement};
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
@@ -30,20 +30,22 @@ impl Default for Reconstructions {
     }
 }
 
-impl Fields for Reconstructions {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.needs("reconstructions", Ability::Encode);
+impl PictureFields for Reconstructions {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let kind = context.needs("reconstructions", Ability::Encode);
         let flaws = kind.into_iter().chain(above("count", self.count.get(), 40));
         flaws.collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
-        vec![Drawn::Picture(rows(subject, self.count.get()).draw())]
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
+        vec![PictureOutput::Picture(
+            rows(subject, self.count.get()).draw(),
+        )]
     }
 }
 
 /// Inputs, corrupted inputs if the model corrupts them, and outputs, a row each.
-pub(super) fn rows(subject: &Subject, count: usize) -> Grid {
+pub(super) fn rows(subject: &PictureInput, count: usize) -> Grid {
     let (inputs, labels) = subject.first(count);
     let shape = subject.shape();
     let times = enlargement([shape.width, shape.height], labels.len(), 84);
@@ -71,28 +73,28 @@ mod tests {
 
     #[test]
     fn the_corrupted_images_stand_between_inputs_and_outputs() {
-        let looking = Looking::at(Fake::autoencoder());
-        let grid = rows(&looking.subject(), 4);
+        let fake_input = FakeInput::at(Fake::autoencoder());
+        let grid = rows(&fake_input.subject(), 4);
         assert_eq!(grid.rows, ["inputs", "outputs"]);
         assert_eq!(grid.tiles.len(), 8);
-        let looking = Looking::at(Fake {
+        let fake_input = FakeInput::at(Fake {
             corrupts: true,
             ..Fake::autoencoder()
         });
-        let grid = rows(&looking.subject(), 4);
+        let grid = rows(&fake_input.subject(), 4);
         assert_eq!(grid.rows, ["inputs", "corrupted", "outputs"]);
         assert_eq!(grid.tiles.len(), 12);
         assert_ne!(grid.tiles[0], grid.tiles[4]);
-        looking.save("reconstructions", "reconstructions");
+        fake_input.save("reconstructions", "reconstructions");
     }
 
     #[test]
     fn only_auto_encoders_have_them() {
-        let told = |fake| told(fake, "{ reconstructions = { count = 41 } }");
+        let messages = |fake| messages(fake, "{ reconstructions = { count = 41 } }");
         let count = "reconstructions.count: expected a whole number of at most 40, received 41";
-        assert_eq!(told(Fake::autoencoder()), [count]);
+        assert_eq!(messages(Fake::autoencoder()), [count]);
         assert_eq!(
-            told(Fake::classifier()),
+            messages(Fake::classifier()),
             [
                 "reconstructions: `reconstructions` needs an auto-encoder but the model is a classifier",
                 count

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, beside, enlargement, titled};
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
@@ -30,11 +30,11 @@ impl Default for Samples {
     }
 }
 
-impl Fields for Samples {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
+impl PictureFields for Samples {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
         let mut flaws: Vec<Flaw> = above("count", self.count.get(), 400).into_iter().collect();
-        flaws.extend(known.needs("samples", Ability::Decode));
-        if known.model.can(Ability::Decode) && !known.model.is_generative() {
+        flaws.extend(context.needs("samples", Ability::Decode));
+        if context.model.can(Ability::Decode) && !context.model.is_generative() {
             let message = "`samples` needs a model that dreams but this auto-encoder has no \
                            `gaussian_code` and no walk-back training";
             flaws.push(Flaw::new("", message));
@@ -42,18 +42,18 @@ impl Fields for Samples {
         flaws
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let (real, labels) = subject.first(self.count.get());
         let count = labels.len();
         let classes = subject.model.facts().classes.max(1);
-        let told: Vec<u32> = (0..count).map(|index| (index % classes) as u32).collect();
+        let labels_in_turn: Vec<u32> = (0..count).map(|index| (index % classes) as u32).collect();
         let labels = subject
             .model
             .facts()
             .is_conditional
-            .then_some(told.as_slice());
-        let dreamt = subject.model.sample(count, labels, real, subject.chance());
-        let Some(dreamt) = dreamt else {
+            .then_some(labels_in_turn.as_slice());
+        let generated = subject.model.sample(count, labels, real, subject.chance());
+        let Some(generated) = generated else {
             return Vec::new();
         };
         let columns = columns(count);
@@ -65,8 +65,8 @@ impl Fields for Samples {
                 &Grid::new(subject.tiles(pixels, times), columns).draw(),
             )
         };
-        vec![Drawn::Picture(beside(
-            &[panel("dreamt", &dreamt), panel("real", real)],
+        vec![PictureOutput::Picture(beside(
+            &[panel("dreamt", &generated), panel("real", real)],
             28,
         ))]
     }
@@ -86,28 +86,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dreams_and_real_images_are_as_many() {
-        let looking = Looking::at(Fake::gan());
-        let [Drawn::Picture(picture)] = &Samples::default().draw(&looking.subject())[..] else {
+    fn there_are_equal_numbers_of_generated_and_real_images() {
+        let fake_input = FakeInput::at(Fake::gan());
+        let [PictureOutput::Picture(picture)] = &Samples::default().draw(&fake_input.subject())[..]
+        else {
             panic!("one picture");
         };
         assert!(picture.width() > 2 * 10 * 28);
-        looking.save("samples", "{ samples = { count = 60 } }");
+        fake_input.save("samples", "{ samples = { count = 60 } }");
         assert_eq!([3, 60, 100, 400].map(columns), [3, 10, 10, 20]);
     }
 
     #[test]
-    fn what_does_not_dream_is_told_so() {
-        assert_eq!(told(Fake::gan(), "samples"), [""; 0]);
+    fn samples_of_a_model_that_is_not_generative_are_a_flaw() {
+        assert_eq!(messages(Fake::gan(), "samples"), [""; 0]);
         assert_eq!(
-            told(Fake::autoencoder(), "samples"),
+            messages(Fake::autoencoder(), "samples"),
             [
                 "samples: `samples` needs a model that dreams but this auto-encoder has no `gaussian_code` \
               and no walk-back training"
             ]
         );
         assert_eq!(
-            told(Fake::classifier(), "samples"),
+            messages(Fake::classifier(), "samples"),
             ["samples: `samples` needs an auto-encoder or a GAN but the model is a classifier"]
         );
     }

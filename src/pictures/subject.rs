@@ -11,7 +11,7 @@ use crate::shape::ImageShape;
 
 /// A model at some point of its training, with images of its data.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct PictureInput<'a> {
     pub model: &'a dyn Model,
     /// Test images, `[images, channels, height, width]`, scaled as for the model.
     pub test: &'a [f32],
@@ -23,7 +23,7 @@ pub struct Subject<'a> {
     pub augment: &'a Augment,
     pub scale: Scale,
     pub seed: Seed,
-    pub moment: Moment,
+    pub point: TrainingPoint,
 }
 
 /// What training is counted in.
@@ -35,7 +35,7 @@ pub enum Unit {
 
 /// A point of the training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct TrainingPoint {
     /// Rows of `epochs.csv` until then.
     pub epoch: usize,
     /// Epochs or steps until then: what captions and files are called after.
@@ -44,7 +44,7 @@ pub struct Moment {
     pub is_last: bool,
 }
 
-impl Moment {
+impl TrainingPoint {
     /// `epoch 5`.
     pub fn text(&self) -> String {
         let unit = match self.unit {
@@ -55,7 +55,7 @@ impl Moment {
     }
 }
 
-impl Subject<'_> {
+impl PictureInput<'_> {
     pub fn shape(&self) -> ImageShape {
         self.model.images()
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Drawing, Known};
+use super::{Drawing, PictureContext};
 use crate::error::Flaw;
 use crate::value::Positive;
 
@@ -39,13 +39,13 @@ impl Pictures {
 
     /// What is wrong with it for a run of which this is known; keys are such as
     /// `draw.1.filters.layer`.
-    pub fn check(&self, known: &Known) -> Vec<Flaw> {
+    pub fn check(&self, context: &PictureContext) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         let mut names: Vec<String> = Vec::new();
         for (index, drawing) in self.draw.iter().enumerate() {
             let outer = format!("draw.{index}");
             let name = drawing.name();
-            let mut own = drawing.check(known);
+            let mut own = drawing.check(context);
             own.extend(name_flaw(&name, &names).map(|flaw| flaw.under(drawing.key())));
             flaws.extend(own.into_iter().map(|flaw| flaw.under(&outer)));
             names.push(name);
@@ -98,13 +98,13 @@ mod tests {
     #[test]
     fn flaws_name_the_entry_and_the_field() {
         let outline = Outline::of(Fake::autoencoder());
-        let told = |text: &str| {
-            let flaws = read(text).check(&outline.known());
+        let messages = |text: &str| {
+            let flaws = read(text).check(&outline.context());
             let text = |flaw: Flaw| format!("{}: {}", flaw.key, flaw.message);
             flaws.into_iter().map(text).collect::<Vec<_>>()
         };
         assert_eq!(
-            told(
+            messages(
                 "draw = ['reconstructions', { filters = { layer = 'encoder.conv' } },
                   { reconstructions = { count = 5 } }, { latent_scatter = { name = '../x' } }]"
             ),
@@ -115,8 +115,10 @@ mod tests {
             ]
         );
         assert!(
-            told("draw = ['reconstructions', { reconstructions = { name = 'five', count = 5 } }]")
-                .is_empty()
+            messages(
+                "draw = ['reconstructions', { reconstructions = { name = 'five', count = 5 } }]"
+            )
+            .is_empty()
         );
     }
 }

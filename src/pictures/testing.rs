@@ -1,4 +1,4 @@
-//! A model that has learnt nothing and real digits for it to be drawn with.
+//! A model that has learned nothing and real digits for it to be drawn with.
 //!
 //! `BURNLAB_LOOK` names a folder in which the tests leave what they draw, to be looked at.
 
@@ -9,7 +9,7 @@ use image::RgbImage;
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, ImageDecoder};
 
-use super::{Drawing, Drawn, Known, Moment, Pictures, Subject, Unit};
+use super::{Drawing, PictureContext, PictureInput, PictureOutput, Pictures, TrainingPoint, Unit};
 use crate::augment::Augment;
 use crate::data::{Catalogue, DataFields, Folders, Samples, Scale, Splits};
 use crate::layers::{ActivationFunction, Cost, LayerSpec};
@@ -249,8 +249,8 @@ impl Outline {
         }
     }
 
-    pub fn known(&self) -> Known<'_> {
-        Known {
+    pub fn context(&self) -> PictureContext<'_> {
+        PictureContext {
             model: &self.fake.facts,
             layers: &self.layers,
             augment: &self.augment,
@@ -259,9 +259,9 @@ impl Outline {
 }
 
 /// The flaws of one entry of `draw`, as TOML, without the hints.
-pub fn told(fake: Fake, drawing: &str) -> Vec<String> {
+pub fn messages(fake: Fake, drawing: &str) -> Vec<String> {
     let drawing = read(drawing);
-    let flaws = drawing.check(&Outline::of(fake).known());
+    let flaws = drawing.check(&Outline::of(fake).context());
     let text = flaws
         .into_iter()
         .map(|flaw| format!("{}: {}", flaw.key, flaw.message));
@@ -278,24 +278,24 @@ fn read(drawing: &str) -> Drawing {
 }
 
 /// A fake and what it is shown.
-pub struct Looking {
+pub struct FakeInput {
     fake: Fake,
     classes: Vec<String>,
     augment: Augment,
 }
 
-impl Looking {
-    pub fn at(fake: Fake) -> Looking {
-        Looking {
+impl FakeInput {
+    pub fn at(fake: Fake) -> FakeInput {
+        FakeInput {
             augment: recipe(fake.augments),
             fake,
             classes: CLASSES.map(String::from).to_vec(),
         }
     }
 
-    pub fn subject(&self) -> Subject<'_> {
+    pub fn subject(&self) -> PictureInput<'_> {
         let Samples { pixels, labels, .. } = &digits().test;
-        Subject {
+        PictureInput {
             model: &self.fake,
             test: &pixels[..IMAGES * SHAPE.len()],
             labels: &labels[..IMAGES],
@@ -304,7 +304,7 @@ impl Looking {
             augment: &self.augment,
             scale: Scale::default(),
             seed: Seed(0),
-            moment: Moment {
+            point: TrainingPoint {
                 epoch: 5,
                 number: 5,
                 unit: Unit::Epoch,
@@ -318,11 +318,11 @@ impl Looking {
     pub fn save(&self, name: &str, drawing: &str) -> RgbImage {
         let drawn = read(drawing).draw(&self.subject());
         match drawn.first().expect("something is drawn") {
-            Drawn::Picture(picture) | Drawn::Frame(picture) => {
+            PictureOutput::Picture(picture) | PictureOutput::Frame(picture) => {
                 look(name, picture);
                 picture.clone()
             }
-            Drawn::Film(film) => {
+            PictureOutput::Film(film) => {
                 let gif = film.gif().unwrap();
                 assert_eq!(frames_of(&gif), film.frames.len());
                 if let Some(path) = looked_at(&format!("{name}.gif")) {

@@ -2,11 +2,11 @@
 
 use image::{Rgb, RgbImage};
 
-use super::colours::Map;
+use super::colors::Map;
 use crate::data::Scale;
 use crate::shape::ImageShape;
 
-/// An image scaled as for the model, `[channels, height, width]`: colours if it has three channels, else
+/// An image scaled as for the model, `[channels, height, width]`: colors if it has three channels, else
 /// the mean of its channels in gray. What lies beyond black or white is drawn as these.
 pub fn image(pixels: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> RgbImage {
     let (low, span) = (low as f32, (high - low) as f32);
@@ -32,12 +32,12 @@ pub fn images(pixels: &[f32], shape: ImageShape, scale: Scale) -> Vec<RgbImage> 
         .collect()
 }
 
-/// A plane `[height, width]` in the colours of a map, the ends of the range as the map's ends.
+/// A plane `[height, width]` in the colors of a map, the ends of the range as the map's ends.
 pub fn plane(values: &[f32], width: usize, map: Map, [low, high]: [f32; 2]) -> RgbImage {
     let span = if high > low { high - low } else { 1.0 };
     let height = values.len() / width.max(1);
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        map.colour((values[y as usize * width + x as usize] - low) / span)
+        map.color((values[y as usize * width + x as usize] - low) / span)
     })
 }
 

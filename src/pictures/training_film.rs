@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, TITLE, blank, enlargement, stacked, titled, width_of};
 use super::reconstructions::rows;
-use super::{Drawn, Fields, Known, Subject, above};
+use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
 
-/// A frame for each drawing, labelled with the epoch or the step: test images above what becomes of them,
+/// A frame for each drawing, labeled with the epoch or the step: test images above what becomes of them,
 /// or of a GAN the images dreamt from the same numbers. The frames lie in a folder of their own, so
 /// that a run that was interrupted still has them; the film is made after the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,34 +32,34 @@ impl Default for TrainingFilm {
     }
 }
 
-impl Fields for TrainingFilm {
-    fn check(&self, known: &Known) -> Vec<Flaw> {
-        let kind = known.needs("training_film", Ability::Decode);
+impl PictureFields for TrainingFilm {
+    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
+        let kind = context.needs("training_film", Ability::Decode);
         kind.into_iter()
             .chain(above("count", self.count.get(), 40))
             .collect()
     }
 
-    fn draw(&self, subject: &Subject) -> Vec<Drawn> {
+    fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
         let count = self.count.get();
         let grid = match subject.model.facts().can(Ability::Encode) {
             true => Some(rows(subject, count)),
-            false => dreams(subject, count),
+            false => generated(subject, count),
         };
         let Some(grid) = grid else {
             return Vec::new();
         };
         // All frames are as wide as the widest label.
         let room = blank(width_of("epoch 1000000", TITLE), 1);
-        let frame = titled(&subject.moment.text(), &stacked(&[grid.draw(), room], 0));
-        vec![Drawn::Frame(frame)]
+        let frame = titled(&subject.point.text(), &stacked(&[grid.draw(), room], 0));
+        vec![PictureOutput::Frame(frame)]
     }
 }
 
-fn dreams(subject: &Subject, count: usize) -> Option<Grid> {
+fn generated(subject: &PictureInput, count: usize) -> Option<Grid> {
     let (starts, labels) = subject.first(count);
     let labels = subject.model.facts().is_conditional.then_some(labels);
-    let dreamt = subject.model.sample(
+    let generated = subject.model.sample(
         count.min(subject.labels.len()),
         labels,
         starts,
@@ -68,7 +68,7 @@ fn dreams(subject: &Subject, count: usize) -> Option<Grid> {
     let shape = subject.shape();
     let columns = count.min(10);
     let times = enlargement([shape.width, shape.height], columns, 84);
-    Some(Grid::new(subject.tiles(&dreamt, times), columns))
+    Some(Grid::new(subject.tiles(&generated, times), columns))
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     use std::fs;
 
     use super::super::testing::*;
-    use super::super::{Moment, Pictures, Unit, draw_all};
+    use super::super::{Pictures, TrainingPoint, Unit, draw_all};
     use crate::record::RunFolder;
 
     #[test]
@@ -87,9 +87,9 @@ mod tests {
             toml::from_str("draw = [{ training_film = { count = 1 } }]").unwrap();
         for (number, is_last) in [(2, false), (4, false), (10, true)] {
             // Another process each time: nothing but the folder knows of the frames before.
-            let looking = Looking::at(Fake::autoencoder());
-            let mut subject = looking.subject();
-            subject.moment = Moment {
+            let fake_input = FakeInput::at(Fake::autoencoder());
+            let mut subject = fake_input.subject();
+            subject.point = TrainingPoint {
                 epoch: number / 2,
                 number,
                 unit: Unit::Step,
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn a_gan_s_film_shows_its_dreams() {
-        Looking::at(Fake::gan()).save("training_film_gan", "training_film");
-        Looking::at(Fake::autoencoder()).save("training_film", "training_film");
-        assert_eq!(told(Fake::gan(), "training_film"), [""; 0]);
+    fn a_gan_s_film_shows_its_samples() {
+        FakeInput::at(Fake::gan()).save("training_film_gan", "training_film");
+        FakeInput::at(Fake::autoencoder()).save("training_film", "training_film");
+        assert_eq!(messages(Fake::gan(), "training_film"), [""; 0]);
         assert_eq!(
-            told(Fake::classifier(), "training_film"),
+            messages(Fake::classifier(), "training_film"),
             [
                 "training_film: `training_film` needs an auto-encoder or a GAN but the model is a classifier"
             ]

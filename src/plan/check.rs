@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::{Document, Resolved, Settings, expand, read};
 use crate::data::{Catalogue, DatasetSpec, Facts};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::models::ModelFacts;
 use crate::network::{self, TensorShape};
-use crate::pictures::Known;
+use crate::pictures::PictureContext;
 use crate::shape::ImageShape;
-use crate::spec::{Document, Resolved, Settings, expand, read};
 
 use super::memory::Load;
 use super::{limits, note, training};
@@ -161,7 +161,7 @@ impl<'a> Checker<'a> {
         if is_sound {
             let measure = settings.measure.flaws(&model).into_iter();
             flaws.extend(measure.map(|flaw| flaw.under("measure")));
-            let pictures = settings.pictures.check(&Known {
+            let pictures = settings.pictures.check(&PictureContext {
                 model: &model,
                 layers: &blueprint.plan.layers,
                 augment: &settings.augment,

@@ -1,8 +1,8 @@
 //! The claims of a file, each about runs that the plan has and a metric that they measure.
 
+use crate::config::{Chain, Condition, Expect, read};
 use crate::error::{Flaw, Place, Problem, did_you_mean};
 use crate::measure::metric_columns;
-use crate::spec::{Chain, Condition, Expect, read};
 
 use super::Run;
 use super::metrics::{Unmeasured, unmeasured};

@@ -1,18 +1,18 @@
 //! Whether the runs that are to dream up training images, and to label them, can do so.
 
 use super::Run;
-use super::needs::{Connector, Needer};
+use super::needs::{Connector, Dependent};
+use crate::config::{GENERATOR, GENERATORS, LABELER, Settings};
 use crate::data::Facts;
 use crate::error::{Flaw, Result};
 use crate::models::{Ability, ModelFacts};
 use crate::objective::LossKind;
-use crate::spec::{GENERATOR, GENERATORS, LABELLER, Settings};
 
 impl Connector<'_> {
     /// Tells what keeps a run from dreaming up images for another one; `name` is what it is called.
     pub fn examine_generator(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         key: &str,
         settings: &Settings,
         (found, name): (&Run, &str),
@@ -28,38 +28,38 @@ impl Connector<'_> {
                 .or_else(|| label_flaw(key, settings, &here, (found, name), &there)),
         };
         if let Some(flaw) = flaw {
-            self.tell(needer, flaw);
+            self.report(dependent, flaw);
         }
         Ok(())
     }
 
-    /// Tells what keeps a run from labelling images for another one.
-    pub fn examine_labeller(
+    /// Tells what keeps a run from labeling images for another one.
+    pub fn examine_labeler(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         settings: &Settings,
         (found, name): (&Run, &str),
     ) -> Result<()> {
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
-        let loss = found.settings.train.loss.spec();
+        let loss = found.settings.train.loss.kind();
         let flaw = if !found.facts.can(Ability::Classify) {
-            Some(Flaw::new(LABELLER, format!("{name} is no classifier")))
+            Some(Flaw::new(LABELER, format!("{name} is no classifier")))
         } else if loss != LossKind::CrossEntropy {
             let loss = loss.key();
             let message = format!("{name} gives no probabilities: it is trained with `{loss}`");
-            Some(Flaw::new(LABELLER, message).hint("take one that is trained with `cross_entropy`"))
+            Some(Flaw::new(LABELER, message).hint("take one that is trained with `cross_entropy`"))
         } else {
-            other_images(LABELLER, name, &here, &there)
-                .or_else(|| other_classes(LABELLER, name, &here, &there))
+            other_images(LABELER, name, &here, &there)
+                .or_else(|| other_classes(LABELER, name, &here, &there))
         };
         if let Some(flaw) = flaw {
-            self.tell(needer, flaw);
+            self.report(dependent, flaw);
         }
         Ok(())
     }
 
     pub fn facts(&self, settings: &Settings) -> Result<Facts> {
-        Ok(self.around.catalogue.check(&settings.data)?.0)
+        Ok(self.search.catalogue.check(&settings.data)?.0)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::config::{Chain, Document, Origin, SETTINGS};
 use crate::error::{Flaw, Place, Problem, did_you_mean, list, thousands};
-use crate::spec::{Chain, Document, Origin, SETTINGS};
 
 /// More than anybody can train, and little enough to be checked in seconds.
 const MOST_POINTS: usize = 100_000;

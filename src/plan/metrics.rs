@@ -2,7 +2,7 @@
 
 use crate::measure::RUN_COLUMNS;
 use crate::models::{Ability, ModelFacts};
-use crate::record::{Metric, Need, Split};
+use crate::record::{Metric, Requirement, Split};
 
 use super::Run;
 
@@ -17,12 +17,12 @@ pub(super) enum Unmeasured {
 /// Why no run of such a model has the metric, in a sentence. What a model consists of is only looked at if
 /// it `is_sound`.
 pub(super) fn lacking(metric: &Metric, model: &ModelFacts, is_sound: bool) -> Option<&'static str> {
-    let has = |need: Need| match need {
-        Need::Classifier => model.can(Ability::Classify),
-        Need::Autoencoder => model.can(Ability::Encode),
-        Need::Gan => model.can(Ability::Discriminate),
-        Need::GaussianCode => model.has_gaussian_code || !is_sound,
-        Need::Likelihood => model.has_likelihood || !is_sound,
+    let has = |need: Requirement| match need {
+        Requirement::Classifier => model.can(Ability::Classify),
+        Requirement::Autoencoder => model.can(Ability::Encode),
+        Requirement::Gan => model.can(Ability::Discriminate),
+        Requirement::GaussianCode => model.has_gaussian_code || !is_sound,
+        Requirement::Likelihood => model.has_likelihood || !is_sound,
     };
     let mut needs = metric.needs.iter();
     needs.find(|&&need| !has(need)).map(|need| need.lack())

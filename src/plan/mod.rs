@@ -4,9 +4,9 @@
 
 pub mod check;
 mod claims;
+mod feature_classifier;
 mod generated;
 mod grid;
-mod judge;
 mod limits;
 mod memory;
 mod metrics;
@@ -23,14 +23,14 @@ use sha2::{Digest, Sha256};
 use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
+use needs::Dependent;
 pub use needs::Earlier;
-use needs::Needer;
 
+use crate::config::{Chain, Overrides, Resolved, Settings, nested};
 use crate::data::{Catalogue, DatasetSpec, Validation};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, thousands};
 use crate::models::ModelFacts;
 use crate::record::RunRow;
-use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
 
 /// Changes whenever the same settings would give other numbers, so that old runs are not reused.
 const NUMBERS: u8 = 1;
@@ -145,7 +145,7 @@ impl Plan {
         let source = head(&chain, "source", &mut problems);
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
-        let (mut runs, mut needers) = (Vec::new(), Vec::new());
+        let (mut runs, mut dependents) = (Vec::new(), Vec::new());
         let (mut absent, mut notes) = (Vec::new(), Vec::new());
         let mut largest = (String::new(), 0.0);
         let mut checker = check::Checker::new(catalogue);
@@ -180,7 +180,7 @@ impl Plan {
                     let classes = checked.classes;
                     runs.extend(runs_of(&label, &point, checked));
                     let runs = first..runs.len();
-                    needers.extend(needs.then_some(Needer {
+                    dependents.extend(needs.then_some(Dependent {
                         runs,
                         resolved,
                         classes,
@@ -193,16 +193,16 @@ impl Plan {
             let problem = Problem::new(format!("the experiment has more than {most} runs"));
             problems.push(problem.at_file(path));
             runs.clear();
-            needers.clear();
+            dependents.clear();
         }
-        let around = needs::Around {
+        let search = needs::Search {
             path,
             overrides,
             catalogue,
             trail,
             whole: problems.is_empty(),
         };
-        let before = needs::connect(&mut runs, &needers, &around, &mut problems)?;
+        let before = needs::connect(&mut runs, &dependents, &search, &mut problems)?;
         note_twins(&runs, &mut problems);
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
@@ -364,9 +364,9 @@ fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<S
     };
     let unknown = table
         .keys()
-        .find(|key| !crate::spec::SETTINGS.contains(&key.as_str()))?;
+        .find(|key| !crate::config::SETTINGS.contains(&key.as_str()))?;
     let problem = Problem::new(format!("unknown key `{unknown}` in the variant `{name}`"));
-    let hint = did_you_mean(unknown, crate::spec::SETTINGS);
+    let hint = did_you_mean(unknown, crate::config::SETTINGS);
     Some((problem.maybe_hint(hint), Some(unknown.clone())))
 }
 
@@ -424,7 +424,7 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         .map(|setting| (setting.key.clone(), setting.text()))
         .collect();
     let settings = Arc::new(checked.settings);
-    let passes = settings.train.course(checked.images).passes();
+    let passes = settings.train.training_plan(checked.images).passes();
     let identity = identity(&settings, checked.digest.as_deref(), &[]);
     let run = |&seed: &u64| Run {
         variant: label.to_string(),
@@ -539,7 +539,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn swept_keys_that_end_alike_are_told_apart_by_what_stands_before() {
+    fn grid_keys_with_the_same_ending_are_distinguished_by_what_precedes_it() {
         let keys = [
             "model.classifier.layers.1.dense.units",
             "model.classifier.layers.3.dense.units",

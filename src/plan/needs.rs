@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::{Plan, Run, experiment_name, note, run_id};
+use crate::config::{
+    Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, Overrides, Resolved, START,
+    Settings,
+};
 use crate::data::Catalogue;
 use crate::error::{Error, Flaw, Kind, Problem, Result, did_you_mean, list};
 use crate::network::{TensorShape, WeightFile};
 use crate::run_name::RunName;
-use crate::spec::{
-    GENERATOR, GENERATORS, JUDGE, LABELLER, Need, Overrides, Resolved, START, Settings,
-};
 
 /// A run that is trained before another one, which needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Earlier {
 }
 
 /// Runs of one point of the grid that need something, and the values they were made of.
-pub(super) struct Needer {
+pub(super) struct Dependent {
     pub runs: Range<usize>,
     pub resolved: Resolved,
     /// Number of classes of their data.
@@ -37,7 +38,7 @@ pub(super) struct Needer {
 }
 
 /// Where runs may look for what they need.
-pub(super) struct Around<'a> {
+pub(super) struct Search<'a> {
     /// The experiment's file.
     pub path: &'a Path,
     /// Those of the environment hold for other experiments too.
@@ -56,28 +57,28 @@ pub(super) struct Around<'a> {
 /// Data is missing or damaged. What is wrong with the file is added to `problems`.
 pub(super) fn connect(
     runs: &mut [Run],
-    needers: &[Needer],
-    around: &Around,
+    dependents: &[Dependent],
+    search: &Search,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<Plan>> {
     let mut connector = Connector {
-        around,
+        search,
         problems,
         others: Vec::new(),
         sums: HashMap::new(),
         files: HashMap::new(),
         tensors: HashMap::new(),
     };
-    for needer in needers {
-        connector.connect(runs, needer)?;
+    for dependent in dependents {
+        connector.connect(runs, dependent)?;
     }
-    connector.identify(runs, needers);
+    connector.identify(runs, dependents);
     let others = connector.others.into_iter();
     Ok(others.filter_map(|(_, plan)| plan).collect())
 }
 
 pub(super) struct Connector<'a> {
-    pub around: &'a Around<'a>,
+    pub search: &'a Search<'a>,
     problems: &'a mut Vec<Problem>,
     /// Other experiments by their files; none for one that has problems itself.
     others: Vec<(PathBuf, Option<Plan>)>,
@@ -89,34 +90,39 @@ pub(super) struct Connector<'a> {
 }
 
 impl Connector<'_> {
-    fn connect(&mut self, runs: &mut [Run], needer: &Needer) -> Result<()> {
-        let settings = Rc::new(runs[needer.runs.start].settings.as_ref().clone());
+    fn connect(&mut self, runs: &mut [Run], dependent: &Dependent) -> Result<()> {
+        let settings = Rc::new(runs[dependent.runs.start].settings.as_ref().clone());
         let weights = settings.start.as_ref();
         if let Some((start, path)) = weights.and_then(|start| Some((start, start.file()?))) {
-            self.connect_to_file(needer, &settings, start, path)?;
+            self.connect_to_file(dependent, &settings, start, path)?;
         }
-        for need in settings.needs(needer.classes) {
-            self.connect_to_runs(runs, needer, &need)?;
+        for need in settings.needs(dependent.classes) {
+            self.connect_to_runs(runs, dependent, &need)?;
         }
         Ok(())
     }
 
-    pub fn tell(&mut self, needer: &Needer, flaw: Flaw) {
+    pub fn report(&mut self, dependent: &Dependent, flaw: Flaw) {
         let key = flaw.key.clone();
         let path: Vec<String> = key.split('.').map(String::from).collect();
-        let problem = match needer.resolved.place(&path) {
+        let problem = match dependent.resolved.place(&path) {
             Some(place) => Problem::new(flaw.message).at(place),
-            None => Problem::new(flaw.message).at_file(self.around.path),
+            None => Problem::new(flaw.message).at_file(self.search.path),
         };
         note(self.problems, problem.maybe_hint(flaw.hint));
     }
 
-    fn connect_to_runs(&mut self, runs: &mut [Run], needer: &Needer, need: &Need) -> Result<()> {
-        let Some(plan) = self.experiment(needer, need)? else {
+    fn connect_to_runs(
+        &mut self,
+        runs: &mut [Run],
+        dependent: &Dependent,
+        need: &Dependency,
+    ) -> Result<()> {
+        let Some(plan) = self.experiment(dependent, need)? else {
             return Ok(());
         };
         let mut examined: Option<Settings> = None;
-        for index in needer.runs.clone() {
+        for index in dependent.runs.clone() {
             let there = match plan {
                 None => &*runs,
                 Some(other) => match &self.others[other].1 {
@@ -127,8 +133,8 @@ impl Connector<'_> {
             let run = match find(there, &runs[index], &need.run, plan.is_none()) {
                 Ok(run) => run,
                 Err(flaw) => {
-                    if self.around.whole || plan.is_some() {
-                        self.tell(needer, flaw.under(need.key));
+                    if self.search.whole || plan.is_some() {
+                        self.report(dependent, flaw.under(need.key));
                     }
                     return Ok(());
                 }
@@ -142,7 +148,7 @@ impl Connector<'_> {
             runs[index].earlier.push(Earlier { key, plan, run });
             if examined.as_ref() != Some(&found.settings) {
                 let settings = runs[index].settings.as_ref().clone();
-                self.examine(needer, need, &settings, (&found, &name))?;
+                self.examine(dependent, need, &settings, (&found, &name))?;
                 examined = Some(found.settings.as_ref().clone());
             }
         }
@@ -152,51 +158,55 @@ impl Connector<'_> {
     /// Tells what keeps a run that was found, and what it is called, from being what another one needs.
     fn examine(
         &mut self,
-        needer: &Needer,
-        need: &Need,
+        dependent: &Dependent,
+        need: &Dependency,
         settings: &Settings,
         found: (&Run, &str),
     ) -> Result<()> {
         match need.key {
-            START => self.compare_with_run(needer, settings, found.0),
-            GENERATOR | GENERATORS => self.examine_generator(needer, need.key, settings, found),
-            LABELLER => self.examine_labeller(needer, settings, found),
-            JUDGE => self.examine_judge(needer, settings, found),
+            START => self.compare_with_run(dependent, settings, found.0),
+            GENERATOR | GENERATORS => self.examine_generator(dependent, need.key, settings, found),
+            LABELER => self.examine_labeler(dependent, settings, found),
+            FEATURE_CLASSIFIER => self.examine_feature_classifier(dependent, settings, found),
             _ => Ok(()),
         }
     }
 
     /// The experiment that has the run: `Some(None)` for this one.
-    fn experiment(&mut self, needer: &Needer, need: &Need) -> Result<Option<Option<usize>>> {
+    fn experiment(
+        &mut self,
+        dependent: &Dependent,
+        need: &Dependency,
+    ) -> Result<Option<Option<usize>>> {
         let Some(name) = &need.run.experiment else {
             return Ok(Some(None));
         };
         let key = format!("{}.experiment", need.key);
         let path: Vec<String> = key.split('.').map(String::from).collect();
-        let origin = needer.resolved.origin(&path);
+        let origin = dependent.resolved.origin(&path);
         let from = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
         let from = from.unwrap_or(Path::new(""));
         let Some(path) = find_experiment(name, from) else {
             let flaw = Flaw::new(key, format!("there is no experiment `{name}`"));
             let hint = "its name under `experiments/`, or a path from this file's folder";
-            self.tell(needer, flaw.hint(hint));
+            self.report(dependent, flaw.hint(hint));
             return Ok(None);
         };
         let path_there = canonical(&path);
-        if path_there == canonical(self.around.path) {
+        if path_there == canonical(self.search.path) {
             return Ok(Some(None));
         }
         let mut known = self.others.iter();
         if let Some(known) = known.position(|(known, _)| *known == path_there) {
             return Ok(Some(Some(known)));
         }
-        if self.around.trail.contains(&path_there) {
-            let trail = self.around.trail.iter().map(PathBuf::as_path);
-            let names = trail.chain([self.around.path, path.as_path()]);
+        if self.search.trail.contains(&path_there) {
+            let trail = self.search.trail.iter().map(PathBuf::as_path);
+            let names = trail.chain([self.search.path, path.as_path()]);
             let names: Vec<String> = names.map(experiment_name).collect();
             let message = format!("experiments need each other: `{}`", names.join("` -> `"));
             let hint = "put what both need into a file of its own";
-            self.tell(needer, Flaw::new(key, message).hint(hint));
+            self.report(dependent, Flaw::new(key, message).hint(hint));
             return Ok(None);
         }
         let plan = self.plan(&path)?;
@@ -208,11 +218,11 @@ impl Connector<'_> {
     fn plan(&mut self, path: &Path) -> Result<Option<Plan>> {
         let overrides = Overrides {
             set: Vec::new(),
-            ..self.around.overrides.clone()
+            ..self.search.overrides.clone()
         };
-        let here = [canonical(self.around.path)];
-        let trail: Vec<PathBuf> = self.around.trail.iter().chain(&here).cloned().collect();
-        match Plan::make_for(path, &overrides, self.around.catalogue, &trail) {
+        let here = [canonical(self.search.path)];
+        let trail: Vec<PathBuf> = self.search.trail.iter().chain(&here).cloned().collect();
+        match Plan::make_for(path, &overrides, self.search.catalogue, &trail) {
             Ok(plan) => Ok(Some(plan)),
             Err(Error {
                 kind: Kind::Usage,
@@ -228,12 +238,12 @@ impl Connector<'_> {
     }
 
     /// Gives ids to runs that need something, those after what they need.
-    fn identify(&mut self, runs: &mut [Run], needers: &[Needer]) {
+    fn identify(&mut self, runs: &mut [Run], dependents: &[Dependent]) {
         let mut known = vec![false; runs.len()];
-        for needer in needers {
-            for index in needer.runs.clone() {
+        for dependent in dependents {
+            for index in dependent.runs.clone() {
                 if let Err(flaw) = self.identify_one(runs, index, &mut known, &mut Vec::new()) {
-                    self.tell(needer, flaw);
+                    self.report(dependent, flaw);
                 }
             }
         }

@@ -3,34 +3,39 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::needs::{Connector, Needer};
+use super::needs::{Connector, Dependent};
 use super::{Run, check};
+use crate::config::{START, Settings, Start};
 use crate::data::Validation;
 use crate::error::{Flaw, Result};
 use crate::network::{TensorShape, WeightFile, misfit};
-use crate::spec::{START, Settings, Start};
 
 impl Connector<'_> {
     pub fn connect_to_file(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         settings: &Settings,
         start: &Start,
         path: &Path,
     ) -> Result<()> {
-        let Some(file) = self.file(needer, start, path) else {
+        let Some(file) = self.file(dependent, start, path) else {
             return Ok(());
         };
-        self.compare(needer, settings, "start.weights", &|tensor| {
+        self.compare(dependent, settings, "start.weights", &|tensor| {
             file.shape(tensor)
         })?;
-        for index in needer.runs.clone() {
+        for index in dependent.runs.clone() {
             self.sums.insert(index, file.sha256().to_string());
         }
         Ok(())
     }
 
-    fn file(&mut self, needer: &Needer, start: &Start, path: &Path) -> Option<Rc<WeightFile>> {
+    fn file(
+        &mut self,
+        dependent: &Dependent,
+        start: &Start,
+        path: &Path,
+    ) -> Option<Rc<WeightFile>> {
         // One file is hardly ever read in two layouts; it is read again then.
         let key = path.join(format!("{:?}", start.layout));
         if let Some(known) = self.files.get(&key) {
@@ -38,9 +43,9 @@ impl Connector<'_> {
         }
         let file = match path.is_file() {
             true => WeightFile::read(path, start.layout).map_err(|error| {
-                let told = error.problems.into_iter().next();
-                let told = told.map(|problem| problem.message).unwrap_or_default();
-                let reason = told.rsplit(": ").next().unwrap_or(&told);
+                let message = error.problems.into_iter().next();
+                let message = message.map(|problem| problem.message).unwrap_or_default();
+                let reason = message.rsplit(": ").next().unwrap_or(&message);
                 let message = format!("`{}` holds no weights: {reason}", path.display());
                 Flaw::new("start.weights", message).hint("files of the safetensors format are read")
             }),
@@ -53,7 +58,7 @@ impl Connector<'_> {
         let file = match file {
             Ok(file) => Some(Rc::new(file)),
             Err(flaw) => {
-                self.tell(needer, flaw);
+                self.report(dependent, flaw);
                 None
             }
         };
@@ -64,7 +69,7 @@ impl Connector<'_> {
     /// Tells of layers that are to take weights of other shapes.
     fn compare(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         settings: &Settings,
         key: &str,
         there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
@@ -76,7 +81,7 @@ impl Connector<'_> {
         let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
         if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), there) {
             let hint = "layers named in `start.exclude` start fresh";
-            self.tell(needer, Flaw::new(key, misfit).hint(hint));
+            self.report(dependent, Flaw::new(key, misfit).hint(hint));
         }
         Ok(())
     }
@@ -87,7 +92,7 @@ impl Connector<'_> {
         if let Some(known) = self.tensors.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let tensors = Rc::new(check::tensors(settings, self.around.catalogue)?);
+        let tensors = Rc::new(check::tensors(settings, self.search.catalogue)?);
         self.tensors.insert(key, Rc::clone(&tensors));
         Ok(tensors)
     }
@@ -95,7 +100,7 @@ impl Connector<'_> {
     /// Tells what keeps a run from starting from another one.
     pub fn compare_with_run(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         settings: &Settings,
         found: &Run,
     ) -> Result<()> {
@@ -106,13 +111,13 @@ impl Connector<'_> {
             let name = &found.variant;
             let message = format!("`{name}` keeps no best weights: it has no validation set");
             let flaw = Flaw::new("start.best", message);
-            self.tell(
-                needer,
+            self.report(
+                dependent,
                 flaw.hint("leave `best` out, or give it `data.validation`"),
             );
         }
         let tensors = self.tensors(earlier)?;
-        self.compare(needer, settings, START, &|wanted| {
+        self.compare(dependent, settings, START, &|wanted| {
             let same =
                 |tensor: &&TensorShape| tensor.layer == wanted.layer && tensor.role == wanted.role;
             tensors.iter().find(same).map(|tensor| tensor.shape.clone())

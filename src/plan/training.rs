@@ -1,16 +1,16 @@
 //! What is wrong with how a network is to be trained, given its data.
 
+use crate::config::Settings;
 use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
 use crate::models::{Ability, ModelFacts};
 use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
-use crate::spec::Settings;
 
 use super::metrics::lacking;
 
-/// The flaws of `[train]` besides the optimiser's and the seeds'; `is_sound` says that nothing is wrong with
+/// The flaws of `[train]` besides the optimizer's and the seeds'; `is_sound` says that nothing is wrong with
 /// the network.
 ///
 /// # Errors
@@ -28,11 +28,11 @@ pub(super) fn flaws(
     flaws.extend(unweighable(settings, facts, catalogue)?);
     let images = facts.train * (1 + settings.augment.copies.len());
     let warm_up = train.warm_up.as_ref();
-    let course = train.course(images);
-    let shortest = course
-        .legs()
+    let training_plan = train.training_plan(images);
+    let shortest = training_plan
+        .phases()
         .iter()
-        .map(|leg| leg.span)
+        .map(|phase| phase.span)
         .min_by_key(|span| span.all);
     let warm_up = warm_up.zip(shortest);
     let warm_up = warm_up.and_then(|(warm_up, span)| warm_up.check(span));
@@ -56,7 +56,7 @@ fn of_kind(settings: &Settings) -> Vec<Flaw> {
     let Scale([low, high]) = settings.data.scale;
     let takes_pixels = model.kind().can(Ability::Encode) && train.loss.takes_probabilities();
     if takes_pixels && (low, high) != (0.0, 1.0) {
-        let name = train.loss.spec().key();
+        let name = train.loss.kind().key();
         let message =
             format!("`{name}` takes pixels between 0 and 1, but they go from {low} to {high}");
         flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
@@ -68,7 +68,7 @@ fn of_kind(settings: &Settings) -> Vec<Flaw> {
         flaws.push(Flaw::new("train.accumulate", message).hint("a larger `batch_size`"));
     }
     if train.accumulate.get() > 1 && train.loss.step_factor(2) != 1.0 {
-        let name = train.loss.spec().key();
+        let name = train.loss.kind().key();
         let message =
             format!("`accumulate` takes means of batches, but `{name}` sums over a batch");
         flaws.push(Flaw::new("train.accumulate", message).hint("over_batch = \"mean\""));

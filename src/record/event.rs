@@ -16,7 +16,7 @@ pub enum Event {
     Graph(Vec<Node>),
     /// Input images of the first batch after augmentation; said once at the start.
     Inputs(Vec<Picture>),
-    /// Pictures of one size of what the network has learnt after an epoch, by the name that the
+    /// Pictures of one size of what the network has learned after an epoch, by the name that the
     /// experiment knows them by.
     Pictures {
         name: String,
@@ -90,5 +90,5 @@ pub struct Node {
 /// Whoever wants to hear a run's events.
 pub trait Reporter {
     /// Hears one event. An error ends the run as failed.
-    fn hear(&mut self, event: &Event) -> Result<()>;
+    fn on_event(&mut self, event: &Event) -> Result<()>;
 }

@@ -22,7 +22,7 @@ pub struct Metric {
     /// Whether tables show it where it is measured.
     pub shown: bool,
     /// What a model must have for it to be measured.
-    pub needs: &'static [Need],
+    pub needs: &'static [Requirement],
 }
 
 /// Which values of a metric are better.
@@ -34,7 +34,7 @@ pub enum Better {
 
 /// What metrics may need of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Requirement {
     Classifier,
     Autoencoder,
     Gan,
@@ -43,15 +43,15 @@ pub enum Need {
     Likelihood,
 }
 
-impl Need {
+impl Requirement {
     /// What is so of a model that does not have it, in a sentence.
     pub fn lack(self) -> &'static str {
         match self {
-            Need::Classifier => "the model is no classifier",
-            Need::Autoencoder => "the model is no auto-encoder",
-            Need::Gan => "the model is no GAN",
-            Need::GaussianCode => "the model has no `gaussian_code`",
-            Need::Likelihood => "the loss is no likelihood, as `binary_cross_entropy` is",
+            Requirement::Classifier => "the model is no classifier",
+            Requirement::Autoencoder => "the model is no auto-encoder",
+            Requirement::Gan => "the model is no GAN",
+            Requirement::GaussianCode => "the model has no `gaussian_code`",
+            Requirement::Likelihood => "the loss is no likelihood, as `binary_cross_entropy` is",
         }
     }
 }
@@ -136,7 +136,7 @@ pub static ACCURACY: BatchMetric = BatchMetric {
         unit: Some("share, from 0 to 1"),
         better: Some(Better::More),
         shown: true,
-        needs: &[Need::Classifier],
+        needs: &[Requirement::Classifier],
         ..Metric::new("accuracy", "right answers")
     },
     also_shown: &[Split::BestTest, Split::Validation, Split::Train],
@@ -159,7 +159,7 @@ pub static RECONSTRUCTION: BatchMetric = BatchMetric {
     metric: Metric {
         better: Some(Better::Less),
         shown: true,
-        needs: &[Need::Autoencoder],
+        needs: &[Requirement::Autoencoder],
         ..Metric::new(
             "reconstruction",
             "mean loss without what codes and activities add",
@@ -173,7 +173,7 @@ pub static RECONSTRUCTION: BatchMetric = BatchMetric {
 pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         shown: true,
-        needs: &[Need::Gan],
+        needs: &[Requirement::Gan],
         ..Metric::new("discriminator_loss", "mean loss of the discriminator")
     },
     also_shown: &[],
@@ -186,7 +186,7 @@ pub static KL: BatchMetric = BatchMetric {
         unit: Some("nats"),
         decimals: 2,
         shown: true,
-        needs: &[Need::GaussianCode],
+        needs: &[Requirement::GaussianCode],
         ..Metric::new("kl", "divergence of codes from the prior")
     },
     also_shown: &[],
@@ -200,7 +200,7 @@ pub static ELBO: BatchMetric = BatchMetric {
         better: Some(Better::More),
         decimals: 2,
         shown: true,
-        needs: &[Need::GaussianCode, Need::Likelihood],
+        needs: &[Requirement::GaussianCode, Requirement::Likelihood],
         ..Metric::new("elbo", "evidence lower bound of the log-likelihood")
     },
     also_shown: &[],

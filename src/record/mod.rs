@@ -14,6 +14,8 @@ pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, remove_parts, write_atomically};
-pub use metrics::{BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Need, Score, Split};
+pub use metrics::{
+    BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, Score, Split,
+};
 pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status};
 pub use watched::Watched;

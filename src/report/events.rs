@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
+use crate::config::TrainingPlan;
 use crate::error::{Error, Kind, Result};
 use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split};
 use crate::run::{Assignment, parameters};
-use crate::spec::Course;
 
 /// Writes what a run says for TensorBoard.
 pub struct TensorBoard {
@@ -17,7 +17,7 @@ pub struct TensorBoard {
     parameters: Vec<(String, Parameter)>,
     config: String,
     /// How long training takes, where it is told in steps.
-    course: Option<Course>,
+    training_plan: Option<TrainingPlan>,
     /// The place on the axis of the curves that was last heard of: the epoch, or the step where training is
     /// told in steps.
     point: i64,
@@ -37,9 +37,9 @@ impl TensorBoard {
             folder: assignment.tensorboard.clone(),
             parameters: hyperparameters(assignment),
             config: format!("```toml\n{config}```\n"),
-            course: train
+            training_plan: train
                 .counts_steps()
-                .then(|| train.course(assignment.images)),
+                .then(|| train.training_plan(assignment.images)),
             point: 0,
             writer: None,
             is_tested: false,
@@ -49,8 +49,8 @@ impl TensorBoard {
 
     /// Where an epoch, from 1, stands on the axis of the curves.
     fn point_of(&self, epoch: usize) -> i64 {
-        let point = match &self.course {
-            Some(course) => course.round(epoch).steps_done,
+        let point = match &self.training_plan {
+            Some(training_plan) => training_plan.interval(epoch).steps_done,
             None => epoch,
         };
         point as i64
@@ -85,7 +85,7 @@ impl TensorBoard {
 }
 
 impl Reporter for TensorBoard {
-    fn hear(&mut self, event: &Event) -> Result<()> {
+    fn on_event(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Started { epochs_done, .. } => self.start(*epochs_done)?,
             Event::Histogram { epoch, .. } | Event::Pictures { epoch, .. } => {
@@ -175,7 +175,7 @@ fn graph_node(node: &Node) -> GraphNode {
     }
 }
 
-/// TensorBoard shows gray and colours; of other channels the mean is shown, as pictures do.
+/// TensorBoard shows gray and colors; of other channels the mean is shown, as pictures do.
 fn picture(picture: &crate::record::Picture) -> Picture {
     let mean = |values: &[u8]| {
         let sum: usize = values.iter().map(|&value| usize::from(value)).sum();

@@ -13,4 +13,4 @@ pub use events::TensorBoard;
 pub use projector::write_embeddings;
 pub use statistics::{Group, Spread, groups, spread};
 pub use tables::{comparison, failures, markdown, plan_table, write_tables};
-pub use verdict::{Judgement, Verdict, judge};
+pub use verdict::{ClaimResult, Verdict, check_claims};

@@ -1,12 +1,12 @@
 //! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
 
 use super::statistics::{Group, groups};
-use super::verdict::{Judgement, Verdict};
+use super::verdict::{ClaimResult, Verdict};
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
-use crate::run::{Results, ResultsFolder, State};
+use crate::run::{Results, ResultsFolder, RunState};
 use crate::table::draw;
 
 /// Writes all tables of an experiment.
@@ -14,14 +14,14 @@ pub fn write_tables(
     folder: &ResultsFolder,
     plan: &Plan,
     results: &Results,
-    judgements: &[Judgement],
+    claim_results: &[ClaimResult],
 ) -> Result<()> {
     let file = |name: &str| folder.path().join(name);
     let summary = csv("`summary.csv`", summary(plan, &results.rows))?;
     write_atomically(&file("summary.csv"), &summary)?;
     let epochs = csv("`epochs.csv`", epochs(results))?;
     write_atomically(&file("epochs.csv"), &epochs)?;
-    let page = markdown(plan, &results.rows, judgements);
+    let page = markdown(plan, &results.rows, claim_results);
     write_atomically(&file("table.md"), page.as_bytes())
 }
 
@@ -114,46 +114,46 @@ fn runs_text(group: &Group) -> String {
     }
 }
 
-fn verdicts(judgements: &[Judgement]) -> (Vec<String>, Records) {
+fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
     let header = [
         "claim", "variant", "metric", "must be", "measured", "verdict",
     ];
-    let records = judgements.iter().map(|judgement| {
-        let measured = judgement.measured.map(|spread| spread.text(4));
+    let records = claim_results.iter().map(|claim_result| {
+        let measured = claim_result.measured.map(|spread| spread.text(4));
         vec![
-            judgement.claim.clone(),
-            judgement.variant.clone(),
-            judgement.metric.clone(),
-            judgement.condition.clone(),
+            claim_result.claim.clone(),
+            claim_result.variant.clone(),
+            claim_result.metric.clone(),
+            claim_result.condition.clone(),
             measured.unwrap_or_else(|| "-".to_string()),
-            judgement.verdict.text(),
+            claim_result.verdict.text(),
         ]
     });
     (header.map(String::from).to_vec(), records.collect())
 }
 
 /// The table by variant and the verdict, for a terminal.
-pub fn comparison(rows: &[RunRow], judgements: &[Judgement]) -> String {
+pub fn comparison(rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     let (header, records) = by_variant(rows);
     let mut text = draw(&header, &records, 1);
     for line in mixed_devices(rows) {
         text += &format!("\nwarning: {line}");
     }
-    if !judgements.is_empty() {
-        let (header, records) = verdicts(judgements);
+    if !claim_results.is_empty() {
+        let (header, records) = verdicts(claim_results);
         text += "\n\n";
         text += &draw(&header, &records, usize::MAX);
-        let held = judgements
+        let held = claim_results
             .iter()
             .filter(|j| j.verdict == Verdict::Holds)
             .count();
-        text += &format!("\n{held} of {} claims hold", judgements.len());
+        text += &format!("\n{held} of {} claims hold", claim_results.len());
     }
     text
 }
 
 /// `table.md`.
-pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> String {
+pub fn markdown(plan: &Plan, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     let (header, records) = by_variant(rows);
     let mut page = format!("# {}\n\n", in_a_line(&plan.title));
     if let Some(source) = &plan.source {
@@ -164,8 +164,8 @@ pub fn markdown(plan: &Plan, rows: &[RunRow], judgements: &[Judgement]) -> Strin
     for line in mixed_devices(rows) {
         page += &format!("\nWarning: {line}.\n");
     }
-    if !judgements.is_empty() {
-        let (header, records) = verdicts(judgements);
+    if !claim_results.is_empty() {
+        let (header, records) = verdicts(claim_results);
         page += "\n## Claims\n\n";
         page += &markdown_table(&header, &records);
     }
@@ -232,7 +232,7 @@ pub fn failures(rows: &[RunRow]) -> Vec<String> {
 }
 
 /// The plan as `run --dry-run` prints it.
-pub fn plan_table(plan: &Plan, states: &[State]) -> String {
+pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
     let header = [
         "variant",
         "seed",
@@ -250,14 +250,14 @@ pub fn plan_table(plan: &Plan, states: &[State]) -> String {
         .zip(states)
         .map(|(run, state)| {
             let train = &run.settings.train;
-            let course = train.course(run.images);
-            let epochs = (course.passes() * 10.0).round() / 10.0;
-            let steps = course.round(course.rounds()).steps_done;
+            let training_plan = train.training_plan(run.images);
+            let epochs = (training_plan.passes() * 10.0).round() / 10.0;
+            let steps = training_plan.interval(training_plan.intervals()).steps_done;
             let state = match state {
-                State::Finished(row) => row.status.name().to_string(),
-                State::ToDo { epochs_done: 0 } => "to train".to_string(),
-                State::ToDo { epochs_done } => format!("to resume after epoch {epochs_done}"),
-                State::LeftOut => "left out".to_string(),
+                RunState::Finished(row) => row.status.name().to_string(),
+                RunState::ToDo { epochs_done: 0 } => "to train".to_string(),
+                RunState::ToDo { epochs_done } => format!("to resume after epoch {epochs_done}"),
+                RunState::LeftOut => "left out".to_string(),
             };
             vec![
                 run.variant.clone(),

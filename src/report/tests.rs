@@ -4,32 +4,41 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Judgement, Verdict, judge, write_tables};
+use super::{ClaimResult, Verdict, check_claims, write_tables};
 use crate::plan::Plan;
-use crate::run::script::{Ending, Rehearsal, Script, Scripts};
+use crate::run::script::{Ending, Script, ScriptedExperiments, Scripts};
 use crate::run::{Ended, Only, Output, Quiet, ResultsFolder};
 
 const CURVE: [f64; 2] = [0.5, 0.25];
 
 /// Carries out a plan and writes its tables as `burnlab run` does.
-fn run(rehearsal: &Rehearsal, plan: &Plan, scripts: &mut Scripts) -> (Ended, Vec<Judgement>) {
-    let folder = ResultsFolder::of(&rehearsal.options.results, &plan.name);
+fn run(
+    scripted: &ScriptedExperiments,
+    plan: &Plan,
+    scripts: &mut Scripts,
+) -> (Ended, Vec<ClaimResult>) {
+    let folder = ResultsFolder::of(&scripted.options.results, &plan.name);
     let output = Output {
         progress: &mut Quiet,
         tables: &mut |results| {
-            write_tables(&folder, plan, results, &judge(&plan.claims, &results.rows))
+            write_tables(
+                &folder,
+                plan,
+                results,
+                &check_claims(&plan.claims, &results.rows),
+            )
         },
         lag: Duration::from_secs(1),
     };
-    let ended = rehearsal.carry_out(plan, Only::All, scripts, output);
+    let ended = scripted.carry_out(plan, Only::All, scripts, output);
     let ended = ended.unwrap_or_else(|error| panic!("{error}"));
-    let judgements = judge(&plan.claims, &ended.results.rows);
-    (ended, judgements)
+    let claim_results = check_claims(&plan.claims, &ended.results.rows);
+    (ended, claim_results)
 }
 
 /// A table of a plan; ids, which hash the settings, are left out.
-fn table(rehearsal: &Rehearsal, plan: &Plan, name: &str) -> String {
-    let folder = rehearsal.options.results.join(&plan.name);
+fn table(scripted: &ScriptedExperiments, plan: &Plan, name: &str) -> String {
+    let folder = scripted.options.results.join(&plan.name);
     let text = fs::read_to_string(folder.join(name)).expect("the table is there");
     plan.runs
         .iter()
@@ -45,8 +54,8 @@ const CLAIMS: &str = "seeds = [0, 1]\n\
 
 #[test]
 fn tables_and_the_verdict_tell_what_came_of_the_runs() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("claims", CLAIMS);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("claims", CLAIMS);
     let mut scripts =
         Scripts::new(
             |assignment| match (&*assignment.row.variant, assignment.row.seed) {
@@ -55,14 +64,14 @@ fn tables_and_the_verdict_tell_what_came_of_the_runs() {
                 _ => Script::done(&[0.5, 0.125]),
             },
         );
-    let (_, judgements) = run(&rehearsal, &plan, &mut scripts);
-    let verdicts: Vec<&Verdict> = judgements.iter().map(|j| &j.verdict).collect();
+    let (_, claim_results) = run(&scripted, &plan, &mut scripts);
+    let verdicts: Vec<&Verdict> = claim_results.iter().map(|j| &j.verdict).collect();
     let why = "1 of 2 runs of `wild.one,batch_size=50` diverged".to_string();
     let expected = [&Verdict::Holds, &Verdict::Fails, &Verdict::NotMeasured(why)];
     assert_eq!(verdicts, expected);
     for name in ["summary.csv", "epochs.csv", "table.md"] {
         let path = Path::new("tests/fixtures/tables").join(name);
-        let text = table(&rehearsal, &plan, name);
+        let text = table(&scripted, &plan, name);
         if std::env::var_os("BURNLAB_BLESS").is_some() {
             fs::write(&path, &text).expect("the snapshot is written");
         }
@@ -73,11 +82,11 @@ fn tables_and_the_verdict_tell_what_came_of_the_runs() {
 
 #[test]
 fn tables_are_the_same_whatever_happened_on_the_way() {
-    let whole = Rehearsal::default();
+    let whole = ScriptedExperiments::default();
     let plan = whole.plan("claims", CLAIMS);
     run(&whole, &plan, &mut Scripts::new(|_| Script::done(&CURVE)));
     for ending in [Ending::Dies, Ending::Fails("no memory")] {
-        let broken = Rehearsal::default();
+        let broken = ScriptedExperiments::default();
         let again = broken.plan("claims", CLAIMS);
         let mut scripts = Scripts::new(move |assignment| match assignment.row.seed {
             0 => Script::done(&CURVE),
@@ -96,27 +105,27 @@ fn tables_are_the_same_whatever_happened_on_the_way() {
 
 #[test]
 fn ten_thousand_runs_are_supervised_and_tabled() {
-    let rehearsal = Rehearsal::default();
+    let scripted = ScriptedExperiments::default();
     let rates: Vec<String> = (1..=5000).map(|rate| format!("{rate}e-6")).collect();
     let grid = format!(
         "seeds = [0, 1]\n[grid]\n'train.optimizer.adam.learning_rate' = [{}]\n",
         rates.join(", ")
     );
-    let plan = rehearsal.plan("many", &grid);
+    let plan = scripted.plan("many", &grid);
     let curve = [0.5, 0.4, 0.3, 0.2, 0.1];
     let mut scripts = Scripts::new(move |_| Script::done(&curve));
     // How fast the disk takes their rows is no matter here.
     scripts.leaves_rows = false;
-    let (ended, _) = run(&rehearsal, &plan, &mut scripts);
+    let (ended, _) = run(&scripted, &plan, &mut scripts);
     assert_eq!(ended.results.rows.len(), 10_000);
-    let lines = |name: &str| table_lines(&rehearsal, name);
+    let lines = |name: &str| table_lines(&scripted, name);
     assert_eq!(lines("summary.csv"), 1 + 10_000);
     assert_eq!(lines("epochs.csv"), 1 + 50_000);
     assert_eq!(lines("table.md"), 6 + 5000);
 }
 
-fn table_lines(rehearsal: &Rehearsal, name: &str) -> usize {
-    let path = rehearsal.options.results.join("many").join(name);
+fn table_lines(scripted: &ScriptedExperiments, name: &str) -> usize {
+    let path = scripted.options.results.join("many").join(name);
     let text = fs::read_to_string(path).expect("the table is there");
     text.lines().count()
 }

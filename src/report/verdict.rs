@@ -1,14 +1,14 @@
 //! Whether the claims hold. What was not measured never holds.
 
+use crate::config::Condition;
 use crate::plan::Claim;
 use crate::record::{RunRow, Status};
-use crate::spec::Condition;
 
 use super::statistics::{Group, Spread, groups};
 
 /// One claim, held against the numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
+pub struct ClaimResult {
     pub claim: String,
     pub variant: String,
     pub metric: String,
@@ -40,22 +40,22 @@ impl Verdict {
 }
 
 /// Holds every claim against the rows of all runs.
-pub fn judge(claims: &[Claim], rows: &[RunRow]) -> Vec<Judgement> {
+pub fn check_claims(claims: &[Claim], rows: &[RunRow]) -> Vec<ClaimResult> {
     let groups = groups(rows);
     claims
         .iter()
-        .map(|claim| judge_one(claim, &groups))
+        .map(|claim| check_claim(claim, &groups))
         .collect()
 }
 
-fn judge_one(claim: &Claim, groups: &[Group]) -> Judgement {
+fn check_claim(claim: &Claim, groups: &[Group]) -> ClaimResult {
     let metric = &claim.expect.metric;
     let measured = measure(&claim.expect.variant, metric, groups);
     let verdict = match &measured {
         Err(reason) => Verdict::NotMeasured(reason.clone()),
         Ok(spread) => decide(&claim.condition, spread.mean, metric, groups),
     };
-    Judgement {
+    ClaimResult {
         claim: claim.expect.claim.clone(),
         variant: claim.expect.variant.clone(),
         metric: metric.clone(),
@@ -116,8 +116,8 @@ fn words(condition: &Condition) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Expect;
     use crate::record::{Extra, Measured, Score};
-    use crate::spec::Expect;
 
     fn row(variant: &str, seed: u64, accuracy: Option<f64>) -> RunRow {
         let mut row = RunRow::unfinished(variant, seed, "id", Vec::new());
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn verdict(text: &str, rows: &[RunRow]) -> Verdict {
-        judge(&[claim(text)], rows).remove(0).verdict
+        check_claims(&[claim(text)], rows).remove(0).verdict
     }
 
     #[test]

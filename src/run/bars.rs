@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::{closing, names, opening};
-use super::{Progress, Share, State};
+use super::{Progress, RunState, Share};
 use crate::error::visible;
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Score};
@@ -120,18 +120,18 @@ impl Bars {
 }
 
 impl Progress for Bars {
-    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
+    fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
         self.names = names(plan);
         self.epochs = plan
             .runs
             .iter()
-            .map(|run| run.settings.train.course(run.images).rounds() as f64)
+            .map(|run| run.settings.train.training_plan(run.images).intervals() as f64)
             .collect();
         self.spared = states
             .iter()
             .zip(&self.epochs)
             .map(|(state, epochs)| match state {
-                State::ToDo { epochs_done } => *epochs_done as f64 / epochs,
+                RunState::ToDo { epochs_done } => *epochs_done as f64 / epochs,
                 _ => 0.0,
             })
             .collect();
@@ -141,7 +141,7 @@ impl Progress for Bars {
             .zip(states)
             .zip(&self.spared)
             .map(|((run, state), spared)| match state {
-                State::ToDo { .. } => run.work * (1.0 - spared),
+                RunState::ToDo { .. } => run.work * (1.0 - spared),
                 _ => 0.0,
             })
             .collect();

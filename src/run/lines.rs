@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Progress, Share, State};
+use super::{Progress, RunState, Share};
 use crate::error::{count, visible};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
@@ -11,7 +11,7 @@ use crate::record::{Event, RunRow, Status};
 pub struct Quiet;
 
 impl Progress for Quiet {
-    fn begin(&mut self, _: &Plan, _: &[State], _: &Share) {}
+    fn begin(&mut self, _: &Plan, _: &[RunState], _: &Share) {}
     fn event(&mut self, _: usize, _: &Event) {}
     fn ended(&mut self, _: usize, _: &RunRow) {}
     fn note(&mut self, _: &str) {}
@@ -50,11 +50,12 @@ impl<W: Write> Lines<W> {
 }
 
 /// What stands before the first run starts: `12 runs to train, 3 done before; 2 workers with 1 thread each`.
-pub(super) fn opening(states: &[State], share: &Share) -> String {
-    let number = |which: fn(&State) -> bool| states.iter().filter(|state| which(state)).count();
-    let to_do = number(State::is_to_do);
-    let resumed = number(|state| matches!(state, State::ToDo { epochs_done } if *epochs_done > 0));
-    let finished = number(|state| matches!(state, State::Finished(_)));
+pub(super) fn opening(states: &[RunState], share: &Share) -> String {
+    let number = |which: fn(&RunState) -> bool| states.iter().filter(|state| which(state)).count();
+    let to_do = number(RunState::is_to_do);
+    let resumed =
+        number(|state| matches!(state, RunState::ToDo { epochs_done } if *epochs_done > 0));
+    let finished = number(|state| matches!(state, RunState::Finished(_)));
     let mut text = format!("{} to train", count(to_do, "run"));
     if resumed > 0 {
         text += &format!(" ({resumed} of them resumed)");
@@ -107,7 +108,7 @@ pub(super) fn names(plan: &Plan) -> Vec<String> {
 }
 
 impl<W: Write> Progress for Lines<W> {
-    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share) {
+    fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
         self.names = names(plan);
         self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         self.say(&format!("{}: {}", plan.name, opening(states, share)));

@@ -30,7 +30,7 @@ pub use order::{Options, Part, parts};
 pub use parameters::parameters;
 pub use process::Processes;
 pub use protocol::{Assignment, Message};
-pub use state::{Only, State, is_variant, on_other_data, states};
+pub use state::{Only, RunState, is_variant, on_other_data, states};
 pub use supervisor::{Ended, supervise};
 pub use worker::{MakeReporter, work};
 
@@ -97,7 +97,7 @@ pub struct Output<'a> {
 /// Shows how a plan is getting on.
 pub trait Progress {
     /// Before the first run: which runs are to be done and which were done before.
-    fn begin(&mut self, plan: &Plan, states: &[State], share: &Share);
+    fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share);
     /// A run says something.
     fn event(&mut self, run: usize, event: &Event);
     /// A run ended, well or not.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::machine::{Share, share};
-use super::state::{Only, State, states};
+use super::state::{Only, RunState, states};
 use crate::plan::Plan;
 
 /// What the command line says about running.
@@ -31,7 +31,7 @@ pub struct Part<'a> {
     /// Forget what was done before of those.
     pub fresh: bool,
     /// How its runs stood when the parts were put in order.
-    pub states: Vec<State>,
+    pub states: Vec<RunState>,
     pub share: Share,
 }
 
@@ -64,7 +64,7 @@ fn add_parts<'a>(plan: &'a Plan, only: Only, options: &Options, parts: &mut Vec<
 }
 
 /// The runs of another experiment, by its number among those before, that runs to be done need.
-fn needed(plan: &Plan, states: &[State], before: usize) -> BTreeSet<usize> {
+fn needed(plan: &Plan, states: &[RunState], before: usize) -> BTreeSet<usize> {
     let runs = plan.runs.iter().zip(states);
     let to_do = runs.filter(|(_, state)| state.is_to_do());
     to_do

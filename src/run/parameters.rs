@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::config::Settings;
 use crate::plan::Plan;
-use crate::spec::Settings;
 
 /// Every setting but the layers, as `train.batch_size`; lists are texts.
 pub fn parameters(settings: &Settings) -> Vec<(String, Value)> {
@@ -60,16 +60,16 @@ pub fn of_several_types(plan: &Plan) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Rehearsal;
+    use super::super::script::ScriptedExperiments;
     use super::*;
 
     #[test]
     fn a_count_beside_all_makes_a_setting_one_of_several_types() {
-        let rehearsal = Rehearsal::default();
+        let scripted = ScriptedExperiments::default();
         let swept = "[grid]\n'data.train' = [16, 'all', 32]\n'train.batch_size' = [1, 2]\n";
-        let plan = rehearsal.plan("types", swept);
+        let plan = scripted.plan("types", swept);
         assert_eq!(of_several_types(&plan), ["data.train"]);
-        let plan = rehearsal.plan("type", "[grid]\n'data.train' = [16, 32]\n");
+        let plan = scripted.plan("type", "[grid]\n'data.train' = [16, 32]\n");
         assert!(of_several_types(&plan).is_empty());
     }
 }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_are_told_by_what_they_mean() {
+    fn signals_are_distinguished_by_what_they_mean() {
         assert_eq!(
             ended_by("kill -9 $$"),
             "its process was killed (signal 9); the system does so when memory runs out"

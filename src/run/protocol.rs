@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Settings;
 use crate::record::{Event, RunRow, Status};
-use crate::spec::Settings;
 use crate::train::EarlierRun;
 
 /// The variable that tells a worker the process that it works for.

@@ -14,11 +14,11 @@ use serde::Serialize;
 use super::launcher::{Launcher, Report, Worker};
 use super::protocol::{Assignment, Message};
 use super::{Ended, Only, Options, Output, Quiet, parts, supervise};
+use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
 use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, Status};
-use crate::spec::Overrides;
 
 /// What comes of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,11 +128,11 @@ impl Worker for Actor {
         let is_over = end(&mut row, &script, &epochs);
         self.leave(&folder, "run.json", &row);
         match script.ending {
-            _ if is_over => self.say(&Message::Ended {
+            _ if is_over => self.send(&Message::Ended {
                 index: assignment.index,
                 row: Box::new(row),
             }),
-            Ending::Refuses(reason) => self.say(&Message::Refused {
+            Ending::Refuses(reason) => self.send(&Message::Refused {
                 reason: reason.to_string(),
             }),
             Ending::Dies => self.end(),
@@ -145,7 +145,7 @@ impl Worker for Actor {
             Some((_, Ending::Hangs)) => {}
             at => {
                 if let Some((index, _)) = at {
-                    self.say(&Message::Stopped { index });
+                    self.send(&Message::Stopped { index });
                 }
                 self.end();
             }
@@ -166,7 +166,7 @@ impl Actor {
     /// The epochs of the script after those that the folder has.
     fn train(&self, index: usize, script: &Script, folder: &RunFolder) -> Vec<EpochRow> {
         let mut epochs = folder.epochs();
-        let event = |event| self.say(&Message::Event { index, event });
+        let event = |event| self.send(&Message::Event { index, event });
         event(Event::Started {
             epochs: script.losses.len(),
             epochs_done: epochs.len(),
@@ -190,7 +190,7 @@ impl Actor {
         fs::write(folder.file(name), bytes).expect("the file can be written");
     }
 
-    fn say(&self, message: &Message) {
+    fn send(&self, message: &Message) {
         let line = serde_json::to_string(message).expect("a message is plain values");
         let message = serde_json::from_str(&line).expect("a message can be read again");
         let _ = self.reports.send((self.number, Report::Message(message)));
@@ -270,17 +270,17 @@ fn measured(test: Score) -> Measured {
 }
 
 /// Experiments in a folder of their own, carried out by scripts.
-pub struct Rehearsal {
+pub struct ScriptedExperiments {
     folder: tempfile::TempDir,
     pub options: Options,
     /// Set, it stops what is carried out.
     pub stop: AtomicBool,
 }
 
-impl Default for Rehearsal {
+impl Default for ScriptedExperiments {
     fn default() -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        Rehearsal {
+        ScriptedExperiments {
             options: Options {
                 results: folder.path().join("results"),
                 jobs: Some(2),
@@ -309,7 +309,7 @@ layers = ["flatten", { dense = { units = "classes" } }]
 epochs = 3
 "#;
 
-impl Rehearsal {
+impl ScriptedExperiments {
     /// The plan of an experiment of this name; `text` follows keys of `[train]`.
     pub fn plan(&self, name: &str, text: &str) -> Plan {
         let path = self.folder.path().join(format!("{name}.toml"));

@@ -30,7 +30,7 @@ impl Only {
 
 /// How a planned run stands before anything starts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum State {
+pub enum RunState {
     /// Done or diverged before: its numbers are there.
     Finished(Box<RunRow>),
     /// To be trained, with the epochs that a checkpoint spares.
@@ -39,18 +39,18 @@ pub enum State {
     LeftOut,
 }
 
-impl State {
+impl RunState {
     pub fn is_to_do(&self) -> bool {
-        matches!(self, State::ToDo { .. })
+        matches!(self, RunState::ToDo { .. })
     }
 }
 
 /// How every run of a plan stands on disk.
 ///
 /// `fresh` forgets what was done before of those that are wanted.
-pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<State> {
+pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<RunState> {
     let folder = ResultsFolder::of(results, &plan.name);
-    let mut states: Vec<State> = plan
+    let mut states: Vec<RunState> = plan
         .runs
         .iter()
         .enumerate()
@@ -62,19 +62,19 @@ pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<Stat
     states
 }
 
-fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> State {
+fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> RunState {
     let before = folder.run(run);
     let row = before.row().filter(|row| row.id == run.id);
     let fresh = fresh && is_wanted;
     match row {
         Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
-            State::Finished(Box::new(row))
+            RunState::Finished(Box::new(row))
         }
-        _ if !is_wanted => State::LeftOut,
-        _ if fresh => State::ToDo { epochs_done: 0 },
+        _ if !is_wanted => RunState::LeftOut,
+        _ if fresh => RunState::ToDo { epochs_done: 0 },
         // A worker writes the row first.
-        None => State::ToDo { epochs_done: 0 },
-        Some(_) => State::ToDo {
+        None => RunState::ToDo { epochs_done: 0 },
+        Some(_) => RunState::ToDo {
             epochs_done: before.epochs().len(),
         },
     }
@@ -82,7 +82,7 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Sta
 
 /// How many runs that are to be done were trained, or begun, on other data: the same settings and seed, when
 /// the folder of the dataset held something else.
-pub fn on_other_data(plan: &Plan, results: &Path, states: &[State]) -> usize {
+pub fn on_other_data(plan: &Plan, results: &Path, states: &[RunState]) -> usize {
     let folder = ResultsFolder::of(results, &plan.name);
     let Ok(entries) = fs::read_dir(folder.path().join("runs")) else {
         return 0;
@@ -108,13 +108,13 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Adds what a run that is to be done needs, as far as it is of the same plan and missing.
-fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [State]) {
+fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [RunState]) {
     if !states[index].is_to_do() {
         return;
     }
     let earlier = plan.runs[index].earlier.iter();
     for run in earlier.filter(|e| e.plan.is_none()).map(|e| e.run) {
-        if states[run] == State::LeftOut {
+        if states[run] == RunState::LeftOut {
             states[run] = state(&plan.runs[run], folder, true, false);
             add_earlier(plan, run, folder, states);
         }

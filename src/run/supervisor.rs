@@ -11,12 +11,12 @@ use super::launcher::{Launcher, Report, Worker};
 use super::order::{Options, Part};
 use super::parameters::of_several_types;
 use super::protocol::{Assignment, Message};
-use super::state::{State, states};
+use super::state::{RunState, states};
 use super::{Output, Results, ResultsFolder};
+use crate::config::{START, Settings};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Earlier, Plan, Run};
 use crate::record::{Event, RunFolder, RunRow, Status, write_atomically};
-use crate::spec::{START, Settings};
 use crate::train::EarlierRun;
 
 /// How it ended.
@@ -137,7 +137,7 @@ fn take_over(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
     write_atomically(&marker, format!("{}\n", own.display()).as_bytes())
 }
 
-fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
+fn forget(plan: &Plan, folder: &ResultsFolder, states: &[RunState]) -> Result<()> {
     for (run, state) in plan.runs.iter().zip(states) {
         if state.is_to_do() {
             folder.run(run).clear()?;
@@ -147,14 +147,14 @@ fn forget(plan: &Plan, folder: &ResultsFolder, states: &[State]) -> Result<()> {
 }
 
 /// What is known of the runs before any of them starts.
-fn results(plan: &Plan, states: &[State], folder: &ResultsFolder) -> Results {
-    let row = |(run, state): (&Run, &State)| match state {
-        State::Finished(row) => row.as_ref().clone(),
-        State::ToDo { .. } => run.unfinished(),
-        State::LeftOut => folder.row(run),
+fn results(plan: &Plan, states: &[RunState], folder: &ResultsFolder) -> Results {
+    let row = |(run, state): (&Run, &RunState)| match state {
+        RunState::Finished(row) => row.as_ref().clone(),
+        RunState::ToDo { .. } => run.unfinished(),
+        RunState::LeftOut => folder.row(run),
     };
-    let epochs = |(run, state): (&Run, &State)| match state {
-        State::ToDo { epochs_done: 0 } => Vec::new(),
+    let epochs = |(run, state): (&Run, &RunState)| match state {
+        RunState::ToDo { epochs_done: 0 } => Vec::new(),
         _ => folder.run(run).epochs(),
     };
     Results {
@@ -169,7 +169,7 @@ type Elsewhere = (usize, usize);
 /// How the runs of other experiments ended that these ones need. They were done before, if at all.
 fn elsewhere(
     plan: &Plan,
-    states: &[State],
+    states: &[RunState],
     options: &Options,
 ) -> HashMap<Elsewhere, Option<Status>> {
     let mut found = HashMap::new();
@@ -189,7 +189,7 @@ fn elsewhere(
 }
 
 /// Whether a run can be handed out.
-enum Standing {
+enum Readiness {
     Ready,
     /// A run that it needs is not done yet.
     Waiting,
@@ -346,8 +346,8 @@ impl Supervisor<'_, '_> {
     /// Ends runs that need one without a result, and those that need them.
     fn end_blocked(&mut self) -> Result<()> {
         let blocked = |supervisor: &Self, index: usize| match supervisor.standing(index) {
-            Standing::Blocked(reason) => Some((index, reason)),
-            Standing::Ready | Standing::Waiting => None,
+            Readiness::Blocked(reason) => Some((index, reason)),
+            Readiness::Ready | Readiness::Waiting => None,
         };
         loop {
             let mut queued = self.queue.iter();
@@ -361,31 +361,31 @@ impl Supervisor<'_, '_> {
     }
 
     /// Whether a run can start.
-    fn standing(&self, index: usize) -> Standing {
+    fn standing(&self, index: usize) -> Readiness {
         let mut waits = false;
         for earlier in &self.plan.runs[index].earlier {
             match self.standing_of(earlier) {
-                Standing::Ready => {}
-                Standing::Waiting => waits = true,
+                Readiness::Ready => {}
+                Readiness::Waiting => waits = true,
                 blocked => return blocked,
             }
         }
         match waits {
-            true => Standing::Waiting,
-            false => Standing::Ready,
+            true => Readiness::Waiting,
+            false => Readiness::Ready,
         }
     }
 
     /// Whether a run can start as far as this one that it needs goes.
-    fn standing_of(&self, earlier: &Earlier) -> Standing {
+    fn standing_of(&self, earlier: &Earlier) -> Readiness {
         let status = match earlier.plan {
             None => Some(self.results.rows[earlier.run].status),
             Some(plan) => self.elsewhere.get(&(plan, earlier.run)).copied().flatten(),
         };
         let is_here = earlier.plan.is_none();
         let how = match status {
-            Some(Status::Done) => return Standing::Ready,
-            Some(Status::Unfinished) if is_here => return Standing::Waiting,
+            Some(Status::Done) => return Readiness::Ready,
+            Some(Status::Unfinished) if is_here => return Readiness::Waiting,
             Some(Status::Failed) => "failed",
             Some(Status::Diverged) => "diverged",
             Some(Status::Unfinished) | None => "is not done",
@@ -396,14 +396,14 @@ impl Supervisor<'_, '_> {
             false => format!(" of `{}`", plan.name),
         };
         let name = format!("`{}`, seed {}{whose}", run.variant, run.seed);
-        Standing::Blocked(format!("a run it needs ({name}) {how}"))
+        Readiness::Blocked(format!("a run it needs ({name}) {how}"))
     }
 
     /// Gives runs that can start to workers without one, starts workers where there is room, and lets those
     /// go that nothing is left for.
     fn hand_out(&mut self) -> Result<()> {
         while self.stopping.is_none() {
-            let can_start = |&index: &usize| matches!(self.standing(index), Standing::Ready);
+            let can_start = |&index: &usize| matches!(self.standing(index), Readiness::Ready);
             let Some(at) = self.queue.iter().position(can_start) else {
                 break;
             };

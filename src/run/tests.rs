@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::script::{Ending, Rehearsal, Script, Scripts};
-use super::{Assignment, Lines, Only, Output, Progress, Results, Share, State, parts, states};
+use super::script::{Ending, Script, ScriptedExperiments, Scripts};
+use super::{Assignment, Lines, Only, Output, Progress, Results, RunState, Share, parts, states};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
 
@@ -31,14 +31,14 @@ fn statuses(results: &Results) -> Vec<Status> {
 }
 
 /// What is printed while a plan is carried out, without the line that tells the machine's cores.
-fn printed(rehearsal: &Rehearsal, plan: &Plan, scripts: &mut Scripts) -> Vec<String> {
+fn printed(scripted: &ScriptedExperiments, plan: &Plan, scripts: &mut Scripts) -> Vec<String> {
     let mut out = Vec::new();
     let output = Output {
         progress: &mut Lines::to(&mut out),
         tables: &mut |_| Ok(()),
         lag: Duration::ZERO,
     };
-    let ended = rehearsal.carry_out(plan, Only::All, scripts, output);
+    let ended = scripted.carry_out(plan, Only::All, scripts, output);
     ended.unwrap();
     let text = String::from_utf8(out).unwrap();
     text.lines().skip(1).map(String::from).collect()
@@ -52,7 +52,7 @@ struct StopAfter<'a> {
 }
 
 impl Progress for StopAfter<'_> {
-    fn begin(&mut self, _: &Plan, _: &[State], _: &Share) {}
+    fn begin(&mut self, _: &Plan, _: &[RunState], _: &Share) {}
     fn event(&mut self, _: usize, event: &Event) {
         if matches!(event, Event::Epoch(row) if row.epoch == self.epoch) {
             self.stop.store(true, Ordering::Relaxed);
@@ -66,11 +66,11 @@ impl Progress for StopAfter<'_> {
 }
 
 #[test]
-fn every_run_is_trained_and_told_of() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("all", TWO);
+fn every_run_is_trained_and_reported() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("all", TWO);
     let lines = printed(
-        &rehearsal,
+        &scripted,
         &plan,
         &mut Scripts::new(|_| Script::done(&CURVE)),
     );
@@ -84,7 +84,7 @@ fn every_run_is_trained_and_told_of() {
         ]
     );
     let again = printed(
-        &rehearsal,
+        &scripted,
         &plan,
         &mut Scripts::new(|_| panic!("all are done")),
     );
@@ -93,9 +93,9 @@ fn every_run_is_trained_and_told_of() {
 
 #[test]
 fn a_freed_worker_has_its_next_run_before_tables_are_written() {
-    let mut rehearsal = Rehearsal::default();
-    rehearsal.options.jobs = Some(1);
-    let plan = rehearsal.plan("order", TWO);
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(1);
+    let plan = scripted.plan("order", TWO);
     let handed_out = Rc::new(RefCell::new(0));
     let counter = Rc::clone(&handed_out);
     let mut scripts = Scripts::new(move |_| {
@@ -112,26 +112,26 @@ fn a_freed_worker_has_its_next_run_before_tables_are_written() {
         },
         lag: Duration::ZERO,
     };
-    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
     assert!(!ended.unwrap().stopped);
     assert_eq!(seen, [(0, 0), (1, 2), (2, 3), (3, 4), (4, 4)]);
 }
 
 #[test]
 fn workers_that_cannot_be_started_are_done_without() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("few", TWO);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("few", TWO);
     let mut scripts = Scripts::new(|_| Script::done(&CURVE));
     scripts.most = 1;
-    let lines = printed(&rehearsal, &plan, &mut scripts);
+    let lines = printed(&scripted, &plan, &mut scripts);
     assert_eq!(lines[0], "cannot start a worker: no room: 1 worker must do");
     assert_eq!(lines.len(), 5, "{lines:?}");
 }
 
 #[test]
 fn without_any_worker_the_command_ends_with_the_reason() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("none", TWO);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("none", TWO);
     // The only worker dies, and takes its run along.
     let script = unless("a", 1, Script::ending(&CURVE[..1], Ending::Dies));
     let mut scripts = Scripts::new(script);
@@ -141,20 +141,20 @@ fn without_any_worker_the_command_ends_with_the_reason() {
         tables: &mut |_| Ok(()),
         lag: Duration::ZERO,
     };
-    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
     assert_eq!(
         ended.unwrap_err().to_string(),
         "error: cannot start a worker: no room"
     );
-    let states = states(&plan, &rehearsal.options.results, &Only::All, false);
-    let is_to_do: Vec<bool> = states.iter().map(State::is_to_do).collect();
+    let states = states(&plan, &scripted.options.results, &Only::All, false);
+    let is_to_do: Vec<bool> = states.iter().map(RunState::is_to_do).collect();
     assert_eq!(is_to_do, [false, true, true, true], "what was done is kept");
 }
 
 #[test]
 fn tables_lag_behind_but_are_whole_at_the_end() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("lag", TWO);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("lag", TWO);
     let mut written = Vec::new();
     let output = Output {
         progress: &mut super::Quiet,
@@ -165,7 +165,7 @@ fn tables_lag_behind_but_are_whole_at_the_end() {
         lag: Duration::from_secs(3600),
     };
     let mut scripts = Scripts::new(|_| Script::done(&CURVE));
-    let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
     let ended = ended.unwrap();
     assert_eq!(written.len(), 2, "before the first run and after the last");
     assert_eq!(statuses(&written[0]), [Status::Unfinished; 4]);
@@ -203,10 +203,10 @@ fn a_run_that_fails_diverges_or_dies_sinks_no_other_and_goes_on_later() {
         ),
     ];
     for (ending, status, reason) in endings {
-        let rehearsal = Rehearsal::default();
-        let plan = rehearsal.plan("bad", TWO);
+        let scripted = ScriptedExperiments::default();
+        let plan = scripted.plan("bad", TWO);
         let bad = Script::ending(&CURVE[..2], ending);
-        let ended = rehearsal.run(&plan, unless("a", 1, bad));
+        let ended = scripted.run(&plan, unless("a", 1, bad));
         assert!(!ended.stopped);
         let done = Status::Done;
         assert_eq!(
@@ -219,7 +219,7 @@ fn a_run_that_fails_diverges_or_dies_sinks_no_other_and_goes_on_later() {
 
         // What diverged would do so again; the others go on after their last epoch.
         let lines = printed(
-            &rehearsal,
+            &scripted,
             &plan,
             &mut Scripts::new(|_| Script::done(&CURVE)),
         );
@@ -237,20 +237,20 @@ fn a_run_that_fails_diverges_or_dies_sinks_no_other_and_goes_on_later() {
 #[test]
 fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
     for ending in [Ending::Lasts, Ending::Hangs] {
-        let mut rehearsal = Rehearsal::default();
-        rehearsal.options.jobs = Some(1);
-        let plan = rehearsal.plan("stopped", TWO);
+        let mut scripted = ScriptedExperiments::default();
+        scripted.options.jobs = Some(1);
+        let plan = scripted.plan("stopped", TWO);
         let mut scripts = Scripts::new(unless("a", 1, Script::ending(&CURVE[..2], ending)));
         if ending == Ending::Hangs {
             scripts.patience = Duration::ZERO;
         }
         // The first run was done before, so that it is the second that is stopped.
-        let first = rehearsal.plan("stopped", "seeds = [0]\n[variants.a]\n");
-        rehearsal.run(&first, |_| Script::done(&CURVE));
+        let first = scripted.plan("stopped", "seeds = [0]\n[variants.a]\n");
+        scripted.run(&first, |_| Script::done(&CURVE));
         let mut last = Results::default();
         let mut progress = StopAfter {
             epoch: 2,
-            stop: &rehearsal.stop,
+            stop: &scripted.stop,
             notes: Vec::new(),
         };
         let output = Output {
@@ -261,7 +261,7 @@ fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
             },
             lag: Duration::ZERO,
         };
-        let ended = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+        let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
         let ended = ended.unwrap();
         assert!(ended.stopped);
         let notes = progress.notes;
@@ -280,7 +280,7 @@ fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
             );
         }
 
-        let ended = rehearsal.run(&plan, |_| Script::done(&CURVE));
+        let ended = scripted.run(&plan, |_| Script::done(&CURVE));
         assert_eq!(statuses(&ended.results), [Status::Done; 4]);
         assert_eq!(ended.results.epochs[1].len(), 3);
     }
@@ -288,12 +288,12 @@ fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
 
 #[test]
 fn the_first_failure_stops_everything_if_asked_to() {
-    let mut rehearsal = Rehearsal::default();
-    rehearsal.options.jobs = Some(1);
-    rehearsal.options.fail_fast = true;
-    let plan = rehearsal.plan("fast", TWO);
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(1);
+    scripted.options.fail_fast = true;
+    let plan = scripted.plan("fast", TWO);
     let bad = Script::ending(&[], Ending::Diverges);
-    let ended = rehearsal.run(&plan, unless("a", 1, bad));
+    let ended = scripted.run(&plan, unless("a", 1, bad));
     assert!(ended.stopped);
     let unfinished = Status::Unfinished;
     let expected = [Status::Done, Status::Diverged, unfinished, unfinished];
@@ -308,11 +308,11 @@ const CHAIN: &str = "seeds = [0]\n\
 
 #[test]
 fn runs_wait_for_those_that_they_need() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("chain", CHAIN);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("chain", CHAIN);
     let order = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&order);
-    rehearsal.run(&plan, move |assignment| {
+    scripted.run(&plan, move |assignment| {
         let earlier = assignment.earlier.iter();
         let folders = earlier.map(|run| run.folder.join("run.json").is_file());
         let start = assignment.settings.start.as_ref();
@@ -337,10 +337,10 @@ fn runs_wait_for_those_that_they_need() {
 
 #[test]
 fn runs_whose_needs_failed_fail_too_and_say_why() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("chain", CHAIN);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("chain", CHAIN);
     let bad = Script::ending(&[], Ending::Diverges);
-    let ended = rehearsal.run(&plan, unless("a", 0, bad));
+    let ended = scripted.run(&plan, unless("a", 0, bad));
     let ended: Vec<(Status, Option<&str>)> = ended
         .results
         .rows
@@ -364,26 +364,26 @@ fn runs_whose_needs_failed_fail_too_and_say_why() {
 
 #[test]
 fn what_is_asked_for_brings_what_it_needs() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("chain", CHAIN);
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("chain", CHAIN);
     let only = Only::Variants(vec!["b".to_string()]);
-    let states = states(&plan, &rehearsal.options.results, &only, false);
-    let to_do = State::ToDo { epochs_done: 0 };
+    let states = states(&plan, &scripted.options.results, &only, false);
+    let to_do = RunState::ToDo { epochs_done: 0 };
     assert_eq!(
         states,
-        [State::LeftOut, to_do.clone(), to_do, State::LeftOut]
+        [RunState::LeftOut, to_do.clone(), to_do, RunState::LeftOut]
     );
 }
 
 #[test]
 fn other_experiments_come_first_and_only_as_far_as_they_are_needed() {
-    let mut rehearsal = Rehearsal::default();
-    let first = rehearsal.plan("first", TWO);
+    let mut scripted = ScriptedExperiments::default();
+    let first = scripted.plan("first", TWO);
     let start = "{ run = { experiment = 'first.toml', variant = 'b' } }";
     let second = format!("seeds = [0]\n[variants.x]\nstart = {start}\n");
-    let second = rehearsal.plan("second", &second);
-    let order = |rehearsal: &Rehearsal| -> Vec<(String, usize)> {
-        let parts = parts(&second, Only::All, &rehearsal.options);
+    let second = scripted.plan("second", &second);
+    let order = |scripted: &ScriptedExperiments| -> Vec<(String, usize)> {
+        let parts = parts(&second, Only::All, &scripted.options);
         let part = |part: &super::Part| {
             let to_do = part.states.iter().filter(|state| state.is_to_do());
             (part.plan.name.clone(), to_do.count())
@@ -394,31 +394,31 @@ fn other_experiments_come_first_and_only_as_far_as_they_are_needed() {
         let owned = |&(name, number): &(&str, usize)| (name.to_string(), number);
         parts.iter().map(owned).collect()
     };
-    assert_eq!(order(&rehearsal), named(&[("first", 1), ("second", 1)]));
+    assert_eq!(order(&scripted), named(&[("first", 1), ("second", 1)]));
 
     // Without the other one's run this one cannot start.
-    let ended = rehearsal.run(&second, |_| Script::done(&CURVE));
+    let ended = scripted.run(&second, |_| Script::done(&CURVE));
     let reason = ended.results.rows[0].reason.as_deref();
     let expected = "a run it needs (`b`, seed 0 of `first`) is not done";
     assert_eq!(reason, Some(expected));
 
-    rehearsal.run(&first, |_| Script::done(&CURVE));
-    assert_eq!(order(&rehearsal), named(&[("second", 1)]));
-    rehearsal.options.fresh = true;
+    scripted.run(&first, |_| Script::done(&CURVE));
+    assert_eq!(order(&scripted), named(&[("second", 1)]));
+    scripted.options.fresh = true;
     assert_eq!(
-        order(&rehearsal),
+        order(&scripted),
         named(&[("second", 1)]),
         "others' runs are kept"
     );
-    let ended = rehearsal.run(&second, |_| Script::done(&CURVE));
+    let ended = scripted.run(&second, |_| Script::done(&CURVE));
     assert_eq!(statuses(&ended.results), [Status::Done]);
 }
 
 #[test]
 fn a_folder_is_one_supervisors_at_a_time() {
-    let rehearsal = Rehearsal::default();
-    let plan = rehearsal.plan("locked", TWO);
-    let folder = rehearsal.options.results.join("locked");
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("locked", TWO);
+    let folder = scripted.options.results.join("locked");
     std::fs::create_dir_all(&folder).unwrap();
     let lock = File::create(folder.join(".lock")).unwrap();
     lock.lock().unwrap();
@@ -428,7 +428,7 @@ fn a_folder_is_one_supervisors_at_a_time() {
         lag: Duration::ZERO,
     };
     let mut scripts = Scripts::new(|_| panic!("nothing is to be trained"));
-    let refused = rehearsal.carry_out(&plan, Only::All, &mut scripts, output);
+    let refused = scripted.carry_out(&plan, Only::All, &mut scripts, output);
     let expected = format!(
         "error: another burnlab is running this experiment\n  {}\n  \
          hint: wait for it, or write elsewhere with `--results DIR`",

@@ -37,7 +37,7 @@ const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 /// # Errors
 /// The supervisor cannot be reached. A run that fails is told to it and is no error here.
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
-    tell_last_word()?;
+    send_last_message()?;
     watch_threads();
     end_with_supervisor()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -53,7 +53,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         let assignment = match assignment {
             Ok(assignment) => assignment,
             Err(reason) => {
-                tell(&Message::Refused { reason })?;
+                send(&Message::Refused { reason })?;
                 continue;
             }
         };
@@ -70,7 +70,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         if !device.is_cpu() && trainer.checked.is_ok() && message.has_failed() {
             start_anew(&message)?;
         }
-        tell(&message)?;
+        send(&message)?;
     }
     Ok(())
 }
@@ -136,10 +136,10 @@ fn start_anew(_: &Message) -> Result<()> {
 }
 
 /// Says what the process before this one had left to say.
-fn tell_last_word() -> Result<()> {
+fn send_last_message() -> Result<()> {
     let word = std::env::var(LAST_WORD).ok();
     match word.and_then(|word| serde_json::from_str(&word).ok()) {
-        Some(message) => tell(&message),
+        Some(message) => send(&message),
         None => Ok(()),
     }
 }
@@ -180,7 +180,7 @@ fn log(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn tell(message: &Message) -> Result<()> {
+fn send(message: &Message) -> Result<()> {
     let mut line = serde_json::to_string(message).expect("a message is plain values");
     line.push('\n');
     let mut out = std::io::stdout().lock();
@@ -266,7 +266,7 @@ impl Trainer<'_> {
             ));
         }
 
-        let mut reporter = Ears {
+        let mut reporter = Recorder {
             own: (self.make)(assignment)?,
             stop: self.stop,
             index: assignment.index,
@@ -300,7 +300,7 @@ fn fail(row: &mut RunRow, error: &Error) {
 }
 
 /// Hears a run, and passes what is light on to the supervisor.
-struct Ears<'a> {
+struct Recorder<'a> {
     own: Box<dyn Reporter>,
     /// Set when the supervisor is gone: the run is interrupted then, not failed.
     stop: &'a AtomicBool,
@@ -308,9 +308,9 @@ struct Ears<'a> {
     last_progress: Option<Instant>,
 }
 
-impl Reporter for Ears<'_> {
-    fn hear(&mut self, event: &Event) -> Result<()> {
-        self.own.hear(event)?;
+impl Reporter for Recorder<'_> {
+    fn on_event(&mut self, event: &Event) -> Result<()> {
+        self.own.on_event(event)?;
         let light = match event {
             Event::Graph(_)
             | Event::Inputs(_)
@@ -334,7 +334,7 @@ impl Reporter for Ears<'_> {
                 index: self.index,
                 event: event.clone(),
             };
-            if tell(&message).is_err() {
+            if send(&message).is_err() {
                 self.stop.store(true, Ordering::Relaxed);
             }
         }
@@ -381,20 +381,20 @@ mod tests {
     use image::{GrayImage, Luma};
 
     use super::*;
+    use crate::config::Overrides;
     use crate::data::Folders;
     use crate::plan::Plan;
-    use crate::spec::Overrides;
 
-    struct Deaf;
+    struct NoReporter;
 
-    impl Reporter for Deaf {
-        fn hear(&mut self, _: &Event) -> Result<()> {
+    impl Reporter for NoReporter {
+        fn on_event(&mut self, _: &Event) -> Result<()> {
             Ok(())
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_reason() {
+    fn what_cannot_be_read_is_reported_with_its_reason() {
         let reason = assignment("{\"index\": -1}").unwrap_err();
         assert!(
             reason
@@ -442,7 +442,7 @@ mod tests {
             threads: 1,
         };
         let attempt = || {
-            let make = |_: &Assignment| -> Result<Box<dyn Reporter>> { Ok(Box::new(Deaf)) };
+            let make = |_: &Assignment| -> Result<Box<dyn Reporter>> { Ok(Box::new(NoReporter)) };
             let (device, stop) = (Device::cpu(), AtomicBool::new(false));
             let trainer = Trainer {
                 device: &device,

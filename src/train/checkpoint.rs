@@ -1,7 +1,7 @@
 //! What a run needs to go on after its last whole epoch, in one file.
 //!
 //! The file is a line that names the format, the SHA-256 of all that follows, and its parts each behind
-//! its length: a header in JSON, the network, the optimiser, and three networks that may be missing (an
+//! its length: a header in JSON, the network, the optimizer, and three networks that may be missing (an
 //! empty part): the average, the best, the one to restore. Burn's readers panic on damaged bytes, so
 //! they are shown none that the sum has not vouched for.
 
@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::step::Learner;
-use super::stopping::Kept;
-use super::{Job, State, stage_after};
+use super::stopping::BestWeights;
+use super::{Job, TrainingState, stage_after};
 use crate::backend::{BURN_VERSION, TrainingBackend};
+use crate::config::{Recording, TrainingPlan};
 use crate::error::{Error, Result};
 use crate::network::Network;
 use crate::pictures::Pictures;
 use crate::record::{EpochRow, RunFolder, write_atomically};
-use crate::spec::{Course, Recording};
 
 const FILE: &str = "checkpoint.bin";
 const FORMAT: &[u8] = b"burnlab checkpoint 3\n";
@@ -39,14 +39,14 @@ struct Header {
 }
 
 /// Writes the state, whole or not at all.
-pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<()> {
+pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> Result<()> {
     let header = Header {
         run: fingerprint(job),
         rows: state.rows.clone(),
     };
     let header = serde_json::to_vec(&header)
         .map_err(|error| Error::bug(format!("cannot write the checkpoint: {error}")))?;
-    let kept = |network: &Option<Network<B::InnerBackend>>| {
+    let best_weights = |network: &Option<Network<B::InnerBackend>>| {
         let network = network.as_ref();
         network.map_or_else(Vec::new, |network| {
             bytes::<B::InnerBackend, _>(network.clone().into_record())
@@ -55,10 +55,10 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<(
     let parts: [Vec<u8>; PARTS] = [
         header,
         bytes::<B, _>(state.learner.network.clone().into_record()),
-        state.learner.optimiser.save(),
-        kept(&state.learner.average),
-        kept(&state.kept.best),
-        kept(&state.kept.to_restore),
+        state.learner.optimizer.save(),
+        best_weights(&state.learner.average),
+        best_weights(&state.best_weights.best),
+        best_weights(&state.best_weights.to_restore),
     ];
     let mut body = Vec::new();
     for part in parts {
@@ -76,14 +76,14 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &State<B>) -> Result<(
 /// Says on standard error why a checkpoint that is there is not used.
 pub(super) fn resume<B: TrainingBackend>(
     job: &Job,
-    fresh: State<B>,
-    course: &Course,
+    fresh: TrainingState<B>,
+    training_plan: &TrainingPlan,
     device: &B::Device,
-) -> State<B> {
+) -> TrainingState<B> {
     let path = job.folder.file(FILE);
     match read(job, &path) {
         Ok(None) => fresh,
-        Ok(Some(parts)) => restored(job, fresh, parts, course, device),
+        Ok(Some(parts)) => restored(job, fresh, parts, training_plan, device),
         Err(reason) => {
             // A log that cannot be written is no reason to stop.
             let _ = writeln!(
@@ -105,7 +105,7 @@ pub fn remove(folder: &RunFolder) {
 struct Parts {
     header: Header,
     network: Vec<u8>,
-    optimiser: Vec<u8>,
+    optimizer: Vec<u8>,
     average: Vec<u8>,
     best: Vec<u8>,
     to_restore: Vec<u8>,
@@ -133,7 +133,7 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
     let parts: [Vec<u8>; PARTS] = parts
         .and_then(|parts| parts.try_into().ok())
         .ok_or("lacks a part")?;
-    let [header, network, optimiser, average, best, to_restore] = parts;
+    let [header, network, optimizer, average, best, to_restore] = parts;
     let header: Header = serde_json::from_slice(&header)
         .map_err(|error| format!("has a strange header: {error}"))?;
     if header.run != fingerprint(job) {
@@ -142,7 +142,7 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
     Ok(Some(Parts {
         header,
         network,
-        optimiser,
+        optimizer,
         average,
         best,
         to_restore,
@@ -151,33 +151,33 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
 
 fn restored<B: TrainingBackend>(
     job: &Job,
-    fresh: State<B>,
+    fresh: TrainingState<B>,
     parts: Parts,
-    course: &Course,
+    training_plan: &TrainingPlan,
     device: &B::Device,
-) -> State<B> {
+) -> TrainingState<B> {
     let network = fresh.learner.network;
-    let stage = stage_after(course, parts.header.rows.len());
-    let mut optimiser = job.settings.train.optimizer_of(stage).build();
-    let kept = |part: Vec<u8>| {
+    let stage = stage_after(training_plan, parts.header.rows.len());
+    let mut optimizer = job.settings.train.optimizer_of(stage).build();
+    let best_weights = |part: Vec<u8>| {
         let record = |part| record::<B::InnerBackend, _>(part, device);
         (!part.is_empty()).then(|| network.valid().load_record(record(part)))
     };
-    let average = kept(parts.average);
-    let kept = Kept {
-        best: kept(parts.best),
-        to_restore: kept(parts.to_restore),
+    let average = best_weights(parts.average);
+    let best_weights = BestWeights {
+        best: best_weights(parts.best),
+        to_restore: best_weights(parts.to_restore),
     };
-    optimiser
-        .load(parts.optimiser, device)
+    optimizer
+        .load(parts.optimizer, device)
         .expect("the checkpoint's sum vouches for its parts");
-    State {
+    TrainingState {
         learner: Learner {
             network: network.load_record(record::<B, _>(parts.network, device)),
-            optimiser,
+            optimizer,
             average,
         },
-        kept,
+        best_weights,
         rows: parts.header.rows,
     }
 }

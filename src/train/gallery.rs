@@ -3,14 +3,14 @@
 use super::Job;
 use super::stopping::epoch_to_restore;
 use crate::backend::Kernels;
+use crate::config::Settings;
 use crate::data::{Scale, Splits};
 use crate::error::Result;
 use crate::models::{Blueprint, LoadedModel, Model};
 use crate::network::Network;
-use crate::pictures::{Augmentation, Moment, Subject, Unit, draw_all};
+use crate::pictures::{Augmentation, PictureInput, TrainingPoint, Unit, draw_all};
 use crate::record::{EpochRow, Event};
 use crate::rng::Seed;
-use crate::spec::Settings;
 
 /// The images that pictures show; none where nothing is drawn.
 pub struct Gallery {
@@ -53,9 +53,9 @@ impl Gallery {
         model: &'a dyn Model,
         settings: &'a Settings,
         seed: u64,
-        moment: Moment,
-    ) -> Subject<'a> {
-        Subject {
+        point: TrainingPoint,
+    ) -> PictureInput<'a> {
+        PictureInput {
             model,
             test: &self.test,
             labels: &self.labels,
@@ -64,7 +64,7 @@ impl Gallery {
             augment: &settings.augment,
             scale: self.scale,
             seed: Seed(seed),
-            moment,
+            point,
         }
     }
 
@@ -74,7 +74,7 @@ impl Gallery {
         job: &Job,
         network: &Network<B>,
         device: &B::Device,
-        moment: Moment,
+        point: TrainingPoint,
     ) -> Result<Vec<Event>> {
         // A stage may leave layers out.
         let blueprint = Blueprint {
@@ -82,27 +82,31 @@ impl Gallery {
             ..self.blueprint.clone()
         };
         let model = LoadedModel::new(blueprint, network.clone(), device.clone());
-        let subject = self.subject(&model, job.settings, job.seed, moment);
+        let subject = self.subject(&model, job.settings, job.seed, point);
         draw_all(&job.settings.pictures, &subject, job.folder)
     }
 }
 
 /// The moment that a run's weights are of, after these rows: that of the last one, or of the epoch given,
 /// or of the one that early stopping brings back. `None` without rows.
-pub fn last_moment(settings: &Settings, rows: &[EpochRow], epoch: Option<usize>) -> Option<Moment> {
+pub fn last_point(
+    settings: &Settings,
+    rows: &[EpochRow],
+    epoch: Option<usize>,
+) -> Option<TrainingPoint> {
     let restored = || epoch_to_restore(&settings.train, rows);
     let epoch = epoch.or_else(restored).unwrap_or(rows.len());
     let row = rows.get(epoch.checked_sub(1)?)?;
-    Some(moment(settings, row, true))
+    Some(point(settings, row, true))
 }
 
 /// The moment after a row of `epochs.csv`.
-pub(super) fn moment(settings: &Settings, row: &EpochRow, is_last: bool) -> Moment {
+pub(super) fn point(settings: &Settings, row: &EpochRow, is_last: bool) -> TrainingPoint {
     let (unit, number) = match settings.train.counts_steps() {
         true => (Unit::Step, row.step),
         false => (Unit::Epoch, row.epoch),
     };
-    Moment {
+    TrainingPoint {
         epoch: row.epoch,
         unit,
         number,

@@ -4,11 +4,11 @@
 //! checkpoint goes on with the same ones.
 
 use super::{EarlierRun, Job};
+use crate::config::{GENERATOR, GENERATORS, LABELER};
 use crate::data::{Generated, Samples, Scale, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
 use crate::models::{Model, softmax};
 use crate::rng::{Purpose, Seed};
-use crate::spec::{GENERATOR, GENERATORS, LABELLER};
 
 /// Images that are drawn at a time.
 const AT_A_TIME: usize = 500;
@@ -28,43 +28,44 @@ pub(super) fn add(job: &Job, splits: &mut Splits) -> Result<()> {
     let shares = shares(count, splits.trained.len());
     let wanted: Vec<(u32, usize)> = splits.trained.iter().copied().zip(shares).collect();
     let (real, classes) = (&splits.train, &splits.class_names);
-    let dreamt = Dreamers::load(job, generated)?.dream(&wanted, real, classes, Seed(job.seed))?;
-    splits.train.pixels.extend(dreamt.pixels);
-    splits.train.labels.extend(dreamt.labels);
+    let generated =
+        Generators::load(job, generated)?.generate(&wanted, real, classes, Seed(job.seed))?;
+    splits.train.pixels.extend(generated.pixels);
+    splits.train.labels.extend(generated.labels);
     Ok(())
 }
 
 /// A trained model, and what black and white are to it.
-struct Trained {
+struct SourceModel {
     model: Box<dyn Model>,
     scale: Scale,
 }
 
 /// Who dreams, and how the images come by their labels.
-enum Dreamers {
+enum Generators {
     /// Of the class that it is told, or whatever it will where there is one class only.
-    Told(Trained),
+    Conditional(SourceModel),
     /// A model for each class that is wanted, in their order.
-    OnePerClass(Vec<Trained>),
+    OnePerClass(Vec<SourceModel>),
     /// Of no class in particular; those of which the classifier is that sure are kept.
-    Labelled {
-        generator: Trained,
-        classifier: Trained,
+    Labeled {
+        generator: SourceModel,
+        classifier: SourceModel,
         confidence: f64,
     },
 }
 
-impl Dreamers {
+impl Generators {
     fn load(job: &Job, generated: &Generated) -> Result<Self> {
         if generated.runs.is_some() {
-            return Ok(Dreamers::OnePerClass(Trained::all(job, GENERATORS)?));
+            return Ok(Generators::OnePerClass(SourceModel::all(job, GENERATORS)?));
         }
-        let generator = Trained::only(job, GENERATOR)?;
+        let generator = SourceModel::only(job, GENERATOR)?;
         Ok(match &generated.labels {
-            None => Dreamers::Told(generator),
-            Some(labels) => Dreamers::Labelled {
+            None => Generators::Conditional(generator),
+            Some(labels) => Generators::Labeled {
                 generator,
-                classifier: Trained::only(job, LABELLER)?,
+                classifier: SourceModel::only(job, LABELER)?,
                 confidence: labels.confidence.get(),
             },
         })
@@ -75,14 +76,14 @@ impl Dreamers {
     ///
     /// # Errors
     /// The classifier is sure of too few.
-    fn dream(
+    fn generate(
         &self,
         wanted: &[(u32, usize)],
         real: &Samples,
         classes: &[String],
         seed: Seed,
     ) -> Result<Samples> {
-        let mut dreamt = Dreamt {
+        let mut generated = GeneratedImages {
             real,
             classes,
             seed,
@@ -93,32 +94,32 @@ impl Dreamers {
             },
         };
         match self {
-            Dreamers::Told(generator) => {
+            Generators::Conditional(generator) => {
                 for &(label, count) in wanted {
-                    dreamt.add(generator, label, count)?;
+                    generated.add(generator, label, count)?;
                 }
             }
-            Dreamers::OnePerClass(generators) => {
+            Generators::OnePerClass(generators) => {
                 for (generator, &(label, count)) in generators.iter().zip(wanted) {
-                    dreamt.add(generator, label, count)?;
+                    generated.add(generator, label, count)?;
                 }
             }
-            Dreamers::Labelled {
+            Generators::Labeled {
                 generator,
                 classifier,
                 confidence,
-            } => dreamt.add_labelled(generator, classifier, *confidence, wanted)?,
+            } => generated.add_labeled(generator, classifier, *confidence, wanted)?,
         }
-        Ok(dreamt.samples)
+        Ok(generated.samples)
     }
 }
 
-impl Trained {
+impl SourceModel {
     /// The models of all runs that a key names.
     fn all(job: &Job, key: &str) -> Result<Vec<Self>> {
         let named = job.earlier.iter().filter(|earlier| earlier.key == key);
         let load = |earlier: &EarlierRun| {
-            Ok(Trained {
+            Ok(SourceModel {
                 model: earlier.model(job.catalogue, job.device)?,
                 scale: earlier.settings.data.scale,
             })
@@ -127,7 +128,7 @@ impl Trained {
     }
 
     fn only(job: &Job, key: &str) -> Result<Self> {
-        let model = Trained::all(job, key)?.into_iter().next();
+        let model = SourceModel::all(job, key)?.into_iter().next();
         model.ok_or_else(|| Error::bug(format!("the run of `{key}` was not handed on")))
     }
 
@@ -174,7 +175,7 @@ fn likeliest(scores: &[f32]) -> (u32, f64) {
 }
 
 /// Images on their way.
-struct Dreamt<'a> {
+struct GeneratedImages<'a> {
     real: &'a Samples,
     /// Their names, for errors.
     classes: &'a [String],
@@ -182,8 +183,8 @@ struct Dreamt<'a> {
     samples: Samples,
 }
 
-impl<'a> Dreamt<'a> {
-    fn add(&mut self, generator: &Trained, label: u32, count: usize) -> Result<()> {
+impl<'a> GeneratedImages<'a> {
+    fn add(&mut self, generator: &SourceModel, label: u32, count: usize) -> Result<()> {
         let starts = self.starts(Some(label));
         for (draw, first) in (0..count).step_by(AT_A_TIME).enumerate() {
             let labels = vec![label; AT_A_TIME.min(count - first)];
@@ -196,10 +197,10 @@ impl<'a> Dreamt<'a> {
         Ok(())
     }
 
-    fn add_labelled(
+    fn add_labeled(
         &mut self,
-        generator: &Trained,
-        classifier: &Trained,
+        generator: &SourceModel,
+        classifier: &SourceModel,
         confidence: f64,
         wanted: &[(u32, usize)],
     ) -> Result<()> {
@@ -317,8 +318,8 @@ mod tests {
         ) -> Option<Vec<f32>> {
             let drawn = Seed(seed).number(Purpose::Fake, &[]) % 3;
             let image = |at: usize| {
-                let told = labels.map(|labels| labels[at] as f32);
-                let class = self.always.or(told.filter(|told| *told > 0.0));
+                let message = labels.map(|labels| labels[at] as f32);
+                let class = self.always.or(message.filter(|message| *message > 0.0));
                 let class = class.unwrap_or((drawn as usize + at) as f32 % 3.0);
                 [class * 0.1 * 4.0 - 2.0, starts[2 * at + 1]]
             };
@@ -343,8 +344,8 @@ mod tests {
     }
 
     /// One that works on pixels from -2 to 2.
-    fn generator(always: Option<f32>) -> Trained {
-        Trained {
+    fn generator(always: Option<f32>) -> SourceModel {
+        SourceModel {
             model: Box::new(fake(always)),
             scale: Scale([-2.0, 2.0]),
         }
@@ -358,9 +359,9 @@ mod tests {
         }
     }
 
-    fn dream(dreamers: &Dreamers, wanted: &[(u32, usize)], seed: u64) -> Result<Samples> {
+    fn generate(generators: &Generators, wanted: &[(u32, usize)], seed: u64) -> Result<Samples> {
         let classes = ["ant", "bee", "cat"].map(String::from);
-        dreamers.dream(wanted, &real(), &classes, Seed(seed))
+        generators.generate(wanted, &real(), &classes, Seed(seed))
     }
 
     /// First pixels, second pixels.
@@ -373,9 +374,9 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_told_the_class_dreams_of_it() {
-        let dreamers = Dreamers::Told(generator(None));
-        let samples = dream(&dreamers, &[(1, 2), (2, 3)], 0).unwrap();
+    fn a_conditional_model_generates_images_of_the_class() {
+        let generators = Generators::Conditional(generator(None));
+        let samples = generate(&generators, &[(1, 2), (2, 3)], 0).unwrap();
         assert_eq!(samples.labels, [1, 1, 2, 2, 2]);
         let (classes, starts) = pixels(&samples);
         assert_eq!(classes, [0.1, 0.1, 0.2, 0.2, 0.2]);
@@ -385,17 +386,17 @@ mod tests {
     #[test]
     fn a_model_for_each_class_makes_the_images_of_that_class() {
         let models = [7.0, 15.0].map(|class| generator(Some(class))).into();
-        let samples = dream(&Dreamers::OnePerClass(models), &[(0, 1), (2, 600)], 0).unwrap();
+        let samples = generate(&Generators::OnePerClass(models), &[(0, 1), (2, 600)], 0).unwrap();
         assert_eq!(samples.counts(3), [1, 0, 600]);
         let (classes, _) = pixels(&samples);
         // What is whiter than white is white.
         assert_eq!((classes[0], classes[600]), (0.7, 1.0));
     }
 
-    fn labelled(always: Option<f32>, confidence: f64) -> Dreamers {
-        Dreamers::Labelled {
+    fn labeled(always: Option<f32>, confidence: f64) -> Generators {
+        Generators::Labeled {
             generator: generator(always),
-            classifier: Trained {
+            classifier: SourceModel {
                 model: Box::new(fake(None)),
                 scale: Scale::default(),
             },
@@ -406,35 +407,35 @@ mod tests {
     #[test]
     fn a_classifier_labels_what_it_is_sure_of() {
         let wanted = [(0, 180), (1, 170), (2, 170)];
-        let samples = dream(&labelled(None, 0.5), &wanted, 0).unwrap();
+        let samples = generate(&labeled(None, 0.5), &wanted, 0).unwrap();
         assert_eq!(samples.counts(3), [180, 170, 170]);
         assert!(samples.labels.is_sorted());
         let (classes, _) = pixels(&samples);
         let of_label = |label: &u32| *label as f32 / 10.0;
         let expected: Vec<f32> = samples.labels.iter().map(of_label).collect();
         assert_eq!(classes, expected);
-        let only_some = dream(&labelled(None, 0.5), &[(2, 5)], 0).unwrap();
+        let only_some = generate(&labeled(None, 0.5), &[(2, 5)], 0).unwrap();
         assert_eq!(only_some.labels, [2; 5]);
     }
 
     #[test]
     fn a_classifier_that_doubts_ends_the_run() {
-        let told = |always, confidence| {
-            let error = dream(&labelled(always, confidence), &[(0, 30), (1, 30)], 0).unwrap_err();
+        let message = |always, confidence| {
+            let error = generate(&labeled(always, confidence), &[(0, 30), (1, 30)], 0).unwrap_err();
             assert_eq!(error.kind, crate::error::Kind::Run);
             error.to_string()
         };
         assert_eq!(
-            told(Some(1.0), 0.5),
+            message(Some(1.0), 0.5),
             "error: of 1,500 dreamt images too few are surely of the class `ant`: 30 more are wanted\n  \
              hint: lower `data.generated.labels.confidence`, which is 0.5, or train the generator for longer"
         );
-        assert!(told(None, 0.6).contains("of the class `ant`"));
+        assert!(message(None, 0.6).contains("of the class `ant`"));
     }
 
     #[test]
     fn the_images_are_those_of_the_seed() {
-        let drawn = |seed| dream(&labelled(None, 0.5), &[(0, 4), (1, 1)], seed).unwrap();
+        let drawn = |seed| generate(&labeled(None, 0.5), &[(0, 4), (1, 1)], seed).unwrap();
         assert_eq!(drawn(3), drawn(3));
         let starts = |seed| pixels(&drawn(seed)).1;
         assert!((0..9).any(|seed| starts(seed) != starts(9)));

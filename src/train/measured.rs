@@ -2,13 +2,13 @@
 
 use super::Run;
 use crate::backend::TrainingBackend;
+use crate::config::FEATURE_CLASSIFIER;
 use crate::error::Result;
-use crate::measure::{Judge, Subject};
+use crate::measure::{FeatureClassifier, MeasureInput};
 use crate::models::LoadedModel;
 use crate::network::Network;
 use crate::record::Extra;
 use crate::rng::Seed;
-use crate::spec::JUDGE;
 
 /// Training images from which samples may set out.
 const STARTS: usize = 10_000;
@@ -26,21 +26,28 @@ impl<B: TrainingBackend> Run<'_, B> {
         if settings.measure.is_idle(&blueprint.facts) {
             return Ok(Extra::default());
         }
-        let judge = job.earlier.iter().find(|earlier| earlier.key == JUDGE);
-        let seeing = judge.map(|judge| judge.model(job.catalogue, job.device));
+        let feature_classifier = job
+            .earlier
+            .iter()
+            .find(|earlier| earlier.key == FEATURE_CLASSIFIER);
+        let seeing = feature_classifier
+            .map(|feature_classifier| feature_classifier.model(job.catalogue, job.device));
         let seeing = seeing.transpose()?;
-        let judge = judge.zip(seeing.as_deref()).map(|(judge, model)| Judge {
-            model,
-            scale: judge.settings.data.scale,
-        });
+        let feature_classifier =
+            feature_classifier
+                .zip(seeing.as_deref())
+                .map(|(feature_classifier, model)| FeatureClassifier {
+                    model,
+                    scale: feature_classifier.settings.data.scale,
+                });
         let model = LoadedModel::new(blueprint, network.clone(), self.device.clone());
-        Ok(settings.measure.take(&Subject {
+        Ok(settings.measure.take(&MeasureInput {
             model: &model,
             images: &self.test.pixels(),
             labels: self.test.labels(),
             starts: &self.train.first(self.real.min(STARTS)),
             scale: settings.data.scale,
-            judge,
+            feature_classifier,
             seed: Seed(job.seed),
         }))
     }

@@ -23,25 +23,25 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
+use crate::config::{Interval, Settings, Start, TrainingPlan, WhenTested};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::models::{BatchMetrics, Criterion, MetricSums, Model};
 use crate::network::{NamedValues, Network, Plan, WeightFile};
 use crate::objective::Objective;
-use crate::pictures::{self, Moment};
+use crate::pictures::{self, TrainingPoint};
 use crate::record::{
     BATCH_METRICS, EpochRow, Event, Histogram, LOSS, Measured, Reporter, RunFolder, Score,
 };
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
-use crate::spec::{Course, Round, Settings, Start, WhenTested};
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::evaluate;
-use gallery::moment;
-pub use gallery::{Gallery, last_moment};
+use gallery::point;
+pub use gallery::{Gallery, last_point};
 use set::{EvaluationSet, Order, TrainingSet};
 use step::{Learner, Steps, Taken};
-use stopping::{Kept, best_epoch, epoch_to_restore, is_over};
+use stopping::{BestWeights, best_epoch, epoch_to_restore, is_over};
 
 /// Input images that are shown of the first batch.
 const PICTURES: usize = 16;
@@ -138,7 +138,7 @@ impl Work for Training<'_> {
         } = self;
         let classes = splits.class_names.len();
         let whole = sound_plan(job.settings, splits.train.shape, classes)?;
-        let fresh = State::<B>::fresh(job, whole.clone(), classes, &device)?;
+        let fresh = TrainingState::<B>::fresh(job, whole.clone(), classes, &device)?;
         let counts = splits.train.counts(classes);
         let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
@@ -166,13 +166,13 @@ impl Work for Training<'_> {
             reporter,
             device,
         };
-        let course = settings.train.course(run.train.len());
-        let mut state = checkpoint::resume(job, fresh, &course, &run.device);
-        if let Some(stage) = stage_after(&course, state.rows.len()) {
+        let training_plan = settings.train.training_plan(run.train.len());
+        let mut state = checkpoint::resume(job, fresh, &training_plan, &run.device);
+        if let Some(stage) = stage_after(&training_plan, state.rows.len()) {
             state.learner = run.staged(state.learner, stage);
         }
-        run.start(&state, &course)?;
-        run.rounds(state, &course)
+        run.start(&state, &training_plan)?;
+        run.intervals(state, &training_plan)
     }
 }
 
@@ -193,31 +193,31 @@ fn sound_plan(settings: &Settings, images: ImageShape, classes: usize) -> Result
 }
 
 /// The stage that the last of so many rounds belonged to, from 0.
-fn stage_after(course: &Course, rounds: usize) -> Option<usize> {
-    match rounds {
+fn stage_after(training_plan: &TrainingPlan, intervals: usize) -> Option<usize> {
+    match intervals {
         0 => None,
-        last => course.round(last).leg.stage,
+        last => training_plan.interval(last).phase.stage,
     }
 }
 
 /// What a run has come to after some epochs: what a checkpoint holds.
-struct State<B: TrainingBackend> {
+struct TrainingState<B: TrainingBackend> {
     learner: Learner<B>,
-    kept: Kept<B::InnerBackend>,
+    best_weights: BestWeights<B::InnerBackend>,
     rows: Vec<EpochRow>,
 }
 
-impl<B: TrainingBackend> State<B> {
+impl<B: TrainingBackend> TrainingState<B> {
     /// Before the first epoch.
     fn fresh(job: &Job, plan: Plan, classes: usize, device: &B::Device) -> Result<Self> {
         let network = Network::build(plan, classes, Seed(job.seed), device);
-        Ok(State {
+        Ok(TrainingState {
             learner: Learner {
                 network: first_weights(network, job.settings.start.as_ref())?,
-                optimiser: job.settings.train.optimizer.build(),
+                optimizer: job.settings.train.optimizer.build(),
                 average: None,
             },
-            kept: Kept::none(),
+            best_weights: BestWeights::none(),
             rows: Vec::new(),
         })
     }
@@ -266,9 +266,9 @@ struct Batches<B: TrainingBackend> {
 }
 
 impl<B: TrainingBackend> Run<'_, B> {
-    fn start(&mut self, state: &State<B>, course: &Course) -> Result<()> {
-        self.reporter.hear(&Event::Started {
-            epochs: course.rounds(),
+    fn start(&mut self, state: &TrainingState<B>, training_plan: &TrainingPlan) -> Result<()> {
+        self.reporter.on_event(&Event::Started {
+            epochs: training_plan.intervals(),
             epochs_done: state.rows.len(),
         })?;
         if !state.rows.is_empty() {
@@ -280,22 +280,26 @@ impl<B: TrainingBackend> Run<'_, B> {
         let model = settings.blueprint_of(self.whole.clone(), shape, classes, self.test.len());
         let graph = model
             .facts
-            .graph(&state.learner.network, settings.train.loss.spec());
-        self.reporter.hear(&Event::Graph(graph))?;
+            .graph(&state.learner.network, settings.train.loss.kind());
+        self.reporter.on_event(&Event::Graph(graph))?;
         let pictures = self.train.pictures(PICTURES);
-        self.reporter.hear(&Event::Inputs(pictures))
+        self.reporter.on_event(&Event::Inputs(pictures))
     }
 
-    fn rounds(mut self, mut state: State<B>, course: &Course) -> Result<Outcome> {
+    fn intervals(
+        mut self,
+        mut state: TrainingState<B>,
+        training_plan: &TrainingPlan,
+    ) -> Result<Outcome> {
         let settings = &self.job.settings.train;
-        while !is_over(settings, course, &state.rows) {
-            let round = course.round(state.rows.len() + 1);
-            if let (Some(stage), true) = (round.leg.stage, round.is_first) {
+        while !is_over(settings, training_plan, &state.rows) {
+            let interval = training_plan.interval(state.rows.len() + 1);
+            if let (Some(stage), true) = (interval.phase.stage, interval.is_first) {
                 state.learner = self.staged(state.learner, stage);
-                state.learner.optimiser = settings.optimizer_of(Some(stage)).build();
+                state.learner.optimizer = settings.optimizer_of(Some(stage)).build();
             }
             let start = Instant::now();
-            let Some(batches) = self.batches(&round, state.learner)? else {
+            let Some(batches) = self.batches(&interval, state.learner)? else {
                 return Ok(Outcome::Interrupted);
             };
             let Batches {
@@ -306,12 +310,12 @@ impl<B: TrainingBackend> Run<'_, B> {
             } = batches;
             state.learner = learner;
             let training = start.elapsed().as_secs_f64();
-            let resting = state.learner.resting();
-            let epoch = round.number;
+            let inference = state.learner.inference();
+            let epoch = interval.number;
             let validation = self
                 .validation
                 .as_ref()
-                .map(|set| self.measure(&resting, set, epoch).0);
+                .map(|set| self.measure(&inference, set, epoch).0);
             check_threads()?;
             for (what, score) in [("training", Some(score)), ("validation", validation)] {
                 if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
@@ -320,11 +324,11 @@ impl<B: TrainingBackend> Run<'_, B> {
             }
             let record = &self.job.settings.record;
             let test = (record.test == WhenTested::EveryEpoch)
-                .then(|| self.measure(&resting, &self.test, epoch).0);
+                .then(|| self.measure(&inference, &self.test, epoch).0);
             let row = EpochRow {
                 epoch,
-                step: round.steps_done,
-                stage: round.leg.stage.map(|stage| settings.stage_name(stage)),
+                step: interval.steps_done,
+                stage: interval.phase.stage.map(|stage| settings.stage_name(stage)),
                 train: score,
                 validation,
                 test,
@@ -334,26 +338,28 @@ impl<B: TrainingBackend> Run<'_, B> {
                 images_per_second: rate(images, training),
             };
             state.rows.push(row.clone());
-            let is_last = is_over(settings, course, &state.rows);
+            let is_last = is_over(settings, training_plan, &state.rows);
             if record.histograms.is_due(is_last) {
-                self.histograms(epoch, resting.values(), taken.gradients)?;
+                self.histograms(epoch, inference.values(), taken.gradients)?;
             }
             // The last pictures are of the network that is kept.
             if self.job.settings.pictures.is_due(epoch, false) && !is_last {
-                self.draw(&resting, moment(self.job.settings, &row, false))?;
+                self.draw(&inference, point(self.job.settings, &row, false))?;
             }
-            state.kept.consider(settings, &state.rows, resting);
+            state
+                .best_weights
+                .consider(settings, &state.rows, inference);
             // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
             self.job.folder.write_epochs(&state.rows)?;
-            self.reporter.hear(&Event::Epoch(Box::new(row)))?;
+            self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
             if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
                 checkpoint::write(self.job, &state)?;
             }
         }
-        self.finish(state, course)
+        self.finish(state, training_plan)
     }
 
-    /// The learner with the layers of a stage, from 0, frozen or not; weights and optimiser stay.
+    /// The learner with the layers of a stage, from 0, frozen or not; weights and optimizer stay.
     fn staged(&self, learner: Learner<B>, stage: usize) -> Learner<B> {
         let (plan, _) = self.job.settings.train.stages[stage].plan(&self.whole);
         let classes = self.classes.len();
@@ -376,26 +382,30 @@ impl<B: TrainingBackend> Run<'_, B> {
     }
 
     /// Trains one round; `None` if it was interrupted.
-    fn batches(&mut self, round: &Round, mut learner: Learner<B>) -> Result<Option<Batches<B>>> {
+    fn batches(
+        &mut self,
+        interval: &Interval,
+        mut learner: Learner<B>,
+    ) -> Result<Option<Batches<B>>> {
         let (settings, model) = (&self.job.settings.train, &self.job.settings.model);
-        let (seed, epoch) = (Seed(self.job.seed), round.number);
+        let (seed, epoch) = (Seed(self.job.seed), interval.number);
         B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
-        let (span, accumulate) = (round.leg.span, settings.accumulate.get());
-        let mut order = self.train.order(pass_of(round, round.steps.start));
+        let (span, accumulate) = (interval.phase.span, settings.accumulate.get());
+        let mut order = self.train.order(pass_of(interval, interval.steps.start));
         let batches_of = |step: usize, order: &Order<B>| {
             let first = step % span.epoch * accumulate;
             first..(first + accumulate).min(order.batches())
         };
-        let in_round = round
+        let in_interval = interval
             .steps
             .clone()
             .map(|step| batches_of(step, &order).len());
-        let (mut done, batches): (usize, usize) = (0, in_round.sum());
+        let (mut done, batches): (usize, usize) = (0, in_interval.sum());
         let (mut sums, mut images) = (MetricSums::default(), 0);
-        let mut steps = Steps::new(settings, round);
-        for step in round.steps.clone() {
-            if step % span.epoch == 0 && step > round.steps.start {
-                order = self.train.order(pass_of(round, step));
+        let mut steps = Steps::new(settings, interval);
+        for step in interval.steps.clone() {
+            if step % span.epoch == 0 && step > interval.steps.start {
+                order = self.train.order(pass_of(interval, step));
             }
             for number in batches_of(step, &order) {
                 if self.job.stop.load(Ordering::Relaxed) {
@@ -419,7 +429,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 }
                 sums.add(metrics.inner());
                 done += 1;
-                self.reporter.hear(&Event::Progress {
+                self.reporter.on_event(&Event::Progress {
                     epoch,
                     batch: done,
                     batches,
@@ -444,7 +454,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             .into_iter()
             .map(|(name, values)| (format!("{name}/gradient"), values));
         for (name, values) in weights.into_iter().chain(gradients) {
-            self.reporter.hear(&Event::Histogram {
+            self.reporter.on_event(&Event::Histogram {
                 name,
                 epoch,
                 histogram: Histogram(values),
@@ -453,21 +463,21 @@ impl<B: TrainingBackend> Run<'_, B> {
         Ok(())
     }
 
-    fn draw(&mut self, network: &Network<B::InnerBackend>, moment: Moment) -> Result<()> {
+    fn draw(&mut self, network: &Network<B::InnerBackend>, point: TrainingPoint) -> Result<()> {
         let Some(gallery) = &self.gallery else {
             return Ok(());
         };
-        for event in gallery.draw(self.job, network, &self.device, moment)? {
-            self.reporter.hear(&event)?;
+        for event in gallery.draw(self.job, network, &self.device, point)? {
+            self.reporter.on_event(&event)?;
         }
         Ok(())
     }
 
     /// Measures the trained network, draws it and leaves its weights.
-    fn finish(mut self, state: State<B>, course: &Course) -> Result<Outcome> {
+    fn finish(mut self, state: TrainingState<B>, training_plan: &TrainingPlan) -> Result<Outcome> {
         let (folder, settings) = (self.job.folder, &self.job.settings.train);
-        let Kept { best, to_restore } = state.kept;
-        let last = state.learner.resting();
+        let BestWeights { best, to_restore } = state.best_weights;
+        let last = state.learner.inference();
         if epoch_to_restore(settings, &state.rows).is_some_and(|epoch| epoch < state.rows.len()) {
             last.save_weights(&folder.file("last.safetensors"))?;
         }
@@ -490,15 +500,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         if let Some(best) = &best {
             best.save_weights(&folder.file("best.safetensors"))?;
         }
-        if let Some(moment) = last_moment(self.job.settings, &state.rows, None) {
-            self.draw(&network, moment)?;
+        if let Some(point) = last_point(self.job.settings, &state.rows, None) {
+            self.draw(&network, point)?;
         }
         let extra = self.measure_more(&network)?;
         let measured = Measured {
             test,
             best: of_best,
             best_epoch: best_epoch(settings, &state.rows),
-            stopped_early: state.rows.len() < course.rounds(),
+            stopped_early: state.rows.len() < training_plan.intervals(),
             confusion: match answers.is_empty() {
                 true => Vec::new(),
                 false => self.test.confusion(&answers, self.classes.len()),
@@ -511,14 +521,14 @@ impl<B: TrainingBackend> Run<'_, B> {
             folder.write_confusion(&measured)?;
         }
         self.reporter
-            .hear(&Event::Finished(Box::new(measured.clone())))?;
+            .on_event(&Event::Finished(Box::new(measured.clone())))?;
         Ok(Outcome::Done(Box::new(measured)))
     }
 }
 
 /// The pass over the training images, from 1, that a step of the round belongs to.
-fn pass_of(round: &Round, step: usize) -> usize {
-    round.leg.passes_before + step / round.leg.span.epoch + 1
+fn pass_of(interval: &Interval, step: usize) -> usize {
+    interval.phase.passes_before + step / interval.phase.span.epoch + 1
 }
 
 /// A network with the weights so far, of which the plan leaves out or freezes other layers.
@@ -559,7 +569,7 @@ mod numbers {
     use super::*;
 
     #[test]
-    fn a_metric_that_is_no_number_is_told_as_divergence() {
+    fn a_metric_that_is_no_number_is_reported_as_divergence() {
         let sound = Score {
             loss: 0.5,
             accuracy: Some(1.0),

@@ -5,22 +5,22 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::backend::TrainingBackend;
+use crate::config::{Interval, Train};
 use crate::network::{NamedValues, Network};
 use crate::optim::schedule::Rates;
-use crate::optim::{Optimiser, clip};
-use crate::spec::{Round, Train};
+use crate::optim::{DynOptimizer, clip};
 
 /// What training changes.
 pub(super) struct Learner<B: TrainingBackend> {
     pub network: Network<B>,
-    pub optimiser: Box<dyn Optimiser<B, Network<B>>>,
+    pub optimizer: Box<dyn DynOptimizer<B, Network<B>>>,
     /// The average of the weights; none before the first step, or where none is taken.
     pub average: Option<Network<B::InnerBackend>>,
 }
 
 impl<B: TrainingBackend> Learner<B> {
     /// The network that is evaluated and kept: the average, if one is taken.
-    pub fn resting(&self) -> Network<B::InnerBackend> {
+    pub fn inference(&self) -> Network<B::InnerBackend> {
         match &self.average {
             Some(average) => average.clone(),
             None => self.network.valid(),
@@ -28,7 +28,7 @@ impl<B: TrainingBackend> Learner<B> {
     }
 
     fn step(mut self, rate: f64, gradients: GradientsParams) -> Self {
-        self.network = self.optimiser.step(rate, self.network, gradients);
+        self.network = self.optimizer.step(rate, self.network, gradients);
         self
     }
 
@@ -69,12 +69,12 @@ pub(super) struct Taken {
 
 impl<'a, B: TrainingBackend> Steps<'a, B> {
     /// Before the first step of a round.
-    pub fn new(train: &'a Train, round: &Round) -> Self {
+    pub fn new(train: &'a Train, interval: &Interval) -> Self {
         Steps {
             train,
-            rates: train.rates(round.leg.stage, round.leg.span),
-            next: round.steps.start,
-            last: round.steps.end - 1,
+            rates: train.rates(interval.phase.stage, interval.phase.span),
+            next: interval.steps.start,
+            last: interval.steps.end - 1,
             gathered: GradientsAccumulator::new(),
             norms: None,
             taken: 0,

@@ -4,21 +4,21 @@
 
 use burn::tensor::backend::Backend;
 
+use crate::config::{EarlyStopping, Train, TrainingPlan};
 use crate::network::Network;
 use crate::record::EpochRow;
-use crate::spec::{Course, EarlyStopping, Train};
 
 /// The networks of the best epochs so far.
-pub(super) struct Kept<B: Backend> {
+pub(super) struct BestWeights<B: Backend> {
     /// By `train.best`; none before the first epoch, or where that is not measured.
     pub best: Option<Network<B>>,
     /// By `train.early_stopping`; none unless that restores it.
     pub to_restore: Option<Network<B>>,
 }
 
-impl<B: Backend> Kept<B> {
+impl<B: Backend> BestWeights<B> {
     pub fn none() -> Self {
-        Kept {
+        BestWeights {
             best: None,
             to_restore: None,
         }
@@ -55,12 +55,13 @@ pub(super) fn epoch_to_restore(train: &Train, rows: &[EpochRow]) -> Option<usize
 }
 
 /// Whether no epoch is to follow these.
-pub(super) fn is_over(train: &Train, course: &Course, rows: &[EpochRow]) -> bool {
+pub(super) fn is_over(train: &Train, training_plan: &TrainingPlan, rows: &[EpochRow]) -> bool {
     let waited_too_long = |stopping: &EarlyStopping| {
         let best = best_by(stopping, rows);
         best.is_some_and(|best| rows.len() - best >= stopping.patience.get())
     };
-    rows.len() >= course.rounds() || train.early_stopping.as_ref().is_some_and(waited_too_long)
+    rows.len() >= training_plan.intervals()
+        || train.early_stopping.as_ref().is_some_and(waited_too_long)
 }
 
 fn best_by(stopping: &EarlyStopping, rows: &[EpochRow]) -> Option<usize> {
@@ -105,7 +106,8 @@ mod tests {
     /// Epochs done when training is over.
     fn done(more: &str, losses: &[f64]) -> usize {
         let (train, rows) = (train(more), rows(losses));
-        let over = (0..=rows.len()).find(|&done| is_over(&train, &train.course(10), &rows[..done]));
+        let over =
+            (0..=rows.len()).find(|&done| is_over(&train, &train.training_plan(10), &rows[..done]));
         over.expect("there are as many epochs as planned")
     }
 
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_and_what_is_restored_are_told_apart() {
+    fn the_best_and_the_restored_weights_are_distinguished() {
         let rows = rows(&LOSSES[..7]);
         assert_eq!(best_epoch(&train(""), &rows), Some(4));
         assert_eq!(epoch_to_restore(&train(""), &rows), None);

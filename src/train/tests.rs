@@ -12,14 +12,14 @@ use crate::value::Positive;
 use tempfile::TempDir;
 
 /// Hears everything, and sets the stop flag after an epoch.
-struct Ear<'a> {
+struct Recorder<'a> {
     events: Vec<Event>,
     stop_after: usize,
     stop: &'a AtomicBool,
 }
 
-impl Reporter for Ear<'_> {
-    fn hear(&mut self, event: &Event) -> Result<()> {
+impl Reporter for Recorder<'_> {
+    fn on_event(&mut self, event: &Event) -> Result<()> {
         if matches!(event, Event::Epoch(row) if row.epoch == self.stop_after) {
             self.stop.store(true, Ordering::Relaxed);
         }
@@ -51,7 +51,7 @@ const NETWORK: &str = "
 /// Trains in a folder until done or stopped; gives the outcome and all that was heard.
 fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outcome, Vec<Event>) {
     let stop = AtomicBool::new(false);
-    let mut ear = Ear {
+    let mut recorder = Recorder {
         events: Vec::new(),
         stop_after,
         stop: &stop,
@@ -66,8 +66,8 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
         catalogue: &catalogue(),
         stop: &stop,
     };
-    let outcome = train(&job, &mut ear).unwrap();
-    (outcome, ear.events)
+    let outcome = train(&job, &mut recorder).unwrap();
+    (outcome, recorder.events)
 }
 
 fn weights(folder: &RunFolder) -> Vec<u8> {
@@ -136,7 +136,7 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
         );
         let temporary = tempfile::tempdir().unwrap();
         let straight = RunFolder::new(temporary.path().join("straight"));
-        let (outcome, heard) = attempt(&settings, &straight, 0);
+        let (outcome, events) = attempt(&settings, &straight, 0);
         let Outcome::Done(measured) = outcome else {
             panic!("{outcome:?}")
         };
@@ -155,7 +155,7 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
         assert_eq!(outcome, Outcome::Done(measured));
         pieces.extend(rest);
 
-        assert_eq!(losses(&pieces), losses(&heard), "{optimizer}");
+        assert_eq!(losses(&pieces), losses(&events), "{optimizer}");
         assert!(weights(&straight) == weights(&halved), "{optimizer}");
         assert_eq!(halved.epochs().len(), 4);
         crate::train::remove_checkpoint(&halved);
@@ -167,7 +167,7 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
 fn same_when_resumed(settings: &Settings, stop_after: usize) -> (Measured, RunFolder, TempDir) {
     let temporary = tempfile::tempdir().unwrap();
     let straight = RunFolder::new(temporary.path().join("straight"));
-    let (outcome, heard) = attempt(settings, &straight, 0);
+    let (outcome, events) = attempt(settings, &straight, 0);
     let Outcome::Done(measured) = outcome else {
         panic!("{outcome:?}")
     };
@@ -183,11 +183,11 @@ fn same_when_resumed(settings: &Settings, stop_after: usize) -> (Measured, RunFo
         };
         let (one, other) = (measured.test.loss, again.test.loss);
         assert!((one - other).abs() <= 1e-4 * one.abs(), "{one}, {other}");
-        assert_eq!(losses(&pieces).len(), losses(&heard).len());
+        assert_eq!(losses(&pieces).len(), losses(&events).len());
         return (*measured, straight, temporary);
     }
     assert_eq!(outcome, Outcome::Done(measured.clone()));
-    assert_eq!(losses(&pieces), losses(&heard));
+    assert_eq!(losses(&pieces), losses(&events));
     assert!(weights(&straight) == weights(&halved));
     for file in ["best.safetensors", "last.safetensors"] {
         let read = |folder: &RunFolder| std::fs::read(folder.file(file)).ok();
@@ -217,7 +217,7 @@ fn a_resumed_run_with_everything_switched_on_ends_with_the_same_weights() {
     // Three batches and so two steps an epoch, of which the warm-up has the first two.
     let rates = settings
         .train
-        .rates(None, settings.train.course(60).legs()[0].span);
+        .rates(None, settings.train.training_plan(60).phases()[0].span);
     assert_eq!(rates.span, Span { epoch: 2, all: 10 });
     for row in &rows {
         assert_eq!(row.learning_rate, rates.at(2 * row.epoch - 1));
@@ -265,8 +265,8 @@ fn a_run_killed_between_its_last_epoch_and_its_end_does_not_train_on() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
     let (first, _) = attempt(&settings, &folder, 0);
-    let (again, heard) = attempt(&settings, &folder, 0);
-    assert_eq!(losses(&heard), []);
+    let (again, events) = attempt(&settings, &folder, 0);
+    assert_eq!(losses(&events), []);
     assert_eq!(again, first);
 }
 
@@ -327,8 +327,8 @@ fn the_averaged_weights_are_the_final_ones_and_training_goes_on_with_its_own() {
         settings.train.batch_size = Positive(60);
         let temporary = tempfile::tempdir().unwrap();
         let folder = RunFolder::new(temporary.path());
-        let (_, heard) = attempt(&settings, &folder, 0);
-        let losses: Vec<u64> = losses(&heard).iter().map(|row| row.1).collect();
+        let (_, events) = attempt(&settings, &folder, 0);
+        let losses: Vec<u64> = losses(&events).iter().map(|row| row.1).collect();
         (numbers(&weights(&folder)), losses)
     };
     // A step an epoch.
@@ -357,10 +357,10 @@ fn a_damaged_checkpoint_costs_a_restart_and_nothing_else() {
         let folder = RunFolder::new(temporary.path().join("damaged"));
         folder.create().unwrap();
         std::fs::write(folder.file("checkpoint.bin"), damaged).unwrap();
-        let (outcome, heard) = attempt(&settings, &folder, 0);
+        let (outcome, events) = attempt(&settings, &folder, 0);
         assert!(matches!(outcome, Outcome::Done(_)));
         assert_eq!(
-            heard[0],
+            events[0],
             Event::Started {
                 epochs: 2,
                 epochs_done: 0
@@ -381,9 +381,9 @@ fn a_checkpoint_of_other_settings_is_not_used() {
         1,
     );
     let other = settings(NETWORK, "epochs = 2\noptimizer = 'sgd'", "");
-    let (_, heard) = attempt(&other, &folder, 0);
+    let (_, events) = attempt(&other, &folder, 0);
     assert_eq!(
-        heard[0],
+        events[0],
         Event::Started {
             epochs: 2,
             epochs_done: 0
@@ -401,13 +401,13 @@ fn a_loss_that_is_no_number_ends_the_run_as_diverged() {
     );
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
-    let (outcome, heard) = attempt(&settings, &folder, 0);
+    let (outcome, events) = attempt(&settings, &folder, 0);
     let Outcome::Diverged { epoch, reason } = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(epoch, 1);
     assert_eq!(reason, "the training loss became NaN in epoch 1");
-    assert_eq!(losses(&heard), []);
+    assert_eq!(losses(&events), []);
     assert_eq!(folder.epochs(), []);
 }
 
@@ -421,7 +421,7 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
     );
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
-    let (outcome, heard) = attempt(&settings, &folder, 0);
+    let (outcome, events) = attempt(&settings, &folder, 0);
     for file in [
         "weights.safetensors",
         "best.safetensors",
@@ -446,8 +446,8 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
         batch: 5,
         batches: 5,
     };
-    assert!(heard.contains(&last));
-    let pictures: Vec<&Picture> = heard
+    assert!(events.contains(&last));
+    let pictures: Vec<&Picture> = events
         .iter()
         .filter_map(|event| match event {
             Event::Inputs(pictures) => Some(pictures),
@@ -461,7 +461,7 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
             .iter()
             .all(|picture| picture.pixels.len() == 28 * 28)
     );
-    let names: Vec<&str> = heard
+    let names: Vec<&str> = events
         .iter()
         .filter_map(|event| match event {
             Event::Histogram { name, epoch: 1, .. } => Some(name.as_str()),
@@ -544,12 +544,12 @@ fn weights_that_are_not_there_fail_the_run() {
         catalogue: &catalogue(),
         stop: &stop,
     };
-    let mut ear = Ear {
+    let mut recorder = Recorder {
         events: Vec::new(),
         stop_after: 0,
         stop: &stop,
     };
-    let error = train(&job, &mut ear).unwrap_err();
+    let error = train(&job, &mut recorder).unwrap_err();
     assert_eq!(
         error.problems[0].message,
         "cannot read the weights: no such file or directory"
@@ -630,7 +630,7 @@ fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
     }
     let (_, folder, _temporary) = trained(&settings);
     let rows = folder.epochs();
-    let told: Vec<(usize, &str)> = rows
+    let message: Vec<(usize, &str)> = rows
         .iter()
         .map(|row| (row.step, row.stage.as_deref().unwrap()))
         .collect();
@@ -642,7 +642,7 @@ fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
         (15, "3"),
         (16, "3"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
 }
 
 #[test]
@@ -668,7 +668,7 @@ fn a_stage_leaves_alone_what_it_skips_and_what_it_freezes() {
 }
 
 #[test]
-fn training_told_in_steps_makes_a_row_of_every_so_many() {
+fn training_counted_in_steps_makes_a_row_every_log_every_steps() {
     let _alone = sole_use_of_chance();
     // 60 images in batches of 25: three steps a pass.
     let settings = autoencoder(STACKED, "loss = 'mse'\nsteps = 8\nlog_every = 5");

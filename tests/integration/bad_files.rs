@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burnlab::config::Overrides;
 use burnlab::data::{Catalogue, Folders};
 use burnlab::plan::Plan;
-use burnlab::spec::Overrides;
 
 fn bad_files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir("tests/fixtures/bad")

@@ -1,8 +1,8 @@
 //! The commands that only look.
 
+use burnlab::config::Overrides;
 use burnlab::data::{Catalogue, Folders};
 use burnlab::plan::Plan;
-use burnlab::spec::Overrides;
 
 use crate::lab::{Lab, SMALL};
 
@@ -101,8 +101,8 @@ fn a_hundred_thousand_seeds_are_planned() {
     let text = SMALL.replace("[0, 1]", &format!("[{}]", seeds.join(", ")));
     let file = lab.file("seeds.toml", &text);
     let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
-    let told = "2 variants, 200,000 runs, 0 claims";
-    assert!(ended.out.contains(told), "{}{}", ended.out, ended.err);
+    let message = "2 variants, 200,000 runs, 0 claims";
+    assert!(ended.out.contains(message), "{}{}", ended.out, ended.err);
     let third = format!("{text}\n[variants.third]\n");
     let file = lab.file("seeds.toml", &third);
     let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
@@ -129,7 +129,7 @@ fn a_million_classes_are_checked() {
 }
 
 #[test]
-fn of_a_fault_in_every_point_the_first_hundred_are_told() {
+fn of_a_fault_in_every_point_the_first_hundred_are_reported() {
     let lab = Lab::new();
     let rates: Vec<String> = (1..=64_000).map(|number| format!("{number}.5")).collect();
     let text = format!(
@@ -216,7 +216,7 @@ fn summary_tells_what_is_frozen_of_the_variant_that_is_asked_for() {
 }
 
 #[test]
-fn data_of_a_known_name_is_missed_when_it_is_read_and_told_with_what_to_put_where() {
+fn missing_data_of_a_known_name_is_reported_when_read_with_what_to_put_where() {
     let lab = Lab::new();
     let text = SMALL.replace("\"mnist\"", "\"fashion-mnist\"");
     let file = lab.file("small.toml", &text);

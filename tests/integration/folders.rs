@@ -122,12 +122,12 @@ fn check_names_an_image_that_is_cut_short() {
     fs::write(&odd, &whole[..whole.len() - 2]).unwrap();
     let ended = lab.burnlab(&["check", file.to_str().unwrap()]);
     assert_eq!(ended.code, 3);
-    let told = format!(
+    let message = format!(
         "error: cannot read image `3.png`: the file is cut short (`{}`)\n  {}:4:11 data.dataset\n",
         odd.display(),
         file.display()
     );
-    assert!(ended.err.starts_with(&told), "{}", ended.err);
+    assert!(ended.err.starts_with(&message), "{}", ended.err);
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn folders_of_data_are_named_from_the_file_or_from_home_and_moving_them_trains_n
         lab.file("pets.toml", &text.replace(&pets, folder));
         let mut command = lab.command(&["run", file.to_str().unwrap()]);
         let output = command.env("HOME", lab.path()).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{told}");
-        told
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{message}");
+        message
     };
     let first = run("pets");
     assert!(first.contains("1 run to train"), "{first}");
@@ -183,12 +183,14 @@ fn a_runs_folder_alone_can_be_asked() {
     let weights = weights.to_str().unwrap();
     let exported = lab.burnlab(&["export", folder, "-o", weights, "--layout", "pytorch"]);
     assert_eq!(exported.code, 0, "{}", exported.err);
-    let told = lab.burnlab(&["predict", folder, "other", image]);
-    assert_eq!(told.code, 2);
+    let message = lab.burnlab(&["predict", folder, "other", image]);
+    assert_eq!(message.code, 2);
     assert!(
-        told.err.starts_with("error: a run's folder is one run's"),
+        message
+            .err
+            .starts_with("error: a run's folder is one run's"),
         "{}",
-        told.err
+        message.err
     );
 
     let back = lab.results("pets").join("runs/default-seed-0-again");
@@ -292,7 +294,7 @@ fn a_class_that_is_not_validated_is_named() {
 }
 
 #[test]
-fn classes_without_a_test_image_are_told_by_check() {
+fn classes_without_a_test_image_are_reported_by_check() {
     let lab = Lab::new();
     let file = experiment(&lab, "classes = [\"b\"]");
     for image in [

@@ -6,7 +6,7 @@ use crate::lab::Lab;
 
 /// Classifiers of random images, and models that dream such images up: one that is told the class, one that
 /// is not, and one for each class.
-const DREAMS: &str = r#"
+const GENERATED: &str = r#"
 title = "classifiers and those that dream for them"
 
 [data]
@@ -48,20 +48,20 @@ decoder = [{ dense = { units = 36, activation = "sigmoid", init = { normal = { s
 "#;
 
 /// The same with models for each class.
-fn dreams() -> String {
-    let free = DREAMS.split("[variants.free]").nth(1).unwrap();
+fn generated() -> String {
+    let free = GENERATED.split("[variants.free]").nth(1).unwrap();
     let of_class = |class: usize| {
         let free = free.replace("variants.free", &format!("variants.of-{class}"));
         format!("\n[variants.of-{class}]\ndata.train_classes = [{class}]\n{free}")
     };
     let of_classes: String = (0..3).map(of_class).collect();
-    format!("{DREAMS}{of_classes}")
+    format!("{GENERATED}{of_classes}")
 }
 
 #[test]
-fn dreams_widen_a_training_set() {
+fn generated_images_extend_a_training_set() {
     let lab = Lab::new();
-    let file = lab.file("dreams.toml", &dreams());
+    let file = lab.file("dreams.toml", &generated());
     let file = file.to_str().unwrap();
     let dry = lab.burnlab(&["run", file, "--dry-run"]);
     let images = |variant: &str| {
@@ -92,14 +92,14 @@ fn dreams_widen_a_training_set() {
         let at = ended.err.find(&line);
         at.unwrap_or_else(|| panic!("no {line} in\n{}", ended.err))
     };
-    for (dreamer, variant) in [
+    for (generator, variant) in [
         ("conditional", "told"),
         ("of-0", "one_per_class"),
         ("of-2", "one_per_class"),
         ("free", "labelled"),
         ("plain", "labelled"),
     ] {
-        assert!(at(dreamer) < at(variant), "{}", ended.err);
+        assert!(at(generator) < at(variant), "{}", ended.err);
     }
 
     // What a run leaves can be run again from elsewhere, with the same numbers.
@@ -119,9 +119,9 @@ fn dreams_widen_a_training_set() {
 }
 
 #[test]
-fn only_what_dreams_for_a_variant_is_trained_with_it() {
+fn only_the_generators_of_a_variant_are_trained_with_it() {
     let lab = Lab::new();
-    let file = lab.file("dreams.toml", &dreams());
+    let file = lab.file("dreams.toml", &generated());
     let seed = ["--set", "train.seeds=[0]"];
     let run = ["run", file.to_str().unwrap(), "--only", "one_per_class"];
     let ended = lab.burnlab(&[run.as_slice(), &seed].concat());
@@ -136,7 +136,7 @@ fn only_what_dreams_for_a_variant_is_trained_with_it() {
 #[test]
 fn a_classifier_that_is_never_sure_ends_the_run() {
     let lab = Lab::new();
-    let doubtful = dreams().replace("confidence = 0.35", "confidence = 1.0");
+    let doubtful = generated().replace("confidence = 0.35", "confidence = 1.0");
     let file = lab.file("dreams.toml", &doubtful);
     let seed = ["--set", "train.seeds=[0]"];
     let run = ["run", file.to_str().unwrap(), "--only", "labelled"];

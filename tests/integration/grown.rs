@@ -14,9 +14,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
+use burnlab::config::{Overrides, schema};
 use burnlab::data::{Catalogue, Folders};
 use burnlab::plan::Plan;
-use burnlab::spec::{Overrides, schema};
 
 use crate::lab::Lab;
 
@@ -345,15 +345,15 @@ fn what_grows_from_the_schema_and_is_accepted_by_check_trains() {
     let [names, statuses, reasons] = ["variant", "status", "reason"].map(|name| table.column(name));
     assert_eq!(names.len(), count as usize);
     let failed = (0..names.len()).filter(|&at| !["done", "diverged"].contains(&statuses[at]));
-    let told = failed.map(|at| {
+    let message = failed.map(|at| {
         let text = toml::to_string(&variants[names[at]]).unwrap();
         format!("{} is {}: {}\n{text}", names[at], statuses[at], reasons[at])
     });
-    let told: Vec<String> = told.collect();
+    let message: Vec<String> = message.collect();
     assert!(
-        told.is_empty(),
+        message.is_empty(),
         "{} of {count}\n{}",
-        told.len(),
-        told.join("\n")
+        message.len(),
+        message.join("\n")
     );
 }

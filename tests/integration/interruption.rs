@@ -132,7 +132,7 @@ type Interruption = fn(&Scene) -> Option<()>;
 
 /// After an interruption the tables must be those of an experiment that nothing interrupted. One that came
 /// too late says nothing: it is tried again with more epochs, so that no machine is too fast.
-fn comes_to_the_same(interruption: Interruption) {
+fn ends_the_same(interruption: Interruption) {
     for epochs in [16, 128, 1024] {
         let scene = Scene::new(epochs);
         if interruption(&scene).is_some() {
@@ -162,7 +162,7 @@ fn run_undisturbed(epochs: usize) -> [Table; 2] {
 
 #[test]
 fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
-    comes_to_the_same(|scene| {
+    ends_the_same(|scene| {
         let mut supervisor = scene.start("1", &[0]);
         // There is none if all runs are done already.
         for worker in children(supervisor.id()) {
@@ -179,12 +179,12 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
         // Whether the system tells who killed it depends on the system.
         let reason = summary.column("reason")[0];
         assert!(reason.starts_with("its process was killed"), "{reason}");
-        let told = scene.finish();
+        let message = scene.finish();
         let opening = "1 run to train (1 of them resumed), 1 done before";
-        assert!(told.contains(opening), "{told}");
+        assert!(message.contains(opening), "{message}");
         assert!(
-            told.contains("resumed   default, seed 0 after epoch"),
-            "{told}"
+            message.contains("resumed   default, seed 0 after epoch"),
+            "{message}"
         );
         Some(())
     });
@@ -192,7 +192,7 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
 
 #[test]
 fn workers_end_with_their_supervisor_and_the_next_call_goes_on() {
-    comes_to_the_same(|scene| kills_supervisor(scene, false));
+    ends_the_same(|scene| kills_supervisor(scene, false));
 }
 
 /// What is trained at once and then measured for many minutes.
@@ -307,7 +307,7 @@ fn a_program_that_was_deleted_while_it_runs_still_starts_workers() {
 
 #[test]
 fn supervisor_and_workers_killed_at_once_lose_the_epoch_at_hand_alone() {
-    comes_to_the_same(|scene| kills_supervisor(scene, true));
+    ends_the_same(|scene| kills_supervisor(scene, true));
 }
 
 /// Kills the supervisor of two runs, and its workers too if they are not left to end by themselves.
@@ -323,17 +323,17 @@ fn kills_supervisor(scene: &Scene, and_workers: bool) -> Option<()> {
         !workers.iter().any(|&worker| is_alive(worker))
     });
     scene.was_in_time(&[0, 1]).then_some(())?;
-    let told = scene.finish();
+    let message = scene.finish();
     assert!(
-        told.contains("2 runs to train (2 of them resumed)"),
-        "{told}"
+        message.contains("2 runs to train (2 of them resumed)"),
+        "{message}"
     );
     Some(())
 }
 
 #[test]
 fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
-    comes_to_the_same(|scene| {
+    ends_the_same(|scene| {
         scene.write("[0]");
         let mut supervisor = scene.start("1", &[0]);
         signal("-INT", supervisor.id());
@@ -341,8 +341,8 @@ fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
         scene.was_in_time(&[0]).then_some(())?;
         assert_eq!(code, Some(130));
         scene.write("[0, 1]");
-        let told = scene.finish();
-        assert!(told.contains("resumed   default, seed 0"), "{told}");
+        let message = scene.finish();
+        assert!(message.contains("resumed   default, seed 0"), "{message}");
         let log = fs::read_to_string(scene.lab.results("longer").join("workers.log")).unwrap();
         assert!(!log.contains("starting over"), "{log}");
         Some(())
@@ -351,7 +351,7 @@ fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
 
 #[test]
 fn a_run_whose_checkpoint_is_damaged_starts_over() {
-    comes_to_the_same(|scene| {
+    ends_the_same(|scene| {
         let mut supervisor = scene.start("2", &[0]);
         signal("-INT", supervisor.id());
         let code = supervisor.wait().unwrap().code();

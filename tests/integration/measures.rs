@@ -195,7 +195,7 @@ fn samples_go_into_one_picture_or_into_files_of_their_own() {
 }
 
 #[test]
-fn neighbours_are_others_in_the_order_of_their_distance() {
+fn neighbors_are_others_in_the_order_of_their_distance() {
     let table = answer(
         "neighbours",
         &["vae", "4", "--split", "test", "--count", "40", "--csv"],
@@ -219,7 +219,7 @@ fn neighbours_are_others_in_the_order_of_their_distance() {
 }
 
 #[test]
-fn reconstructions_are_told_and_drawn() {
+fn reconstructions_are_reported_and_drawn() {
     let output = TRAINED.path().join("reconstructions.png");
     let rest = [
         "vae",
@@ -239,7 +239,7 @@ fn reconstructions_are_told_and_drawn() {
 }
 
 #[test]
-fn what_a_model_cannot_do_is_told() {
+fn what_a_model_cannot_do_is_reported() {
     let output = path(&TRAINED, "none.png");
     assert_eq!(
         refusal("sample", &["one", "--output", &output]),
@@ -268,15 +268,15 @@ fn what_a_model_cannot_do_is_told() {
     ] {
         let ended = TRAINED.burnlab(&[command, &file]);
         assert_eq!(ended.code, 2);
-        let told = format!(
+        let message = format!(
             "error: `reader` is a classifier, which {what}\n  hint: `burnlab predict` tells the classes of images\n"
         );
-        assert_eq!(ended.err, told);
+        assert_eq!(ended.err, message);
     }
 }
 
 #[test]
-fn images_at_a_path_need_a_class_where_the_model_is_told_one() {
+fn images_at_a_path_need_a_class_where_the_model_is_conditional() {
     let lab = Lab::new();
     let folder = lab.path().join("drawn");
     let folder = folder.to_str().unwrap();
@@ -289,9 +289,9 @@ fn images_at_a_path_need_a_class_where_the_model_is_told_one() {
             "error: `told` must be told the class of an image\n  hint: --label CLASS\n"
         )
     );
-    let told = answer("encode", &["told", folder, "--label", "0"]);
+    let message = answer("encode", &["told", folder, "--label", "0"]);
     assert!(
-        told.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
-        "{told}"
+        message.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
+        "{message}"
     );
 }

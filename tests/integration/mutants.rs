@@ -12,10 +12,10 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use burnlab::config::Overrides;
 use burnlab::data::{Catalogue, Folders};
 use burnlab::error::Kind;
 use burnlab::plan::Plan;
-use burnlab::spec::Overrides;
 
 use crate::grown::number;
 use crate::lab::Lab;
@@ -168,7 +168,7 @@ fn fault(file: &Path) -> Option<String> {
 }
 
 #[test]
-fn damaged_files_are_told_of_and_nothing_else_comes_of_them() {
+fn damaged_files_are_reported_and_harm_nothing_else() {
     let (count, seed) = (number("BURNLAB_FUZZ", 600), number("BURNLAB_FUZZ_SEED", 0));
     let files = experiments();
     assert!(files.len() > 100, "only {} files", files.len());

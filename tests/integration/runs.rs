@@ -147,7 +147,7 @@ fn a_run_that_diverges_says_when_and_sinks_no_other() {
 }
 
 #[test]
-fn a_claim_that_does_not_hold_is_told_by_the_exit_code() {
+fn a_claim_that_does_not_hold_sets_the_exit_code() {
     let lab = Lab::new();
     let claim = |least: &str| {
         format!("{SMALL}\n[[expect]]\nclaim = 'it reads'\nvariant = 'plain'\nat_least = {least}\n")
@@ -212,7 +212,7 @@ fn the_first_failure_stops_everything_if_asked_to() {
 }
 
 #[test]
-fn results_that_cannot_be_written_are_told_before_training() {
+fn results_that_cannot_be_written_are_reported_before_training() {
     let lab = Lab::new();
     let file = lab.file("small.toml", SMALL);
     let blocked = lab.file("blocked", "a file, not a folder");

@@ -9,7 +9,7 @@ fn the_committed_schema_is_fresh() {
         fs::read_to_string("schemas/experiment.schema.json").expect("the schema is committed");
     let committed: serde_json::Value = serde_json::from_str(&text).expect("the schema is JSON");
     assert!(
-        committed == burnlab::spec::schema(),
+        committed == burnlab::config::schema(),
         "schemas/experiment.schema.json is old: run `just schema`"
     );
 }

@@ -82,8 +82,8 @@ fn what_was_asked_for_and_cannot_be_written_is_an_error() {
         let output = lab.command(arguments).stdout(full()).output().unwrap();
         let ended = Ended::from(output);
         assert_eq!(ended.code, 3, "{arguments:?}: {}", ended.err);
-        let told = "error: cannot write to standard output: no space left on device\n";
-        assert!(ended.err.ends_with(told), "{arguments:?}: {}", ended.err);
+        let message = "error: cannot write to standard output: no space left on device\n";
+        assert!(ended.err.ends_with(message), "{arguments:?}: {}", ended.err);
     }
     // The runs were done all the same.
     let run = lab.burnlab(&["run", file]);
@@ -221,7 +221,7 @@ fn latin(lab: &Lab, ending: &str) -> PathBuf {
 }
 
 #[test]
-fn names_that_are_not_utf_8_work_or_are_told() {
+fn names_that_are_not_utf_8_work_or_are_reported() {
     let lab = Lab::new();
     let file = latin(&lab, ".toml");
     fs::write(&file, TINY).unwrap();

@@ -291,7 +291,7 @@ fn a_trained_run_says_what_it_sees() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(
         ended.err,
-        "note: 1 image changed: colour to gray, 56x56 to 28x28 (height x width)\n"
+        "note: 1 image changed: color to gray, 56x56 to 28x28 (height x width)\n"
     );
     assert!(
         ended.out.contains("white.png") && ended.out.contains("class_3"),

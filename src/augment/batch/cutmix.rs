@@ -6,7 +6,7 @@ use rand::Rng as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, share};
+use super::{BatchOperationFields, share};
 use crate::augment::cutout::span;
 use crate::rng::Rng;
 use crate::value::PositiveReal;
@@ -14,7 +14,7 @@ use crate::value::PositiveReal;
 /// A rectangle of each image taken from another one, at one place for the whole batch (Yun et al. 2019,
 /// arXiv:1905.04899); the loss is that of both classes by the shares of their pixels.
 ///
-/// The rectangle has the image's proportions and an area drawn from the beta distribution; its centre
+/// The rectangle has the image's proportions and an area drawn from the beta distribution; its center
 /// is any pixel with equal chance, so that it may be cut off at the border.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -31,7 +31,7 @@ impl Default for Cutmix {
     }
 }
 
-impl Fields for Cutmix {
+impl BatchOperationFields for Cutmix {
     fn mix<B: Backend>(
         &self,
         images: Tensor<B, 4>,

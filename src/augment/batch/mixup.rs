@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, share};
+use super::{BatchOperationFields, share};
 use crate::rng::Rng;
 use crate::value::PositiveReal;
 
@@ -27,7 +27,7 @@ impl Default for Mixup {
     }
 }
 
-impl Fields for Mixup {
+impl BatchOperationFields for Mixup {
     fn mix<B: Backend>(
         &self,
         images: Tensor<B, 4>,

@@ -15,7 +15,7 @@ use crate::tagged::{one_key_enum, write_table};
 use crate::value::PositiveReal;
 
 /// A batch operation as the file writes it.
-trait Fields {
+trait BatchOperationFields {
     /// The batch with `others` mixed in, and the share of the batch's own images, from 0 to 1.
     ///
     /// Both are `[batch, channels, height, width]`.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_image_is_mixed_with_the_one_that_is_told_and_by_either_operation() {
+    fn every_image_is_mixed_with_the_given_one_by_either_operation() {
         let device = Default::default();
         let values = Tensor::<Flex, 1>::from_floats([0.0, 1.0, 2.0, 3.0, 4.0], &device);
         let images = values.reshape([5, 1, 1, 1]).expand([5, 2, 8, 8]);

@@ -408,7 +408,7 @@ mod tests {
             let made = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
                 pool.build().unwrap().install(|| {
-                    let simd = Simd::chosen();
+                    let simd = Simd::detected();
                     [
                         forward(simd, &images, &filters, None, sizes),
                         back(simd, &outputs, &filters, None, sizes),

@@ -177,25 +177,25 @@ macro_rules! each_pair {
 
 each_pair! {
     /// Of [`exp`], from slopes and outputs.
-    exp_slope: |slope: f32, y: f32| slope * y;
+    exp_gradient: |gradient: f32, y: f32| gradient * y;
     /// Of [`ln`], from slopes and inputs.
-    ln_slope: |slope: f32, x: f32| slope / x;
+    ln_gradient: |gradient: f32, x: f32| gradient / x;
     /// Of [`ln_1p`], from slopes and inputs.
-    ln_1p_slope: |slope: f32, x: f32| slope / (1.0 + x);
+    ln_1p_gradient: |gradient: f32, x: f32| gradient / (1.0 + x);
     /// Of [`tanh`], from slopes and outputs.
-    tanh_slope: |slope: f32, y: f32| slope * (-y).mul_add(y, 1.0);
+    tanh_gradient: |gradient: f32, y: f32| gradient * (-y).mul_add(y, 1.0);
     /// Of [`sigmoid`], from slopes and outputs.
-    sigmoid_slope: |slope: f32, y: f32| slope * (y * (1.0 - y));
+    sigmoid_gradient: |gradient: f32, y: f32| gradient * (y * (1.0 - y));
     /// Of [`softplus`], from slopes and inputs.
-    softplus_slope: |slope: f32, x: f32| slope * sigmoid_of(x);
+    softplus_gradient: |gradient: f32, x: f32| gradient * sigmoid_of(x);
     /// Of [`relu`], from slopes and inputs.
-    relu_slope: |slope: f32, x: f32| if x <= 0.0 { 0.0 } else { slope };
+    relu_gradient: |gradient: f32, x: f32| if x <= 0.0 { 0.0 } else { gradient };
     /// `a * b`
     multiply: |a: f32, b: f32| a * b;
     /// Of logits and targets: the loss of each.
     binary_cross_entropy: binary_cross_entropy_of;
     /// Of logits and targets: the slope of the logit.
-    binary_cross_entropy_slope: |x: f32, target: f32| sigmoid_of(x) - target;
+    binary_cross_entropy_gradient: |x: f32, target: f32| sigmoid_of(x) - target;
 }
 
 /// Each row of `[rows, classes]` less its largest value and the logarithm of the sum of the exponentials.
@@ -221,18 +221,26 @@ on_every_set! {
 }
 
 /// The slopes of [`log_softmax`]'s inputs, from its outputs and their slopes.
-pub fn log_softmax_slope(simd: Simd, y: &[f32], slopes: &[f32], classes: usize, to: &mut [f32]) {
-    let rows = y.chunks_exact(classes).zip(slopes.chunks_exact(classes));
-    for ((y, slopes), to) in rows.zip(to.chunks_exact_mut(classes)) {
-        log_softmax_row_slope(simd, y, slopes, to);
+pub fn log_softmax_gradient(
+    simd: Simd,
+    y: &[f32],
+    grad_output: &[f32],
+    classes: usize,
+    to: &mut [f32],
+) {
+    let rows = y
+        .chunks_exact(classes)
+        .zip(grad_output.chunks_exact(classes));
+    for ((y, grad_output), to) in rows.zip(to.chunks_exact_mut(classes)) {
+        log_softmax_row_gradient(simd, y, grad_output, to);
     }
 }
 
 on_every_set! {
-    fn log_softmax_row_slope(y: &[f32], slopes: &[f32], to: &mut [f32]) {
-        let sum = sum_of(slopes);
-        for ((to, y), slope) in to.iter_mut().zip(y).zip(slopes) {
-            *to = (-sum).mul_add(exp_of(*y), *slope);
+    fn log_softmax_row_gradient(y: &[f32], grad_output: &[f32], to: &mut [f32]) {
+        let sum = sum_of(grad_output);
+        for ((to, y), gradient) in to.iter_mut().zip(y).zip(grad_output) {
+            *to = (-sum).mul_add(exp_of(*y), *gradient);
         }
     }
 }
@@ -320,18 +328,18 @@ mod tests {
     }
 
     #[test]
-    fn slopes_are_the_same_for_every_set() {
+    fn gradients_are_the_same_for_every_set() {
         type Pair = fn(Simd, &[f32], &[f32], &mut [f32]);
         let pairs: [(&str, Pair); 9] = [
-            ("exp", exp_slope),
-            ("ln", ln_slope),
-            ("ln_1p", ln_1p_slope),
-            ("tanh", tanh_slope),
-            ("sigmoid", sigmoid_slope),
-            ("softplus", softplus_slope),
-            ("relu", relu_slope),
+            ("exp", exp_gradient),
+            ("ln", ln_gradient),
+            ("ln_1p", ln_1p_gradient),
+            ("tanh", tanh_gradient),
+            ("sigmoid", sigmoid_gradient),
+            ("softplus", softplus_gradient),
+            ("relu", relu_gradient),
             ("binary cross-entropy", binary_cross_entropy),
-            ("its slope", binary_cross_entropy_slope),
+            ("its slope", binary_cross_entropy_gradient),
         ];
         let a = arguments();
         let b: Vec<f32> = a.iter().rev().copied().collect();

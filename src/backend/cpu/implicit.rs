@@ -22,7 +22,7 @@ const PLACES: usize = 256;
 
 /// Where some outputs find their products: all that see the same values of the filters.
 #[derive(Debug, Clone, Default)]
-struct Pass {
+struct ForwardContext {
     /// Where the window of each place begins in the frame.
     windows: Vec<usize>,
     /// Where its outputs begin, `[places, columns]`.
@@ -40,7 +40,7 @@ pub struct Plan {
     /// Of the output.
     places: usize,
     columns: usize,
-    passes: Vec<Pass>,
+    passes: Vec<ForwardContext>,
 }
 
 /// Images that go through one product, of which each has so many places.
@@ -62,7 +62,7 @@ impl Plan {
             filters[tap.weight(filter, channel, sizes)]
         };
         let places = sizes.places();
-        let pass = Pass {
+        let pass = ForwardContext {
             windows: window_offsets(&frame, sizes),
             outputs: (0..places).map(|place| place * sizes.filters).collect(),
             runs: merged(runs),
@@ -151,7 +151,14 @@ impl Plan {
         }
     }
 
-    fn pass(&self, pass: &Pass, images: usize, start: Start, frames: &[f32], made: &mut [f32]) {
+    fn pass(
+        &self,
+        pass: &ForwardContext,
+        images: usize,
+        start: Start,
+        frames: &[f32],
+        made: &mut [f32],
+    ) {
         let (size, made_size) = (self.frame.len(), self.places * self.columns);
         let depth: usize = pass.runs.iter().map(|run| run.length).sum();
         let rows = spread(&pass.windows, images, size);
@@ -241,9 +248,9 @@ fn back_pass(
     frame: &Frame,
     of_rows: &Phase,
     of_columns: &Phase,
-) -> Pass {
+) -> ForwardContext {
     let [down, across] = sizes.sliding.stride;
-    let mut pass = Pass::default();
+    let mut pass = ForwardContext::default();
     for y in 0..of_rows.count {
         for x in 0..of_columns.count {
             pass.windows.push(y * frame.line() + x * frame.channels);

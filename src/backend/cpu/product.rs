@@ -316,7 +316,7 @@ mod tests {
             pool.build().unwrap().install(|| {
                 let left = matrix(&left, [90, 200], turned);
                 let right = Matrix::new(&right, 200, 70);
-                product(Simd::chosen(), left, right, Start::Zero)
+                product(Simd::detected(), left, right, Start::Zero)
             })
         };
         for turned in [false, true] {
@@ -345,7 +345,7 @@ mod tests {
             let (left, right) = (vec![1.0; rows * depth], vec![1.0; depth * columns]);
             let left = Matrix::new(&left, rows, depth);
             let right = Matrix::new(&right, depth, columns);
-            let made = product(Simd::chosen(), left, right, Start::Zero);
+            let made = product(Simd::detected(), left, right, Start::Zero);
             assert_eq!(made, vec![0.0; rows * columns]);
         }
     }

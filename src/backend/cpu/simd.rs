@@ -78,7 +78,7 @@ impl Simd {
     }
 
     /// The set that `BURNLAB_SIMD` names, or the best; looked up once.
-    pub fn chosen() -> Simd {
+    pub fn detected() -> Simd {
         static CHOSEN: LazyLock<Simd> =
             LazyLock::new(|| Simd::asked_for().unwrap_or_else(|_| Simd::best()));
         *CHOSEN
@@ -171,10 +171,10 @@ mod tests {
         } else {
             "neon"
         };
-        let told = wrong(missing);
+        let message = wrong(missing);
         let start = format!(
             "error: `BURNLAB_SIMD` is `{missing}`, which this machine cannot run\n  hint: known here: "
         );
-        assert!(told.starts_with(&start), "{told}");
+        assert!(message.starts_with(&start), "{message}");
     }
 }

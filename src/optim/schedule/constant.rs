@@ -1,16 +1,16 @@
-//! `constant`: the optimiser's rate all the time.
+//! `constant`: the optimizer's rate all the time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span};
+use super::{ScheduleFields, Span};
 
-/// The optimiser's rate all the time.
+/// The optimizer's rate all the time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Constant {}
 
-impl Fields for Constant {
+impl ScheduleFields for Constant {
     fn factor(&self, _: usize, _: Span) -> f64 {
         1.0
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span, half_cosine};
+use super::{ScheduleFields, Span, half_cosine};
 use crate::value::Fraction;
 
 /// Down along half a cosine (Loshchilov and Hutter 2017, equation 5, without restarts), from step to
@@ -11,7 +11,7 @@ use crate::value::Fraction;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cosine {
-    /// Share of the optimiser's rate that the step after the last would have. Default 0.
+    /// Share of the optimizer's rate that the step after the last would have. Default 0.
     #[serde(rename = "final")]
     pub last: Fraction,
 }
@@ -24,7 +24,7 @@ impl Default for Cosine {
     }
 }
 
-impl Fields for Cosine {
+impl ScheduleFields for Cosine {
     fn factor(&self, step: usize, span: Span) -> f64 {
         half_cosine(1.0, self.last.get(), step as f64 / span.all as f64)
     }

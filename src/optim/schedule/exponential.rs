@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span};
+use super::{ScheduleFields, Span};
 use crate::value::{Positive, PositiveReal};
 
 /// Times `factor` every so many epochs, at once as `ExponentialLR` of PyTorch or little by little, from
@@ -30,7 +30,7 @@ fn yes() -> bool {
     true
 }
 
-impl Fields for Exponential {
+impl ScheduleFields for Exponential {
     fn factor(&self, step: usize, span: Span) -> f64 {
         let changes = step as f64 / (span.epoch as f64 * self.every.get() as f64);
         let changes = match self.staircase {

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span};
+use super::{ScheduleFields, Span};
 use crate::value::Fraction;
 
 /// Down along a straight line, from step to step, as `LinearLR` of PyTorch with `total_iters` all steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Linear {
-    /// Share of the optimiser's rate that the step after the last would have. Default 0.
+    /// Share of the optimizer's rate that the step after the last would have. Default 0.
     #[serde(rename = "final")]
     pub last: Fraction,
 }
@@ -23,7 +23,7 @@ impl Default for Linear {
     }
 }
 
-impl Fields for Linear {
+impl ScheduleFields for Linear {
     fn factor(&self, step: usize, span: Span) -> f64 {
         1.0 + (self.last.get() - 1.0) * step as f64 / span.all as f64
     }

@@ -3,7 +3,7 @@
 //!
 //! A schedule is a function of the step alone, so that a run that is resumed needs nothing but the
 //! step's number. Every one of them gives the numbers of its namesake in PyTorch's
-//! `torch.optim.lr_scheduler`. Knows nothing of optimisers, losses or the training loop.
+//! `torch.optim.lr_scheduler`. Knows nothing of optimizers, losses or the training loop.
 
 mod warm_up;
 
@@ -21,8 +21,8 @@ pub struct Span {
 }
 
 /// A schedule as the file writes it.
-trait Fields {
-    /// What the optimiser's rate is multiplied by in a step, from 0; `span.all` is the number of steps
+trait ScheduleFields {
+    /// What the optimizer's rate is multiplied by in a step, from 0; `span.all` is the number of steps
     /// that the schedule has for itself.
     fn factor(&self, step: usize, span: Span) -> f64;
 }
@@ -42,7 +42,7 @@ macro_rules! schedules {
         }
 
         impl ScheduleSpec {
-            fn fields(&self) -> &dyn Fields {
+            fn fields(&self) -> &dyn ScheduleFields {
                 match self {
                     $(ScheduleSpec::$Name(fields) => fields,)*
                 }
@@ -52,7 +52,7 @@ macro_rules! schedules {
 }
 
 schedules! {
-    /// The optimiser's rate all the time.
+    /// The optimizer's rate all the time.
     constant: Constant;
     /// Times a factor every so many epochs.
     step: Step;
@@ -79,7 +79,7 @@ impl Default for ScheduleSpec {
 /// The learning rate of every step of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
-    /// The optimiser's own.
+    /// The optimizer's own.
     pub learning_rate: f64,
     pub warm_up: Option<WarmUp>,
     pub schedule: ScheduleSpec,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_rate_is_the_optimisers_own_to_the_last_bit() {
+    fn a_constant_rate_is_the_optimizers_own_to_the_last_bit() {
         let rates = Rates {
             learning_rate: 1e-3,
             warm_up: None,

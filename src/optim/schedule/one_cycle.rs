@@ -3,21 +3,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span, half_cosine};
+use super::{ScheduleFields, Span, half_cosine};
 use crate::value::Fraction;
 
-/// Up to the optimiser's rate and down to almost nothing (Smith and Topin 2018, arXiv:1708.07120), from
-/// step to step, as `OneCycleLR` of PyTorch with the optimiser's rate as `max_lr`.
+/// Up to the optimizer's rate and down to almost nothing (Smith and Topin 2018, arXiv:1708.07120), from
+/// step to step, as `OneCycleLR` of PyTorch with the optimizer's rate as `max_lr`.
 ///
-/// The momentum stays as the optimiser has it: PyTorch moves it too unless `cycle_momentum` is false.
+/// The momentum stays as the optimizer has it: PyTorch moves it too unless `cycle_momentum` is false.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneCycle {
     /// Share of the steps in which the rate rises. Default 0.3.
     pub rise: Fraction,
-    /// Share of the optimiser's rate that the first step has. Default 0.04 (PyTorch's `div_factor` of 25).
+    /// Share of the optimizer's rate that the first step has. Default 0.04 (PyTorch's `div_factor` of 25).
     pub start: Fraction,
-    /// Share of the optimiser's rate that the last step has. Default 4e-6 (PyTorch's `final_div_factor`
+    /// Share of the optimizer's rate that the last step has. Default 4e-6 (PyTorch's `final_div_factor`
     /// of 1e4 below the start).
     #[serde(rename = "final")]
     pub last: Fraction,
@@ -33,7 +33,7 @@ impl Default for OneCycle {
     }
 }
 
-impl Fields for OneCycle {
+impl ScheduleFields for OneCycle {
     fn factor(&self, step: usize, span: Span) -> f64 {
         let (step, last) = (step as f64, span.all as f64 - 1.0);
         // PyTorch's own place of the peak, which need not be a whole step.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fields, Span};
+use super::{ScheduleFields, Span};
 use crate::value::{Positive, PositiveReal};
 
 /// Times `factor` every so many epochs, as `StepLR` of PyTorch.
@@ -21,7 +21,7 @@ fn tenth() -> PositiveReal {
     PositiveReal(0.1)
 }
 
-impl Fields for Step {
+impl ScheduleFields for Step {
     fn factor(&self, step: usize, span: Span) -> f64 {
         let changes = step / span.epoch / self.every.get();
         self.factor.get().powf(changes as f64)

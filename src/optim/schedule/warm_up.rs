@@ -1,4 +1,4 @@
-//! The warm-up before a schedule: a rise from little to the optimiser's rate.
+//! The warm-up before a schedule: a rise from little to the optimizer's rate.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct WarmUp {
     /// How long it takes, in steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Positive>,
-    /// Share of the optimiser's rate that the first step has. Default 0, so that the first step
+    /// Share of the optimizer's rate that the first step has. Default 0, so that the first step
     /// changes nothing (PyTorch's default is 1/3, and it refuses 0).
     #[serde(default = "nothing")]
     pub start: Fraction,
@@ -70,7 +70,7 @@ impl WarmUp {
         Some(Flaw::new(key, message))
     }
 
-    /// What the optimiser's rate is multiplied by in a step, from 0, of `steps` in all.
+    /// What the optimizer's rate is multiplied by in a step, from 0, of `steps` in all.
     pub(super) fn factor(&self, step: usize, steps: usize) -> f64 {
         let start = self.start.get();
         start + (1.0 - start) * step as f64 / steps as f64
@@ -106,12 +106,16 @@ mod tests {
 
     #[test]
     fn its_length_is_stated_once_and_leaves_steps_to_train() {
-        let told = |json: &str| warm_up(json).check(SPAN).map(|flaw| flaw.message);
-        assert_eq!(told("{'epochs': 1}"), None);
-        assert!(told("{}").unwrap().contains("neither"));
-        assert!(told("{'epochs': 1, 'steps': 3}").unwrap().contains("both"));
+        let message = |json: &str| warm_up(json).check(SPAN).map(|flaw| flaw.message);
+        assert_eq!(message("{'epochs': 1}"), None);
+        assert!(message("{}").unwrap().contains("neither"));
+        assert!(
+            message("{'epochs': 1, 'steps': 3}")
+                .unwrap()
+                .contains("both")
+        );
         assert_eq!(
-            told("{'epochs': 10}").unwrap(),
+            message("{'epochs': 10}").unwrap(),
             "the warm-up takes 80 steps but the whole training has 80"
         );
     }

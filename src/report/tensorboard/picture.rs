@@ -7,14 +7,14 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::error::{Error, Result, count};
 
-/// A grey or coloured picture of at least one pixel.
+/// A gray or colored picture of at least one pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// In pixels.
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// 1 (grey) or 3 (red, green, blue).
+    /// 1 (gray) or 3 (red, green, blue).
     pub channels: u8,
     /// `[height, width, channels]`, 0 is dark.
     pub pixels: Vec<u8>,
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tall_coloured_picture_stays_tall() {
+    fn a_tall_colored_picture_stays_tall() {
         let pixels: Vec<u8> = (0..18).collect();
         let picture = Picture {
             width: 2,

@@ -3,7 +3,6 @@
 //! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
 
 mod blocks;
-mod course;
 mod document;
 mod expect;
 mod file;
@@ -15,13 +14,13 @@ mod settings;
 mod stack;
 mod start;
 mod stopping;
+mod training_plan;
 
 pub use blocks::{Expanded, expand};
-pub use course::{Course, Leg, Round, Stage};
 pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, Overrides, SETTINGS, nested};
-pub use needs::{GENERATOR, GENERATORS, JUDGE, LABELLER, Need, START};
+pub use needs::{Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, START};
 pub use read::{Unreadable, read};
 pub use recording::{Recording, When, WhenTested};
 pub use schema::schema;
@@ -29,3 +28,4 @@ pub use settings::{Settings, Train};
 pub use stack::{Origin, Resolved, Stack};
 pub use start::Start;
 pub use stopping::{Best, EarlyStopping};
+pub use training_plan::{Interval, Phase, Stage, TrainingPlan};

@@ -1,4 +1,4 @@
-//! What PyTorch makes of small networks, losses and optimisers: the answers that those are held to.
+//! What PyTorch makes of small networks, losses and optimizers: the answers that those are held to.
 //!
 //! The cases and their answers are committed; the script beside them makes the answers anew. Knows how
 //! they are kept and what must have a case, and nothing of the things compared.
@@ -215,24 +215,24 @@ fn a_registry_with_a_case_for_all_is_covered() {
 
 #[test]
 #[should_panic(expected = r#"without a case: ["bark.times", "sit"]"#)]
-fn a_key_or_a_field_without_a_case_is_told() {
+fn a_key_or_a_field_without_a_case_is_reported() {
     let used = BTreeSet::from(["bark".to_string()]);
     check_cover(&["bark", "sit"], &schemars::schema_for!(Trick), &used);
 }
 
 #[test]
 fn values_that_are_off_or_not_there_or_not_numbers_differ() {
-    let told = |received: &[f32]| difference("x", received, &[1.0, 20.0], 0.01);
-    assert_eq!(told(&[1.009, 20.19]), None);
+    let message = |received: &[f32]| difference("x", received, &[1.0, 20.0], 0.01);
+    assert_eq!(message(&[1.009, 20.19]), None);
     assert_eq!(
-        told(&[1.0, 19.7]).unwrap(),
+        message(&[1.0, 19.7]).unwrap(),
         "x: value 1 is 19.7, expected 20"
     );
     assert_eq!(
-        told(&[f32::NAN, 20.0]).unwrap(),
+        message(&[f32::NAN, 20.0]).unwrap(),
         "x: value 0 is NaN, expected 1"
     );
-    assert_eq!(told(&[1.0]).unwrap(), "x: 1 values, expected 2");
+    assert_eq!(message(&[1.0]).unwrap(), "x: 1 values, expected 2");
 }
 
 #[test]

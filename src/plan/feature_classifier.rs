@@ -1,20 +1,20 @@
 //! Whether a classifier can look at what another run's model draws.
 
-use super::needs::{Connector, Needer};
+use super::needs::{Connector, Dependent};
 use super::{Run, check, generated};
+use crate::config::{FEATURE_CLASSIFIER, Settings};
 use crate::error::{Flaw, Result, did_you_mean, thousands};
 use crate::measure::{FrechetDistance, WIDEST, last_hidden};
 use crate::models::Ability;
-use crate::spec::{JUDGE, Settings};
 
 const LAYER: &str = "measure.frechet_distance.layer";
 
 impl Connector<'_> {
     /// Tells what keeps a run from being the classifier in whose features another one's samples are
     /// compared with images; `name` is what it is called.
-    pub fn examine_judge(
+    pub fn examine_feature_classifier(
         &mut self,
-        needer: &Needer,
+        dependent: &Dependent,
         settings: &Settings,
         (found, name): (&Run, &str),
     ) -> Result<()> {
@@ -23,14 +23,17 @@ impl Connector<'_> {
         };
         let (here, there) = (self.facts(settings)?, self.facts(&found.settings)?);
         let flaw = match found.facts.can(Ability::Classify) {
-            true => match generated::other_images(JUDGE, name, &here, &there) {
+            true => match generated::other_images(FEATURE_CLASSIFIER, name, &here, &there) {
                 None => self.layer_flaw(asked, &found.settings, name)?,
                 flaw => flaw,
             },
-            false => Some(Flaw::new(JUDGE, format!("{name} is not a classifier"))),
+            false => Some(Flaw::new(
+                FEATURE_CLASSIFIER,
+                format!("{name} is not a classifier"),
+            )),
         };
         if let Some(flaw) = flaw {
-            self.tell(needer, flaw);
+            self.report(dependent, flaw);
         }
         Ok(())
     }
@@ -39,19 +42,26 @@ impl Connector<'_> {
     fn layer_flaw(
         &self,
         asked: &FrechetDistance,
-        judge: &Settings,
+        feature_classifier: &Settings,
         name: &str,
     ) -> Result<Option<Flaw>> {
-        let plan = check::planned(judge, self.around.catalogue)?;
-        let tensors = check::tensors(judge, self.around.catalogue)?;
+        let plan = check::planned(feature_classifier, self.search.catalogue)?;
+        let tensors = check::tensors(feature_classifier, self.search.catalogue)?;
         let hidden = last_hidden(tensors.iter().map(|tensor| tensor.layer.as_str()));
         let Some(layer) = asked.layer.as_deref().or(hidden) else {
-            let flaw = Flaw::new(JUDGE, format!("{name} has no hidden layer with weights"));
+            let flaw = Flaw::new(
+                FEATURE_CLASSIFIER,
+                format!("{name} has no hidden layer with weights"),
+            );
             return Ok(Some(
                 flaw.hint("name the one that gives the features as `layer`"),
             ));
         };
-        let key = if asked.layer.is_some() { LAYER } else { JUDGE };
+        let key = if asked.layer.is_some() {
+            LAYER
+        } else {
+            FEATURE_CLASSIFIER
+        };
         let Some(found) = plan.layers.iter().find(|known| known.name == layer) else {
             let flaw = Flaw::new(key, format!("{name} has no layer `{layer}`"));
             return Ok(Some(flaw.maybe_hint(did_you_mean(layer, &plan.names()))));

@@ -28,23 +28,23 @@ const MOST_PROBLEMS: usize = 100;
 pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     let first = match attempt(values) {
         Ok(read) => return Ok(read),
-        Err(stumble) => stumble,
+        Err(failure) => failure,
     };
     let mut values = values.clone();
     let mut cuts = Cuts::default();
     let mut found: Vec<Unreadable> = Vec::new();
-    let mut stumble = first;
+    let mut failure = first;
     // Every round cuts something out, so this ends.
     for _ in 0..2 * MOST_PROBLEMS {
-        let path = cuts.as_first(&stumble.path);
-        let fault = stumble.explain(&path);
+        let path = cuts.as_first(&failure.path);
+        let fault = failure.explain(&path);
         let own_fault = !found.iter().any(|earlier| {
             earlier.path.len() > path.len()
                 && earlier.path.starts_with(&path)
-                && match stumble.missing() {
+                && match failure.missing() {
                     Some(key) => key == earlier.path[path.len()],
                     // What was cut out of a list is why it is short.
-                    None => stumble.is_empty || stumble.text.starts_with("invalid length "),
+                    None => failure.is_empty || failure.text.starts_with("invalid length "),
                 }
         });
         if own_fault {
@@ -55,21 +55,21 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
                 hint: fault.hint,
             });
         }
-        let here: Vec<String> = stumble.path.iter().cloned().chain(fault.key).collect();
+        let here: Vec<String> = failure.path.iter().cloned().chain(fault.key).collect();
         if !cuts.cut(&mut values, &here) {
             break;
         }
         match attempt::<T>(&values) {
             _ if found.len() > MOST_PROBLEMS => break,
             Ok(_) => break,
-            Err(next) => stumble = next,
+            Err(next) => failure = next,
         }
     }
     Err(found)
 }
 
 /// What serde stumbled over.
-struct Stumble {
+struct ReadFailure {
     /// As the values stand now.
     path: Vec<String>,
     /// serde's words.
@@ -90,7 +90,7 @@ struct Fault {
     key: Option<String>,
 }
 
-fn attempt<T: DeserializeOwned>(values: &Value) -> Result<T, Stumble> {
+fn attempt<T: DeserializeOwned>(values: &Value) -> Result<T, ReadFailure> {
     let mut track = Track::new();
     let deserializer = serde_path_to_error::Deserializer::new(values.clone(), &mut track);
     T::deserialize(deserializer).map_err(|error| {
@@ -101,21 +101,21 @@ fn attempt<T: DeserializeOwned>(values: &Value) -> Result<T, Stumble> {
             Segment::Enum { variant } => Some(variant.clone()),
             Segment::Unknown => None,
         });
-        Stumble::at(keys.collect(), error.to_string(), values)
+        ReadFailure::at(keys.collect(), error.to_string(), values)
     })
 }
 
-impl Stumble {
+impl ReadFailure {
     /// serde names an unknown key before it refuses it: the path goes no further than the table.
     fn at(mut path: Vec<String>, text: String, values: &Value) -> Self {
-        let mut stumble = Stumble {
+        let mut failure = ReadFailure {
             path: Vec::new(),
             text,
             name: None,
             keys: Vec::new(),
             is_empty: false,
         };
-        let refused = stumble.unknown().or_else(|| stumble.unknown_choice());
+        let refused = failure.unknown().or_else(|| failure.unknown_choice());
         if refused.is_some() && path.last() == refused.as_ref() {
             path.pop();
         }
@@ -125,14 +125,14 @@ impl Stumble {
                 Some(value) => here = value,
                 None => break,
             }
-            stumble.path.push(key);
+            failure.path.push(key);
         }
-        stumble.name = here.as_str().map(String::from);
+        failure.name = here.as_str().map(String::from);
         if let Value::Object(table) = here {
-            stumble.keys = table.keys().cloned().collect();
-            stumble.is_empty = table.is_empty();
+            failure.keys = table.keys().cloned().collect();
+            failure.is_empty = table.is_empty();
         }
-        stumble
+        failure
     }
 
     fn quoted_after(&self, start: &str) -> Option<String> {
@@ -249,7 +249,7 @@ fn what_is_chosen(path: &[String]) -> &'static str {
         Some("batch") => "batch operation",
         Some("metric") => "metric",
         Some("activation" | "function") => "activation function",
-        Some("init" | "bias_init") => "initialisation",
+        Some("init" | "bias_init") => "initializer",
         Some("dataset") => "dataset",
         Some("model") => "kind of model",
         _ => "value",

@@ -18,7 +18,7 @@ const ANSWERS: &str = concat!(
 struct Answers {
     curves: Vec<Curve>,
     log_means: Vec<LogMean>,
-    neighbours: Vec<Near>,
+    neighbors: Vec<Near>,
     components: Vec<Varied>,
     distances: Vec<Distance>,
 }
@@ -116,8 +116,8 @@ fn log_means_agree_with_scipy() {
 }
 
 #[test]
-fn neighbours_agree_with_scipy() {
-    for case in answers().neighbours {
+fn neighbors_agree_with_scipy() {
+    for case in answers().neighbors {
         let rows = case.rows.rows();
         let all: Vec<usize> = (0..rows.len()).collect();
         let found = nearest(rows, rows, 10, Some(&all));

@@ -49,8 +49,8 @@ pub fn expand(settings: &Value) -> Expanded {
         table.shift_remove("blocks");
     }
     if let Some(model) = values.get_mut("model") {
-        let place = Place::root("model");
-        *model = expansion.value(model, &place, None);
+        let paths = KeyPaths::root("model");
+        *model = expansion.value(model, &paths, None);
     }
     Expanded {
         values,
@@ -61,14 +61,14 @@ pub fn expand(settings: &Value) -> Expanded {
 
 /// Where a value stands after expansion, and where as written.
 #[derive(Debug, Clone)]
-struct Place {
+struct KeyPaths {
     now: Vec<String>,
     written: Vec<String>,
 }
 
-impl Place {
+impl KeyPaths {
     fn root(key: &str) -> Self {
-        Place {
+        KeyPaths {
             now: vec![key.to_string()],
             written: vec![key.to_string()],
         }
@@ -76,7 +76,7 @@ impl Place {
 
     fn below(&self, key: &str) -> Self {
         let with = |path: &[String]| path.iter().cloned().chain([key.to_string()]).collect();
-        Place {
+        KeyPaths {
             now: with(&self.now),
             written: with(&self.written),
         }
@@ -161,24 +161,24 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn value(&mut self, value: &Value, place: &Place, arguments: Option<&Arguments>) -> Value {
+    fn value(&mut self, value: &Value, paths: &KeyPaths, arguments: Option<&Arguments>) -> Value {
         match value {
             Value::Object(table) => {
                 if let (1, Some(Value::Object(fields))) = (table.len(), table.get("block")) {
-                    return self.usage(fields, place, arguments);
+                    return self.usage(fields, paths, arguments);
                 }
                 let inner = table.iter().map(|(key, value)| {
-                    (key.clone(), self.value(value, &place.below(key), arguments))
+                    (key.clone(), self.value(value, &paths.below(key), arguments))
                 });
                 Value::Object(inner.collect())
             }
             Value::Array(items) => {
                 let inner = items.iter().enumerate().map(|(index, value)| {
-                    self.value(value, &place.below(&index.to_string()), arguments)
+                    self.value(value, &paths.below(&index.to_string()), arguments)
                 });
                 Value::Array(inner.collect())
             }
-            Value::String(text) if text.starts_with('$') => self.term(text, place, arguments),
+            Value::String(text) if text.starts_with('$') => self.term(text, paths, arguments),
             other => other.clone(),
         }
     }
@@ -187,12 +187,12 @@ impl<'a> Expansion<'a> {
     fn usage(
         &mut self,
         fields: &Map<String, Value>,
-        place: &Place,
+        paths: &KeyPaths,
         outer: Option<&Arguments>,
     ) -> Value {
         // Something that no reader stumbles over, for a use that has its flaw already.
         let nothing = json!({ "sequential": { "layers": [] } });
-        let written = place.below("block").written;
+        let written = paths.below("block").written;
         let name = match fields.get("use") {
             Some(Value::String(name)) => name.clone(),
             Some(_) => {
@@ -246,14 +246,14 @@ impl<'a> Expansion<'a> {
         }
         self.check_arguments(&arguments, layers);
         self.inside.push(name.clone());
-        let now = place.below("sequential").now;
+        let now = paths.below("sequential").now;
         self.moves.push((now.clone(), written.clone()));
-        let place = Place {
+        let paths = KeyPaths {
             now: [&now[..], &["layers".to_string()]].concat(),
             written: ["blocks", &name, "layers"].map(String::from).to_vec(),
         };
-        self.moves.push((place.now.clone(), place.written.clone()));
-        let layers = self.value(layers, &place, Some(&arguments));
+        self.moves.push((paths.now.clone(), paths.written.clone()));
+        let layers = self.value(layers, &paths, Some(&arguments));
         self.inside.pop();
         let mut sequential = Map::new();
         if let Some(given) = fields.get("name") {
@@ -296,27 +296,27 @@ impl<'a> Expansion<'a> {
     }
 
     /// `$filters`, or a sum, difference, product or quotient such as `$filters * 4`.
-    fn term(&mut self, text: &str, place: &Place, arguments: Option<&Arguments>) -> Value {
+    fn term(&mut self, text: &str, paths: &KeyPaths, arguments: Option<&Arguments>) -> Value {
         let Some(arguments) = arguments else {
             let message = format!("`{text}` stands outside of `[blocks]`");
-            self.flaw(&place.written, message, None);
+            self.flaw(&paths.written, message, None);
             return Value::from(1);
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
-            [word] if is_name(&word[1..]) => self.argument(&word[1..], place, arguments),
+            [word] if is_name(&word[1..]) => self.argument(&word[1..], paths, arguments),
             [left, sign, right] => {
                 let mut number = |word: &str| match word.strip_prefix('$') {
-                    Some(name) => self.argument(name, place, arguments),
+                    Some(name) => self.argument(name, paths, arguments),
                     None => word.parse::<i64>().map_or(Value::Null, Value::from),
                 };
                 let (left, right) = (number(left), number(right));
                 // The expression stands in the block, not where its parts come from.
-                self.moves.retain(|(now, _)| *now != place.now);
+                self.moves.retain(|(now, _)| *now != paths.now);
                 match arithmetic(&left, sign, &right) {
                     Ok(value) => value,
                     Err(why) => {
-                        self.flaw(&place.written, format!("`{text}` {why}"), None);
+                        self.flaw(&paths.written, format!("`{text}` {why}"), None);
                         Value::from(1)
                     }
                 }
@@ -324,14 +324,14 @@ impl<'a> Expansion<'a> {
             _ => {
                 let message = format!("`{text}` is no parameter");
                 let hint = "`$NAME`, or one calculation such as `$NAME * 4`".to_string();
-                self.flaw(&place.written, message, Some(hint));
+                self.flaw(&paths.written, message, Some(hint));
                 Value::from(1)
             }
         }
     }
 
     /// The value of a parameter, noted as coming from where it is written.
-    fn argument(&mut self, name: &str, place: &Place, arguments: &Arguments) -> Value {
+    fn argument(&mut self, name: &str, paths: &KeyPaths, arguments: &Arguments) -> Value {
         let (value, written, outer) = match arguments.values.get(name) {
             Some(value) => {
                 let at = [&arguments.at[..], &[name.to_string()]].concat();
@@ -346,12 +346,12 @@ impl<'a> Expansion<'a> {
                 None => return Value::from(1),
             },
         };
-        self.moves.push((place.now.clone(), written.clone()));
-        let place = Place {
-            now: place.now.clone(),
+        self.moves.push((paths.now.clone(), written.clone()));
+        let paths = KeyPaths {
+            now: paths.now.clone(),
             written,
         };
-        self.value(value, &place, outer)
+        self.value(value, &paths, outer)
     }
 }
 
@@ -419,8 +419,8 @@ mod tests {
     }
 
     fn flaws(usage: &str) -> Vec<String> {
-        let told = |flaw: Flaw| format!("{}: {}", flaw.key, flaw.message);
-        expanded(usage).flaws.into_iter().map(told).collect()
+        let message = |flaw: Flaw| format!("{}: {}", flaw.key, flaw.message);
+        expanded(usage).flaws.into_iter().map(message).collect()
     }
 
     fn path(dotted: &str) -> Vec<String> {
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_uses_are_told_where_they_stand() {
+    fn wrong_uses_are_reported_where_they_stand() {
         let at = "model.classifier.layers.1.block";
         assert_eq!(
             flaws("{ block = { use = 'unti', filters = 8 } }"),

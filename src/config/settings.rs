@@ -75,7 +75,7 @@ pub struct Train {
     pub loss: Loss,
     /// How the weights are changed.
     pub optimizer: OptimizerSpec,
-    /// How the optimiser's rate changes from step to step. Default "constant".
+    /// How the optimizer's rate changes from step to step. Default "constant".
     #[serde(default)]
     pub schedule: ScheduleSpec,
     /// A rise of the rate before the schedule begins. Default "none".
@@ -151,7 +151,7 @@ impl Settings {
             return (plan, flaws);
         }
         let train = &self.train;
-        let mut flaws = train.course_flaws(&plan);
+        let mut flaws = train.training_plan_flaws(&plan);
         if train.stages.is_empty() {
             flaws.extend(plan.freeze(&train.freeze, &train.train_only));
         }

@@ -16,14 +16,14 @@ pub const GENERATOR: &str = "data.generated.run";
 pub const GENERATORS: &str = "data.generated.runs";
 
 /// The key of the run that tells the classes of dreamt images.
-pub const LABELLER: &str = "data.generated.labels.classifier";
+pub const LABELER: &str = "data.generated.labels.classifier";
 
 /// The key of the classifier in whose features samples are compared with images.
-pub const JUDGE: &str = "measure.frechet_distance.run";
+pub const FEATURE_CLASSIFIER: &str = "measure.frechet_distance.run";
 
 /// A run that must be done before another one can begin.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Need {
+pub struct Dependency {
     /// Where the settings name it.
     pub key: &'static str,
     pub run: RunName,
@@ -38,15 +38,15 @@ impl Settings {
 
     /// The runs that a run with these settings needs where the data has so many classes; those of one key
     /// in the order of their classes.
-    pub fn needs(&self, classes: usize) -> Vec<Need> {
-        let need = |key| move |run: RunName| Need { key, run };
+    pub fn needs(&self, classes: usize) -> Vec<Dependency> {
+        let need = |key| move |run: RunName| Dependency { key, run };
         let start = self.start.as_ref().and_then(|start| start.run.clone());
-        let mut needs: Vec<Need> = start.map(need(START)).into_iter().collect();
+        let mut needs: Vec<Dependency> = start.map(need(START)).into_iter().collect();
         let distance = self.measure.frechet_distance.as_ref();
         needs.extend(
             distance
                 .map(|distance| distance.run.clone())
-                .map(need(JUDGE)),
+                .map(need(FEATURE_CLASSIFIER)),
         );
         let Some(generated) = self.data.generated.as_ref() else {
             return needs;
@@ -62,7 +62,7 @@ impl Settings {
         needs.extend(
             labels
                 .map(|labels| labels.classifier.clone())
-                .map(need(LABELLER)),
+                .map(need(LABELER)),
         );
         needs
     }
@@ -73,10 +73,10 @@ impl Settings {
         let generated = self.data.generated.0.as_mut();
         let name = match key {
             GENERATOR => generated.and_then(|generated| generated.run.as_mut()),
-            LABELLER => generated
+            LABELER => generated
                 .and_then(|generated| generated.labels.as_mut())
                 .map(|labels| &mut labels.classifier),
-            JUDGE => {
+            FEATURE_CLASSIFIER => {
                 let distance = self.measure.frechet_distance.0.as_mut();
                 distance.map(|distance| &mut distance.run)
             }

@@ -12,7 +12,7 @@ use crate::optim::OptimizerSpec;
 use crate::optim::schedule::Span;
 use crate::value::Positive;
 
-/// A part of the training, which takes up the weights where the one before left them. Optimiser, schedule
+/// A part of the training, which takes up the weights where the one before left them. Optimizer, schedule
 /// and warm-up start anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +63,7 @@ impl Stage {
 
 /// A stage, or the whole training where there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leg {
+pub struct Phase {
     /// Number of the stage, from 0.
     pub stage: Option<usize>,
     pub span: Span,
@@ -73,7 +73,7 @@ pub struct Leg {
     pub passes_before: usize,
 }
 
-impl Leg {
+impl Phase {
     fn rows(&self) -> usize {
         self.span.all.div_ceil(self.row)
     }
@@ -81,10 +81,10 @@ impl Leg {
 
 /// What one row of `epochs.csv` tells of: an epoch, or `log_every` steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
+pub struct Interval {
     /// From 1, over all legs.
     pub number: usize,
-    pub leg: Leg,
+    pub phase: Phase,
     /// Whether it is the leg's first.
     pub is_first: bool,
     /// Steps of the leg, from 0.
@@ -95,43 +95,43 @@ pub struct Round {
 
 /// The whole training, leg after leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Course(Vec<Leg>);
+pub struct TrainingPlan(Vec<Phase>);
 
-impl Course {
+impl TrainingPlan {
     /// One for each stage, or one for all.
-    pub fn legs(&self) -> &[Leg] {
+    pub fn phases(&self) -> &[Phase] {
         &self.0
     }
 
     /// How many rows it makes.
-    pub fn rounds(&self) -> usize {
-        self.0.iter().map(Leg::rows).sum()
+    pub fn intervals(&self) -> usize {
+        self.0.iter().map(Phase::rows).sum()
     }
 
     /// Passes over the training images, the last one perhaps in part.
     pub fn passes(&self) -> f64 {
-        let passes = |leg: &Leg| leg.span.all as f64 / leg.span.epoch as f64;
+        let passes = |phase: &Phase| phase.span.all as f64 / phase.span.epoch as f64;
         self.0.iter().map(passes).sum()
     }
 
     /// The round with this number, from 1 to [`rounds`](Self::rounds).
-    pub fn round(&self, number: usize) -> Round {
+    pub fn interval(&self, number: usize) -> Interval {
         let (mut rows_before, mut steps_before) = (0, 0);
-        for leg in &self.0 {
+        for phase in &self.0 {
             let row = number - 1 - rows_before;
-            if row < leg.rows() {
-                let start = row * leg.row;
-                let end = (start + leg.row).min(leg.span.all);
-                return Round {
+            if row < phase.rows() {
+                let start = row * phase.row;
+                let end = (start + phase.row).min(phase.span.all);
+                return Interval {
                     number,
-                    leg: *leg,
+                    phase: *phase,
                     is_first: row == 0,
                     steps: start..end,
                     steps_done: steps_before + end,
                 };
             }
-            rows_before += leg.rows();
-            steps_before += leg.span.all;
+            rows_before += phase.rows();
+            steps_before += phase.span.all;
         }
         unreachable!("the course has fewer than {number} rounds")
     }
@@ -142,11 +142,11 @@ const MOST_ROWS: usize = 100;
 
 impl Train {
     /// The course of a training with so many images in an epoch, the augmented copies included.
-    pub fn course(&self, images: usize) -> Course {
+    pub fn training_plan(&self, images: usize) -> TrainingPlan {
         let batches = images.div_ceil(self.batch_size.get());
         let epoch = batches.div_ceil(self.accumulate.get()).max(1);
         let mut passes_before = 0;
-        let mut leg = |stage, epochs: Option<Positive>, steps: Option<Positive>| {
+        let mut phase = |stage, epochs: Option<Positive>, steps: Option<Positive>| {
             let all = match (epochs, steps) {
                 (_, Some(steps)) => steps.get(),
                 (epochs, None) => epoch * epochs.unwrap_or(self.epochs).get(),
@@ -157,27 +157,27 @@ impl Train {
                     .map_or(epoch.max(all.div_ceil(MOST_ROWS)), Positive::get),
                 None => epoch,
             };
-            let leg = Leg {
+            let phase = Phase {
                 stage,
                 span: Span { epoch, all },
                 row,
                 passes_before,
             };
             passes_before += all.div_ceil(epoch);
-            leg
+            phase
         };
         if self.stages.is_empty() {
-            return Course(vec![leg(None, Some(self.epochs), self.steps)]);
+            return TrainingPlan(vec![phase(None, Some(self.epochs), self.steps)]);
         }
         let stages = self.stages.iter().enumerate();
-        Course(
+        TrainingPlan(
             stages
-                .map(|(number, stage)| leg(Some(number), stage.epochs, stage.steps))
+                .map(|(number, stage)| phase(Some(number), stage.epochs, stage.steps))
                 .collect(),
         )
     }
 
-    /// The optimiser of a stage.
+    /// The optimizer of a stage.
     pub fn optimizer_of(&self, stage: Option<usize>) -> &OptimizerSpec {
         let own = stage.and_then(|stage| self.stages[stage].optimizer.as_ref());
         own.unwrap_or(&self.optimizer)
@@ -198,7 +198,7 @@ impl Train {
     }
 
     /// What is wrong with its lengths and stages for a network planned like this; keys are below `[train]`.
-    pub fn course_flaws(&self, whole: &Plan) -> Vec<Flaw> {
+    pub fn training_plan_flaws(&self, whole: &Plan) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.log_every.is_some() && !self.counts_steps() {
             let message = "`log_every` counts steps, but training is told in epochs";
@@ -252,45 +252,49 @@ impl Train {
 mod tests {
     use super::*;
 
-    fn course(more: &str, images: usize) -> Course {
+    fn training_plan(more: &str, images: usize) -> TrainingPlan {
         let text = format!(
             "epochs = 3\nbatch_size = 10\nloss = 'mse'\noptimizer = 'adam'\nseeds = [0]\n{more}"
         );
         let train: Train = toml::from_str(&text).expect("the settings parse");
-        train.course(images)
+        train.training_plan(images)
     }
 
-    fn steps(course: &Course) -> Vec<(Range<usize>, usize)> {
-        let rounds = (1..=course.rounds()).map(|number| course.round(number));
-        rounds
-            .map(|round| (round.steps, round.steps_done))
+    fn steps(training_plan: &TrainingPlan) -> Vec<(Range<usize>, usize)> {
+        let intervals =
+            (1..=training_plan.intervals()).map(|number| training_plan.interval(number));
+        intervals
+            .map(|interval| (interval.steps, interval.steps_done))
             .collect()
     }
 
     #[test]
     fn an_epoch_is_a_row() {
         assert_eq!(
-            steps(&course("", 45)),
+            steps(&training_plan("", 45)),
             [(0..5, 5), (5..10, 10), (10..15, 15)]
         );
-        let halved = course("accumulate = 2", 45);
+        let halved = training_plan("accumulate = 2", 45);
         assert_eq!(steps(&halved), [(0..3, 3), (3..6, 6), (6..9, 9)]);
     }
 
     #[test]
-    fn steps_are_told_in_rows_of_their_own() {
-        let every_4 = course("steps = 10\nlog_every = 4", 45);
+    fn steps_are_logged_in_rows_of_their_own() {
+        let every_4 = training_plan("steps = 10\nlog_every = 4", 45);
         assert_eq!(steps(&every_4), [(0..4, 4), (4..8, 8), (8..10, 10)]);
-        assert_eq!(steps(&course("steps = 7", 45)), [(0..5, 5), (5..7, 7)]);
+        assert_eq!(
+            steps(&training_plan("steps = 7", 45)),
+            [(0..5, 5), (5..7, 7)]
+        );
         assert_eq!(every_4.passes(), 2.0);
     }
 
     #[test]
     fn stages_follow_each_other() {
-        let two = course("stages = [{ epochs = 2 }, { steps = 4 }]", 30);
+        let two = training_plan("stages = [{ epochs = 2 }, { steps = 4 }]", 30);
         assert_eq!(steps(&two), [(0..3, 3), (3..6, 6), (0..3, 9), (3..4, 10)]);
-        let third = two.round(3);
+        let third = two.interval(3);
         assert!(third.is_first);
-        assert_eq!((third.leg.stage, third.leg.passes_before), (Some(1), 2));
+        assert_eq!((third.phase.stage, third.phase.passes_before), (Some(1), 2));
     }
 }

@@ -5,18 +5,18 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use super::note;
-use super::trained::Trained;
-use crate::data::{Catalogue, Samples, Unlabelled, read_unlabelled};
+use super::trained::TrainedModel;
+use crate::data::{Catalogue, Samples, Unlabeled, read_unlabeled};
 use crate::error::{Error, Place, Problem, Result, count};
 use crate::models::Model;
 use crate::rng::Seed;
 
 /// What is taken where no path is given, and of what class files are.
 #[derive(Debug, Clone, Args)]
-pub struct Choice {
+pub struct ImageArguments {
     /// Take images of this part of the run's data, if there is no PATH [default: test]
     #[arg(long, value_enum)]
-    split: Option<Split>,
+    split: Option<ImageSplit>,
     /// Take the first N images only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
@@ -27,14 +27,14 @@ pub struct Choice {
 
 /// A part of a run's data, as it is before augmentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Split {
+pub enum ImageSplit {
     Train,
     Validation,
     Test,
 }
 
 /// Images as a model takes them.
-pub struct Chosen {
+pub struct InputImages {
     /// The files' names; of the run's data the images' numbers from 0.
     pub names: Vec<String>,
     /// `[images]`; of files only where the command line says it.
@@ -43,7 +43,7 @@ pub struct Chosen {
     pub pixels: Vec<f32>,
 }
 
-impl Choice {
+impl ImageArguments {
     /// The images; `usual` is how many of the run's data where the command line does not say it.
     ///
     /// # Errors
@@ -52,22 +52,22 @@ impl Choice {
         &self,
         path: Option<&Path>,
         usual: Option<usize>,
-        trained: &Trained,
+        trained: &TrainedModel,
         model: &dyn Model,
         catalogue: &Catalogue,
-    ) -> Result<Chosen> {
+    ) -> Result<InputImages> {
         let asked = self.count.map(|count| count as usize);
         match (path, self.split, &self.label) {
             (Some(_), Some(_), _) => Err(not_both("--split", "which images are taken")),
             (None, _, Some(_)) => Err(not_both("--label", "the run's data has classes")),
             (Some(path), None, label) => {
-                let mut images = Chosen::files(path, trained)?;
-                images.tell(label.as_deref(), trained, model)?;
+                let mut images = InputImages::files(path, trained)?;
+                images.set_label(label.as_deref(), trained, model)?;
                 Ok(images.first(asked))
             }
             (None, split, None) => {
-                let split = split.unwrap_or(Split::Test);
-                let images = Chosen::part(split, trained, catalogue)?;
+                let split = split.unwrap_or(ImageSplit::Test);
+                let images = InputImages::part(split, trained, catalogue)?;
                 Ok(images.first(asked.or(usual)))
             }
         }
@@ -82,15 +82,15 @@ fn not_both(option: &str, why: &str) -> Error {
     Error::usage(Problem::new(message).at(Place::Setting(option.to_string())))
 }
 
-impl Chosen {
+impl InputImages {
     /// A part of the run's data.
-    pub fn part(split: Split, trained: &Trained, catalogue: &Catalogue) -> Result<Self> {
+    pub fn part(split: ImageSplit, trained: &TrainedModel, catalogue: &Catalogue) -> Result<Self> {
         let (run, settings) = (&trained.run, &trained.run.settings);
         let splits = catalogue.load(&settings.data, Seed(run.seed))?;
         let samples = match split {
-            Split::Train => splits.train,
-            Split::Test => splits.test,
-            Split::Validation => splits.validation.ok_or_else(|| {
+            ImageSplit::Train => splits.train,
+            ImageSplit::Test => splits.test,
+            ImageSplit::Validation => splits.validation.ok_or_else(|| {
                 let message = format!("`{}` has no validation set", run.variant);
                 let place = Place::Setting("--split validation".to_string());
                 Error::usage(Problem::new(message).at(place))
@@ -100,7 +100,7 @@ impl Chosen {
             mut pixels, labels, ..
         } = samples;
         settings.data.scale.apply(&mut pixels);
-        Ok(Chosen {
+        Ok(InputImages {
             names: (0..labels.len()).map(|number| number.to_string()).collect(),
             labels: Some(labels),
             pixels,
@@ -108,14 +108,14 @@ impl Chosen {
     }
 
     /// The images at a path, brought to the shape of the run's; a line on the terminal says how.
-    pub fn files(path: &Path, trained: &Trained) -> Result<Self> {
+    pub fn files(path: &Path, trained: &TrainedModel) -> Result<Self> {
         let settings = &trained.run.settings;
-        let images = read_unlabelled(path, trained.images())?;
+        let images = read_unlabeled(path, trained.images())?;
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();
         settings.data.scale.apply(&mut pixels);
-        Ok(Chosen {
+        Ok(InputImages {
             names: images.into_iter().map(|image| image.name).collect(),
             labels: None,
             pixels,
@@ -123,10 +123,10 @@ impl Chosen {
     }
 
     /// Gives all images the class that the command line names.
-    pub fn tell(
+    pub fn set_label(
         &mut self,
         label: Option<&str>,
-        trained: &Trained,
+        trained: &TrainedModel,
         model: &dyn Model,
     ) -> Result<()> {
         let label = label.map(|name| trained.class(name)).transpose()?;
@@ -159,7 +159,7 @@ impl Chosen {
     pub fn one(&self, index: usize) -> Option<Self> {
         let size = self.pixels.len() / self.names.len().max(1);
         let name = self.names.get(index)?.clone();
-        Some(Chosen {
+        Some(InputImages {
             names: vec![name],
             labels: self.labels.as_ref().map(|labels| vec![labels[index]]),
             pixels: self.pixels[index * size..(index + 1) * size].to_vec(),
@@ -176,7 +176,7 @@ impl Chosen {
 }
 
 /// Says what was done to images that had another shape, a line for each kind of change.
-pub fn note_changes(images: &[Unlabelled]) {
+pub fn note_changes(images: &[Unlabeled]) {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for image in images.iter().filter(|image| !image.changes.is_empty()) {
         match kinds.iter_mut().find(|(known, _)| *known == image.changes) {

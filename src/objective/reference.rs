@@ -8,7 +8,7 @@ use toml::Value;
 use super::{Loss, Objective, Targets};
 use crate::backend::TrainingBackend;
 use crate::backend::testing::on_test_device;
-use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
+use crate::reference::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
 struct Case {
@@ -40,9 +40,9 @@ fn losses<B: TrainingBackend>(device: &B::Device) {
             ("gradient.outputs", gradient.into_data(), 1e-5),
         ] {
             let received: Vec<f32> = received.into_vec().unwrap();
-            let told = format!("{name}, {what}");
+            let message = format!("{name}, {what}");
             differences.extend(difference(
-                told,
+                message,
                 &received,
                 &answers.values(what),
                 tolerance,

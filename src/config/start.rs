@@ -123,32 +123,32 @@ mod tests {
 
     #[test]
     fn a_start_says_one_thing_to_start_from() {
-        let told = |text: &str| -> Vec<String> {
+        let message = |text: &str| -> Vec<String> {
             let flaws = start(text).flaws(&["conv2d_1", "dense_1"]);
             flaws
                 .into_iter()
                 .map(|flaw| format!("{}: {}", flaw.key, flaw.message))
                 .collect()
         };
-        assert_eq!(told("weights = 'a'"), [""; 0]);
+        assert_eq!(message("weights = 'a'"), [""; 0]);
         assert_eq!(
-            told("best = true"),
+            message("best = true"),
             [": `start` does not say what to start from"]
         );
         assert_eq!(
-            told("weights = 'a'\nrun = {}"),
+            message("weights = 'a'\nrun = {}"),
             ["run: `start` says both `weights` and `run`"]
         );
         assert_eq!(
-            told("run = {}\nlayout = 'pytorch'"),
+            message("run = {}\nlayout = 'pytorch'"),
             ["layout: `layout` tells how a file is laid out; runs have burnlab's own"]
         );
         assert_eq!(
-            told("run = {}\nexclude = ['dense_2']"),
+            message("run = {}\nexclude = ['dense_2']"),
             ["exclude.0: `dense_2` in `exclude` is the name of no layer"]
         );
         assert_eq!(
-            told("run = {}\ninclude = ['dense_1']\nexclude = ['dense*']"),
+            message("run = {}\ninclude = ['dense_1']\nexclude = ['dense*']"),
             [": `include` and `exclude` leave no layer that takes its weights from there"]
         );
     }

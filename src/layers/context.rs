@@ -8,7 +8,7 @@ use crate::backend::{Kernels, math, reshape};
 
 /// A pass of one batch.
 #[derive(Debug)]
-pub struct Pass<B: Backend> {
+pub struct ForwardContext<B: Backend> {
     /// Whether dropout and batch statistics are on.
     pub training: bool,
     /// Whether noise layers corrupt: in training, and where corrupted inputs are measured.
@@ -28,16 +28,16 @@ pub struct Pass<B: Backend> {
     /// What `gaussian_code` layers made of their inputs.
     pub gaussian: Vec<GaussianCode<B>>,
     /// The layer, by its number, whose outputs are wanted.
-    pub watched: Option<usize>,
+    pub capture: Option<usize>,
     /// Those outputs, once it was met.
-    pub seen: Option<Seen<B>>,
+    pub captured: Option<LayerOutput<B>>,
     /// What layers' outputs add to the loss of the batch, `[1]` each, weights included.
     pub activity: Vec<Tensor<B, 1>>,
 }
 
 /// What a layer gave.
 #[derive(Debug, Clone)]
-pub struct Seen<B: Backend> {
+pub struct LayerOutput<B: Backend> {
     /// Before its activation function.
     pub before: Signal<B>,
     pub after: Signal<B>,
@@ -92,10 +92,10 @@ pub enum SharedWeight<B: Backend> {
     Filters(Tensor<B, 4>),
 }
 
-impl<B: Kernels> Pass<B> {
+impl<B: Kernels> ForwardContext<B> {
     /// A pass whose gradients are wanted.
     pub fn training() -> Self {
-        Pass {
+        ForwardContext {
             training: true,
             corrupting: true,
             drawing: true,
@@ -104,19 +104,19 @@ impl<B: Kernels> Pass<B> {
             auxiliary: Vec::new(),
             tied: None,
             gaussian: Vec::new(),
-            watched: None,
-            seen: None,
+            capture: None,
+            captured: None,
             activity: Vec::new(),
         }
     }
 
     /// A pass that measures or predicts.
-    pub fn resting() -> Self {
-        Pass {
+    pub fn inference() -> Self {
+        ForwardContext {
             training: false,
             corrupting: false,
             drawing: false,
-            ..Pass::training()
+            ..ForwardContext::training()
         }
     }
 

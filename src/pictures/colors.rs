@@ -1,4 +1,4 @@
-//! Colours that readers with any colour vision can tell apart: of classes, of values, of signed values.
+//! Colors that readers with any color vision can tell apart: of classes, of values, of signed values.
 //!
 //! Knows nothing of what is drawn in them.
 
@@ -7,7 +7,7 @@ use image::Rgb;
 pub const WHITE: Rgb<u8> = Rgb([255; 3]);
 pub const INK: Rgb<u8> = Rgb([30; 3]);
 
-/// Ten colours for classes (Petroff 2021, "Accessible color sequences for data visualization").
+/// Ten colors for classes (Petroff 2021, "Accessible color sequences for data visualization").
 const CLASSES: [[u8; 3]; 10] = [
     [0x3f, 0x90, 0xda],
     [0xff, 0xa9, 0x0e],
@@ -21,15 +21,15 @@ const CLASSES: [[u8; 3]; 10] = [
     [0x92, 0xda, 0xdd],
 ];
 
-/// How many classes have a colour of their own.
+/// How many classes have a color of their own.
 pub const DISTINCT: usize = CLASSES.len();
 
-/// The colour of a class; after the last one they begin again.
+/// The color of a class; after the last one they begin again.
 pub fn of_class(class: usize) -> Rgb<u8> {
     Rgb(CLASSES[class % DISTINCT])
 }
 
-/// Colours for the numbers from 0 to 1.
+/// Colors for the numbers from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Map {
     /// Dark to bright: values.
@@ -80,8 +80,8 @@ const BLUES: &[[u8; 3]] = &[
 ];
 
 impl Map {
-    /// The colour of a number, which is brought into [0, 1]; a NaN is drawn as 0.
-    pub fn colour(self, value: f32) -> Rgb<u8> {
+    /// The color of a number, which is brought into [0, 1]; a NaN is drawn as 0.
+    pub fn color(self, value: f32) -> Rgb<u8> {
         let value = if value.is_nan() { 0.0 } else { value };
         let value = value.clamp(0.0, 1.0);
         let steps = match self {
@@ -100,7 +100,7 @@ impl Map {
     }
 }
 
-/// Black or white, whichever can be read on this colour (relative luminance as WCAG 2 weighs it).
+/// Black or white, whichever can be read on this color (relative luminance as WCAG 2 weighs it).
 pub fn readable_on(Rgb([red, green, blue]): Rgb<u8>) -> Rgb<u8> {
     let light = 0.2126 * f32::from(red) + 0.7152 * f32::from(green) + 0.0722 * f32::from(blue);
     if light > 140.0 { INK } else { WHITE }
@@ -112,24 +112,24 @@ mod tests {
 
     #[test]
     fn maps_reach_both_ends_and_stand_for_what_is_no_number() {
-        assert_eq!(Map::Viridis.colour(0.0), Rgb([68, 1, 84]));
-        assert_eq!(Map::Viridis.colour(1.0), Rgb([253, 231, 37]));
-        assert_eq!(Map::Viridis.colour(7.0), Map::Viridis.colour(1.0));
-        assert_eq!(Map::Diverging.colour(0.5), WHITE);
-        assert_eq!(Map::Diverging.colour(0.05), Rgb([19, 75, 135]));
-        assert_eq!(Map::Viridis.colour(f32::NAN), Rgb([68, 1, 84]));
-        assert_eq!(Map::Blues.colour(f32::NEG_INFINITY), WHITE);
+        assert_eq!(Map::Viridis.color(0.0), Rgb([68, 1, 84]));
+        assert_eq!(Map::Viridis.color(1.0), Rgb([253, 231, 37]));
+        assert_eq!(Map::Viridis.color(7.0), Map::Viridis.color(1.0));
+        assert_eq!(Map::Diverging.color(0.5), WHITE);
+        assert_eq!(Map::Diverging.color(0.05), Rgb([19, 75, 135]));
+        assert_eq!(Map::Viridis.color(f32::NAN), Rgb([68, 1, 84]));
+        assert_eq!(Map::Blues.color(f32::NEG_INFINITY), WHITE);
     }
 
     #[test]
-    fn letters_can_be_read_on_every_colour() {
+    fn letters_can_be_read_on_every_color() {
         assert_eq!(readable_on(WHITE), INK);
-        assert_eq!(readable_on(Map::Blues.colour(1.0)), WHITE);
+        assert_eq!(readable_on(Map::Blues.color(1.0)), WHITE);
     }
 
-    /// Colours of classes as seen without one kind of cones (Machado et al. 2009, severity 1).
+    /// Colors of classes as seen without one kind of cones (Machado et al. 2009, severity 1).
     #[test]
-    fn classes_differ_for_colour_blind_readers_too() {
+    fn classes_differ_for_color_blind_readers_too() {
         const PROTANOPIA: [[f32; 3]; 3] = [
             [0.152286, 1.052583, -0.204868],
             [0.114503, 0.786281, 0.099216],
@@ -144,8 +144,8 @@ mod tests {
         for eye in [PROTANOPIA, DEUTERANOPIA] {
             let seen: Vec<[f32; 3]> = CLASSES
                 .iter()
-                .map(|colour| {
-                    let light = colour.map(linear);
+                .map(|color| {
+                    let light = color.map(linear);
                     let cone = |row: [f32; 3]| -> f32 {
                         let sum: f32 = row.iter().zip(light).map(|(a, b)| a * b).sum();
                         sum.clamp(0.0, 1.0).powf(1.0 / 2.2) * 255.0

@@ -9,12 +9,12 @@ use burn::tensor::{Int, Tensor};
 use serde::Deserialize;
 use toml::Value;
 
-use super::{NamedValues, Network, Part, Passed, plan_layers, plan_parts};
+use super::{ForwardOutput, NamedValues, Network, Part, plan_layers, plan_parts};
 use crate::backend::TrainingBackend;
 use crate::backend::testing::{on_test_device, sole_use_of_chance};
-use crate::layers::{ActivationFunction, Around, LayerSpec, Pass, Signal};
+use crate::layers::{ActivationFunction, ForwardContext, LayerContext, LayerSpec, Signal};
 use crate::objective::{Loss, Objective, Targets};
-use crate::peers::{
+use crate::reference::{
     Answers, assert_none, cases, check_cover, difference, one, without_case, words,
 };
 use crate::rng::Seed;
@@ -56,7 +56,7 @@ impl Case {
         device: &B::Device,
     ) -> Network<B> {
         let (specs, input) = (self.specs(name), self.shape());
-        let (plan, flaws) = plan_layers(&specs, input, Around::new(self.classes));
+        let (plan, flaws) = plan_layers(&specs, input, LayerContext::new(self.classes));
         assert_eq!(flaws, [], "{name}");
         let network = Network::build(plan, self.classes, Seed(1), device);
         let network = network.load_weights(answers.path());
@@ -129,11 +129,11 @@ fn inference<B: TrainingBackend>(
     answers: &Answers,
     device: &B::Device,
 ) -> Vec<String> {
-    let mut pass = Pass::resting();
-    pass.labels = labels(answers, device);
+    let mut context = ForwardContext::inference();
+    context.labels = labels(answers, device);
     let output = network
         .valid()
-        .passed(answers.tensor("input", device), pass)
+        .forward_output(answers.tensor("input", device), context)
         .outputs;
     let what = "inference.output";
     let found = difference(what, &read(output), &answers.values(what), OUTPUT_TOLERANCE);
@@ -154,14 +154,14 @@ fn training<B: TrainingBackend>(
     device: &B::Device,
 ) -> Vec<String> {
     let images = answers.tensor::<B, 4>("input", device).require_grad();
-    let mut pass = Pass::training();
-    pass.labels = labels(answers, device);
-    let passed = network.passed(images.clone(), pass);
-    let output = passed.outputs.clone();
+    let mut context = ForwardContext::training();
+    context.labels = labels(answers, device);
+    let forward_output = network.forward_output(images.clone(), context);
+    let output = forward_output.outputs.clone();
     let mut received = vec![("training.output".to_string(), read(output.clone()))];
     let small = match loss {
         Some(loss) => {
-            let total = total_loss(passed, loss, answers, device);
+            let total = total_loss(forward_output, loss, answers, device);
             received.push(("loss".to_string(), read(total.clone())));
             total
         }
@@ -184,15 +184,15 @@ fn training<B: TrainingBackend>(
 }
 
 fn total_loss<B: TrainingBackend>(
-    passed: Passed<B>,
+    forward_output: ForwardOutput<B>,
     loss: &Loss,
     answers: &Answers,
     device: &B::Device,
 ) -> Tensor<B, 1> {
     let objective = Objective::new(loss, &[], device);
     let targets = Targets::of(answers.targets(device));
-    let mean = objective.mean(passed.outputs.clone(), &targets);
-    passed.total_loss(mean, |scores| objective.mean(scores, &targets))
+    let mean = objective.mean(forward_output.outputs.clone(), &targets);
+    forward_output.total_loss(mean, |scores| objective.mean(scores, &targets))
 }
 
 fn compare(received: Vec<NamedValues>, answers: &Answers) -> Vec<String> {
@@ -236,13 +236,13 @@ fn divergences<B: TrainingBackend>(device: &B::Device) {
         let answers = Answers::new("divergence", &name);
         let network = case.build::<B>(&name, &answers, device);
         let images = answers.tensor::<B, 4>("input", device).require_grad();
-        let mut pass = Pass::training();
+        let mut context = ForwardContext::training();
         network.list(
             &network.plan.nodes,
             Signal::Image(images.clone()),
-            &mut pass,
+            &mut context,
         );
-        let code = pass.gaussian.remove(0);
+        let code = context.gaussian.remove(0);
         let apart = code.divergence();
         let gradients = (apart.clone().mean() * code.beta).backward();
         let of_images = images.grad(&gradients).expect("a gradient");
@@ -275,7 +275,7 @@ fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
             name: "encoder",
             layers: &layers,
         }];
-        let (plan, flaws) = plan_parts(&parts, case.shape(), "", Around::new(case.classes));
+        let (plan, flaws) = plan_parts(&parts, case.shape(), "", LayerContext::new(case.classes));
         assert_eq!(
             (flaws, plan.contractive_flaw()),
             (Vec::new(), None),
@@ -285,7 +285,10 @@ fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
         let network = network.load_weights(answers.path());
         let network = network.unwrap_or_else(|error| panic!("{name}: {error}"));
         let images = answers.tensor::<B, 4>("input", device).require_grad();
-        let (_, norm) = network.contracted(Signal::Image(images.clone()), &mut Pass::training());
+        let (_, norm) = network.contracted(
+            Signal::Image(images.clone()),
+            &mut ForwardContext::training(),
+        );
         let gradients = norm.backward();
         let mut received = vec![("norm".to_string(), read(norm))];
         // Nothing bends in a straight one: its norm is the same wherever the images are.
@@ -297,9 +300,9 @@ fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
         ));
         let gradients = GradientsParams::from_grads(gradients, &network);
         let named = network.gradient_values(&gradients).into_iter();
-        let told: BTreeSet<String> = answers.names("gradient.").map(String::from).collect();
+        let answered: BTreeSet<String> = answers.names("gradient.").map(String::from).collect();
         let named = named.map(|tensor| renamed("", tensor));
-        let bent = named.filter(|(name, _)| told.contains(name));
+        let bent = named.filter(|(name, _)| answered.contains(name));
         received.extend(bent.map(|tensor| renamed("gradient.", tensor)));
         let found = compare(received, &answers).into_iter();
         differences.extend(found.map(|found| format!("{name}, {found}")));
@@ -346,12 +349,12 @@ fn chance<B: TrainingBackend>(device: &B::Device) {
             for role in answers.names(&prefix) {
                 let received = seen(role, &numbers, &case);
                 let expected = answers.values(&format!("{prefix}{role}"));
-                let told = format!("{name}, {prefix}{role}");
+                let message = format!("{name}, {prefix}{role}");
                 let tolerance = match role {
                     "values" => OUTPUT_TOLERANCE,
                     _ => CHANCE_TOLERANCE,
                 };
-                differences.extend(difference(told, &received, &expected, tolerance));
+                differences.extend(difference(message, &received, &expected, tolerance));
             }
         }
     }

@@ -8,14 +8,14 @@ use crate::shape::Shape;
 
 /// A run as its plan knows it.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct PictureContext<'a> {
     pub model: &'a ModelFacts,
     /// All layers with the names that the file's keys know them by.
     pub layers: &'a [Planned],
     pub augment: &'a Augment,
 }
 
-impl Known<'_> {
+impl PictureContext<'_> {
     /// The flaw of a picture that this kind of model does not have.
     pub fn needs(&self, picture: &str, ability: Ability) -> Option<Flaw> {
         let message = format!(

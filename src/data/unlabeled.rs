@@ -1,6 +1,6 @@
 //! Images of any kind, brought to the shape that a network takes.
 //!
-//! Colour is made gray as brightness (Rec. 709) and gray is made colour by repeating it; an image of another
+//! Color is made gray as brightness (Rec. 709) and gray is made color by repeating it; an image of another
 //! size is resized with a linear filter that averages where it shrinks. What is transparent is laid over black,
 //! and 16 bits a value are scaled by the depth of the image's largest.
 
@@ -18,12 +18,12 @@ use crate::shape::ImageShape;
 
 /// An image whose class is to be found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unlabelled {
+pub struct Unlabeled {
     /// The file's name, with the image's number from 0 where a file holds many: `digits.gz[7]`.
     pub name: String,
     /// From 0 to 1, `[channels, height, width]`.
     pub pixels: Vec<f32>,
-    /// What was done to give it its shape: `colour to gray, 64x48 to 28x28 (height x width)`; empty for
+    /// What was done to give it its shape: `color to gray, 64x48 to 28x28 (height x width)`; empty for
     /// nothing.
     pub changes: String,
 }
@@ -34,7 +34,7 @@ pub struct Unlabelled {
 /// # Errors
 /// There is no image at the path, a file is damaged, or an image has other channels than gray or RGB where
 /// it would have to be changed.
-pub fn read_unlabelled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
+pub fn read_unlabeled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> {
     if path.is_dir() {
         let files = folder::image_files(path)?;
         if files.is_empty() {
@@ -64,7 +64,7 @@ fn holds_many(path: &Path) -> Result<bool> {
     Ok(bytes == [0, 0, 8])
 }
 
-fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabelled> {
+fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabeled> {
     let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
     let image = decode(&bytes).map_err(|error| {
         let mut error = folder::unreadable(path, &error);
@@ -92,7 +92,7 @@ fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabelled> {
     )
 }
 
-fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabelled>> {
+fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> {
     let (found, pixels) = idx::read_images(path)?;
     let name = file_name(path);
     let images = pixels.chunks_exact(found.len()).enumerate();
@@ -118,7 +118,7 @@ fn fitted(
     planes: Vec<u8>,
     shape: ImageShape,
     mut changes: Vec<String>,
-) -> Result<Unlabelled> {
+) -> Result<Unlabeled> {
     let mut planes = planes;
     if found != shape {
         let (Some(mut image), 1 | 3) = (whole(found, planes), shape.channels) else {
@@ -130,11 +130,7 @@ fn fitted(
         };
         if found.channels != shape.channels {
             let kind = |shape: ImageShape| {
-                if shape.channels == 1 {
-                    "gray"
-                } else {
-                    "colour"
-                }
+                if shape.channels == 1 { "gray" } else { "color" }
             };
             changes.push(format!("{} to {}", kind(found), kind(shape)));
         }
@@ -150,7 +146,7 @@ fn fitted(
         }
         planes = pixels::planes(image, shape.channels);
     }
-    Ok(Unlabelled {
+    Ok(Unlabeled {
         name,
         pixels: planes
             .into_iter()
@@ -186,8 +182,8 @@ mod tests {
         width: 4,
     };
 
-    fn one(path: &Path, shape: ImageShape) -> Unlabelled {
-        let mut images = read_unlabelled(path, shape).unwrap();
+    fn one(path: &Path, shape: ImageShape) -> Unlabeled {
+        let mut images = read_unlabeled(path, shape).unwrap();
         assert_eq!(images.len(), 1);
         images.remove(0)
     }
@@ -205,26 +201,26 @@ mod tests {
     }
 
     #[test]
-    fn size_and_colour_are_changed_and_it_is_said() {
+    fn size_and_color_are_changed_and_it_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         RgbImage::from_pixel(8, 2, Rgb([255, 255, 255]))
             .save(&path)
             .unwrap();
         let read = one(&path, GRAY);
-        assert_eq!(read.changes, "colour to gray, 2x8 to 4x4 (height x width)");
+        assert_eq!(read.changes, "color to gray, 2x8 to 4x4 (height x width)");
         assert_eq!(read.pixels, [1.0; 16]);
         RgbImage::from_pixel(4, 4, Rgb([255, 0, 51]))
             .save(&path)
             .unwrap();
-        let colour = ImageShape::new(3, 2, 2);
-        let read = one(&path, colour);
+        let color = ImageShape::new(3, 2, 2);
+        let read = one(&path, color);
         assert_eq!(read.pixels, [[1.0; 4], [0.0; 4], [0.2; 4]].concat());
         GrayImage::from_pixel(4, 4, Luma([51])).save(&path).unwrap();
         let read = one(&path, ImageShape::new(3, 4, 4));
         assert_eq!(
             (read.pixels, read.changes.as_str()),
-            (vec![0.2; 48], "gray to colour")
+            (vec![0.2; 48], "gray to color")
         );
     }
 
@@ -237,14 +233,14 @@ mod tests {
             image.save(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("notes.txt"), "no image").unwrap();
-        let names: Vec<String> = read_unlabelled(folder.path(), GRAY)
+        let names: Vec<String> = read_unlabeled(folder.path(), GRAY)
             .unwrap()
             .into_iter()
             .map(|image| image.name)
             .collect();
         assert_eq!(names, ["b/a.jpg", "c.png"]);
         let empty = tempfile::tempdir().unwrap();
-        let error = read_unlabelled(empty.path(), GRAY).unwrap_err();
+        let error = read_unlabeled(empty.path(), GRAY).unwrap_err();
         assert_eq!(
             error.problems[0].message,
             "there are no PNG or JPEG images here"
@@ -255,18 +251,18 @@ mod tests {
     fn an_idx_file_gives_all_its_images() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = path.join("data/mnist/t10k-images-idx3-ubyte.gz");
-        let images = read_unlabelled(&path, ImageShape::new(1, 28, 28)).unwrap();
+        let images = read_unlabeled(&path, ImageShape::new(1, 28, 28)).unwrap();
         assert_eq!(images.len(), 10_000);
         assert_eq!(images[7].name, "t10k-images-idx3-ubyte.gz[7]");
         assert!(images[7].pixels.iter().any(|&value| value > 0.9));
     }
 
     #[test]
-    fn what_is_no_image_is_told() {
+    fn what_is_no_image_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         fs::write(&path, "no image").unwrap();
-        let problem = read_unlabelled(&path, GRAY).unwrap_err().problems.remove(0);
+        let problem = read_unlabeled(&path, GRAY).unwrap_err().problems.remove(0);
         assert!(
             problem.message.starts_with("cannot read image `a.png`: "),
             "{problem}"
@@ -275,7 +271,7 @@ mod tests {
             problem.hint.as_deref(),
             Some("PNG, JPEG and IDX files of images are read")
         );
-        let missing = read_unlabelled(&folder.path().join("b.png"), GRAY).unwrap_err();
+        let missing = read_unlabeled(&folder.path().join("b.png"), GRAY).unwrap_err();
         assert_eq!(
             missing.problems[0].message,
             "cannot read: no such file or directory"

@@ -1,4 +1,4 @@
-//! Five steps of every optimiser, and the rates of every schedule, against PyTorch's.
+//! Five steps of every optimizer, and the rates of every schedule, against PyTorch's.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use toml::Value;
 use super::OptimizerSpec;
 use super::schedule::{Rates, ScheduleSpec, Span, WarmUp};
 use super::testing::steps;
-use crate::peers::{Answers, assert_none, cases, check_cover, difference, words};
+use crate::reference::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
 struct Case {
@@ -16,7 +16,7 @@ struct Case {
 }
 
 #[test]
-fn optimisers_step_as_pytorch_does() {
+fn optimizers_step_as_pytorch_does() {
     let mut differences = Vec::new();
     for (name, case) in cases::<Case>("optimizer") {
         let spec: OptimizerSpec = case.optimizer.try_into().unwrap();
@@ -32,7 +32,7 @@ fn optimisers_step_as_pytorch_does() {
 }
 
 #[test]
-fn every_optimiser_has_a_case() {
+fn every_optimizer_has_a_case() {
     let cases = cases::<Case>("optimizer").into_values();
     let used: BTreeSet<String> = cases.flat_map(|case| words(&case.optimizer)).collect();
     let schema = schemars::schema_for!(OptimizerSpec);
