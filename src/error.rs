@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as the exit code tells it.
+/// What went wrong, as the exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The program's own fault.
@@ -178,7 +178,7 @@ fn excerpt(text: &str, column: usize) -> (String, usize) {
     (shown, column - first)
 }
 
-/// What is wrong with one value, told by a room that does not know where the value stands.
+/// What is wrong with one value, reported by a room that does not know where the value stands.
 ///
 /// The plan turns it into a [`Problem`] by looking `key` up in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

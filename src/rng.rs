@@ -33,7 +33,7 @@ pub enum Purpose {
     Pictures,
     /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
     Extra,
-    /// Images that models dream up; place: the class, the number of the draw.
+    /// Images that models generate; place: the class, the number of the draw.
     Generated,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,

@@ -142,7 +142,7 @@ impl Shape {
     /// [`places`](Self::places) give them.
     ///
     /// # Panics
-    /// If there are not as many places as this shape has.
+    /// If the number of places is not this shape's.
     pub fn with(self, channels: usize, places: &[usize]) -> Self {
         match (self, places) {
             (Shape::Features(_), []) => Shape::Features(channels),

@@ -1,7 +1,7 @@
 //! One key names the thing: `{ rotate = { degrees = 10 } }`, or only `"flip"` when nothing is to be said.
 //!
 //! Reads such a table into an externally tagged enum and gives the matching JSON schema, for every
-//! registry alike. Knows none of the names.
+//! registry. Knows none of the names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

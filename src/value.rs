@@ -344,7 +344,7 @@ pub enum PerAxis<T> {
 pub type Margins = PerAxis<Margin>;
 
 impl<T: Copy> PerAxis<T> {
-    /// The values of so many axes; `None` if the list has another length.
+    /// The values along `axes` axes; `None` if the list has another length.
     pub fn along(&self, axes: usize) -> Option<Vec<T>> {
         match self {
             PerAxis::All(value) => Some(vec![*value; axes]),

@@ -47,7 +47,7 @@ impl Mapping {
         }
     }
 
-    /// The mapping that moves everything by so many pixels, each positive or negative.
+    /// The mapping that moves everything by `down` and `right` pixels, each positive or negative.
     pub fn moved(down: f64, right: f64) -> Self {
         Mapping {
             matrix: [[1.0, 0.0], [0.0, 1.0]],

@@ -257,7 +257,7 @@ struct Measure;
 impl Work for Measure {
     type Output = Precisions;
 
-    /// Products by one of `1 + 2^-bits`: what does not have so many bits after the point takes it for one.
+    /// Products by one of `1 + 2^-bits`: what has fewer than `bits` bits after the point takes it for 1.
     fn run<B: TrainingBackend>(self, device: B::Device) -> Precisions {
         let keeps = |mean: f64, bits: i32| (mean - 1.0) > 0.5 * 2f64.powi(-bits);
         let of = |mean: &dyn Fn(f64) -> f64| {

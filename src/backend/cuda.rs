@@ -160,7 +160,7 @@ fn capability(number: usize) -> Result<c_int, DriverError> {
 /// The compute capabilities that the compiler makes code for, rising; none if it does not say.
 fn architectures() -> Vec<c_int> {
     let mut count: c_int = 0;
-    // SAFETY: both write what they are asked for: a number, and so many numbers.
+    // SAFETY: both write what they are asked for: a count, and that many numbers.
     unsafe {
         let counted = nvrtc::sys::nvrtcGetNumSupportedArchs(&mut count).result();
         let mut found = vec![0; count.max(0) as usize];

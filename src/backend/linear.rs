@@ -100,7 +100,7 @@ impl Backward<Flex, 3> for Linear {
     }
 }
 
-/// A matrix, or several behind each other, times as many.
+/// The product of two matrices, or of two batches of matrices.
 #[derive(Debug)]
 struct Product;
 
@@ -125,7 +125,7 @@ impl Backward<Flex, 2> for Product {
     }
 }
 
-/// The slopes times the right matrix, turned.
+/// The gradient of the output times the right matrix, transposed.
 fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
     let [inner, columns] = matrix_shape(right);
     let [rows, _] = matrix_shape(grad_output);
@@ -136,7 +136,7 @@ fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
     shaped(made, grad_output, [rows, inner])
 }
 
-/// The left matrix, turned, times the slopes.
+/// The left matrix, transposed, times the gradient of the output.
 fn right_gradient(left: &Plain, grad_output: &Plain) -> Plain {
     let [rows, inner] = matrix_shape(left);
     let [_, columns] = matrix_shape(grad_output);
@@ -215,7 +215,7 @@ fn multiplied(left: &Plain, right: &Plain) -> Plain {
     shaped(made, left, [rows, columns])
 }
 
-/// Both with as many matrices: axes of length 1 before the last two are repeated.
+/// Both with the same number of matrices: axes of length 1 before the last two are repeated.
 fn aligned<B: Backend, const D: usize>(
     left: Tensor<B, D>,
     right: Tensor<B, D>,

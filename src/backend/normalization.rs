@@ -148,7 +148,7 @@ fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
     }
 }
 
-/// `(slope - mean(slope) - values * mean(slope * values)) * rate`, the means over each channel.
+/// `(gradient - mean(gradient) - values * mean(gradient * values)) * rate`, the means over each channel.
 fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> Vec<f32> {
     let count = sizes.count();
     let means =

@@ -71,7 +71,7 @@ pub(super) fn convolve2d_transpose<B: Backend>(
     with_bias(joined(y, parts), bias)
 }
 
-/// In how many equal parts a batch goes through filters of so many values.
+/// In how many equal parts a batch goes through filters of `values` values.
 fn parts_of(batch: usize, values: usize) -> usize {
     let fits = |parts: &usize| batch.is_multiple_of(*parts) && parts * values <= MOST;
     (1..=batch).rev().find(fits).unwrap_or(1)

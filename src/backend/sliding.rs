@@ -17,14 +17,14 @@ pub struct Sliding {
 }
 
 impl Sliding {
-    /// Windows along an axis, 0 for the height and 1 for the width, of an image with so many places there.
+    /// Windows along an axis, 0 for the height and 1 for the width, of an image with `places` places there.
     pub(super) fn outputs(&self, axis: usize, places: usize, kernel: usize) -> usize {
         let window = (kernel - 1) * self.dilation[axis] + 1;
         (places + self.before[axis] + self.after[axis] - window) / self.stride[axis] + 1
     }
 }
 
-/// How a window sweeps over a volume that is padded already: `[depth, height, width]` each.
+/// How a window slides over a volume that is padded already: `[depth, height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sliding3d {
     pub stride: [usize; 3],

@@ -30,7 +30,7 @@ pub enum DataCommand {
     },
 }
 
-/// Does what is asked about datasets.
+/// Runs `burnlab data`.
 pub fn data(command: DataCommand) -> Result<()> {
     let folders = Folders::from_environment();
     match command {

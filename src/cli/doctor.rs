@@ -30,7 +30,7 @@ pub fn doctor() {
     }
 }
 
-/// What there is to say of a device that computes what it should.
+/// The line about a device that computes correctly.
 fn ready(device: &Device) -> Result<String> {
     let memory = device.memory()?;
     let precisions = device.check()?;

@@ -7,7 +7,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::note;
 use crate::error::{Error, Problem, Result, did_you_mean, io_reason, thousands};
 
-/// Where experiments live.
+/// The folder of experiments.
 const EXPERIMENTS: &str = "experiments";
 
 /// Files and folders that are looked through for experiments: more than a project has, less than a disk.

@@ -20,7 +20,7 @@ pub struct ImageArguments {
     /// Take the first N images only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// The class of the images at PATH, for models that must be told it
+    /// The class of the images at PATH, for conditional models
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
 }
@@ -47,7 +47,7 @@ impl ImageArguments {
     /// The images; `usual` is how many of the run's data where the command line does not say it.
     ///
     /// # Errors
-    /// There is no such image or class, or the model must be told a class that is not.
+    /// There is no such image or class, or the model is conditional and no class is given.
     pub fn take(
         &self,
         path: Option<&Path>,
@@ -131,17 +131,14 @@ impl InputImages {
     ) -> Result<()> {
         let label = label.map(|name| trained.class(name)).transpose()?;
         if label.is_none() && model.facts().is_conditional {
-            let message = format!(
-                "`{}` must be told the class of an image",
-                trained.run.variant
-            );
+            let message = format!("`{}` needs the class of an image", trained.run.variant);
             return Err(Error::usage(Problem::new(message).hint("--label CLASS")));
         }
         self.labels = label.map(|label| vec![label; self.names.len()]);
         Ok(())
     }
 
-    /// The first so many images.
+    /// The first `count` images.
     pub fn first(mut self, count: Option<usize>) -> Self {
         if let Some(count) = count.filter(|&count| count < self.names.len()) {
             self.pixels

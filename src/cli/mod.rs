@@ -99,17 +99,17 @@ enum Command {
     },
     /// Write a trained run's weights as a safetensors file, for burnlab or for PyTorch
     Export(export::ExportArguments),
-    /// Print the classes that a trained run finds in images
+    /// Print the classes that a trained classifier predicts for images
     Predict(predict::PredictArguments),
     /// Draw the pictures of a trained run anew from its weights
     Pictures(pictures::PicturesArguments),
-    /// Print the codes that a trained auto-encoder makes of images
+    /// Print a trained auto-encoder's codes of images
     Encode(encode::EncodeArguments),
-    /// Print how far a trained auto-encoder's reconstructions are from images, or draw them
+    /// Print a trained auto-encoder's reconstruction errors, or draw the reconstructions
     Reconstruct(reconstruct::ReconstructArguments),
-    /// Find the images that a trained auto-encoder holds for most alike
+    /// Find the images nearest to a given one in a trained auto-encoder's code space
     Neighbours(neighbours::NeighboursArguments),
-    /// Draw images from a trained generative model
+    /// Generate images with a trained generative model
     Sample(sample::SampleArguments),
     /// List, download or verify datasets
     #[command(subcommand)]
@@ -160,7 +160,7 @@ pub fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
-/// Prints what went wrong and gives the exit code that tells its kind.
+/// Prints what went wrong and gives the exit code for its kind.
 pub fn complain(error: &Error) -> ExitCode {
     note(error);
     ExitCode::from(error.kind.exit_code())
@@ -169,7 +169,7 @@ pub fn complain(error: &Error) -> ExitCode {
 /// Does what the command line asks.
 ///
 /// # Errors
-/// Whatever went wrong, with the exit code that tells its kind.
+/// Whatever went wrong, with the exit code for its kind.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     signals::refuse_large_files();
     let code = carry_out(arguments)?;

@@ -1,4 +1,4 @@
-//! `burnlab neighbours`: the images that a trained auto-encoder holds for most alike.
+//! `burnlab neighbours`: the images nearest to a given one in a trained auto-encoder's code space.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct NeighboursArguments {
     /// Look among the images of this part of the run's data
     #[arg(long, value_enum, default_value = "train")]
     split: ImageSplit,
-    /// The class of the image, for models that must be told it
+    /// The class of the image, for conditional models
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
     /// Print comma-separated values instead of a table
@@ -99,7 +99,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     Ok(())
 }
 
-/// The image that is asked about, and its number if it is a test image.
+/// The query image, and its number if it is a test image.
 fn query(
     image: &Path,
     label: Option<&str>,

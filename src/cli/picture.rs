@@ -14,7 +14,7 @@ use crate::shape::ImageShape;
 /// Height in pixels that small images are enlarged to, about.
 const WISHED: usize = 56;
 
-/// The images of `[images, channels, height, width]` as they are looked at, so many beside each other.
+/// The images of `[images, channels, height, width]` as they are looked at, `across` beside each other.
 pub fn tiles(pixels: &[f32], shape: ImageShape, scale: Scale, across: usize) -> Vec<RgbImage> {
     let times = enlargement([shape.width, shape.height], across, WISHED);
     let tiles = images(pixels, shape, scale);

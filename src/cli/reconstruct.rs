@@ -35,7 +35,7 @@ pub struct ReconstructArguments {
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
-    /// Draw the images above what becomes of them as a PNG file too
+    /// Draw the images above their reconstructions as a PNG file too
     #[arg(long, short, value_name = "FILE.png")]
     output: Option<PathBuf>,
     /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
@@ -79,7 +79,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     Ok(())
 }
 
-/// Rows of images, each above the row of what becomes of them.
+/// Rows of images, each above the row of its reconstructions.
 fn above(inputs: &[RgbImage], outputs: &[RgbImage]) -> RgbImage {
     let pairs = inputs.chunks(ACROSS).zip(outputs.chunks(ACROSS));
     let rows = pairs.flat_map(|(inputs, outputs)| [("image", inputs), ("reconstruction", outputs)]);

@@ -193,7 +193,7 @@ fn note_other_devices(part: &Part, device: &Device) {
     }
 }
 
-/// Claims about variants that `--only` left out are not this call's to judge.
+/// Claims about variants that `--only` left out are not checked by this call.
 fn claim_results(plan: &Plan, rows: &[RunRow], states: &[RunState]) -> Vec<ClaimResult> {
     let left_out = |variant: &str| {
         plan.runs
@@ -209,7 +209,7 @@ fn claim_results(plan: &Plan, rows: &[RunRow], states: &[RunState]) -> Vec<Claim
     check_claims(&claims, rows)
 }
 
-/// Workers are told of folders as texts.
+/// Workers receive folders as texts.
 fn check_results(results: &Path) -> Result<()> {
     let whole = std::path::absolute(results).unwrap_or_else(|_| results.to_path_buf());
     match whole.to_str() {

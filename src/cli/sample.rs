@@ -1,4 +1,4 @@
-//! `burnlab sample`: images that a trained generative model dreams up.
+//! `burnlab sample`: images from a trained generative model.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct SampleArguments {
     /// Number of images
     #[arg(long, value_name = "N", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// The class of all images, for models that are told it [default: all classes in turn]
+    /// The class of all images, for conditional models [default: all classes in turn]
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
     /// A PNG file for one picture of all, or a folder for a PNG file of each
@@ -117,7 +117,7 @@ fn seed_of(seed: u64, first: usize) -> u64 {
     }
 }
 
-/// The class of each image, if the model is told it.
+/// The class of each image, if the model is conditional.
 fn labels(
     trained: &TrainedModel,
     model: &dyn Model,
@@ -134,7 +134,7 @@ fn labels(
         }
         (Some(_), false) => {
             let message = format!(
-                "`{}` is not told the class of an image",
+                "`{}` is not given the class of an image",
                 trained.run.variant
             );
             let problem = Problem::new(message).at(Place::Setting("--label".to_string()));
@@ -167,7 +167,7 @@ fn starts(trained: &TrainedModel, catalogue: &Catalogue) -> Result<Option<Starts
     }
 }
 
-/// `0001.png`, or `0001-CLASS.png` where the model was told the class.
+/// `0001.png`, or `0001-CLASS.png` of a conditional model.
 fn write_each(
     folder: &Path,
     first: usize,

@@ -184,7 +184,7 @@ fn networks<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<(&'a Run, Vec<&'a st
     networks
 }
 
-/// Whether two networks look alike: the data gives them their input and their classes, and training may
+/// Whether two networks look the same: the data gives them their input and their classes, and training may
 /// leave layers as they are.
 fn is_same_network(one: &Settings, other: &Settings) -> bool {
     let (train, others) = (&one.train, &other.train);
@@ -231,7 +231,7 @@ pub fn list(results: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prints the tables of what has been run, and judges the claims.
+/// Prints the tables of what has been run, and checks the claims.
 ///
 /// Of an experiment's results folder the runs of its table are shown, without its file and its claims.
 pub fn compare(file: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {

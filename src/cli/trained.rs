@@ -17,7 +17,7 @@ use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
 
-/// What tells runs of a variant apart.
+/// What selects one of a variant's runs.
 #[derive(Debug, Args)]
 pub struct Which {
     /// The run's seed [default: the first one of the variant]
@@ -99,7 +99,7 @@ impl TrainedModel {
             return self.open(device);
         }
         let hint = match facts.can(Ability::Classify) {
-            true => "`burnlab predict` tells the classes of images",
+            true => "`burnlab predict` gives the classes of images",
             false => "`burnlab sample` draws images from it",
         };
         let called = facts.kind.called();
@@ -203,7 +203,7 @@ fn weights(folder: &RunFolder, measured: &Measured, best: bool, name: &str) -> R
     }))
 }
 
-/// The run of a folder, as its files tell it.
+/// The run of a folder, as its files describe it.
 fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<TrainedModel> {
     if variant.is_some() || which.seed.is_some() || !which.set.set.is_empty() {
         let message = "a run's folder is one run's: it has its variant, its seed and its settings";

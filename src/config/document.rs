@@ -49,7 +49,7 @@ impl Document {
     }
 
     fn parse(path: &Path, text: String) -> Result<Self> {
-        // What follows a syntax error is mostly its echo, so only the first is told.
+        // What follows a syntax error is mostly its echo, so only the first is reported.
         let tree = DeTable::parse(&text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let message = match error.message() {

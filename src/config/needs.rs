@@ -9,13 +9,13 @@ use crate::run_name::RunName;
 /// The key of the run whose weights come first.
 pub const START: &str = "start.run";
 
-/// The key of the run that dreams up images of all classes.
+/// The key of the run that generates images of all classes.
 pub const GENERATOR: &str = "data.generated.run";
 
-/// The key of the runs that dream up images, one for each class that is trained on.
+/// The key of the runs that generate images, one for each class that is trained on.
 pub const GENERATORS: &str = "data.generated.runs";
 
-/// The key of the run that tells the classes of dreamt images.
+/// The key of the run that labels generated images.
 pub const LABELER: &str = "data.generated.labels.classifier";
 
 /// The key of the classifier in whose features samples are compared with images.
@@ -36,7 +36,7 @@ impl Settings {
         asked || self.start.is_some()
     }
 
-    /// The runs that a run with these settings needs where the data has so many classes; those of one key
+    /// The runs that a run with these settings needs where the data has `classes` classes; those of one key
     /// in the order of their classes.
     pub fn needs(&self, classes: usize) -> Vec<Dependency> {
         let need = |key| move |run: RunName| Dependency { key, run };

@@ -34,7 +34,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     let mut cuts = Cuts::default();
     let mut found: Vec<Unreadable> = Vec::new();
     let mut failure = first;
-    // Every round cuts something out, so this ends.
+    // Every pass cuts something out, so this ends.
     for _ in 0..2 * MOST_PROBLEMS {
         let path = cuts.as_first(&failure.path);
         let fault = failure.explain(&path);
@@ -282,7 +282,7 @@ fn plain_expected(expected: &str) -> String {
     .to_string()
 }
 
-/// What was cut out of lists, so that indices can be told as they were at first.
+/// What was cut out of lists, so that indices can be reported as they are in the file.
 #[derive(Default)]
 struct Cuts(Vec<(Vec<String>, usize)>);
 

@@ -9,7 +9,7 @@ use crate::value::Positive;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// After every epoch; where training is told in steps, after every row of `epochs.csv`.
+    /// After every epoch; where training is counted in steps, after every row of `epochs.csv`.
     EveryEpoch,
     /// After the last one.
     AtTheEnd,

@@ -58,7 +58,7 @@ pub struct Train {
     /// Steps of the training, in place of `epochs`. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Positive>,
-    /// Steps that make a row of `epochs.csv`, where training is told in steps. Default a hundredth of all, a
+    /// Steps that make a row of `epochs.csv`, where training is counted in steps. Default a hundredth of all, a
     /// pass over the training images at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_every: Option<Positive>,
@@ -133,7 +133,7 @@ impl Train {
         }
     }
 
-    /// What tells the epoch whose weights are kept.
+    /// What decides the epoch whose weights are kept.
     pub fn best_metric(&self) -> Watched {
         let usual = || Watched::find("validation_loss").expect("there is such a column");
         self.best.map_or_else(usual, |best| best.metric)
@@ -141,7 +141,7 @@ impl Train {
 }
 
 impl Settings {
-    /// The network for images of this shape in so many classes, with what is frozen in it; stages freeze
+    /// The network for images of this shape in `classes` classes, with what is frozen in it; stages freeze
     /// their own.
     ///
     /// Flaws have keys such as `model.classifier.layers.3` and `train.freeze.0`.
@@ -158,7 +158,7 @@ impl Settings {
         let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under("train")).collect();
         if plan.is_conditional() && !self.augment.batch.is_empty() {
             let message =
-                "`batch` mixes images of two classes, but `concat_label` tells the model one";
+                "`batch` mixes images of two classes, but `concat_label` gives the model one";
             flaws.push(Flaw::new("augment.batch", message));
         }
         (plan, flaws)

@@ -87,7 +87,7 @@ impl Start {
                 flaws.push(Flaw::new("best", message));
             }
             (None, Some(_)) if !self.layout.is_default() => {
-                let message = "`layout` tells how a file is laid out; runs have burnlab's own";
+                let message = "`layout` says how a file is laid out; runs have burnlab's own";
                 flaws.push(Flaw::new("layout", message).hint("leave it out"));
             }
             _ => {}
@@ -141,7 +141,7 @@ mod tests {
         );
         assert_eq!(
             message("run = {}\nlayout = 'pytorch'"),
-            ["layout: `layout` tells how a file is laid out; runs have burnlab's own"]
+            ["layout: `layout` says how a file is laid out; runs have burnlab's own"]
         );
         assert_eq!(
             message("run = {}\nexclude = ['dense_2']"),

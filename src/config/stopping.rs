@@ -13,7 +13,7 @@ use crate::value::{NonNegative, Positive};
 pub struct Best {
     /// A score in `epochs.csv`: less of a loss, more of an accuracy is better, the earlier of two equal
     /// epochs. Default `validation_loss`, with which nothing is kept where there is no validation set; of a GAN
-    /// that is its generator's and tells little of its samples.
+    /// that is its generator's and says little about its samples.
     pub metric: Watched,
 }
 

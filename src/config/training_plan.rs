@@ -67,9 +67,9 @@ pub struct Phase {
     /// Number of the stage, from 0.
     pub stage: Option<usize>,
     pub span: Span,
-    /// Steps that make a row of `epochs.csv`; the last row of a leg may have fewer.
+    /// Steps that make a row of `epochs.csv`; the last row of a phase may have fewer.
     pub row: usize,
-    /// Passes over the training images in the legs before.
+    /// Passes over the training images in the phases before.
     pub passes_before: usize,
 }
 
@@ -79,21 +79,21 @@ impl Phase {
     }
 }
 
-/// What one row of `epochs.csv` tells of: an epoch, or `log_every` steps.
+/// What one row of `epochs.csv` covers: an epoch, or `log_every` steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interval {
-    /// From 1, over all legs.
+    /// From 1, over all phases.
     pub number: usize,
     pub phase: Phase,
-    /// Whether it is the leg's first.
+    /// Whether it is the phase's first.
     pub is_first: bool,
-    /// Steps of the leg, from 0.
+    /// Steps of the phase, from 0.
     pub steps: Range<usize>,
-    /// Steps of all rounds until the end of this one.
+    /// Steps of all intervals until the end of this one.
     pub steps_done: usize,
 }
 
-/// The whole training, leg after leg.
+/// The whole training, phase after phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainingPlan(Vec<Phase>);
 
@@ -114,7 +114,7 @@ impl TrainingPlan {
         self.0.iter().map(passes).sum()
     }
 
-    /// The round with this number, from 1 to [`rounds`](Self::rounds).
+    /// The interval with this number, from 1 to [`intervals`](Self::intervals).
     pub fn interval(&self, number: usize) -> Interval {
         let (mut rows_before, mut steps_before) = (0, 0);
         for phase in &self.0 {
@@ -133,15 +133,15 @@ impl TrainingPlan {
             rows_before += phase.rows();
             steps_before += phase.span.all;
         }
-        unreachable!("the course has fewer than {number} rounds")
+        unreachable!("the training plan has fewer than {number} intervals")
     }
 }
 
-/// Rows of a training told in steps, unless `log_every` asks for more.
+/// Rows of a training counted in steps, unless `log_every` asks for more.
 const MOST_ROWS: usize = 100;
 
 impl Train {
-    /// The course of a training with so many images in an epoch, the augmented copies included.
+    /// The plan of a training with `images` images in an epoch, the augmented copies included.
     pub fn training_plan(&self, images: usize) -> TrainingPlan {
         let batches = images.div_ceil(self.batch_size.get());
         let epoch = batches.div_ceil(self.accumulate.get()).max(1);
@@ -189,7 +189,7 @@ impl Train {
         given.unwrap_or_else(|| (stage + 1).to_string())
     }
 
-    /// Whether a length is told in steps.
+    /// Whether a length is given in steps.
     pub fn counts_steps(&self) -> bool {
         match self.stages.is_empty() {
             true => self.steps.is_some(),
@@ -201,18 +201,18 @@ impl Train {
     pub fn training_plan_flaws(&self, whole: &Plan) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.log_every.is_some() && !self.counts_steps() {
-            let message = "`log_every` counts steps, but training is told in epochs";
+            let message = "`log_every` counts steps, but training is counted in epochs";
             flaws.push(Flaw::new("log_every", message).hint("give `steps` too, or leave it out"));
         }
         if !self.stages.is_empty() {
             if self.steps.is_some() {
-                let message = "`steps` is told, and stages which have their own";
+                let message = "`steps` is given, and stages, which have their own";
                 flaws.push(Flaw::new("steps", message).hint("leave it to the stages"));
             }
             let whole_freeze = [("freeze", &self.freeze), ("train_only", &self.train_only)];
             for (key, patterns) in whole_freeze {
                 if !patterns.is_empty() {
-                    let message = format!("`{key}` is told, and stages which have their own");
+                    let message = format!("`{key}` is given, and stages, which have their own");
                     flaws.push(Flaw::new(key, message).hint("leave it to the stages"));
                 }
             }

@@ -28,7 +28,7 @@ pub struct Facts {
     pub shape: ImageShape,
     /// Number of training samples, the generated ones included.
     pub train: usize,
-    /// Number of those that models dream up.
+    /// Number of generated ones.
     pub generated: usize,
     /// Number of validation samples.
     pub validation: usize,
@@ -119,7 +119,7 @@ impl Catalogue {
         &self.folders
     }
 
-    /// The whole dataset, from headers (and labels where those alone tell the classes).
+    /// The whole dataset, from headers (and labels where those alone give the classes).
     pub fn describe(&self, spec: &DatasetSpec) -> Result<Facts> {
         let outlined = self.outlines.get(spec, || {
             let source = Source::open(spec, &self.folders)?;
@@ -267,7 +267,7 @@ impl Catalogue {
     }
 
     /// Puts ids in the place of classes that are named, in `classes` and `train_classes`; of folders that
-    /// are called by numbers, a number is a name. What cannot be found is told; keys are below `[data]`.
+    /// are called by numbers, a number is a name. What cannot be found is reported; keys are below `[data]`.
     pub fn name_classes(&self, fields: &mut DataFields) -> Result<Vec<Flaw>> {
         if fields.classes.is_all() && fields.train_classes.is_all() {
             return Ok(Vec::new());

@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    /// The first bytes, as many as there are of `count`; the stream is used up.
+    /// The first `count` bytes, or all if there are fewer; the stream is used up.
     pub fn start_of(mut self, count: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         let length = read_most(&mut self.reader, &mut bytes)

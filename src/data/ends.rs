@@ -63,7 +63,7 @@ fn jpeg_end(mut rest: &[u8]) -> Option<&[u8]> {
             0xff => {}
             0xd9 => return Some(&rest[1..]),
             0x00 | 0x01 | 0xd0..=0xd8 => rest = &rest[1..],
-            // A segment tells its length, in which a thumbnail's own end may stand.
+            // A segment gives its length, in which a thumbnail's own end may stand.
             _ => {
                 let (length, _) = rest.get(1..)?.split_first_chunk::<2>()?;
                 rest = rest.get(1 + usize::from(u16::from_be_bytes(*length))..)?;

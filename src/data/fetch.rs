@@ -1,4 +1,4 @@
-//! Brings named datasets onto this machine and tells whether what is there is right.
+//! Brings named datasets onto this machine and checks that what is there is right.
 //!
 //! A file counts by the sha256 of its unpacked content. It is written beside its place and renamed only
 //! when it is right, so that a broken download leaves nothing behind that looks whole.
@@ -78,7 +78,7 @@ fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState 
 /// Downloads what is missing or wrong; files that are right stay.
 ///
 /// They go to `destination/NAME`, or without one to where the dataset lies already, or else to the first of
-/// `$BURNLAB_DATA` and the user's cache. `progress` is told the file, the bytes done, and the bytes in all
+/// `$BURNLAB_DATA` and the user's cache. `progress` receives the file, the bytes done, and the bytes in all
 /// where the server says them.
 pub fn fetch(
     dataset: &Dataset,

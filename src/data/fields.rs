@@ -21,7 +21,7 @@ use crate::tagged::OrNone;
 pub struct DataFields {
     /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`, or `{ fake = {} }`.
     pub dataset: DatasetSpec,
-    /// Training images: "all", the first so many, or `{ count = N, pick = "stratified" }`; picked from
+    /// Training images: "all", the number of first ones, or `{ count = N, pick = "stratified" }`; picked from
     /// what validation leaves.
     #[serde(default)]
     pub train: Subset,
@@ -39,7 +39,7 @@ pub struct DataFields {
     /// What black (0) and white (1) become before an image meets the network, as [low, high].
     #[serde(default)]
     pub scale: Scale,
-    /// Images that trained models dream up, beside the real ones. Default "none".
+    /// Images that trained models generate, beside the real ones. Default "none".
     #[serde(default, skip_serializing_if = "OrNone::is_none")]
     pub generated: OrNone<Generated>,
 }
@@ -58,7 +58,7 @@ impl DataFields {
         }
     }
 
-    /// The dataset's ids of the chosen classes, of which there are so many, in the order of their labels.
+    /// The ids of the chosen ones of the dataset's `classes` classes, in the order of their labels.
     pub fn ids(&self, classes: usize) -> Vec<usize> {
         match &self.classes {
             Classes::All => (0..classes).collect(),
@@ -67,7 +67,7 @@ impl DataFields {
         }
     }
 
-    /// Labels that training and validation keep of so many classes, ascending.
+    /// Labels that training and validation keep of `classes` classes, ascending.
     pub fn trained(&self, classes: usize) -> Vec<u32> {
         let kept = |id: usize| match &self.train_classes {
             Classes::All => true,
@@ -335,7 +335,7 @@ impl Default for Validation {
 }
 
 impl Validation {
-    /// Samples taken of so many.
+    /// Number taken of `samples` samples.
     pub fn of(self, samples: usize) -> usize {
         match self {
             Validation::Count(count) => count,

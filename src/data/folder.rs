@@ -2,7 +2,7 @@
 //!
 //! `train` and `test` folders are kept apart if they are there; else every fifth image of each class, in
 //! the order of names, is for testing. Samples of a part are ordered so that classes mix evenly: the first
-//! and the last so many hold every class in proportion. What is left out is counted and named.
+//! and the last `count` hold every class in proportion. What is left out is counted and named.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -22,8 +22,8 @@ use crate::shape::ImageShape;
 
 /// Names of the folder of test images, the first one there is taken.
 const TEST: [&str; 3] = ["test", "val", "validation"];
-/// Every so-manieth image of a class is for testing where there is no such folder; the last one of a class
-/// that has fewer.
+/// One image of a class in `EVERY` is for testing where there is no such folder; the last one of a class
+/// that has fewer images.
 const EVERY: usize = 5;
 
 /// Files that are no images in a folder of mostly such: less than a disk has.
@@ -368,7 +368,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     files_within(folder, MOST_OTHERS)
 }
 
-/// The same, if no more than so many of the files are called otherwise than images, or most are images.
+/// The same, if at most `most_others` of the files are not called like images, or most are images.
 fn files_within(folder: &Path, most_others: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut others = 0;

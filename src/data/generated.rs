@@ -1,4 +1,4 @@
-//! `[data.generated]`: images that trained models dream up, which widen a training set.
+//! `[data.generated]`: images that trained models generate, added to a training set.
 //!
 //! Says which models and how many images; that the models are what they should be is the plan's to see.
 
@@ -13,22 +13,22 @@ use crate::value::{Fraction, Positive};
 /// What stands for a class's id in `runs`.
 const CLASS: &str = "{class}";
 
-/// Images that generative runs dream up, beside the real ones of the training set; those runs are trained
+/// Images that generative runs make, beside the real ones of the training set; those runs are trained
 /// first. The augmentation recipe is applied to them too. It says one of `run` and `runs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Generated {
     /// Images in all, equally many of each class; what does not divide evenly goes to the lowest classes.
-    /// Default as many as there are real ones.
+    /// Default the number of real ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Positive>,
-    /// A generative run for all classes. One that is not told the class needs `labels`.
+    /// A generative run for all classes. One that is not conditional needs `labels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunName>,
     /// A generative run for each class: `{class}` in its names stands for the class's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<RunName>,
-    /// Who tells the classes of images whose model is not told them.
+    /// What labels the images of a model that is not conditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<GeneratedLabels>,
 }
@@ -54,7 +54,7 @@ impl Choice for Generated {
 }
 
 impl Generated {
-    /// Images beside so many real ones.
+    /// Number of images beside `real` real ones.
     pub fn count(&self, real: usize) -> usize {
         self.count.map_or(real, Positive::get)
     }
@@ -72,7 +72,7 @@ impl Generated {
         }
     }
 
-    /// What is wrong with it for so many classes; keys are the fields' names.
+    /// What is wrong with it for `classes` classes; keys are the fields' names.
     pub(super) fn flaw(&self, classes: usize) -> Option<Flaw> {
         match (&self.run, &self.runs) {
             (Some(_), Some(_)) => {
@@ -80,7 +80,7 @@ impl Generated {
                 Some(Flaw::new("runs", message).hint("keep one of them"))
             }
             (None, None) => {
-                let message = "`generated` does not say what dreams the images up";
+                let message = "`generated` does not say which run generates the images";
                 let hint = "run = { experiment = \"NAME\", variant = \"NAME\" }";
                 Some(Flaw::new("", message).hint(hint))
             }
@@ -105,7 +105,7 @@ impl Generated {
     }
 }
 
-/// So many things shared out to so many: equally, and what is left over to the first ones.
+/// `count` things divided among `among`: equally, and the remainder to the first ones.
 pub fn shares(count: usize, among: usize) -> Vec<usize> {
     let (each, over) = (count / among.max(1), count % among.max(1));
     (0..among).map(|at| each + usize::from(at < over)).collect()
@@ -147,7 +147,7 @@ mod tests {
         let message = |text: &str| message(text).unwrap();
         assert_eq!(
             message("count = 3"),
-            ": `generated` does not say what dreams the images up"
+            ": `generated` does not say which run generates the images"
         );
         assert_eq!(
             message("run = {}\nruns = {}"),

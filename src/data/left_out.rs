@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{count, list};
 
-/// So many names are told of those that are left out together.
+/// How many names are listed of those that are left out together.
 const NAMED: usize = 3;
 
 /// Files and folders that are not used.

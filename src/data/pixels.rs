@@ -20,7 +20,7 @@ pub(super) enum Pixels {
 }
 
 impl Pixels {
-    /// From 0 to 255, of values that have so many bits.
+    /// From 0 to 255, of values of `bits` bits.
     pub fn eight(self, bits: u32) -> Vec<u8> {
         let values = match self {
             Pixels::Eight(values) => return values,
@@ -74,7 +74,7 @@ const BESIDE: u64 = 32 << 20;
 /// Bytes that one image may take in all.
 const MOST: u64 = 512 << 20;
 
-/// Reads an image whose pixels have so many bytes, or only its header, within bounds of memory.
+/// Reads an image whose pixels have `pixels` bytes, or only its header, within bounds of memory.
 pub(super) fn reader<R: io::BufRead + io::Seek>(
     source: R,
     pixels: u64,

@@ -13,7 +13,7 @@ use crate::shape::Shape;
 layer! {
     /// Joins the true class to each sample, as one more feature a class that is 1 for the sample's and 0 for the
     /// others (Sohn et al. 2015): `[batch, features]` to `[batch, features + classes]`; a sequence at every step
-    /// likewise; images and volumes get as many channels more, the class's 1 at every place.
+    /// likewise; images and volumes get a channel for each class, the true one's 1 at every place.
     pub struct ConcatLabel {
     }
 }

@@ -1,4 +1,4 @@
-//! One batch's way through a network: what layers learn from it and leave in it besides their outputs.
+//! One batch's forward pass through a network: what layers learn from it and leave in it besides their outputs.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor};
 use super::Signal;
 use crate::backend::{Kernels, math, reshape};
 
-/// A pass of one batch.
+/// The state of one batch's forward pass.
 #[derive(Debug)]
 pub struct ForwardContext<B: Backend> {
     /// Whether dropout and batch statistics are on.
@@ -21,7 +21,7 @@ pub struct ForwardContext<B: Backend> {
     /// Whether the layer at hand is frozen: its statistics stay too, and are what it works with. Dropout
     /// and noise are no part of that.
     pub frozen: bool,
-    /// What side classifiers gave: the weight of each in the loss and its scores `[batch, classes]`.
+    /// Outputs of side classifiers: the weight of each in the loss and its scores `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
     /// The weight that the layer at hand is tied to, if it is.
     pub tied: Option<SharedWeight<B>>,
@@ -35,10 +35,10 @@ pub struct ForwardContext<B: Backend> {
     pub activity: Vec<Tensor<B, 1>>,
 }
 
-/// What a layer gave.
+/// A layer's output, before and after its activation function.
 #[derive(Debug, Clone)]
 pub struct LayerOutput<B: Backend> {
-    /// Before its activation function.
+    /// Before the activation function.
     pub before: Signal<B>,
     pub after: Signal<B>,
 }
@@ -93,7 +93,7 @@ pub enum SharedWeight<B: Backend> {
 }
 
 impl<B: Kernels> ForwardContext<B> {
-    /// A pass whose gradients are wanted.
+    /// A forward pass in training: dropout, noise and batch statistics are on.
     pub fn training() -> Self {
         ForwardContext {
             training: true,
@@ -110,7 +110,7 @@ impl<B: Kernels> ForwardContext<B> {
         }
     }
 
-    /// A pass that measures or predicts.
+    /// A forward pass that measures or predicts: dropout, noise and batch statistics are off.
     pub fn inference() -> Self {
         ForwardContext {
             training: false,

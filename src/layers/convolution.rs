@@ -1,4 +1,4 @@
-//! What the convolution layers share: how a window sweeps over an input, and into how many groups.
+//! What the convolution layers share: how a window slides over an input, and into how many groups.
 
 use burn::tensor::Tensor;
 
@@ -70,7 +70,7 @@ impl<const N: usize> SlidingWindow<N> {
     pub(super) fn along<const M: usize>(self) -> SlidingWindow<M> {
         let axes = |sizes: [usize; N]| {
             let sizes: Result<[usize; M], _> = sizes.as_slice().try_into();
-            sizes.expect("the shape rule saw as many axes")
+            sizes.expect("the shape rule saw `M` axes")
         };
         SlidingWindow {
             kernel: axes(self.kernel),

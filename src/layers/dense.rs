@@ -25,7 +25,7 @@ use crate::value::Positive;
 trained_layer! {
     /// Fully connected layer: `[batch, features]` to `[batch, units]`.
     pub struct Dense {
-        /// Number of outputs, or `"classes"`: as many as the dataset has.
+        /// Number of outputs, or `"classes"`: the number of the dataset's classes.
         pub units: Units,
     }
     then {

@@ -1,6 +1,6 @@
 //! First values of weights.
 //!
-//! They are drawn on the host from the run's own stream, so that a run starts alike on every device.
+//! They are drawn on the host from the run's own stream, so that a run starts the same on every device.
 
 use std::borrow::Cow;
 

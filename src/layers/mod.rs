@@ -73,7 +73,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of a convolution of so many weights, which are multiplied at each of the places, and numbers of a bias.
+    /// Of a convolution with `weights` weights, multiplied at each of `places`, and `bias` numbers in its bias.
     fn of_filters(weights: usize, bias: usize, places: Shape) -> Self {
         let places: usize = places.places().iter().product();
         Cost {
@@ -383,9 +383,9 @@ layers! {
         global_avg_pool: GlobalAvgPool;
         /// Largest value of each channel.
         global_max_pool: GlobalMaxPool;
-        /// Means of as many windows as asked for.
+        /// Means of windows, given the size of the output.
         adaptive_avg_pool2d: AdaptiveAvgPool2d;
-        /// Largest values of as many windows as asked for.
+        /// Largest values of windows, given the size of the output.
         adaptive_max_pool2d: AdaptiveMaxPool2d;
         /// Every axis grows by a factor.
         upsampling: Upsampling;
@@ -429,7 +429,7 @@ fn with_uses_of_blocks(mut schema: Schema) -> Schema {
     schema
 }
 
-/// Where a flaw's message speaks of whatever gives the layer its input; the network, which knows
+/// Where a flaw's message names whatever gives the layer its input; the network, which knows
 /// the layers, puts its name there.
 pub(crate) const GIVER: &str = "the layer before";
 

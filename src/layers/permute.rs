@@ -36,7 +36,7 @@ impl LayerFields for Permute {
             return Err(Flaw::new("axes", message).hint(hint));
         }
         let sizes: Vec<usize> = self.axes.iter().map(|axis| dims[axis - 1]).collect();
-        Ok(Shape::of(&sizes).expect("as many axes as the input"))
+        Ok(Shape::of(&sizes).expect("one size for each axis of the input"))
     }
 }
 

@@ -28,7 +28,7 @@ impl Recurrence {
         })
     }
 
-    /// Of a layer with so many gates and biases for each unit.
+    /// Of a layer with `gates` gates and `biases` biases for each unit.
     pub fn cost(self, input: Shape, gates: usize, biases: usize) -> Cost {
         let weights = gates * self.units * (input.channels() + self.units);
         Cost {

@@ -80,7 +80,7 @@ impl JsonSchema for Sizes {
 }
 
 impl Sizes {
-    /// The shape that holds so many values; `None` if there is none.
+    /// The shape that holds `values` values; `None` if there is none.
     fn shape(&self, values: usize) -> Option<Shape> {
         let mut known = self.0.iter().filter(|&&size| size > 0);
         let known = known.try_fold(1usize, |product, &size| product.checked_mul(size))?;

@@ -306,7 +306,7 @@ fn check_gradients<B: TrainingBackend>(
     assert_eq!(finite.1, cost.parameters, "trained values of {layer}");
 }
 
-/// How far a number of a place is moved to see a slope, by its number: any direction would do.
+/// How far each number is moved for a difference quotient, by its index: any direction would do.
 fn direction(count: usize) -> Vec<f32> {
     (0..count).map(|i| (i as f32 * 1.7 + 0.3).cos()).collect()
 }

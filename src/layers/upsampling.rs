@@ -81,7 +81,7 @@ impl Weightless for Upsampling {
     }
 }
 
-/// Copies of every value, side by side: so many along each axis.
+/// Copies of every value, side by side: their number along each axis.
 struct Copies<'a>(&'a [usize]);
 
 impl<B: Kernels> EachRank<B> for Copies<'_> {

@@ -1,4 +1,4 @@
-//! How a block's lists of layers are joined: said once, followed by shapes, batches and drawings alike.
+//! How a block's lists of layers are joined: said once, followed by shapes, batches and drawings.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub trait Block {
         false
     }
 
-    /// Who gives this list its input, if not what stands before the block.
+    /// What gives this list its input, if not what stands before the block.
     fn giver(&self, _list: usize) -> Option<&str> {
         None
     }

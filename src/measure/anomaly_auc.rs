@@ -1,4 +1,4 @@
-//! How well the reconstruction error tells images of classes that the model never saw.
+//! How well the reconstruction error distinguishes images of classes that the model never saw.
 
 use super::{MeasureInput, Take};
 use crate::models::{Ability, ModelFacts};
@@ -14,7 +14,7 @@ impl Take for AnomalyAuc {
         shown: true,
         ..Metric::new(
             "anomaly_auc",
-            "area under the ROC curve of the reconstruction error, which tells classes not trained on",
+            "area under the ROC curve of the reconstruction error, which distinguishes classes not trained on",
         )
     };
 
@@ -37,7 +37,7 @@ impl Take for AnomalyAuc {
     }
 }
 
-/// The mean squared difference of every image of so many values to what became of it.
+/// The mean squared difference of every image, of `size` values, to what became of it.
 pub fn errors(images: &[f32], outputs: &[f32], size: usize) -> Vec<f64> {
     let error = |(image, output): (&[f32], &[f32])| {
         let squares = image.iter().zip(output);

@@ -19,7 +19,7 @@ const AT_A_TIME: usize = 500;
 /// Features at most: the distance takes matrices of this size apart.
 pub const WIDEST: usize = 2048;
 
-/// The distance of normal distributions fitted to the features of as many samples and of all test images:
+/// The distance of normal distributions fitted to the features of all test images and of the same number of samples:
 /// Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017,
 /// equation 6, with a classifier of one's own in place of Inception.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +80,7 @@ impl Take for FrechetDistance {
     }
 }
 
-/// Samples of all classes in turn, where the model is told the class.
+/// Samples of all classes in turn, where the model is conditional.
 fn samples(subject: &MeasureInput, count: usize) -> Option<Vec<f32>> {
     let model = subject.model;
     let classes = model.facts().classes as u32;

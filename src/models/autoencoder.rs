@@ -24,7 +24,7 @@ use crate::value::{NonNegative, Positive};
 pub struct Autoencoder {
     /// From the image to the code; its layers are called `encoder.NAME`.
     pub encoder: Vec<LayerSpec>,
-    /// From the code to an image of the same shape, or to as many features; its layers are called
+    /// From the code to an image of the same shape, or to features of the same number; its layers are called
     /// `decoder.NAME`.
     pub decoder: Vec<LayerSpec>,
     /// What the squared Frobenius norm of the encoder's Jacobian, mean over the images, counts in the

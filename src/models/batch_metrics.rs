@@ -11,7 +11,7 @@ pub struct BatchMetrics<B: Backend> {
     /// Mean over the samples, and what that mean counts among others: the number of samples, or the sum of
     /// their weights.
     loss: Option<(Tensor<B, 1>, Tensor<B, 1>)>,
-    /// Whatever else is measured; of every batch alike.
+    /// Whatever else is measured, of every batch.
     others: Vec<(&'static BatchMetric, Quantity<B>)>,
 }
 

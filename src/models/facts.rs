@@ -24,7 +24,7 @@ pub enum Ability {
     Decode,
     /// Images in, whatever it makes of them.
     TakeImages,
-    /// Real images told from generated ones.
+    /// Distinguishing real images from generated ones.
     Discriminate,
 }
 

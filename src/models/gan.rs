@@ -143,7 +143,7 @@ impl ModelFields for Gan {
 }
 
 impl Gan {
-    /// Latent numbers for as many images as the batch has.
+    /// Latent numbers for each image of the batch.
     fn draw<B: Kernels>(&self, batch: &Batch<B>) -> Tensor<B, 2> {
         through::latent(batch.size(), self.latent.get(), &batch.images.device())
     }

@@ -11,7 +11,7 @@ pub(super) fn looks_aside(plan: &Plan) -> Option<Flaw> {
     Some(Flaw::new("", format!("`{block}` helps classifiers only")))
 }
 
-/// A part whose output is no image of the dataset's shape, nor as many features.
+/// The flaw of a part whose output is neither an image of the dataset's shape nor its number of features.
 pub(super) fn not_images(
     plan: &Plan,
     part: usize,

@@ -1,4 +1,4 @@
-//! Batches on their way through the parts of a model, in training and in inference alike.
+//! Batches on their way through the parts of a model, in training and in inference.
 
 use burn::tensor::{Distribution, Int, Tensor};
 
@@ -10,10 +10,10 @@ use crate::shape::{ImageShape, Shape};
 
 /// Number of the part that makes codes of images, or images of chance.
 pub const FIRST: usize = 0;
-/// Number of the part that makes images of codes, or tells real from generated.
+/// Number of the part that makes images of codes, or distinguishes real from generated ones.
 pub const SECOND: usize = 1;
 
-/// A pass of samples of these classes, if they are known.
+/// The context with the samples' classes, if they are known.
 pub fn labeled<B: Kernels>(
     context: ForwardContext<B>,
     labels: Option<Tensor<B, 1, Int>>,

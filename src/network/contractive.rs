@@ -49,7 +49,7 @@ fn has_known_slope(function: Option<ActivationFunction>) -> bool {
     )
 }
 
-/// The slope of an activation function, from what it gave.
+/// The derivative of an activation function, from its output.
 fn derivative<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>) -> Tensor<B, 2> {
     match function {
         Some(ActivationFunction::Sigmoid {}) => y.clone() - y.square(),
@@ -68,7 +68,7 @@ impl<B: Kernels> Network<B> {
         context: &mut ForwardContext<B>,
     ) -> (Signal<B>, Tensor<B, 1>) {
         let mut signal = images;
-        // Of each dense layer its weight `[features, units]` and the slopes `[batch, units]`.
+        // Of each dense layer its weight `[features, units]` and the derivatives `[batch, units]`.
         let mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)> = Vec::new();
         for node in self.plan.part(0) {
             signal = self.list(std::slice::from_ref(node), signal, context);

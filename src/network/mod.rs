@@ -43,7 +43,7 @@ pub struct Network<B: Backend> {
     plan: Plan,
 }
 
-/// What a training pass gives.
+/// Results of a forward pass in training.
 pub struct ForwardOutput<B: Backend> {
     /// `[batch, features]`
     pub outputs: Tensor<B, 2>,

@@ -89,7 +89,7 @@ struct ListPosition {
     scope: String,
     /// The key of the list below that of the outermost one; empty for that itself.
     key: String,
-    /// Who gives its first layer its input.
+    /// What gives its first layer its input.
     giver: String,
 }
 
@@ -256,7 +256,7 @@ impl Planner {
                 let key = position.at(index, &format!("{}.name", spec.key()));
                 let is_reported = self.flaws.iter().any(|flaw| flaw.key == key);
                 if self.names.contains(name) && !is_reported {
-                    let message = format!("comes to the name `{name}`, as another layer does");
+                    let message = format!("gets the name `{name}`, as another layer does");
                     return Err(Flaw::new("name", message).hint("give it a `name` of its own"));
                 }
                 Ok(Planned {
@@ -368,7 +368,7 @@ struct Through<'a> {
     name: &'a str,
     spec: &'a LayerSpec,
     lists: Vec<List<'a>>,
-    /// What each list came to.
+    /// The output of each list.
     nodes: Vec<Vec<Node>>,
     planner: &'a mut Planner,
 }
@@ -426,11 +426,11 @@ impl Wiring<Shape> for Through<'_> {
     fn join(&mut self, join: Join, parts: Vec<Shape>) -> Result<Shape, Stopped> {
         let names = self.parts();
         let first = parts[0];
-        let alike = |shape: &Shape| match join {
+        let fits = |shape: &Shape| match join {
             Join::Add => *shape == first,
             Join::Concat => shape.with_channels(1) == first.with_channels(1),
         };
-        let Some(other) = parts.iter().position(|shape| !alike(shape)) else {
+        let Some(other) = parts.iter().position(|shape| !fits(shape)) else {
             return Ok(match join {
                 Join::Add => first,
                 Join::Concat => {
@@ -474,7 +474,7 @@ impl Wiring<Shape> for Through<'_> {
     }
 }
 
-/// How to make two sides of a sum alike.
+/// How to give two sides of a sum one shape.
 fn projection(body: Shape, skip: Shape, lists: &[List]) -> String {
     let strides: Vec<String> = skip
         .places()
@@ -630,7 +630,7 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain)
 }
 
-/// A layer's own flaw as the network tells it.
+/// A layer's own flaw as the network reports it.
 fn placed(flaw: Flaw, specs: &[LayerSpec], index: usize, position: &ListPosition) -> Flaw {
     let message = flaw.message.replace(GIVER, &position.giver(specs, index));
     let key = match flaw.key.as_str() {
@@ -746,7 +746,7 @@ mod tests {
 
     #[test]
     fn a_classifier_is_not_conditional() {
-        let answer = "`concat_label` tells a classifier the answer";
+        let answer = "`concat_label` gives a classifier the answer";
         let end = "'flatten', { dense = { units = 10 } }";
         expect(&format!("'concat_label', {end}"), "0", answer, "remove it");
         expect(

@@ -77,7 +77,7 @@ impl Counterpart {
     }
 }
 
-/// Whatever the layer does not say is laid out alike. A layer of several parts has modules for them:
+/// Whatever the layer does not say is laid out the same. A layer of several parts has modules for them:
 /// `depthwise_weight` is `depthwise.weight`.
 fn pytorch(layer: InPytorch, role: &str) -> Counterpart {
     if let Some((_, [one, other])) = layer.sums.iter().find(|(sum, _)| *sum == role) {

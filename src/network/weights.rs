@@ -23,7 +23,7 @@ use crate::layers::{InPytorch, Layer, LayerFields};
 use crate::record::write_atomically;
 use crate::rng::Seed;
 
-/// The metadata of a file that tells the SHA-256 of its tensors' bytes, in hexadecimal.
+/// The metadata of a file that states the SHA-256 of its tensors' bytes, in hexadecimal.
 const SUM: &str = "sha256";
 /// What stands there until they are known.
 const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -226,7 +226,7 @@ impl WeightFile {
         let sha256 = hex(&Sha256::digest(&bytes));
         if !is_as_written(&bytes) {
             let message =
-                "the weights are damaged: their SHA-256 is not the one that the file tells";
+                "the weights are damaged: their SHA-256 is not the one that the file states";
             return Err(Error::data(Problem::new(message).at_file(path)));
         }
         let mut store = SafetensorsStore::from_bytes(Some(bytes));
@@ -333,7 +333,7 @@ fn put_sum(file: &mut [u8]) {
     }
 }
 
-/// Whether the tensors have the sum that the file tells, if it tells one.
+/// Whether the tensors have the sum that the file states, if it states one.
 fn is_as_written(file: &[u8]) -> bool {
     let Some((header, tensors)) = header_and_tensors(file) else {
         return true;
@@ -661,7 +661,7 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "error: the weights are damaged: their SHA-256 is not the one that the file tells\n  {}",
+                    "error: the weights are damaged: their SHA-256 is not the one that the file states\n  {}",
                     path.display()
                 )
             );

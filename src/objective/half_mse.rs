@@ -8,7 +8,7 @@ use crate::backend::Kernels;
 
 use super::LossFields;
 
-/// Half of `mse`, whose slope is the distance itself.
+/// Half of `mse`, whose gradient is the distance itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HalfMse {}

@@ -24,7 +24,7 @@ use crate::tagged::{one_key_enum, write_one_key};
 
 /// A loss as the file writes it.
 trait LossFields {
-    /// What is wrong with it where there are so many classes.
+    /// What is wrong with it for `classes` classes.
     fn check(&self, _classes: usize) -> Vec<Flaw> {
         Vec::new()
     }
@@ -50,7 +50,7 @@ trait LossFields {
     }
 
     /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats; `None` of
-    /// losses that are no likelihoods. An image has so many values.
+    /// losses that are no likelihoods. `values` is the number of values of an image.
     fn nats(&self, _values: usize) -> Option<f64> {
         None
     }
@@ -138,7 +138,7 @@ macro_rules! losses {
                 }
             }
 
-            /// What is wrong with it where there are so many classes; keys are such as
+            /// What is wrong with it for `classes` classes; keys are such as
             /// `cross_entropy.class_weights`.
             pub fn check(&self, classes: usize) -> Vec<Flaw> {
                 let flaws = match self {
@@ -168,7 +168,7 @@ macro_rules! losses {
                 }
             }
 
-            /// What steps multiply the mean loss of so many images by; what is told is the mean.
+            /// What steps multiply the mean loss of `batch` images by; what is reported is the mean.
             pub fn step_factor(&self, batch: usize) -> f64 {
                 let over_batch = match self {
                     $(Loss::$Name(fields) => fields.over_batch(),)*
@@ -180,7 +180,7 @@ macro_rules! losses {
             }
 
             /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats;
-            /// `None` of losses that are no likelihoods. An image has so many values.
+            /// `None` of losses that are no likelihoods. `values` is the number of values of an image.
             pub fn nats(&self, values: usize) -> Option<f64> {
                 match self {
                     $(Loss::$Name(fields) => fields.nats(values),)*

@@ -8,7 +8,7 @@ use crate::backend::Kernels;
 
 use super::{LossFields, Reduction};
 
-/// Squared distance between outputs and pixels, summed over the pixels; tables tell it for one image.
+/// Squared distance between outputs and pixels, summed over the pixels; tables give it for one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SumSquared {

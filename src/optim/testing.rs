@@ -29,7 +29,7 @@ pub fn steps<const N: usize>(
     let start = start.to_vec();
     let gradients: Vec<Vec<f32>> = gradients.into_iter().map(|g| g.to_vec()).collect();
     let received = on_test_device!(steps_on(spec: &'a OptimizerSpec, start: Vec<f32>, gradients: Vec<Vec<f32>>) -> Vec<Vec<f32>>);
-    let fixed = |weights: Vec<f32>| weights.try_into().expect("as many as before");
+    let fixed = |weights: Vec<f32>| weights.try_into().expect("their number stays the same");
     received.into_iter().map(fixed).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::error::Flaw;
 use crate::value::{Positive, PositiveReal};
 
 /// Once around a circle about 0 in the first two features of the code; others are 0. Made after the last
-/// epoch. A model that is told the class is told the first one.
+/// epoch. A conditional model gets the first class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CircleFilm {

@@ -26,7 +26,7 @@ impl PictureContext<'_> {
         (!self.model.can(ability)).then(|| Flaw::new("", message))
     }
 
-    /// The flaw of a picture of codes with as many features as `fits` accepts, which is `wanted`.
+    /// The flaw of a picture that needs a code whose number of features `fits` accepts; `wanted` says which, in words.
     pub fn features(
         &self,
         picture: &str,

@@ -240,7 +240,7 @@ fn some(shown: usize, all: usize, noun: &str) -> String {
     }
 }
 
-/// Columns for so many pictures: about twice as wide as high, powers of two where they are many.
+/// Columns for `count` pictures: about twice as wide as high, powers of two where they are many.
 fn wrap(count: usize) -> usize {
     match count {
         0..=8 => count.max(1),

@@ -12,7 +12,7 @@ use crate::error::Flaw;
 use crate::value::{PositiveReal, Real};
 
 /// The images of all codes `[z1, z2]` from `from` to `to`: z1 grows to the right, z2 upwards. A model that
-/// is told the class is told the first one.
+/// is conditional gets the first class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LatentPlane {
@@ -110,7 +110,7 @@ fn axis_number(value: f32) -> String {
     format!("{}", if rounded == 0.0 { 0.0 } else { rounded })
 }
 
-/// The numbers under the columns, as many of them as have room.
+/// The numbers under the columns, those that have room.
 fn ticks(values: &[f32], tile: u32, left: u32, width: u32) -> RgbImage {
     let texts: Vec<String> = values.iter().map(|value| axis_number(*value)).collect();
     let widest = texts.iter().map(|text| width_of(text, CAPTION)).max();

@@ -142,7 +142,7 @@ fn range(values: impl Iterator<Item = f32>) -> std::ops::Range<f32> {
     }
     let room = match high - low > 1e-6 * low.abs() {
         true => 0.04 * (high - low),
-        // All codes alike: an axis that collapsed.
+        // All codes the same: an axis that collapsed.
         false => low.abs().max(1.0) * 0.5,
     };
     low - room..high + room

@@ -33,7 +33,7 @@ use film::Film;
 
 /// A kind of picture as the file writes it.
 trait PictureFields {
-    /// What tells it apart from others of its kind: the layer that it shows.
+    /// What distinguishes it from others of its kind: the layer that it shows.
     fn about(&self) -> Option<&str> {
         None
     }
@@ -107,7 +107,7 @@ macro_rules! kinds {
 kinds! {
     /// Test images above what becomes of them.
     reconstructions: Reconstructions;
-    /// Images that the model dreams up beside as many real ones.
+    /// Images that the model generates, beside the same number of real ones.
     samples: Samples;
     /// The kernels of a convolution, or the weights of a dense layer that sees or makes images.
     filters: Filters;

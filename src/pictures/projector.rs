@@ -17,7 +17,7 @@ pub struct Projector {
     /// What TensorBoard calls it. Default `projector`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Number of images, or all if there are fewer; at most as many as make a sprite of 8192 x 8192
+    /// Number of images, or all if there are fewer; at most those that fill a sprite of 8192 x 8192
     /// pixels, the largest that browsers take. Default 1000.
     pub count: Positive,
 }

@@ -1,4 +1,4 @@
-//! `samples`: images that the model dreams up beside as many real ones.
+//! `samples`: images that the model generates, beside the same number of real ones.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
 
-/// Images dreamt from the same codes at each drawing, and the first test images. A model that is told the
-/// class dreams of each class in turn, a column a class where they are ten.
+/// Images generated from the same codes at each drawing, and the first test images. A conditional model
+/// generates each class in turn, a column a class where they are ten.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Samples {
@@ -35,7 +35,7 @@ impl PictureFields for Samples {
         let mut flaws: Vec<Flaw> = above("count", self.count.get(), 400).into_iter().collect();
         flaws.extend(context.needs("samples", Ability::Decode));
         if context.model.can(Ability::Decode) && !context.model.is_generative() {
-            let message = "`samples` needs a model that dreams but this auto-encoder has no \
+            let message = "`samples` needs a generative model but this auto-encoder has no \
                            `gaussian_code` and no walk-back training";
             flaws.push(Flaw::new("", message));
         }
@@ -66,13 +66,13 @@ impl PictureFields for Samples {
             )
         };
         vec![PictureOutput::Picture(beside(
-            &[panel("dreamt", &generated), panel("real", real)],
+            &[panel("generated", &generated), panel("real", real)],
             28,
         ))]
     }
 }
 
-/// Ten, so that ten classes fill a row, or as many as make a square of many images.
+/// Columns of `count` images: ten, so that ten classes fill a row; of more than a hundred images, a square.
 fn columns(count: usize) -> usize {
     match count {
         0..=100 => count.clamp(1, 10),
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(
             messages(Fake::autoencoder(), "samples"),
             [
-                "samples: `samples` needs a model that dreams but this auto-encoder has no `gaussian_code` \
+                "samples: `samples` needs a generative model but this auto-encoder has no `gaussian_code` \
               and no walk-back training"
             ]
         );

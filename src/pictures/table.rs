@@ -11,7 +11,7 @@ use crate::value::Positive;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pictures {
-    /// Epochs (rows of `epochs.csv`, where training is told in steps) from one drawing to the next; all is
+    /// Epochs (rows of `epochs.csv`, where training is counted in steps) from one drawing to the next; all is
     /// drawn after the last one too. Default 1.
     pub every: Positive,
     /// What is drawn. Default nothing.

@@ -11,7 +11,7 @@ use crate::models::Ability;
 use crate::value::Positive;
 
 /// A frame for each drawing, labeled with the epoch or the step: test images above what becomes of them,
-/// or of a GAN the images dreamt from the same numbers. The frames lie in a folder of their own, so
+/// or of a GAN the images generated from the same numbers. The frames lie in a folder of their own, so
 /// that a run that was interrupted still has them; the film is made after the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -243,7 +243,7 @@ fn meant(path: &Path, folder: &Path) -> PathBuf {
     }
 }
 
-/// What is wrong with data, told where the file names the dataset.
+/// What is wrong with data, reported where the file names the dataset.
 fn of_dataset(mut error: Error, resolved: &Resolved) -> Error {
     let keys = ["data", "dataset"].map(String::from);
     let (Kind::Data, Some(place)) = (error.kind, resolved.place(&keys)) else {

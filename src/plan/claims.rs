@@ -15,7 +15,7 @@ pub struct Claim {
 }
 
 /// Reads the claims of the last file that has any. `whole` tells whether `runs` are all there are:
-/// otherwise claims about missing variants are not told as problems too.
+/// otherwise claims about missing variants are not reported as problems too.
 pub fn read_claims(
     chain: &Chain,
     runs: &[Run],
@@ -101,7 +101,7 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     if expect.greater_than.as_ref() == Some(&expect.variant) {
         flaws.push(Flaw::new(
             "greater_than",
-            "the claim holds a variant against itself",
+            "the claim compares a variant with itself",
         ));
     }
     let metrics: Vec<&str> = metric_columns()
@@ -122,7 +122,7 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     }
 }
 
-/// What the claim speaks of and its runs do not measure: at most one flaw of each kind.
+/// What the claim names and its runs do not measure: at most one flaw of each kind.
 fn unmeasured_flaws(expect: &Expect, runs: &[Run]) -> Vec<Flaw> {
     let metric = &expect.metric;
     let is_named = |run: &&Run| {

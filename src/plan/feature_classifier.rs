@@ -10,7 +10,7 @@ use crate::models::Ability;
 const LAYER: &str = "measure.frechet_distance.layer";
 
 impl Connector<'_> {
-    /// Tells what keeps a run from being the classifier in whose features another one's samples are
+    /// Reports what keeps a run from being the classifier in whose features another one's samples are
     /// compared with images; `name` is what it is called.
     pub fn examine_feature_classifier(
         &mut self,

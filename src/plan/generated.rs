@@ -1,4 +1,4 @@
-//! Whether the runs that are to dream up training images, and to label them, can do so.
+//! Whether the runs that are to generate training images, and to label them, can do so.
 
 use super::Run;
 use super::needs::{Connector, Dependent};
@@ -9,7 +9,7 @@ use crate::models::{Ability, ModelFacts};
 use crate::objective::LossKind;
 
 impl Connector<'_> {
-    /// Tells what keeps a run from dreaming up images for another one; `name` is what it is called.
+    /// Reports what keeps a run from generating images for another one; `name` is what it is called.
     pub fn examine_generator(
         &mut self,
         dependent: &Dependent,
@@ -33,7 +33,7 @@ impl Connector<'_> {
         Ok(())
     }
 
-    /// Tells what keeps a run from labeling images for another one.
+    /// Reports what keeps a run from labeling images for another one.
     pub fn examine_labeler(
         &mut self,
         dependent: &Dependent,
@@ -74,13 +74,13 @@ fn what_it_lacks(model: &ModelFacts) -> Option<String> {
 
 pub(super) fn other_images(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
     let (ours, theirs) = (here.shape, there.shape);
-    let message = format!("{name} knows images of {theirs}, but these are of {ours}");
+    let message = format!("{name} takes images of {theirs}, but these are of {ours}");
     (ours != theirs).then(|| Flaw::new(key, message))
 }
 
 fn other_classes(key: &str, name: &str, here: &Facts, there: &Facts) -> Option<Flaw> {
     let flaw = || {
-        let flaw = Flaw::new(key, format!("{name} knows other classes than these"));
+        let flaw = Flaw::new(key, format!("{name} has other classes than these"));
         flaw.hint("`data.classes` of both must be the same, in the same order")
     };
     (here.classes != there.classes).then(flaw)
@@ -98,14 +98,14 @@ fn label_flaw(
     let trained = settings.data.trained(here.classes.len());
     let generated = settings.data.generated.as_ref()?;
     if key == GENERATORS {
-        let message = format!("{name} is told the class, so that it needs no others beside it");
+        let message = format!("{name} is given the class, so that it needs no others beside it");
         let flaw = || Flaw::new(key, message).hint("name it as `run`");
         return conditional.then(flaw);
     }
     match (&generated.labels, conditional, trained.as_slice()) {
         (Some(_), true, _) => {
             let message =
-                format!("{name} is told the classes of its images: they need no `labels`");
+                format!("{name} is given the classes of its images: they need no `labels`");
             Some(Flaw::new("data.generated.labels", message).hint("leave it out"))
         }
         (Some(_), false, [only]) => {
@@ -115,7 +115,7 @@ fn label_flaw(
         }
         (None, false, [_, _, ..]) => {
             let message =
-                format!("{name} is not told the class, so that its images have no labels");
+                format!("{name} is not given the class, so that its images have no labels");
             let hint = "labels = { classifier = { experiment = \"NAME\", variant = \"NAME\" } }, or one run for each class with `runs`, or a run with `concat_label` layers";
             Some(Flaw::new(GENERATOR, message).hint(hint))
         }

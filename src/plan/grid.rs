@@ -155,7 +155,7 @@ impl Grid {
         if let Some(other) = keys.iter().find(|key| key.values.len() != length) {
             problems.push(
                 Problem::new(format!(
-                    "keys that move together need as many values: `{}` has {length}, `{}` has {}",
+                    "keys that move together need equal numbers of values: `{}` has {length}, `{}` has {}",
                     keys[0].name,
                     other.name,
                     other.values.len()
@@ -196,7 +196,7 @@ impl Grid {
                     if !names.iter().any(|known| *known == name) {
                         problems.push(
                             Problem::new(format!(
-                                "`skip` speaks of the variant {value}, which does not exist"
+                                "`skip` names the variant {value}, which does not exist"
                             ))
                             .at(document.place(&at, &show))
                             .maybe_hint(did_you_mean(name, &names)),
@@ -208,14 +208,14 @@ impl Grid {
                 match swept.into_iter().find(|swept| swept.name == *key) {
                     None => problems.push(
                         Problem::new(format!(
-                            "`skip` speaks of `{key}`, which the grid does not sweep"
+                            "`skip` names `{key}`, which the grid does not sweep"
                         ))
                         .at(document.place_of_key(&at, &show))
                         .maybe_hint(did_you_mean(key, &keys)),
                     ),
                     Some(swept) if !swept.values.contains(value) => problems.push(
                         Problem::new(format!(
-                            "`skip` speaks of {value}, which `{key}` does not take"
+                            "`skip` names {value}, which `{key}` does not take"
                         ))
                         .at(document.place(&at, &show)),
                     ),

@@ -13,7 +13,7 @@ pub const MOST_RUNS: usize = 200_000;
 /// Layers and blocks of a network, as its plan has them at most.
 const MOST_LAYERS: usize = 20_000;
 
-/// So many are counted without a plan, whose making tells the first layer too many.
+/// The number that is counted without a plan, whose making reports the first layer too many.
 const MOST_COUNTED: usize = 2_000_000;
 
 /// What is wrong with a model whose blocks repeat blocks without end; `model` as the file has it.

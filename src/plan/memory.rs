@@ -54,7 +54,7 @@ pub fn note(label: &str, bytes: f64) -> Option<String> {
     })
 }
 
-/// Bytes of memory that the process may use, where the system tells.
+/// Bytes of memory that the process may use, where the system says.
 fn machine() -> Option<f64> {
     let limits = [
         "/sys/fs/cgroup/memory.max",
@@ -68,7 +68,7 @@ fn machine() -> Option<f64> {
     Some(of_group.fold(whole, f64::min))
 }
 
-/// The bytes of `MemTotal`, which the kernel tells in KiB.
+/// The bytes of `MemTotal`, which the kernel gives in KiB.
 fn total(text: &str) -> Option<f64> {
     let line = text
         .lines()

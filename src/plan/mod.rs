@@ -1,6 +1,6 @@
 //! From an experiment to every run: resolved, named, hashed and checked before anything starts.
 //!
-//! All problems of the whole grid are found here, each told once, at its place in the file.
+//! All problems of the whole grid are found here, each reported once, at its place in the file.
 
 pub mod check;
 mod claims;
@@ -43,7 +43,7 @@ pub struct Plan {
     pub path: PathBuf,
     pub title: String,
     pub source: Option<String>,
-    /// Keys that the grid sweeps.
+    /// Keys of the grid.
     pub swept: Vec<String>,
     /// By variant, then by grid point, then by seed.
     pub runs: Vec<Run>,
@@ -109,7 +109,7 @@ pub fn file_name(variant: &str) -> String {
     let name: String = variant.chars().map(safe).take(120).collect();
     match name == variant {
         true => name,
-        // What was changed or cut may have told two variants apart.
+        // What was changed or cut may have distinguished two variants.
         false => format!("{name}-{}", short_hash(variant.as_bytes())),
     }
 }
@@ -386,7 +386,7 @@ fn resolve(
     chain.finish(stack)
 }
 
-/// `plain,batch_size=50`: the variant, and of every swept key as many of its last parts as tell it from the others.
+/// `plain,batch_size=50`: the variant, and every key of the grid, cut to the last parts that distinguish it from the others.
 fn label(variant: Option<&str>, point: &[Setting]) -> String {
     let keys: Vec<&str> = point.iter().map(|setting| setting.key.as_str()).collect();
     let values = point.iter().map(|setting| {

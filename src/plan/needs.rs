@@ -155,7 +155,7 @@ impl Connector<'_> {
         Ok(())
     }
 
-    /// Tells what keeps a run that was found, and what it is called, from being what another one needs.
+    /// Reports what keeps a run that was found, and what it is called, from being what another one needs.
     fn examine(
         &mut self,
         dependent: &Dependent,
@@ -214,7 +214,7 @@ impl Connector<'_> {
         Ok(Some(Some(self.others.len() - 1)))
     }
 
-    /// The plan of another experiment, unless it has problems, which are told as they are.
+    /// The plan of another experiment, unless it has problems, which are reported as they are.
     fn plan(&mut self, path: &Path) -> Result<Option<Plan>> {
         let overrides = Overrides {
             set: Vec::new(),

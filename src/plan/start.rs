@@ -66,7 +66,7 @@ impl Connector<'_> {
         file
     }
 
-    /// Tells of layers that are to take weights of other shapes.
+    /// Reports layers that are to take weights of other shapes.
     fn compare(
         &mut self,
         dependent: &Dependent,
@@ -97,7 +97,7 @@ impl Connector<'_> {
         Ok(tensors)
     }
 
-    /// Tells what keeps a run from starting from another one.
+    /// Reports what keeps a run from starting from another one.
     pub fn compare_with_run(
         &mut self,
         dependent: &Dependent,

@@ -76,7 +76,7 @@ fn of_kind(settings: &Settings) -> Vec<Flaw> {
     flaws
 }
 
-/// Why epochs cannot be told apart by a metric: it has no values. `lack` is what is so of the model, then.
+/// Why epochs cannot be compared by a metric: it has no values. `lack` is what is so of the model, then.
 fn unmeasured(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) -> Option<Flaw> {
     let name = watched.name();
     let message = |why: &str| format!("`{name}` is not measured: {why}");

@@ -196,7 +196,7 @@ pub static EPOCH_COLUMNS: LazyLock<Vec<Column<EpochRow>>> = LazyLock::new(|| {
     let mut columns = vec![
         label(
             "epoch",
-            "from 1; where training is told in steps, the number of the row",
+            "from 1; where training is counted in steps, the number of the row",
             |row| Cell::Whole(row.epoch as u64),
         ),
         label("step", "steps so far", |row| Cell::Whole(row.step as u64)),

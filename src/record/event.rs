@@ -10,7 +10,7 @@ use crate::error::Result;
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Training begins, or goes on after `epochs_done` epochs of an interrupted attempt: rows of its table,
-    /// where it is told in steps.
+    /// where it is counted in steps.
     Started { epochs: usize, epochs_done: usize },
     /// The network's graph, in forward order; said once at the start.
     Graph(Vec<Node>),
@@ -26,7 +26,7 @@ pub enum Event {
     /// Codes of images, each time all of them anew.
     Embedding(Box<Embedding>),
     /// Weights or gradients of one tensor after an epoch, by the tensor's name
-    /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`), just before that epoch is told.
+    /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`), just before that epoch is reported.
     Histogram {
         name: String,
         epoch: usize,
@@ -87,7 +87,7 @@ pub struct Node {
     pub output: Vec<usize>,
 }
 
-/// Whoever wants to hear a run's events.
+/// What receives a run's events.
 pub trait Reporter {
     /// Hears one event. An error ends the run as failed.
     fn on_event(&mut self, event: &Event) -> Result<()>;

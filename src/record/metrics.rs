@@ -162,7 +162,7 @@ pub static RECONSTRUCTION: BatchMetric = BatchMetric {
         needs: &[Requirement::Autoencoder],
         ..Metric::new(
             "reconstruction",
-            "mean loss without what codes and activities add",
+            "mean loss without the penalties of codes and activities",
         )
     },
     also_shown: &[],

@@ -8,10 +8,10 @@ use super::metrics::{Score, Split};
 use crate::backend::Precisions;
 use crate::shape::ImageShape;
 
-/// What one epoch came to.
+/// Results of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
-    /// From 1; where training is told in steps, the number of the row.
+    /// From 1; where training is counted in steps, the number of the row.
     pub epoch: usize,
     /// Steps so far.
     #[serde(default)]
@@ -78,7 +78,7 @@ impl Status {
 pub struct Measured {
     /// With the final weights: those of the last epoch, or those that early stopping brought back.
     pub test: Score,
-    /// With the best epoch's weights; none where what tells the best is not measured.
+    /// With the best epoch's weights; none where the metric that decides the best is not measured.
     pub best: Option<Score>,
     /// That epoch, from 1.
     pub best_epoch: Option<usize>,
@@ -143,7 +143,7 @@ pub struct Provenance {
     pub end: Option<String>,
 }
 
-/// One row of `summary.csv`: a run and what it came to. What is missing is `None`, never 0.
+/// One row of `summary.csv`: a run and its results. What is missing is `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     pub variant: String,

@@ -1,4 +1,4 @@
-//! A measure of each epoch that tells which epoch is the best.
+//! A metric of each epoch that decides which epoch is the best.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +40,7 @@ static ALL: LazyLock<Vec<Watched>> = LazyLock::new(|| {
 static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| ALL.iter().map(Watched::name).collect());
 
 impl Watched {
-    /// The column of that name; `None` if there is none, or it tells nothing of how well the network
+    /// The column of that name; `None` if there is none, or it says nothing about how well the network
     /// does.
     pub fn find(name: &str) -> Option<Self> {
         ALL.iter().find(|watched| watched.name() == name).copied()

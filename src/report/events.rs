@@ -16,10 +16,10 @@ pub struct TensorBoard {
     folder: PathBuf,
     parameters: Vec<(String, Parameter)>,
     config: String,
-    /// How long training takes, where it is told in steps.
+    /// How long training takes, where it is counted in steps.
     training_plan: Option<TrainingPlan>,
-    /// The place on the axis of the curves that was last heard of: the epoch, or the step where training is
-    /// told in steps.
+    /// The last reported place on the axis of the curves: the epoch, or the step where training is
+    /// counted in steps.
     point: i64,
     writer: Option<EventWriter>,
     /// Whether the last row has a score on the test set.
@@ -200,7 +200,7 @@ fn picture(picture: &crate::record::Picture) -> Picture {
     }
 }
 
-/// What tells runs apart: variant, seed, and every setting but the layers.
+/// What distinguishes runs: variant, seed, and every setting but the layers.
 fn hyperparameters(assignment: &Assignment) -> Vec<(String, Parameter)> {
     let row = &assignment.row;
     let own = [

@@ -1,7 +1,7 @@
 //! Running a plan: a supervisor, worker processes, and what they leave under `results/`.
 //!
 //! A worker trains runs one after another and writes their folders itself; the supervisor hands
-//! runs out, notices what died, and tells whoever listens. What starts a worker is a trait. Knows nothing of tables or charts.
+//! runs out, notices what died, and informs its listeners. What starts a worker is a trait. Knows nothing of tables or charts.
 
 mod bars;
 mod launcher;

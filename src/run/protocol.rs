@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::record::{Event, RunRow, Status};
 use crate::train::EarlierRun;
 
-/// The variable that tells a worker the process that it works for.
+/// The variable that gives a worker the process that it works for.
 pub const SUPERVISOR: &str = "BURNLAB_SUPERVISOR";
 
 /// Supervisor to worker: train this run.

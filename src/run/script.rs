@@ -39,7 +39,7 @@ pub enum Ending {
     Refuses(&'static str),
     /// The worker dies.
     Dies,
-    /// The next epoch takes so long that only being told to stop ends it.
+    /// The next epoch takes so long that only a request to stop ends it.
     Lasts,
     /// Nothing ends it but being killed.
     Hangs,
@@ -110,7 +110,7 @@ struct Actor {
     reports: Sender<(usize, Report)>,
     script: Rc<dyn Fn(&Assignment) -> Script>,
     leaves_rows: bool,
-    /// The run at hand and how it ends once it is told to stop.
+    /// The run at hand and how it ends once it is asked to stop.
     at: Option<(usize, Ending)>,
     is_dead: bool,
 }

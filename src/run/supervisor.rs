@@ -445,7 +445,7 @@ impl Supervisor<'_, '_> {
         Ok(number)
     }
 
-    /// Goes on with so many workers, since no other can be started.
+    /// Goes on with `open` workers, since no other can be started.
     fn do_without(&mut self, open: usize, error: &Error) {
         self.jobs = open;
         let problem = error.problems.first();
@@ -515,7 +515,7 @@ impl Supervisor<'_, '_> {
     /// The row of a run whose worker died, also written to its folder.
     fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
         let row = self.folder.row(&self.plan.runs[index]);
-        // It may have died after its last word was written and before it was told.
+        // It may have died after its last message was written and before it was read.
         let is_over = matches!(row.status, Status::Done | Status::Diverged);
         match self.stopping.is_none() && !is_over {
             true => self.mark_failed(index, reason),

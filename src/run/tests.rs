@@ -30,7 +30,7 @@ fn statuses(results: &Results) -> Vec<Status> {
     results.rows.iter().map(|row| row.status).collect()
 }
 
-/// What is printed while a plan is carried out, without the line that tells the machine's cores.
+/// What is printed while a plan is carried out, without the line about the machine's cores.
 fn printed(scripted: &ScriptedExperiments, plan: &Plan, scripts: &mut Scripts) -> Vec<String> {
     let mut out = Vec::new();
     let output = Output {

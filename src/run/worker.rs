@@ -19,7 +19,7 @@ use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
 use crate::train::{self, Job, Outcome};
 
-/// Makes those who want to hear a run in the worker's own process.
+/// Makes the reporters of a run in the worker's own process.
 pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>;
 
 /// Bytes of stack for reading runs, taken only as they are needed.
@@ -35,7 +35,7 @@ const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 /// Trains what is read from standard input until it ends; messages go to standard output.
 ///
 /// # Errors
-/// The supervisor cannot be reached. A run that fails is told to it and is no error here.
+/// The supervisor cannot be reached. A run that fails is reported to it and is no error here.
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
     send_last_message()?;
     watch_threads();
@@ -299,7 +299,7 @@ fn fail(row: &mut RunRow, error: &Error) {
     row.reason = first.map(|problem| problem.message.clone());
 }
 
-/// Hears a run, and passes what is light on to the supervisor.
+/// Writes a run's events, and passes the light ones on to the supervisor.
 struct Recorder<'a> {
     own: Box<dyn Reporter>,
     /// Set when the supervisor is gone: the run is interrupted then, not failed.

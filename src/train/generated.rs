@@ -1,4 +1,4 @@
-//! Images that trained models dream up, added to the real ones of a training set.
+//! Images that trained models generate, added to the real ones of a training set.
 //!
 //! They depend on the models, the real images and the seed alone, so that a run that goes on from a
 //! checkpoint goes on with the same ones.
@@ -13,7 +13,7 @@ use crate::rng::{Purpose, Seed};
 /// Images that are drawn at a time.
 const AT_A_TIME: usize = 500;
 
-/// How many times as many images as are wanted are drawn before a classifier's doubts end the run.
+/// How many images are drawn for each wanted one before a classifier's doubts end the run.
 const PATIENCE: usize = 20;
 
 /// Adds the images that the settings ask for to the training set.
@@ -41,9 +41,9 @@ struct SourceModel {
     scale: Scale,
 }
 
-/// Who dreams, and how the images come by their labels.
+/// What generates the images, and where their labels come from.
 enum Generators {
-    /// Of the class that it is told, or whatever it will where there is one class only.
+    /// Of the class that it is given, or unconditional where there is one class only.
     Conditional(SourceModel),
     /// A model for each class that is wanted, in their order.
     OnePerClass(Vec<SourceModel>),
@@ -71,7 +71,7 @@ impl Generators {
         })
     }
 
-    /// So many images of each of these labels, label after label; `real` are images of the same shape,
+    /// For each label and count of `wanted`, images of that label in turn; `real` are images of the same shape,
     /// from which chains set out.
     ///
     /// # Errors
@@ -146,8 +146,8 @@ impl SourceModel {
         let mut starts: Vec<f32> = starts.copied().flatten().copied().collect();
         self.scale.apply(&mut starts);
         let sampled = self.model.sample(labels.len(), Some(labels), &starts, seed);
-        let mut pixels =
-            sampled.ok_or_else(|| Error::bug("a model that is not generative is to dream"))?;
+        let mut pixels = sampled
+            .ok_or_else(|| Error::bug("a model that is not generative is to generate images"))?;
         self.scale.undo(&mut pixels);
         Ok(pixels)
     }
@@ -219,7 +219,7 @@ impl<'a> GeneratedImages<'a> {
                 return Err(too_doubtful(drawn, class, count, confidence));
             }
             let seed = self.seed.number(Purpose::Generated, &[draw as u64]);
-            // Nobody is told these labels.
+            // The model is unconditional: it ignores these labels.
             let pixels = generator.sample(&[0; AT_A_TIME], &starts, drawn, seed)?;
             let images = pixels.chunks_exact(size);
             for (image, (class, probability)) in images.zip(classifier.label(&pixels)?) {
@@ -257,7 +257,7 @@ impl<'a> GeneratedImages<'a> {
 
 fn too_doubtful(drawn: usize, class: &str, missing: usize, confidence: f64) -> Error {
     let message = format!(
-        "of {} dreamt images too few are surely of the class `{class}`: {} more are wanted",
+        "of {} generated images too few are surely of the class `{class}`: {} more are wanted",
         thousands(drawn),
         thousands(missing),
     );
@@ -274,7 +274,7 @@ mod tests {
     use crate::models::{Activations, Kind, ModelFacts, WeightTensor};
     use crate::shape::ImageShape;
 
-    /// Makes images of two pixels: its label (or what it is told to take it for) over 10, and the image
+    /// Makes images of two pixels: its label (or the one that it always takes) over 10, and the image
     /// that the chain sets out from. Takes images for the class that their first pixel says, a half sure.
     struct Fake {
         always: Option<f32>,
@@ -427,7 +427,7 @@ mod tests {
         };
         assert_eq!(
             message(Some(1.0), 0.5),
-            "error: of 1,500 dreamt images too few are surely of the class `ant`: 30 more are wanted\n  \
+            "error: of 1,500 generated images too few are surely of the class `ant`: 30 more are wanted\n  \
              hint: lower `data.generated.labels.confidence`, which is 0.5, or train the generator for longer"
         );
         assert!(message(None, 0.6).contains("of the class `ant`"));

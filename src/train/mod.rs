@@ -100,7 +100,7 @@ pub enum Outcome {
 ///
 /// Leaves `epochs.csv`, `confusion.csv`, the folder `pictures`, `weights.safetensors`, `best.safetensors` where the best epoch
 /// is known, and `last.safetensors` where early stopping brought back the weights of an epoch before
-/// the last; and the checkpoint: whoever writes the run's result removes it afterwards with
+/// the last; and the checkpoint: what writes the run's result removes it afterwards with
 /// [`remove_checkpoint`].
 ///
 /// # Errors
@@ -179,7 +179,7 @@ impl Work for Training<'_> {
 /// The plan of a network that nothing is wrong with.
 ///
 /// # Errors
-/// Something is; whoever planned the run has seen to that.
+/// Something is; the run's plan rules that out.
 fn sound_plan(settings: &Settings, images: ImageShape, classes: usize) -> Result<Plan> {
     let (plan, flaws) = settings.network(images, classes);
     let problem = |flaw: Flaw| Problem::new(flaw.message).maybe_hint(flaw.hint);
@@ -192,7 +192,7 @@ fn sound_plan(settings: &Settings, images: ImageShape, classes: usize) -> Result
     }
 }
 
-/// The stage that the last of so many rounds belonged to, from 0.
+/// The stage that the last of `intervals` intervals belonged to, from 0.
 fn stage_after(training_plan: &TrainingPlan, intervals: usize) -> Option<usize> {
     match intervals {
         0 => None,
@@ -200,7 +200,7 @@ fn stage_after(training_plan: &TrainingPlan, intervals: usize) -> Option<usize> 
     }
 }
 
-/// What a run has come to after some epochs: what a checkpoint holds.
+/// State of a run after some epochs: what a checkpoint holds.
 struct TrainingState<B: TrainingBackend> {
     learner: Learner<B>,
     best_weights: BestWeights<B::InnerBackend>,
@@ -256,7 +256,7 @@ struct Run<'a, B: TrainingBackend> {
     gallery: Option<Gallery>,
 }
 
-/// What the batches of an epoch came to.
+/// Results of the batches of an epoch.
 struct Batches<B: TrainingBackend> {
     learner: Learner<B>,
     score: Score,
@@ -349,7 +349,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             state
                 .best_weights
                 .consider(settings, &state.rows, inference);
-            // The checkpoint last: without it the next attempt does the epoch, and tells of it, again.
+            // The checkpoint last: without it the next attempt does the epoch, and reports it, again.
             self.job.folder.write_epochs(&state.rows)?;
             self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
             if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
@@ -381,7 +381,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         evaluate(network, set, &self.job.settings.model, &self.measured, seed)
     }
 
-    /// Trains one round; `None` if it was interrupted.
+    /// Trains one interval; `None` if it was interrupted.
     fn batches(
         &mut self,
         interval: &Interval,
@@ -526,7 +526,7 @@ impl<B: TrainingBackend> Run<'_, B> {
     }
 }
 
-/// The pass over the training images, from 1, that a step of the round belongs to.
+/// The pass over the training images, from 1, that a step of the interval belongs to.
 fn pass_of(interval: &Interval, step: usize) -> usize {
     interval.phase.passes_before + step / interval.phase.span.epoch + 1
 }

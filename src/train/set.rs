@@ -58,7 +58,7 @@ impl<B: Backend> Order<B> {
         self.host.len().div_ceil(self.batch_size)
     }
 
-    /// Whether a step is taken after the batch, from 0, where so many make a step.
+    /// Whether a step is taken after the batch, from 0, where `accumulate` batches make a step.
     pub fn ends_step(&self, batch: usize, accumulate: usize) -> bool {
         (batch + 1).is_multiple_of(accumulate) || batch + 1 == self.batches()
     }

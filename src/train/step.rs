@@ -1,4 +1,4 @@
-//! The steps of one round: gradients gathered, measured, clipped and taken.
+//! The steps of one interval: gradients gathered, measured, clipped and taken.
 
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -41,13 +41,13 @@ impl<B: TrainingBackend> Learner<B> {
     }
 }
 
-/// Takes the steps of one round. Looks at nothing on the device before its end.
+/// Takes the steps of one interval. Looks at nothing on the device before its end.
 pub(super) struct Steps<'a, B: TrainingBackend> {
     train: &'a Train,
     rates: Rates,
-    /// Number of the next step, from 0 over all rounds of the leg.
+    /// Number of the next step, from 0 over all intervals of the phase.
     next: usize,
-    /// Number of the round's last step.
+    /// Number of the interval's last step.
     last: usize,
     gathered: GradientsAccumulator<Network<B>>,
     /// Sum of the gradients' norms, `[1]`, and how many they are.
@@ -57,7 +57,7 @@ pub(super) struct Steps<'a, B: TrainingBackend> {
     gradients: Vec<NamedValues>,
 }
 
-/// What the steps of a round came to.
+/// Results of the steps of an interval.
 pub(super) struct Taken {
     /// Of the last step.
     pub learning_rate: f64,
@@ -68,7 +68,7 @@ pub(super) struct Taken {
 }
 
 impl<'a, B: TrainingBackend> Steps<'a, B> {
-    /// Before the first step of a round.
+    /// Before the first step of an interval.
     pub fn new(train: &'a Train, interval: &Interval) -> Self {
         Steps {
             train,

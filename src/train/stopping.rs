@@ -1,6 +1,6 @@
 //! Which epochs' weights are kept, and whether training is over.
 //!
-//! All of it follows from the rows of the epochs so far, so that a resumed run decides alike.
+//! All of it follows from the rows of the epochs so far, so that a resumed run decides the same.
 
 use burn::tensor::backend::Backend;
 
@@ -108,7 +108,7 @@ mod tests {
         let (train, rows) = (train(more), rows(losses));
         let over =
             (0..=rows.len()).find(|&done| is_over(&train, &train.training_plan(10), &rows[..done]));
-        over.expect("there are as many epochs as planned")
+        over.expect("all planned epochs are there")
     }
 
     const LOSSES: [f64; 8] = [0.5, 0.4, 0.45, 0.39, 0.41, 0.5, 0.42, 0.1];

@@ -48,7 +48,7 @@ const NETWORK: &str = "
     { conv2d = { filters = 4, kernel = 3, stride = 2, activation = 'relu' } }, 'batch_normalization',
     'flatten', { dropout = { rate = 0.3 } }, { dense = { units = 'classes' } }";
 
-/// Trains in a folder until done or stopped; gives the outcome and all that was heard.
+/// Trains in a folder until done or stopped; gives the outcome and all events.
 fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outcome, Vec<Event>) {
     let stop = AtomicBool::new(false);
     let mut recorder = Recorder {
@@ -74,7 +74,7 @@ fn weights(folder: &RunFolder) -> Vec<u8> {
     std::fs::read(folder.file("weights.safetensors")).unwrap()
 }
 
-/// The epochs without what time tells.
+/// The epochs without their times.
 fn losses(events: &[Event]) -> Vec<(usize, u64, u64)> {
     let row = |event: &Event| match event {
         Event::Epoch(row) => Some((

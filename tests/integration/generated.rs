@@ -142,6 +142,6 @@ fn a_classifier_that_is_never_sure_ends_the_run() {
     let run = ["run", file.to_str().unwrap(), "--only", "labelled"];
     let ended = lab.burnlab(&[run.as_slice(), &seed].concat());
     assert_eq!(ended.code, 4, "{}", ended.err);
-    let says = "failed    labelled, seed 0: of 1,000 dreamt images too few are surely of the class `0`: 10 more are wanted";
+    let says = "failed    labelled, seed 0: of 1,000 generated images too few are surely of the class `0`: 10 more are wanted";
     assert!(ended.err.contains(says), "{}", ended.err);
 }

@@ -247,7 +247,7 @@ fn what_a_model_cannot_do_is_reported() {
     );
     assert_eq!(
         refusal("sample", &["vae", "--label", "1", "--output", &output]),
-        "error: `vae` is not told the class of an image"
+        "error: `vae` is not given the class of an image"
     );
     assert_eq!(
         refusal("sample", &["told", "--label", "seven", "--output", &output]),
@@ -269,7 +269,7 @@ fn what_a_model_cannot_do_is_reported() {
         let ended = TRAINED.burnlab(&[command, &file]);
         assert_eq!(ended.code, 2);
         let message = format!(
-            "error: `reader` is a classifier, which {what}\n  hint: `burnlab predict` tells the classes of images\n"
+            "error: `reader` is a classifier, which {what}\n  hint: `burnlab predict` gives the classes of images\n"
         );
         assert_eq!(ended.err, message);
     }
@@ -286,7 +286,7 @@ fn images_at_a_path_need_a_class_where_the_model_is_conditional() {
         (ended.code, ended.err.as_str()),
         (
             2,
-            "error: `told` must be told the class of an image\n  hint: --label CLASS\n"
+            "error: `told` needs the class of an image\n  hint: --label CLASS\n"
         )
     );
     let message = answer("encode", &["told", folder, "--label", "0"]);

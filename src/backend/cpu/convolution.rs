@@ -27,7 +27,7 @@ enum Method {
 }
 
 impl Method {
-    /// For a product of so many columns.
+    /// For a product of `columns` columns.
     fn of(sizes: Sizes, columns: usize) -> Self {
         let groups = sizes.sliding.groups;
         if groups > 1 && sizes.channels == groups {

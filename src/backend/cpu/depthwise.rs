@@ -14,7 +14,7 @@ use super::transpose::transpose;
 #[derive(Debug)]
 pub struct Depthwise {
     simd: Simd,
-    /// With as many channels as there are filters.
+    /// With one channel a filter.
     sizes: Sizes,
     /// Filters of a channel.
     times: usize,
@@ -184,7 +184,7 @@ impl Depthwise {
     }
 }
 
-/// `sum + a * b`, value by value, sixteen at once as long as there are so many.
+/// `sum + a * b`, value by value, sixteen at once, then the rest one by one.
 #[inline(always)]
 fn multiply_add(a: &[f32], b: &[f32], sums: &mut [f32]) {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());

@@ -160,7 +160,7 @@ each_value! {
     relu: relu_of;
 }
 
-/// The slope of `x` from that of the output: `to[i] = of(slopes[i], value[i])`, the value being the function's input or
+/// The gradient of `x` from that of the output: `to[i] = of(grad_output[i], value[i])`, the value being the function's input or
 /// its output, as named.
 macro_rules! each_pair {
     ($(#[$doc:meta] $name:ident: $of:expr;)+) => {
@@ -176,25 +176,25 @@ macro_rules! each_pair {
 }
 
 each_pair! {
-    /// Of [`exp`], from slopes and outputs.
+    /// Of [`exp`], from gradients and values of the output.
     exp_gradient: |gradient: f32, y: f32| gradient * y;
-    /// Of [`ln`], from slopes and inputs.
+    /// Of [`ln`], from gradients of the output and the input.
     ln_gradient: |gradient: f32, x: f32| gradient / x;
-    /// Of [`ln_1p`], from slopes and inputs.
+    /// Of [`ln_1p`], from gradients of the output and the input.
     ln_1p_gradient: |gradient: f32, x: f32| gradient / (1.0 + x);
-    /// Of [`tanh`], from slopes and outputs.
+    /// Of [`tanh`], from gradients and values of the output.
     tanh_gradient: |gradient: f32, y: f32| gradient * (-y).mul_add(y, 1.0);
-    /// Of [`sigmoid`], from slopes and outputs.
+    /// Of [`sigmoid`], from gradients and values of the output.
     sigmoid_gradient: |gradient: f32, y: f32| gradient * (y * (1.0 - y));
-    /// Of [`softplus`], from slopes and inputs.
+    /// Of [`softplus`], from gradients of the output and the input.
     softplus_gradient: |gradient: f32, x: f32| gradient * sigmoid_of(x);
-    /// Of [`relu`], from slopes and inputs.
+    /// Of [`relu`], from gradients of the output and the input.
     relu_gradient: |gradient: f32, x: f32| if x <= 0.0 { 0.0 } else { gradient };
     /// `a * b`
     multiply: |a: f32, b: f32| a * b;
     /// Of logits and targets: the loss of each.
     binary_cross_entropy: binary_cross_entropy_of;
-    /// Of logits and targets: the slope of the logit.
+    /// Of logits and targets: the gradient of the logit.
     binary_cross_entropy_gradient: |x: f32, target: f32| sigmoid_of(x) - target;
 }
 
@@ -220,7 +220,7 @@ on_every_set! {
     }
 }
 
-/// The slopes of [`log_softmax`]'s inputs, from its outputs and their slopes.
+/// The gradient of [`log_softmax`]'s inputs, from its outputs and their gradients.
 pub fn log_softmax_gradient(
     simd: Simd,
     y: &[f32],

@@ -43,7 +43,7 @@ pub struct Plan {
     passes: Vec<ForwardContext>,
 }
 
-/// Images that go through one product, of which each has so many places.
+/// Images that go through one product, where each has `places` places.
 pub fn together(places: usize) -> usize {
     (PLACES / places.max(1)).max(1)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ScheduleFields, Span};
 use crate::value::{Positive, PositiveReal};
 
-/// Times `factor` every so many epochs, at once as `ExponentialLR` of PyTorch or little by little, from
+/// Times `factor` every `every` epochs, at once as `ExponentialLR` of PyTorch or little by little, from
 /// step to step, as `ExponentialDecay` of Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -54,7 +54,7 @@ macro_rules! schedules {
 schedules! {
     /// The optimizer's rate all the time.
     constant: Constant;
-    /// Times a factor every so many epochs.
+    /// Times a factor every `every` epochs.
     step: Step;
     /// Times a factor again and again.
     exponential: Exponential;

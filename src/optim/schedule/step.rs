@@ -1,4 +1,4 @@
-//! `step`: times a factor every so many epochs.
+//! `step`: times a factor every `every` epochs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ScheduleFields, Span};
 use crate::value::{Positive, PositiveReal};
 
-/// Times `factor` every so many epochs, as `StepLR` of PyTorch.
+/// Times `factor` every `every` epochs, as `StepLR` of PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
