@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// A result whose error is [`Error`] unless said otherwise.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, as the exit code says it.
@@ -37,11 +38,17 @@ pub enum Place {
     /// `line` and `column` count from 1, columns in characters; `text` is the whole line,
     /// `width` how many of its characters to underline.
     File {
+        /// The file.
         path: PathBuf,
+        /// From 1.
         line: usize,
+        /// From 1, in characters.
         column: usize,
+        /// In characters.
         width: usize,
+        /// The dotted key, such as `train.epochs`; empty where there is none.
         key: String,
+        /// The whole line.
         text: String,
     },
     /// A whole file, when no line can be named.
@@ -92,6 +99,7 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem without place or hint.
     pub fn new(message: impl Into<String>) -> Self {
         Problem {
             message: message.into(),
@@ -100,15 +108,18 @@ impl Problem {
         }
     }
 
+    /// The same at a place.
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(Box::new(place));
         self
     }
 
+    /// The same in a file, at no particular line.
     pub fn at_file(self, path: impl Into<PathBuf>) -> Self {
         self.at(Place::WholeFile(path.into()))
     }
 
+    /// The same with a hint how to mend it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -185,11 +196,14 @@ fn excerpt(text: &str, column: usize) -> (String, usize) {
 pub struct Flaw {
     /// Dotted key below what was checked (`train.count`, `layers.3.filters`); empty for the whole.
     pub key: String,
+    /// What is wrong, in a lowercase sentence.
     pub message: String,
+    /// How to mend it, if that is known.
     pub hint: Option<String>,
 }
 
 impl Flaw {
+    /// A flaw without hint; `key` is below the value's own, empty for that itself.
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Flaw {
             key: key.into(),
@@ -198,6 +212,7 @@ impl Flaw {
         }
     }
 
+    /// The same with a hint how to mend it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -222,11 +237,14 @@ impl Flaw {
 /// One or more problems of the same kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
+    /// Whose fault it is: decides the exit code.
     pub kind: Kind,
+    /// All that is wrong; at least one.
     pub problems: Vec<Problem>,
 }
 
 impl Error {
+    /// An error of these problems.
     pub fn new(kind: Kind, problems: Vec<Problem>) -> Self {
         Error { kind, problems }
     }

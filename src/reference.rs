@@ -47,6 +47,7 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// The committed answers of a case; `kind` is the folder.
     pub fn new(kind: &str, name: &str) -> Self {
         let path = folder().join(format!("answers/{kind}.{name}.safetensors"));
         let mut store = SafetensorsStore::from_file(&path);
@@ -76,10 +77,12 @@ impl Answers {
         found.clone()
     }
 
+    /// The numbers of a tensor.
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.data(name).convert::<f32>().into_vec().unwrap()
     }
 
+    /// A tensor on a device.
     pub fn tensor<B: Backend, const D: usize>(
         &self,
         name: &str,

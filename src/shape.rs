@@ -10,12 +10,16 @@ use serde::{Deserialize, Serialize};
 /// `[channels, height, width]` of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageShape {
+    /// 1 for gray, 3 for RGB.
     pub channels: usize,
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 
 impl ImageShape {
+    /// An image of this shape.
     pub const fn new(channels: usize, height: usize, width: usize) -> Self {
         ImageShape {
             channels,
@@ -29,6 +33,7 @@ impl ImageShape {
         self.channels * self.height * self.width
     }
 
+    /// Whether it has no pixels.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -44,16 +49,22 @@ impl fmt::Display for ImageShape {
 /// `[steps, features]` of one sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceShape {
+    /// Number of steps.
     pub steps: usize,
+    /// Values of each step.
     pub features: usize,
 }
 
 /// `[channels, depth, height, width]` of one volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VolumeShape {
+    /// Values at each place.
     pub channels: usize,
+    /// Places along the depth.
     pub depth: usize,
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 
@@ -71,14 +82,17 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// A sequence of `steps` steps with `features` values each.
     pub fn sequence(steps: usize, features: usize) -> Self {
         Shape::Sequence(SequenceShape { steps, features })
     }
 
+    /// An image.
     pub fn image(channels: usize, height: usize, width: usize) -> Self {
         Shape::Image(ImageShape::new(channels, height, width))
     }
 
+    /// A volume.
     pub fn volume(channels: usize, depth: usize, height: usize, width: usize) -> Self {
         Shape::Volume(VolumeShape {
             channels,
@@ -114,6 +128,7 @@ impl Shape {
         self.dims().iter().product()
     }
 
+    /// Whether it has no values.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
@@ -194,6 +209,7 @@ pub enum Padding {
 /// A window along one axis: where it pads and how many steps it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
+    /// Places of the output along the axis.
     pub output: usize,
     /// Zeros before the first value.
     pub before: usize,

@@ -166,10 +166,12 @@ impl<T> Default for OrNone<T> {
 }
 
 impl<T> OrNone<T> {
+    /// Whether the file says "none".
     pub fn is_none(&self) -> bool {
         self.0.is_none()
     }
 
+    /// The value, unless the file says "none".
     pub fn as_ref(&self) -> Option<&T> {
         self.0.as_ref()
     }

@@ -15,6 +15,7 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 pub struct Positive(pub usize);
 
 impl Positive {
+    /// The number.
     pub fn get(self) -> usize {
         self.0
     }
@@ -79,6 +80,7 @@ macro_rules! real {
         pub struct $name(pub f64);
 
         impl $name {
+            /// The number.
             pub fn get(self) -> f64 {
                 self.0
             }
@@ -159,6 +161,7 @@ real!(
 pub struct Pair(pub [Positive; 2]);
 
 impl Pair {
+    /// The same value for both axes.
     pub fn both(value: usize) -> Self {
         Pair([Positive(value); 2])
     }
@@ -205,6 +208,7 @@ impl JsonSchema for Pair {
 pub struct Triple(pub [Positive; 3]);
 
 impl Triple {
+    /// The same value for all three axes.
     pub fn all(value: usize) -> Self {
         Triple([Positive(value); 3])
     }
@@ -249,7 +253,9 @@ impl JsonSchema for Triple {
 /// Values on both sides of an axis: `2` for both, `[1, 2]` for one before and two after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Margin {
+    /// Places before.
     pub before: usize,
+    /// Places after.
     pub after: usize,
 }
 
@@ -336,7 +342,9 @@ impl AxisValue for Margin {
 /// One value for every axis, or a list with one for each: how many there are is up to the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PerAxis<T> {
+    /// The value of all axes.
     All(T),
+    /// One value an axis.
     Each(Vec<T>),
 }
 
@@ -412,14 +420,17 @@ impl<T: AxisValue> JsonSchema for PerAxis<T> {
 pub struct Drawn(pub [f64; 2]);
 
 impl Drawn {
+    /// A range of one value.
     pub fn fixed(value: f64) -> Self {
         Drawn([value; 2])
     }
 
+    /// The lower end.
     pub fn low(self) -> f64 {
         self.0[0]
     }
 
+    /// The upper end.
     pub fn high(self) -> f64 {
         self.0[1]
     }

@@ -24,7 +24,9 @@ use crate::value::{Drawn, Fraction};
 /// One image: `pixels` are `[channels, height, width]`, values in [0, 1], black is 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
+    /// Its channels, height and width.
     pub shape: ImageShape,
+    /// `[channels, height, width]`, row by row, from 0 to 1.
     pub pixels: Vec<f32>,
 }
 

@@ -38,7 +38,9 @@ pub struct Augment {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Chain {
+    /// A single operation.
     One(Operation),
+    /// Operations in the order in which they are applied.
     Many(Vec<Operation>),
 }
 

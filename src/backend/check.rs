@@ -44,6 +44,7 @@ impl fmt::Display for Precision {
 pub struct Precisions {
     /// Of matrix products.
     pub products: Precision,
+    /// Of convolutions.
     pub convolutions: Precision,
 }
 

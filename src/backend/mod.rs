@@ -256,8 +256,10 @@ impl<B> TrainingBackend for B where B: AutodiffBackend<InnerBackend: Kernels> + 
 
 /// Work that can be done on any backend.
 pub trait Work {
+    /// What the work gives.
     type Output;
 
+    /// Does the work on a device of backend `B`.
     fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output;
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 /// How a window slides over an image: `[height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sliding {
+    /// Places from one window to the next.
     pub stride: [usize; 2],
     /// Zeros above and to the left.
     pub before: [usize; 2],
@@ -27,6 +28,7 @@ impl Sliding {
 /// How a window slides over a volume that is padded already: `[depth, height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sliding3d {
+    /// Places from one window to the next.
     pub stride: [usize; 3],
     /// Distance between the values under the window.
     pub dilation: [usize; 3],

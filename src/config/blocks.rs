@@ -12,6 +12,7 @@ use crate::error::{Flaw, did_you_mean, list, thousands};
 /// The settings without `[blocks]`, every use of a block replaced by its layers.
 #[derive(Debug)]
 pub struct Expanded {
+    /// The values with every use of a block replaced by layers.
     pub values: Value,
     /// Where parts of it came from: path there, path in the settings as written.
     moves: Vec<(Vec<String>, Vec<String>)>,

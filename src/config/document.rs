@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Place, Problem, Result};
 /// A parsed TOML file.
 #[derive(Debug)]
 pub struct Document {
+    /// The file, for errors.
     pub path: PathBuf,
     text: String,
     /// Values in the file's order.

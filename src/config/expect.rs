@@ -54,10 +54,24 @@ fn test_accuracy() -> String {
 /// What must be true of the mean.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    Within { article: f64, distance: f64 },
+    /// The article's number, give or take a distance.
+    Within {
+        /// The expected number.
+        article: f64,
+        /// Largest allowed difference from it.
+        distance: f64,
+    },
+    /// A lower bound, itself allowed.
     AtLeast(f64),
+    /// An upper bound, itself allowed.
     AtMost(f64),
-    GreaterThan { variant: String, by: f64 },
+    /// More than another variant by a margin.
+    GreaterThan {
+        /// The variant that is compared with.
+        variant: String,
+        /// The least difference of the means.
+        by: f64,
+    },
 }
 
 impl Expect {

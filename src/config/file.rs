@@ -126,6 +126,7 @@ fn outside(name: String) -> Origin {
 /// A file after the files it extends, the furthest ancestor first.
 #[derive(Debug)]
 pub struct Chain {
+    /// The files, the furthest ancestor first.
     pub documents: Vec<Rc<Document>>,
     /// The `burnlab.toml` beside the file, if there is one.
     folder: Option<Rc<Document>>,

@@ -26,6 +26,7 @@ pub const FEATURE_CLASSIFIER: &str = "measure.frechet_distance.run";
 pub struct Dependency {
     /// Where the settings name it.
     pub key: &'static str,
+    /// The run that is named.
     pub run: RunName,
 }
 

@@ -17,7 +17,9 @@ pub struct Unreadable {
     pub path: Vec<String>,
     /// Whether the key is at fault rather than its value.
     pub is_key: bool,
+    /// What is wrong, in a sentence.
     pub message: String,
+    /// How to mend it, if that is known.
     pub hint: Option<String>,
 }
 

@@ -13,6 +13,7 @@ pub enum When {
     EveryEpoch,
     /// After the last one.
     AtTheEnd,
+    /// Not at all.
     Never,
 }
 
@@ -56,6 +57,7 @@ impl Default for Recording {
 }
 
 impl Recording {
+    /// Whether all is as the defaults have it, so that it need not be written.
     pub fn is_default(&self) -> bool {
         *self == Recording::default()
     }

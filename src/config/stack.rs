@@ -95,6 +95,7 @@ impl Default for Stack {
 }
 
 impl Stack {
+    /// A stack without any values.
     pub fn new() -> Self {
         Stack {
             figment: Figment::new(),
@@ -139,6 +140,7 @@ impl Stack {
 /// Values with nothing more to come, and where each came from.
 #[derive(Debug, Clone)]
 pub struct Resolved {
+    /// All values as one table.
     pub json: serde_json::Value,
     tree: Value,
     figment: Figment,

@@ -66,6 +66,7 @@ impl Stage {
 pub struct Phase {
     /// Number of the stage, from 0.
     pub stage: Option<usize>,
+    /// Its number of steps, and those of an epoch.
     pub span: Span,
     /// Steps that make a row of `epochs.csv`; the last row of a phase may have fewer.
     pub row: usize,
@@ -84,6 +85,7 @@ impl Phase {
 pub struct Interval {
     /// From 1, over all phases.
     pub number: usize,
+    /// The phase that it belongs to.
     pub phase: Phase,
     /// Whether it is the phase's first.
     pub is_first: bool,

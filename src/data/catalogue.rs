@@ -25,6 +25,7 @@ pub struct Facts {
     pub name: String,
     /// Empty where the images come from no files.
     pub folder: PathBuf,
+    /// Of one image.
     pub shape: ImageShape,
     /// Number of training samples, the generated ones included.
     pub train: usize,
@@ -45,6 +46,7 @@ pub struct Facts {
 /// Images and their classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
+    /// Of one image.
     pub shape: ImageShape,
     /// From 0 to 1, `[samples, channels, height, width]`.
     pub pixels: Vec<f32>,
@@ -58,6 +60,7 @@ impl Samples {
         self.labels.len()
     }
 
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -77,10 +80,13 @@ impl Samples {
 /// What a run works on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Splits {
+    /// What is trained on, generated images included.
     pub train: Samples,
     /// None if the experiment keeps none back.
     pub validation: Option<Samples>,
+    /// What is measured after training.
     pub test: Samples,
+    /// Names of the classes; a label is an index into them.
     pub class_names: Vec<String>,
     /// Labels that training and validation keep, ascending: all, or those of `train_classes`.
     pub trained: Vec<u32>,
@@ -105,6 +111,7 @@ struct Outlined {
 }
 
 impl Catalogue {
+    /// A catalogue that has looked at nothing yet.
     pub fn new(folders: Folders) -> Self {
         Catalogue {
             folders,
@@ -115,6 +122,7 @@ impl Catalogue {
         }
     }
 
+    /// Where it looks for datasets.
     pub fn folders(&self) -> &Folders {
         &self.folders
     }

@@ -27,7 +27,9 @@ pub struct File {
 pub struct Archive {
     /// Name of the tar.gz file on the mirrors.
     pub name: &'static str,
+    /// Its size in bytes.
     pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
     pub sha256: &'static str,
 }
 
@@ -36,7 +38,9 @@ pub struct Archive {
 pub struct Dataset {
     /// Name in an experiment, and of its folder.
     pub name: &'static str,
+    /// What people call it.
     pub title: &'static str,
+    /// How its files are laid out.
     pub layout: Layout,
     /// Of one image.
     pub shape: ImageShape,
@@ -54,7 +58,9 @@ pub struct Dataset {
     pub mirrors: &'static [&'static str],
     /// Class names; a label is an index into them.
     pub classes: &'static [&'static str],
+    /// Its license, as its authors state it.
     pub license: &'static str,
+    /// Whom to cite for it.
     pub citation: &'static str,
 }
 

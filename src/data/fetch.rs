@@ -16,22 +16,28 @@ use crate::error::{Error, Kind, Problem, Result, io_reason, list};
 /// How a file of a named dataset stands on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileState {
+    /// Name of the dataset.
     pub dataset: &'static str,
     /// Name of the unpacked content.
     pub name: &'static str,
     /// Where it lies, if it is there.
     pub path: Option<PathBuf>,
+    /// Whether it is there and right.
     pub state: FileStatus,
 }
 
 /// See [`FileState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileStatus {
+    /// There, with the published checksum.
     Right,
+    /// Not there.
     Missing,
     /// Holds something else; sha256 of the content as found and as published.
     Wrong {
+        /// SHA-256 of what is there.
         found: String,
+        /// SHA-256 as published.
         expected: &'static str,
     },
     /// Why it cannot be read or unpacked.
@@ -41,6 +47,7 @@ pub enum FileStatus {
 /// What fetching did about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedFile {
+    /// Where it lies now.
     pub path: PathBuf,
     /// The address it came from; none if it was there already and right.
     pub from: Option<String>,

@@ -84,6 +84,7 @@ impl DataFields {
 /// Where the images come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DatasetSpec {
+    /// One of those known by name.
     Named(&'static Dataset),
     /// A folder with files named as MNIST's.
     Idx(PathBuf),
@@ -94,6 +95,7 @@ pub enum DatasetSpec {
     /// that the classes mix evenly. What is transparent is
     /// laid over black; 16 bits a value are scaled by the depth of the largest.
     Folder(PathBuf),
+    /// Random images, for tests and for trying out networks.
     Fake(Fake),
 }
 
@@ -223,10 +225,14 @@ pub enum Pick {
 /// Which samples to train on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Subset {
+    /// All training images.
     #[default]
     All,
+    /// Some of them.
     Of {
+        /// Their number.
         count: usize,
+        /// Which ones.
         pick: Pick,
     },
 }
@@ -404,6 +410,7 @@ impl JsonSchema for Validation {
 /// Which classes to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Classes {
+    /// All classes.
     #[default]
     All,
     /// Ids in the dataset; an id's place here is its label.
@@ -421,6 +428,7 @@ pub enum Class {
 }
 
 impl Classes {
+    /// Whether no class is left out.
     pub fn is_all(&self) -> bool {
         *self == Classes::All
     }

@@ -31,9 +31,12 @@ pub enum Found {
     Complete(PathBuf),
     /// No folder with all files; the first one with some of them.
     Partial {
+        /// The folder with some of the files.
         folder: PathBuf,
+        /// Names of the files that it lacks.
         missing: Vec<String>,
     },
+    /// No folder with any of the files.
     Nowhere,
 }
 

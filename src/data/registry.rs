@@ -31,6 +31,7 @@ pub fn find(name: &str) -> Result<&'static Dataset> {
 /// A named dataset and where it lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
+    /// The dataset.
     pub dataset: &'static Dataset,
     /// The folder that holds all its files; none if no folder does.
     pub folder: Option<PathBuf>,

@@ -17,6 +17,7 @@ macro_rules! functions {
         /// An activation function: its name, or a table with its name and its settings.
         #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
         #[serde(rename_all = "snake_case")]
+        #[expect(missing_docs, reason = "the functions' settings are explained in their schema")]
         pub enum ActivationFunction {
             $($(#[doc = $doc])* $Name { $($field: $Type),* },)*
         }

@@ -90,9 +90,13 @@ impl LayerFields for BatchNormalization {
 /// A batch normalization's scale, offset and running statistics, `[channels]` each.
 #[derive(Module, Debug)]
 pub struct BatchNormalizationLayer<B: Backend> {
+    /// Trained factors, `[channels]`.
     pub gamma: Param<Tensor<B, 1>>,
+    /// Trained offsets, `[channels]`.
     pub beta: Param<Tensor<B, 1>>,
+    /// Mean over the batches so far, `[channels]`; used in inference.
     pub running_mean: RunningState<Tensor<B, 1>>,
+    /// Variance over the batches so far, `[channels]`; used in inference.
     pub running_var: RunningState<Tensor<B, 1>>,
     momentum: f64,
     epsilon: f64,

@@ -40,6 +40,7 @@ pub struct ForwardContext<B: Backend> {
 pub struct LayerOutput<B: Backend> {
     /// Before the activation function.
     pub before: Signal<B>,
+    /// After it; the same where there is none.
     pub after: Signal<B>,
 }
 

@@ -39,6 +39,7 @@ trained_layer! {
 /// A number of outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Units {
+    /// A number.
     Count(Positive),
     /// As many as the dataset has classes.
     Classes,

@@ -34,16 +34,25 @@ pub enum Initializer {
     LecunNormal {},
     /// Normal
     Normal {
+        /// The mean.
         mean: Real,
+        /// The standard deviation.
         standard_deviation: PositiveReal,
     },
     /// Normal, cut at two standard deviations
     TruncatedNormal {
+        /// The mean.
         mean: Real,
+        /// The standard deviation before cutting.
         standard_deviation: PositiveReal,
     },
     /// Evenly from `low` to `high`
-    Uniform { low: Real, high: Real },
+    Uniform {
+        /// The least value.
+        low: Real,
+        /// The largest value.
+        high: Real,
+    },
     /// Rows or columns, whichever are fewer, of length 1 and at right angles to each other, in a direction
     /// drawn evenly (Saxe et al. 2014); rows lie along the first axis, columns along all others
     Orthogonal {},
@@ -52,7 +61,10 @@ pub enum Initializer {
     /// All 1
     Ones {},
     /// All `value`
-    Constant { value: Real },
+    Constant {
+        /// The value of every weight.
+        value: Real,
+    },
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -310,6 +322,7 @@ pub struct Weights<B: Backend> {
 }
 
 impl<B: Backend> Weights<B> {
+    /// Weights drawn from the stream of this seed, on this device.
     pub fn new(seed: Seed, device: B::Device) -> Self {
         Weights {
             seed,
@@ -319,6 +332,7 @@ impl<B: Backend> Weights<B> {
         }
     }
 
+    /// The device that weights are put on.
     pub fn device(&self) -> &B::Device {
         &self.device
     }

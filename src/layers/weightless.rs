@@ -21,6 +21,7 @@ pub struct WithoutWeights<F: Clone + Debug + Send> {
 }
 
 impl<F: Clone + Debug + Send> WithoutWeights<F> {
+    /// The layer with these fields.
     pub fn new(fields: F) -> Self {
         WithoutWeights { fields }
     }

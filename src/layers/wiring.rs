@@ -13,10 +13,12 @@ pub struct List<'a> {
     pub scope: String,
     /// Where the list stands below the block's fields: `layers`, `branches.0.layers`.
     pub key: String,
+    /// The layers, in order.
     pub layers: &'a [LayerSpec],
 }
 
 impl<'a> List<'a> {
+    /// A list of a block; `scope` stands before its layers' names, `key` is the field that holds it.
     pub fn new(scope: impl Into<String>, key: impl Into<String>, layers: &'a [LayerSpec]) -> Self {
         List {
             scope: scope.into(),
@@ -78,6 +80,7 @@ pub trait Block {
 
 /// What goes through a block: shapes, batches, names of nodes.
 pub trait Wiring<T> {
+    /// Why a value cannot be led through.
     type Error;
 
     /// Leads a value through the list with this number.

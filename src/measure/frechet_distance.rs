@@ -43,6 +43,7 @@ fn ten_thousand() -> Positive {
 /// The classifier that looks.
 #[derive(Clone, Copy)]
 pub struct FeatureClassifier<'a> {
+    /// The classifier, whose hidden layer gives the features.
     pub model: &'a dyn Model,
     /// What it was trained with.
     pub scale: Scale,

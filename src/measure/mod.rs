@@ -31,6 +31,7 @@ use crate::tagged::OrNone;
 
 /// A trained model and what it is measured with. Images are scaled as in training.
 pub struct MeasureInput<'a> {
+    /// The trained model.
     pub model: &'a dyn Model,
     /// All test images, `[images, channels, height, width]`.
     pub images: &'a [f32],
@@ -38,9 +39,11 @@ pub struct MeasureInput<'a> {
     pub labels: &'a [u32],
     /// Training images, from which a chain of samples sets out.
     pub starts: &'a [f32],
+    /// What black and white are to the model.
     pub scale: Scale,
     /// In whose features samples and images are compared, where that is asked.
     pub feature_classifier: Option<FeatureClassifier<'a>>,
+    /// The run's seed: samples and draws follow from it.
     pub seed: Seed,
 }
 

@@ -35,6 +35,7 @@ impl Components {
         self.shares.len()
     }
 
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.shares.is_empty()
     }

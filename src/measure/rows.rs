@@ -21,10 +21,12 @@ impl<'a> Rows<'a> {
         Rows { values, width }
     }
 
+    /// Number of rows.
     pub fn len(self) -> usize {
         self.values.len() / self.width
     }
 
+    /// Whether there are no rows.
     pub fn is_empty(self) -> bool {
         self.values.is_empty()
     }
@@ -34,6 +36,7 @@ impl<'a> Rows<'a> {
         self.width
     }
 
+    /// The row with this number, from 0.
     pub fn row(self, index: usize) -> &'a [f32] {
         &self.values[index * self.width..(index + 1) * self.width]
     }

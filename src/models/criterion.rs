@@ -26,7 +26,9 @@ impl<B: Backend> Batch<B> {
 
 /// The loss of a run on a device, and the images that it is of.
 pub struct Criterion<B: Backend> {
+    /// The loss.
     pub objective: Objective<B>,
+    /// Shape of one image.
     pub images: ImageShape,
 }
 

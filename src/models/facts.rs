@@ -45,6 +45,7 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// Whether they are enough for an ability.
     pub fn allow(&self, ability: Ability) -> bool {
         match ability {
             Ability::Classify => self.classify.is_some(),
@@ -82,9 +83,11 @@ impl Routes {
 /// What is known of a model and its data before it is trained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFacts {
+    /// Its kind.
     pub kind: Kind,
     /// Of the images that go in (of a GAN: come out).
     pub images: ImageShape,
+    /// Number of classes of its data.
     pub classes: usize,
     /// What passes from encoder to decoder, or the latent numbers of a generator; `None` of a classifier.
     pub code: Option<Shape>,
@@ -103,6 +106,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
+    /// Whether it has an ability.
     pub fn can(&self, ability: Ability) -> bool {
         self.kind.can(ability)
     }
@@ -135,13 +139,16 @@ impl ModelFacts {
 /// A model but for its weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blueprint {
+    /// What is known of the model.
     pub facts: ModelFacts,
+    /// Its layers and their shapes.
     pub plan: Plan,
     /// What it is trained with.
     pub loss: Loss,
 }
 
 impl Blueprint {
+    /// How batches pass through its parts.
     pub fn routes(&self) -> Routes {
         self.facts.kind.routes(&self.plan)
     }

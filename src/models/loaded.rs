@@ -23,6 +23,7 @@ pub struct LoadedModel<B: Backend> {
 }
 
 impl<B: Kernels> LoadedModel<B> {
+    /// A model of a network with its weights on a device.
     pub fn new(blueprint: Blueprint, network: Network<B>, device: B::Device) -> Self {
         LoadedModel {
             routes: blueprint.routes(),

@@ -143,6 +143,7 @@ macro_rules! models {
         }
 
         impl ModelSpec {
+            /// Which kind of model it is.
             pub fn kind(&self) -> Kind {
                 match self {
                     $(ModelSpec::$Name(_) => Kind::$Name,)*
@@ -211,6 +212,7 @@ models! {
 }
 
 impl Kind {
+    /// Whether models of the kind have an ability, whatever their layers.
     pub fn can(self, ability: Ability) -> bool {
         self.routes(&Plan::default()).allow(ability)
     }

@@ -13,6 +13,7 @@ pub struct Activations {
     pub before: Vec<f32>,
     /// The same after it; equal to `before` where there is none.
     pub after: Vec<f32>,
+    /// The activation function, if the layer has one.
     pub function: Option<ActivationFunction>,
 }
 
@@ -21,7 +22,9 @@ pub struct Activations {
 pub struct WeightTensor {
     /// `encoder.conv2d_1/weight`
     pub name: String,
+    /// Sizes of its axes.
     pub shape: Vec<usize>,
+    /// Its numbers, the last axis fastest.
     pub values: Vec<f32>,
 }
 
@@ -89,6 +92,7 @@ pub trait Model {
         seed: u64,
     ) -> Option<Vec<f64>>;
 
+    /// All tensors of weights, in the order of the layers.
     fn weights(&self) -> Vec<WeightTensor>;
 }
 

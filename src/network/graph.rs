@@ -14,8 +14,11 @@ use crate::shape::Shape;
 /// What a network's outputs are held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
+    /// Class labels.
     Labels,
+    /// The input images.
     Input,
+    /// Nothing: the outputs are the result.
     Nothing,
 }
 

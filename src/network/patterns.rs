@@ -17,6 +17,7 @@ use crate::error::{Flaw, list, nearest};
 pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
+    /// Whether there are no patterns.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -28,9 +28,13 @@ pub struct Planned {
     pub key: &'static str,
     /// Of one sample.
     pub input: Shape,
+    /// Shape of its output for one sample.
     pub output: Shape,
+    /// Its parameters and multiply-adds for one sample.
     pub cost: Cost,
+    /// The function that the network applies to its output, if any.
     pub activation: Option<ActivationFunction>,
+    /// The layer as the file writes it.
     pub spec: LayerSpec,
     /// What it is tied to, if it is.
     pub partner: Option<Partner>,
@@ -52,8 +56,11 @@ pub struct Partner {
 pub struct Node {
     /// As [`Planned::name`].
     pub name: String,
+    /// What it is: `conv2d`, `residual`.
     pub key: &'static str,
+    /// Shape of its output for one sample.
     pub output: Shape,
+    /// What it does with its input.
     pub flow: Flow,
 }
 
@@ -64,7 +71,9 @@ pub enum Flow {
     Layer(usize),
     /// The lists of a block, wired as the block says.
     Block {
+        /// The block as the file writes it.
         spec: Box<LayerSpec>,
+        /// Its lists of layers, planned.
         lists: Vec<Vec<Node>>,
     },
 }

@@ -33,6 +33,7 @@ pub fn plan_layers(specs: &[LayerSpec], input: Shape, context: LayerContext) -> 
 pub struct Part<'a> {
     /// What the names of its layers start with, and the keys of its flaws.
     pub name: &'static str,
+    /// Its layers, in order.
     pub layers: &'a [LayerSpec],
 }
 

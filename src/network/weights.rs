@@ -40,6 +40,7 @@ pub struct TensorShape {
     pub in_pytorch: InPytorch,
     /// What the tensor is to the layer: `weight`.
     pub role: String,
+    /// Sizes of its axes.
     pub shape: Vec<usize>,
 }
 

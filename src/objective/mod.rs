@@ -87,7 +87,9 @@ trait LossFields {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
+    /// The mean over the batch.
     Mean,
+    /// The sum over the batch.
     Sum,
 }
 

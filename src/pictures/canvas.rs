@@ -169,6 +169,7 @@ pub fn framed(picture: &RgbImage) -> RgbImage {
 pub struct Grid {
     /// Row by row.
     pub tiles: Vec<RgbImage>,
+    /// Tiles in a row.
     pub columns: usize,
     /// Left of each row; empty for none.
     pub rows: Vec<String>,
@@ -177,6 +178,7 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// Tiles of one size in rows of `columns`.
     pub fn new(tiles: Vec<RgbImage>, columns: usize) -> Self {
         Grid {
             tiles,
@@ -185,6 +187,7 @@ impl Grid {
         }
     }
 
+    /// The tiles as one picture, with gaps between them.
     pub fn draw(&self) -> RgbImage {
         let (tile_width, tile_height) = self.tiles.first().map_or((1, 1), RgbImage::dimensions);
         let written = self.below.iter().flatten();

@@ -9,9 +9,11 @@ use crate::shape::Shape;
 /// A run as its plan knows it.
 #[derive(Debug, Clone, Copy)]
 pub struct PictureContext<'a> {
+    /// What is known of its model.
     pub model: &'a ModelFacts,
     /// All layers with the names that the file's keys know them by.
     pub layers: &'a [Planned],
+    /// Its augmentation recipe.
     pub augment: &'a Augment,
 }
 

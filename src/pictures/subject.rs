@@ -12,24 +12,32 @@ use crate::shape::ImageShape;
 /// A model at some point of its training, with images of its data.
 #[derive(Clone, Copy)]
 pub struct PictureInput<'a> {
+    /// The model as it is then.
     pub model: &'a dyn Model,
     /// Test images, `[images, channels, height, width]`, scaled as for the model.
     pub test: &'a [f32],
     /// Their classes, `[images]`.
     pub labels: &'a [u32],
+    /// Names of the classes.
     pub classes: &'a [String],
     /// The first training images before augmentation, as `test` but from 0 to 1.
     pub train: &'a [f32],
+    /// The run's augmentation recipe.
     pub augment: &'a Augment,
+    /// What black and white are to the model.
     pub scale: Scale,
+    /// The run's seed: what is drawn by chance follows from it.
     pub seed: Seed,
+    /// When it is drawn.
     pub point: TrainingPoint,
 }
 
 /// What training is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    /// Epochs.
     Epoch,
+    /// Optimizer steps.
     Step,
 }
 
@@ -40,7 +48,9 @@ pub struct TrainingPoint {
     pub epoch: usize,
     /// Epochs or steps until then: what captions and files are called after.
     pub number: usize,
+    /// What `number` counts.
     pub unit: Unit,
+    /// Whether training is over.
     pub is_last: bool,
 }
 
@@ -56,6 +66,7 @@ impl TrainingPoint {
 }
 
 impl PictureInput<'_> {
+    /// Shape of one image.
     pub fn shape(&self) -> ImageShape {
         self.model.images()
     }

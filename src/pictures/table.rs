@@ -28,6 +28,7 @@ impl Default for Pictures {
 }
 
 impl Pictures {
+    /// Whether nothing is drawn.
     pub fn is_empty(&self) -> bool {
         self.draw.is_empty()
     }

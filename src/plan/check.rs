@@ -18,8 +18,11 @@ use super::{limits, note, training};
 /// Settings that nothing is wrong with, and what follows from them.
 #[derive(Debug, Clone)]
 pub struct Checked {
+    /// The settings.
     pub settings: Settings,
+    /// What is known of the model.
     pub facts: Arc<ModelFacts>,
+    /// Whether images are left for validation.
     pub has_validation: bool,
     /// Number of classes.
     pub classes: usize,
@@ -31,6 +34,7 @@ pub struct Checked {
     pub digest: Option<String>,
     /// What is worth knowing of the data, a sentence each.
     pub notes: Vec<String>,
+    /// Trained numbers of the network.
     pub parameters: usize,
     /// For one image, forward.
     pub multiply_adds: usize,
@@ -45,6 +49,7 @@ pub struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
+    /// A checker that takes datasets from a catalogue.
     pub fn new(catalogue: &'a Catalogue) -> Self {
         Checker {
             catalogue,

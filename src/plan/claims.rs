@@ -10,7 +10,9 @@ use super::metrics::{Unmeasured, unmeasured};
 /// One claim of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
+    /// The claim as the file writes it.
     pub expect: Expect,
+    /// What must be true.
     pub condition: Condition,
 }
 

@@ -214,10 +214,8 @@ impl Grid {
                         .maybe_hint(did_you_mean(key, &keys)),
                     ),
                     Some(swept) if !swept.values.contains(value) => problems.push(
-                        Problem::new(format!(
-                            "`skip` names {value}, which `{key}` does not take"
-                        ))
-                        .at(document.place(&at, &show)),
+                        Problem::new(format!("`skip` names {value}, which `{key}` does not take"))
+                            .at(document.place(&at, &show)),
                     ),
                     Some(_) => {}
                 }

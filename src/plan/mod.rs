@@ -40,13 +40,17 @@ const NUMBERS: u8 = 1;
 pub struct Plan {
     /// Its path below `experiments/`, without `.toml`: names its folder under `results/`.
     pub name: String,
+    /// The experiment's file.
     pub path: PathBuf,
+    /// What it asks, in a line.
     pub title: String,
+    /// Where its claims come from.
     pub source: Option<String>,
     /// Keys of the grid.
     pub swept: Vec<String>,
     /// By variant, then by grid point, then by seed.
     pub runs: Vec<Run>,
+    /// What its numbers are compared with.
     pub claims: Vec<Claim>,
     /// Datasets of its runs that are not on this machine.
     pub absent: Vec<DatasetSpec>,
@@ -61,11 +65,13 @@ pub struct Plan {
 pub struct Run {
     /// The variant's name, with the grid point's values: `plain,batch_size=50`.
     pub variant: String,
+    /// The seed of everything that is random in it.
     pub seed: u64,
     /// Hash of the settings, the seed, the data and what it needs, 12 hexadecimal digits.
     pub id: String,
     /// The runs that it needs, in the order of [`Settings::needs`].
     pub earlier: Vec<Earlier>,
+    /// Its settings, all resolved.
     pub settings: Arc<Settings>,
     /// The SHA-256 of its data, where people fill the dataset.
     pub digest: Option<String>,

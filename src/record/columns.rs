@@ -11,8 +11,11 @@ use super::row::{EpochRow, RunRow};
 /// What stands in one place of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
+    /// A text, written as it is.
     Text(String),
+    /// A whole number.
     Whole(u64),
+    /// A number, written with the digits that it needs.
     Real(f64),
     /// Not measured, not applicable: an empty place.
     Missing,
@@ -52,6 +55,7 @@ impl Cell {
 
 /// One column of a table whose rows are `T`.
 pub struct Column<T> {
+    /// Its name in the header.
     pub name: String,
     /// What it says, with its unit.
     pub doc: String,

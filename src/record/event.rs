@@ -11,7 +11,12 @@ use crate::error::Result;
 pub enum Event {
     /// Training begins, or goes on after `epochs_done` epochs of an interrupted attempt: rows of its table,
     /// where it is counted in steps.
-    Started { epochs: usize, epochs_done: usize },
+    Started {
+        /// Rows of the whole training.
+        epochs: usize,
+        /// Rows that are there already.
+        epochs_done: usize,
+    },
     /// The network's graph, in forward order; said once at the start.
     Graph(Vec<Node>),
     /// Input images of the first batch after augmentation; said once at the start.
@@ -19,8 +24,11 @@ pub enum Event {
     /// Pictures of one size of what the network has learned after an epoch, by the name that the
     /// experiment knows them by.
     Pictures {
+        /// The drawing's name.
         name: String,
+        /// The row of `epochs.csv`, from 1.
         epoch: usize,
+        /// The pictures, all of one size.
         pictures: Vec<Picture>,
     },
     /// Codes of images, each time all of them anew.
@@ -28,14 +36,20 @@ pub enum Event {
     /// Weights or gradients of one tensor after an epoch, by the tensor's name
     /// (`conv2d_1/weight`, `conv2d_1/weight/gradient`), just before that epoch is reported.
     Histogram {
+        /// The tensor's name.
         name: String,
+        /// The epoch, from 1.
         epoch: usize,
+        /// The tensor's values.
         histogram: Histogram,
     },
     /// A share of an epoch is done: batches so far and in all.
     Progress {
+        /// The epoch, from 1.
         epoch: usize,
+        /// Batches so far.
         batch: usize,
+        /// Batches of the epoch.
         batches: usize,
     },
     /// An epoch is over.
@@ -51,18 +65,24 @@ pub struct Histogram(pub Vec<f32>);
 /// One image: rows from the top, channels interleaved (1 gray or 3 RGB), 0 to 255.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
+    /// In pixels.
     pub width: usize,
+    /// In pixels.
     pub height: usize,
+    /// 1 or 3.
     pub channels: usize,
+    /// `[height, width, channels]`
     pub pixels: Vec<u8>,
 }
 
 /// Codes of images, to be looked at from all sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Embedding {
+    /// The drawing's name.
     pub name: String,
     /// `[images, features]`
     pub codes: Vec<f32>,
+    /// Numbers in a code.
     pub features: usize,
     /// The class of each image.
     pub classes: Vec<String>,

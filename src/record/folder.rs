@@ -82,18 +82,22 @@ fn readable_as_usual(_: &NamedTempFile) -> std::io::Result<()> {
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
+    /// A run's folder at this path, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         RunFolder(path.into())
     }
 
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
+    /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
+    /// Makes the folder, and those above it.
     pub fn create(&self) -> Result<()> {
         fs::create_dir_all(&self.0)
             .map_err(|error| Error::io(Kind::Data, "make the folder", &self.0, &error))
@@ -117,6 +121,7 @@ impl RunFolder {
         is_whole.then_some(row)
     }
 
+    /// Writes the run's row, over an earlier one.
     pub fn write_row(&self, row: &RunRow) -> Result<()> {
         self.write("run.json", row)
     }
@@ -168,10 +173,12 @@ impl RunFolder {
         write_atomically(&self.file("confusion.csv"), &bytes)
     }
 
+    /// Where the run's numbers come from; `None` if that cannot be read.
     pub fn provenance(&self) -> Option<Provenance> {
         self.read("provenance.json")
     }
 
+    /// Writes where the run's numbers come from.
     pub fn write_provenance(&self, provenance: &Provenance) -> Result<()> {
         self.write("provenance.json", provenance)
     }

@@ -28,16 +28,22 @@ pub struct Metric {
 /// Which values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
+    /// Small ones, as of a loss.
     Less,
+    /// Large ones, as of an accuracy.
     More,
 }
 
 /// What metrics may need of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
+    /// A classifier.
     Classifier,
+    /// An auto-encoder.
     Autoencoder,
+    /// A GAN.
     Gan,
+    /// A layer `gaussian_code`.
     GaussianCode,
     /// A loss that is minus the logarithm of a likelihood.
     Likelihood,
@@ -78,6 +84,7 @@ pub enum Split {
     Test,
     /// The same with the best epoch's weights.
     BestTest,
+    /// The validation set, with the weights after the epoch.
     Validation,
     /// The batches of an epoch as they are trained on.
     Train,
@@ -98,25 +105,34 @@ impl Split {
 /// A metric that is measured of batches and averaged over a set of samples.
 #[derive(Debug)]
 pub struct BatchMetric {
+    /// Its name and what it means.
     pub metric: Metric,
     /// Where tables show it besides the test set.
     pub also_shown: &'static [Split],
+    /// The number in a score.
     pub of: fn(&Score) -> Option<f64>,
+    /// Puts the number into a score.
     pub set: fn(&mut Score, f64),
 }
 
 /// What a model is on one set of samples: means over the samples. What does not apply to it is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Score {
+    /// The loss, penalties included.
     pub loss: f64,
+    /// Share of samples whose likeliest class is the true one.
     #[serde(default)]
     pub accuracy: Option<f64>,
+    /// The loss of reconstructed images without penalties.
     #[serde(default)]
     pub reconstruction: Option<f64>,
+    /// Divergence of gaussian codes from the prior, in nats.
     #[serde(default)]
     pub kl: Option<f64>,
+    /// Lower bound of the log-likelihood, in nats.
     #[serde(default)]
     pub elbo: Option<f64>,
+    /// The discriminator's loss.
     #[serde(default)]
     pub discriminator_loss: Option<f64>,
 }
@@ -131,6 +147,7 @@ pub static BATCH_METRICS: [&BatchMetric; 6] = [
     &ELBO,
 ];
 
+/// Share of samples whose likeliest class is the true one.
 pub static ACCURACY: BatchMetric = BatchMetric {
     metric: Metric {
         unit: Some("share, from 0 to 1"),
@@ -144,6 +161,7 @@ pub static ACCURACY: BatchMetric = BatchMetric {
     set: |score, value| score.accuracy = Some(value),
 };
 
+/// The loss, penalties included.
 pub static LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         better: Some(Better::Less),
@@ -155,6 +173,7 @@ pub static LOSS: BatchMetric = BatchMetric {
     set: |score, value| score.loss = value,
 };
 
+/// The loss of reconstructed images without penalties.
 pub static RECONSTRUCTION: BatchMetric = BatchMetric {
     metric: Metric {
         better: Some(Better::Less),
@@ -170,6 +189,7 @@ pub static RECONSTRUCTION: BatchMetric = BatchMetric {
     set: |score, value| score.reconstruction = Some(value),
 };
 
+/// The loss of a GAN's discriminator.
 pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         shown: true,
@@ -181,6 +201,7 @@ pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
     set: |score, value| score.discriminator_loss = Some(value),
 };
 
+/// Divergence of gaussian codes from the prior.
 pub static KL: BatchMetric = BatchMetric {
     metric: Metric {
         unit: Some("nats"),
@@ -194,6 +215,7 @@ pub static KL: BatchMetric = BatchMetric {
     set: |score, value| score.kl = Some(value),
 };
 
+/// Lower bound of the log-likelihood.
 pub static ELBO: BatchMetric = BatchMetric {
     metric: Metric {
         unit: Some("nats"),
@@ -213,6 +235,7 @@ pub static ELBO: BatchMetric = BatchMetric {
 pub struct Measure {
     /// Its name in a file and in [`Extra`](super::Extra).
     pub key: &'static str,
+    /// What it measures.
     pub metric: &'static Metric,
 }
 
@@ -224,19 +247,23 @@ pub static SECONDS: Metric = Metric {
     ..Metric::new("seconds", "time of training and of measuring")
 };
 
+/// Speed of training.
 pub static IMAGES_PER_SECOND: Metric = Metric::new(
     "images_per_second",
     "training images a second, validation left out",
 );
 
+/// Size of the network.
 pub static PARAMETERS: Metric = Metric {
     decimals: 0,
     shown: true,
     ..Metric::new("parameters", "trained numbers of the network")
 };
 
+/// The optimizer's rate.
 pub static LEARNING_RATE: Metric = Metric::new("learning_rate", "of the epoch's last step");
 
+/// Size of the gradients.
 pub static GRADIENT_NORM: Metric = Metric::new(
     "gradient_norm",
     "length of all gradients together before clipping, mean over the epoch's steps",

@@ -21,6 +21,7 @@ pub struct EpochRow {
     pub stage: Option<String>,
     /// Over the epoch's batches as they were trained on.
     pub train: Score,
+    /// On the validation set, if there is one.
     pub validation: Option<Score>,
     /// Where a curve of it is asked for.
     #[serde(default)]
@@ -54,6 +55,7 @@ impl EpochRow {
 pub enum Status {
     /// Not begun, or begun and not ended.
     Unfinished,
+    /// Trained and measured.
     Done,
     /// The loss became NaN or infinite.
     Diverged,
@@ -91,6 +93,7 @@ pub struct Measured {
     pub classes: Vec<String>,
     /// Trained numbers of the network.
     pub parameters: usize,
+    /// Numbers of measures, by their keys.
     #[serde(default)]
     pub extra: Extra,
 }
@@ -121,46 +124,58 @@ impl<'a> FromIterator<(&'a str, Option<f64>)> for Extra {
 /// Where a run's numbers come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// Commit of the working folder, if it is in a Git repository.
     pub git_commit: Option<String>,
     /// Whether the working tree differed from that commit.
     pub git_dirty: Option<bool>,
+    /// Version of burnlab.
     pub burnlab: String,
+    /// Version of Burn.
     pub burn: String,
     /// File name and SHA-256 of every file of the dataset that was read.
     pub dataset: Vec<(String, String)>,
     /// The shape of its images, so that the run can be asked where its data is not.
     #[serde(default)]
     pub images: Option<ImageShape>,
+    /// The device's name and number.
     pub device: String,
     /// As what numbers the device takes the factors of its products, as measured before the run.
     #[serde(default)]
     pub precisions: Option<Precisions>,
     /// Cores of the machine, and threads this run used.
     pub cores: usize,
+    /// Threads that the run used.
     pub threads: usize,
     /// RFC 3339, UTC.
     pub start: String,
+    /// RFC 3339, UTC; none until the run is over.
     pub end: Option<String>,
 }
 
 /// One row of `summary.csv`: a run and its results. What is missing is `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
+    /// The variant's name, with the grid point's values.
     pub variant: String,
+    /// The run's seed.
     pub seed: u64,
+    /// Hash of the run's settings, seed and data.
     pub id: String,
     /// Each swept key with this run's value.
     pub swept: Vec<(String, String)>,
+    /// How the run stands.
     pub status: Status,
     /// Why it failed or diverged, in a line.
     pub reason: Option<String>,
     /// The last epoch, if there was one.
     pub last: Option<EpochRow>,
+    /// Results after training; none until it is done.
     pub measured: Option<Measured>,
     /// All epochs together, over all attempts.
     pub seconds: Option<f64>,
     /// Mean over the epochs that have it.
     pub images_per_second: Option<f64>,
+    /// The device that it was trained on.
     pub device: Option<String>,
 }
 

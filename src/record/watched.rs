@@ -46,10 +46,12 @@ impl Watched {
         ALL.iter().find(|watched| watched.name() == name).copied()
     }
 
+    /// The column's name, such as `validation_loss`.
     pub fn name(&self) -> &'static str {
         &self.column.name
     }
 
+    /// The metric in the column.
     pub fn metric(&self) -> &'static Metric {
         self.metric
     }

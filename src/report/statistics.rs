@@ -8,9 +8,11 @@ use crate::record::{RunRow, Status};
 /// Mean and sample standard deviation of some runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
+    /// Their mean.
     pub mean: f64,
     /// With `n - 1` in the denominator; `None` for a single run.
     pub deviation: Option<f64>,
+    /// How many there are.
     pub runs: usize,
 }
 
@@ -43,7 +45,9 @@ impl Spread {
 /// All runs of one variant.
 #[derive(Debug, Clone)]
 pub struct Group<'a> {
+    /// The variant's name.
     pub variant: &'a str,
+    /// Its runs, seed by seed.
     pub rows: Vec<&'a RunRow>,
 }
 

@@ -9,20 +9,28 @@ use super::statistics::{Group, Spread, groups};
 /// One claim, held against the numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimResult {
+    /// The claim in words.
     pub claim: String,
+    /// The variant that it is about.
     pub variant: String,
+    /// The metric that it is about.
     pub metric: String,
     /// What must be true, in words: `0.9188 within 0.015`.
     pub condition: String,
+    /// The article's number, if the claim states one.
     pub article: Option<f64>,
+    /// Mean and deviation over the seeds; none without measured runs.
     pub measured: Option<Spread>,
+    /// Whether it holds.
     pub verdict: Verdict,
 }
 
 /// How a claim came out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
+    /// The condition is true of the mean.
     Holds,
+    /// It is not.
     Fails,
     /// Why there is no number.
     NotMeasured(String),

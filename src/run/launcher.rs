@@ -43,6 +43,7 @@ pub trait Worker {
 /// What a worker reports.
 #[derive(Debug)]
 pub enum Report {
+    /// The worker wrote a message.
     Message(Message),
     /// Nothing more follows: it is gone.
     Gone,

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 /// Workers at a time, and threads for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
+    /// Workers at a time.
     pub jobs: usize,
+    /// Threads of each worker.
     pub threads: usize,
 }
 

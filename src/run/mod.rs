@@ -48,6 +48,7 @@ impl ResultsFolder {
         ResultsFolder(results.join(experiment))
     }
 
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -60,6 +61,7 @@ impl ResultsFolder {
         }
     }
 
+    /// The folder of a run.
     pub fn run(&self, run: &Run) -> RunFolder {
         RunFolder::new(self.0.join("runs").join(run.folder()))
     }
@@ -80,6 +82,7 @@ impl ResultsFolder {
 /// What is known of the runs of a plan, in the plan's order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Results {
+    /// A row a run, in the order of the plan.
     pub rows: Vec<RunRow>,
     /// The epochs of each.
     pub epochs: Vec<Vec<EpochRow>>,
@@ -87,6 +90,7 @@ pub struct Results {
 
 /// Where what is known of a plan goes while it is carried out.
 pub struct Output<'a> {
+    /// What shows progress.
     pub progress: &'a mut dyn Progress,
     /// Writes the tables: before the first run, as runs end, and after the last.
     pub tables: &'a mut dyn FnMut(&Results) -> Result<()>,

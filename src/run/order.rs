@@ -25,6 +25,7 @@ pub struct Options {
 /// What is to be done of one experiment.
 #[derive(Debug)]
 pub struct Part<'a> {
+    /// The experiment.
     pub plan: &'a Plan,
     /// Which of its runs are wanted; those that they need are trained too where they are missing.
     pub only: Only,
@@ -32,6 +33,7 @@ pub struct Part<'a> {
     pub fresh: bool,
     /// How its runs stood when the parts were put in order.
     pub states: Vec<RunState>,
+    /// Its workers and their threads.
     pub share: Share,
 }
 

@@ -18,6 +18,7 @@ pub struct Assignment {
     pub index: usize,
     /// The run as it stands: variant, seed, id and swept keys are its own already.
     pub row: RunRow,
+    /// The run's settings, all resolved.
     pub settings: Settings,
     /// The SHA-256 of the data that the run was planned with, where people fill the dataset.
     #[serde(default)]
@@ -26,12 +27,16 @@ pub struct Assignment {
     pub earlier: Vec<EarlierRun>,
     /// Training images of one epoch, augmented copies included.
     pub images: usize,
+    /// The experiment's name.
     pub experiment: String,
     /// Settings that are numbers in some runs of the experiment and texts in others: they are texts in logs.
     #[serde(default)]
     pub texts: Vec<String>,
+    /// The run's folder.
     pub folder: PathBuf,
+    /// The folder of its TensorBoard logs.
     pub tensorboard: PathBuf,
+    /// Threads that it may use.
     pub threads: usize,
 }
 
@@ -40,13 +45,29 @@ pub struct Assignment {
 #[serde(rename_all = "snake_case")]
 pub enum Message {
     /// The run says something; only what is light travels.
-    Event { index: usize, event: Event },
+    Event {
+        /// The run's place in the plan.
+        index: usize,
+        /// What happened.
+        event: Event,
+    },
     /// The run is over. The worker is free.
-    Ended { index: usize, row: Box<RunRow> },
+    Ended {
+        /// The run's place in the plan.
+        index: usize,
+        /// Its row as it is now.
+        row: Box<RunRow>,
+    },
     /// What was handed over cannot be read. The worker is free.
-    Refused { reason: String },
+    Refused {
+        /// Why, in a line.
+        reason: String,
+    },
     /// The run was stopped from outside and can be resumed.
-    Stopped { index: usize },
+    Stopped {
+        /// The run's place in the plan.
+        index: usize,
+    },
 }
 
 impl Message {

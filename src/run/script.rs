@@ -25,6 +25,7 @@ use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, 
 pub struct Script {
     /// The loss of each epoch; the accuracy is what is missing to 1.
     pub losses: Vec<f64>,
+    /// What follows the last epoch.
     pub ending: Ending,
 }
 
@@ -33,7 +34,9 @@ pub struct Script {
 pub enum Ending {
     /// The run is measured and done.
     Done,
+    /// The next loss is not finite.
     Diverges,
+    /// The run ends with this error.
     Fails(&'static str),
     /// The worker says that it cannot read what it was given.
     Refuses(&'static str),
@@ -51,6 +54,7 @@ impl Script {
         Script::ending(losses, Ending::Done)
     }
 
+    /// A run that ends otherwise after these losses.
     pub fn ending(losses: &[f64], ending: Ending) -> Self {
         Script {
             losses: losses.to_vec(),
@@ -62,6 +66,7 @@ impl Script {
 /// Starts workers that follow scripts.
 pub struct Scripts {
     script: Rc<dyn Fn(&Assignment) -> Script>,
+    /// How long a worker that lasts or hangs is waited for.
     pub patience: Duration,
     /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
     pub leaves_rows: bool,
@@ -272,6 +277,7 @@ fn measured(test: Score) -> Measured {
 /// Experiments in a folder of their own, carried out by scripts.
 pub struct ScriptedExperiments {
     folder: tempfile::TempDir,
+    /// How the supervisor runs them.
     pub options: Options,
     /// Set, it stops what is carried out.
     pub stop: AtomicBool,

@@ -11,6 +11,7 @@ use crate::record::{RunRow, Status};
 /// Which runs of a plan are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Only {
+    /// Every run.
     All,
     /// Those of these variants.
     Variants(Vec<String>),
@@ -34,12 +35,16 @@ pub enum RunState {
     /// Done or diverged before: its numbers are there.
     Finished(Box<RunRow>),
     /// To be trained, with the epochs that a checkpoint spares.
-    ToDo { epochs_done: usize },
+    ToDo {
+        /// Epochs that a checkpoint has.
+        epochs_done: usize,
+    },
     /// `--only` leaves it out, and there are no numbers of it.
     LeftOut,
 }
 
 impl RunState {
+    /// Whether it is to be trained.
     pub fn is_to_do(&self) -> bool {
         matches!(self, RunState::ToDo { .. })
     }

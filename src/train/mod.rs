@@ -48,13 +48,17 @@ const PICTURES: usize = 16;
 
 /// What a run needs.
 pub struct Job<'a> {
+    /// The run's settings, all resolved.
     pub settings: &'a Settings,
     /// The runs that it needs, in the order of [`Settings::needs`].
     pub earlier: &'a [EarlierRun],
+    /// The seed of everything that is random in it.
     pub seed: u64,
     /// Where the run's files go; it exists.
     pub folder: &'a RunFolder,
+    /// What it computes on.
     pub device: &'a Device,
+    /// Where its data comes from.
     pub catalogue: &'a Catalogue,
     /// Looked at before every batch: set, it ends the run as interrupted.
     pub stop: &'a AtomicBool,
@@ -67,6 +71,7 @@ pub struct EarlierRun {
     pub key: String,
     /// What it left.
     pub folder: PathBuf,
+    /// The settings that it was trained with.
     pub settings: Settings,
 }
 
@@ -86,10 +91,13 @@ impl EarlierRun {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
+    /// Trained and measured.
     Done(Box<Measured>),
     /// A loss became NaN or infinite in this epoch, from 1, of which no row is written.
     Diverged {
+        /// From 1.
         epoch: usize,
+        /// What is not finite, in a line.
         reason: String,
     },
     /// Stopped from outside; the next attempt goes on after the last whole epoch.

@@ -81,8 +81,11 @@ impl Default for ScheduleSpec {
 pub struct Rates {
     /// The optimizer's own.
     pub learning_rate: f64,
+    /// The rise before the schedule, if there is one.
     pub warm_up: Option<WarmUp>,
+    /// How the rate changes after it.
     pub schedule: ScheduleSpec,
+    /// How long training takes, in steps.
     pub span: Span,
 }
 

@@ -16,9 +16,11 @@ pub(super) const END_TAG: &str = "_hparams_/session_end_info";
 /// The value of a hyperparameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Parameter {
+    /// A text.
     Text(String),
     /// TensorBoard shows a NaN or infinite number as missing.
     Number(f64),
+    /// True or false.
     Bool(bool),
 }
 
