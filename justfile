@@ -22,7 +22,7 @@ test:
 fuzz COUNT="3000" SEED="1":
     BURNLAB_FUZZ={{COUNT}} BURNLAB_FUZZ_SEED={{SEED}} cargo test --release --test integration -- grown:: mutants::
 
-# Kills, a full disk, refused system calls and unwritable streams, for so many seconds
+# Kills, a full disk, refused system calls and unwritable streams, for SECONDS seconds
 torture SECONDS="120" SEED="0":
     cargo build --release
     python3 tests/torture/run --seconds {{SECONDS}} --seed {{SEED}}

@@ -87,7 +87,7 @@ fn floor_char_boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// One thing that is wrong.
+/// One mistake or failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// A lowercase sentence without a full stop, names in backticks.

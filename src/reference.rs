@@ -225,17 +225,17 @@ fn a_key_or_a_field_without_a_case_is_reported() {
 
 #[test]
 fn values_that_are_off_or_not_there_or_not_numbers_differ() {
-    let message = |received: &[f32]| difference("x", received, &[1.0, 20.0], 0.01);
-    assert_eq!(message(&[1.009, 20.19]), None);
+    let differs = |received: &[f32]| difference("x", received, &[1.0, 20.0], 0.01);
+    assert_eq!(differs(&[1.009, 20.19]), None);
     assert_eq!(
-        message(&[1.0, 19.7]).unwrap(),
+        differs(&[1.0, 19.7]).unwrap(),
         "x: value 1 is 19.7, expected 20"
     );
     assert_eq!(
-        message(&[f32::NAN, 20.0]).unwrap(),
+        differs(&[f32::NAN, 20.0]).unwrap(),
         "x: value 0 is NaN, expected 1"
     );
-    assert_eq!(message(&[1.0]).unwrap(), "x: 1 values, expected 2");
+    assert_eq!(differs(&[1.0]).unwrap(), "x: 1 values, expected 2");
 }
 
 #[test]

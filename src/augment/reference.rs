@@ -101,13 +101,13 @@ fn the_operations_agree_with_scipy() {
         let (expected, after) = rest.split_at(input.len());
         rest = after;
         let found = difference(&case.operation, shape, input, expected);
-        let message = format!("{} {:?}: {found:?}", case.images, case.operation);
-        println!("{message}");
+        let line = format!("{} {:?}: {found:?}", case.images, case.operation);
+        println!("{line}");
         match interpolation(&case.operation) {
-            None | Some(Interpolation::Nearest) => assert_eq!(found.largest, 0.0, "{message}"),
-            Some(Interpolation::Bilinear) => assert!(found.largest < 1e-5, "{message}"),
+            None | Some(Interpolation::Nearest) => assert_eq!(found.largest, 0.0, "{line}"),
+            Some(Interpolation::Bilinear) => assert!(found.largest < 1e-5, "{line}"),
             // Two different cubics: SciPy's is a B-spline over the whole image, ours Catmull-Rom.
-            Some(Interpolation::Bicubic) => assert!(found.mean < 0.01, "{message}"),
+            Some(Interpolation::Bicubic) => assert!(found.mean < 0.01, "{line}"),
         }
     }
     assert!(rest.is_empty(), "{} answers without a case", rest.len());

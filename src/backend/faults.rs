@@ -46,12 +46,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn check_threads() -> Result<()> {
     match locked(&FIRST).take() {
         None => Ok(()),
-        Some(text) => Err(Error::run(message(&text))),
+        Some(text) => Err(Error::run(problem(&text))),
     }
 }
 
 /// What a panic says, in a line, and what may help.
-fn message(text: &str) -> Problem {
+fn problem(text: &str) -> Problem {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty());
     let line = line.unwrap_or("no message");
     let line = line
@@ -75,7 +75,7 @@ mod tests {
     fn spent_memory_is_reported_with_what_needs_less() {
         let text = "called `Result::unwrap()` on an `Err` value: can't allocate buffer of size: 16";
         assert_eq!(
-            Error::run(message(text)).to_string(),
+            Error::run(problem(text)).to_string(),
             "error: the device's own thread broke off: can't allocate buffer of size: 16\n  \
              hint: its memory is spent: a smaller `train.batch_size` takes less"
         );

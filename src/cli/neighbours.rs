@@ -146,12 +146,12 @@ fn draw_all(
     let across = (1 + found.len()).min(ACROSS);
     let pixels = [query.pixels.as_slice(), &near].concat();
     let own = vec![short(query.class(0, classes)), "image".to_string()];
-    let message = found.iter().map(|near| {
+    let captions = found.iter().map(|near| {
         let class = among.class(near.index, classes);
         vec![short(class), format!("{:.2}", near.distance)]
     });
     let grid = Grid {
-        below: std::iter::once(own).chain(message).collect(),
+        below: std::iter::once(own).chain(captions).collect(),
         ..Grid::new(picture::tiles(&pixels, shape, scale, across), across)
     };
     picture::write(path, framed(&grid.draw()))

@@ -1,4 +1,4 @@
-//! `burnlab reconstruct`: what becomes of images by way of their codes.
+//! `burnlab reconstruct`: reconstructions of images from their codes.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

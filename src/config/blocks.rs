@@ -21,7 +21,7 @@ pub struct Expanded {
 }
 
 impl Expanded {
-    /// The path of the same thing in the settings as written.
+    /// The path of the same value in the settings as written.
     pub fn written(&self, path: &[String]) -> Vec<String> {
         let from = self
             .moves

@@ -1,6 +1,6 @@
 //! From values to types, finding every problem instead of the first.
 //!
-//! serde stops at the first thing it cannot read. So what it stumbled over is noted, cut out, and
+//! serde stops at the first value that it cannot read. So that value is noted, cut out, and
 //! the reading starts again, until nothing is left to stumble over.
 
 use serde::de::DeserializeOwned;
@@ -70,7 +70,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     Err(found)
 }
 
-/// What serde stumbled over.
+/// The value that serde could not read.
 struct ReadFailure {
     /// As the values stand now.
     path: Vec<String>,
@@ -233,7 +233,7 @@ fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-/// The nearest key that is a name, not an index: what an error calls the thing.
+/// The nearest key that is a name, not an index: what an error calls the value.
 fn key_above(path: &[String]) -> Option<&String> {
     path.iter().rev().find(|key| key.parse::<usize>().is_err())
 }

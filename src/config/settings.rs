@@ -71,7 +71,7 @@ pub struct Train {
     /// Whether every epoch goes through the training images in another order. Default true.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub shuffle: bool,
-    /// What training makes small.
+    /// What training minimizes.
     pub loss: Loss,
     /// How the weights are changed.
     pub optimizer: OptimizerSpec,

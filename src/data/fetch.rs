@@ -137,7 +137,7 @@ fn sources(dataset: &Dataset, folders: &Folders) -> Vec<String> {
 
 /// Why a file could not be had.
 enum Failure {
-    /// Each source tried, and what came of it.
+    /// Each source tried, and the result.
     Mirrors {
         name: String,
         tried: Vec<(String, String)>,
@@ -469,10 +469,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let address = serve(vec![("/plain/hello.bin", b"hello".to_vec())]);
         let folders = Folders::only(dir.path()).with_mirror(&address);
-        let mut message = Vec::new();
-        let mut progress = |name: &str, done, total| message.push((name.to_string(), done, total));
+        let mut reported = Vec::new();
+        let mut progress = |name: &str, done, total| reported.push((name.to_string(), done, total));
         let fetched = fetch(&PLAIN, &folders, None, &mut progress).unwrap();
-        assert_eq!(message, [("hello.bin".to_string(), 5, Some(5))]);
+        assert_eq!(reported, [("hello.bin".to_string(), 5, Some(5))]);
         let path = dir.path().join("plain/hello.bin");
         let from = format!("{address}/plain/hello.bin");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What every format of images and labels can do, and what comes of it.
+//! What every format of images and labels can do, and its results.
 
 use std::path::{Path, PathBuf};
 

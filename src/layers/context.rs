@@ -18,12 +18,12 @@ pub struct ForwardContext<B: Backend> {
     pub drawing: bool,
     /// The true classes, `[batch]` from 0, where they are known.
     pub labels: Option<Tensor<B, 1, Int>>,
-    /// Whether the layer at hand is frozen: its statistics stay too, and are what it works with. Dropout
+    /// Whether the current layer is frozen: its statistics stay too, and are what it works with. Dropout
     /// and noise are no part of that.
     pub frozen: bool,
     /// Outputs of side classifiers: the weight of each in the loss and its scores `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
-    /// The weight that the layer at hand is tied to, if it is.
+    /// The weight that the current layer is tied to, if it is.
     pub tied: Option<SharedWeight<B>>,
     /// What `gaussian_code` layers made of their inputs.
     pub gaussian: Vec<GaussianCode<B>>,
@@ -121,7 +121,7 @@ impl<B: Kernels> ForwardContext<B> {
         }
     }
 
-    /// The matrix `[features, units]` that the layer at hand is tied to.
+    /// The matrix `[features, units]` that the current layer is tied to.
     ///
     /// # Panics
     /// If there is none: the plan, which is made before any training, rules that out.
@@ -132,7 +132,7 @@ impl<B: Kernels> ForwardContext<B> {
         }
     }
 
-    /// The filters `[filters, channels, rows, columns]` that the layer at hand is tied to.
+    /// The filters `[filters, channels, rows, columns]` that the current layer is tied to.
     ///
     /// # Panics
     /// As [`matrix`](Self::matrix).

@@ -37,7 +37,7 @@ impl Take for AnomalyAuc {
     }
 }
 
-/// The mean squared difference of every image, of `size` values, to what became of it.
+/// The mean squared difference of every image, of `size` values, to its reconstruction.
 pub fn errors(images: &[f32], outputs: &[f32], size: usize) -> Vec<f64> {
     let error = |(image, output): (&[f32], &[f32])| {
         let squares = image.iter().zip(output);

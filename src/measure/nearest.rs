@@ -31,8 +31,8 @@ pub fn nearest(
         let range = start..(start + TOGETHER).min(queries.len());
         let own = own.map(|own| &own[range.clone()]);
         let indices = candidates(queries.part(range.clone()), among, &lengths, count, own);
-        let message = range.zip(indices);
-        message.map(|(query, found)| in_order(queries.row(query), among, found))
+        let pairs = range.zip(indices);
+        pairs.map(|(query, found)| in_order(queries.row(query), among, found))
     });
     found.collect()
 }

@@ -18,6 +18,7 @@ const ANSWERS: &str = concat!(
 struct Answers {
     curves: Vec<Curve>,
     log_means: Vec<LogMean>,
+    #[serde(rename = "neighbours")]
     neighbors: Vec<Near>,
     components: Vec<Varied>,
     distances: Vec<Distance>,

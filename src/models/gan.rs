@@ -1,4 +1,4 @@
-//! `gan`: chance in, images out: a generator that learns to pass for real before a discriminator.
+//! `gan`: a generator of images from noise, trained to deceive a discriminator.
 
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! The vocabulary of kinds of model: one file a kind, one line a kind in the registry below.
 //!
 //! A kind's file holds its fields as a TOML file writes them, its plan and what is wrong with it, the ways of
-//! batches through its parts, and what a step makes small: a list of turns, each of which changes one part by
+//! batches through its parts, and what a step minimizes: a list of turns, each of which changes one part by
 //! one loss. Whoever trains drives the turns; whoever draws, measures or answers commands asks a [`Model`] in
 //! plain numbers. Neither knows a kind.
 
@@ -57,7 +57,7 @@ trait ModelFields {
     /// The turns of a step, in order: the node of the plan whose weights each changes, or `None` for all.
     fn turns(&self) -> &'static [Option<usize>];
 
-    /// What the turn with this number makes small, `[1]`, penalties included; adds to the batch's metrics.
+    /// What the turn with this number minimizes, `[1]`, penalties included; adds to the batch's metrics.
     fn loss<B: Kernels>(
         &self,
         turn: usize,
@@ -170,7 +170,7 @@ macro_rules! models {
                 }
             }
 
-            /// What the turn with this number makes small, `[1]`, penalties included; adds to the batch's
+            /// What the turn with this number minimizes, `[1]`, penalties included; adds to the batch's
             /// metrics.
             pub fn loss<B: Kernels>(
                 &self,
@@ -207,7 +207,7 @@ models! {
     classifier: Classifier;
     /// Images in, the same images out, by way of a code.
     autoencoder: Autoencoder;
-    /// Chance in, images out: a generator that learns to pass for real before a discriminator.
+    /// A generator of images from noise, trained to deceive a discriminator.
     gan: Gan;
 }
 

@@ -55,7 +55,7 @@ pub trait Model {
     /// If it is a classifier.
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
 
-    /// What becomes of images by way of their codes.
+    /// Reconstructions of images from their codes.
     fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32>;
 
     /// What the noise layers that the images meet first make of them; none without such.

@@ -55,7 +55,7 @@ pub struct ForwardOutput<B: Backend> {
 }
 
 impl<B: Kernels> ForwardOutput<B> {
-    /// What training makes small, `[1]`: the mean loss of the outputs, those of side classifiers with their
+    /// What training minimizes, `[1]`: the mean loss of the outputs, those of side classifiers with their
     /// weights, and the penalty.
     pub fn total_loss(
         self,

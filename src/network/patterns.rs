@@ -132,7 +132,7 @@ mod tests {
     fn patterns_for_nothing_are_flaws_with_the_names_there_are() {
         let names = ["conv2d_1", "flatten_1"];
         let flaws = patterns(&["flatten*", "conv2_1", "head"]).flaws("freeze", &names);
-        let message: Vec<(&str, &str, &str)> = flaws
+        let found: Vec<(&str, &str, &str)> = flaws
             .iter()
             .map(|flaw| {
                 (
@@ -143,7 +143,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            message,
+            found,
             [
                 (
                     "1",

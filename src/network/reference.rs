@@ -35,7 +35,7 @@ struct Case {
     /// Whether the training form is compared too.
     #[serde(default = "yes")]
     training: bool,
-    /// What is made small; without it the outputs' sum, weighted by `gradient.output`.
+    /// The loss that is minimized; without it the outputs' sum, weighted by `gradient.output`.
     loss: Option<Loss>,
 }
 
@@ -346,12 +346,12 @@ fn chance<B: TrainingBackend>(device: &B::Device) {
             for role in answers.names(&prefix) {
                 let received = seen(role, &numbers, &case);
                 let expected = answers.values(&format!("{prefix}{role}"));
-                let message = format!("{name}, {prefix}{role}");
+                let title = format!("{name}, {prefix}{role}");
                 let tolerance = match role {
                     "values" => OUTPUT_TOLERANCE,
                     _ => CHANCE_TOLERANCE,
                 };
-                differences.extend(difference(message, &received, &expected, tolerance));
+                differences.extend(difference(title, &received, &expected, tolerance));
             }
         }
     }

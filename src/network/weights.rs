@@ -174,12 +174,12 @@ pub fn misfit(
     there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
 ) -> Option<String> {
     let layers = wanted.chunk_by(|one, other| one.layer == other.layer);
-    let message: Vec<String> = layers
+    let mismatches: Vec<String> = layers
         .filter_map(|layer| layer_misfit(layer, there))
         .collect();
-    match message.is_empty() {
+    match mismatches.is_empty() {
         true => None,
-        false => Some(format!("the weights do not fit: {}", message.join("; "))),
+        false => Some(format!("the weights do not fit: {}", mismatches.join("; "))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The vocabulary of losses: one file a loss, one line a loss in the registry below.
 //!
 //! A loss turns a batch of outputs, and the classes or values they should have been, into one number to
-//! make small. Knows nothing of layers, optimizers or the training loop.
+//! minimize. Knows nothing of layers, optimizers or the training loop.
 
 #[cfg(test)]
 mod reference;
@@ -125,7 +125,7 @@ macro_rules! losses {
         }
 
         one_key_enum! {
-            /// What training makes small: a table with the loss's name, or only its name.
+            /// What training minimizes: a table with the loss's name, or only its name.
             #[derive(Debug, Clone, PartialEq)]
             Loss, "a loss", "Loss", write_one_key {
                 $($(#[doc = $doc])* $file: $Name($Name);)*

@@ -40,9 +40,9 @@ fn losses<B: TrainingBackend>(device: &B::Device) {
             ("gradient.outputs", gradient.into_data(), 1e-5),
         ] {
             let received: Vec<f32> = received.into_vec().unwrap();
-            let message = format!("{name}, {what}");
+            let title = format!("{name}, {what}");
             differences.extend(difference(
-                message,
+                title,
                 &received,
                 &answers.values(what),
                 tolerance,

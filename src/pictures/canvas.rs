@@ -295,8 +295,8 @@ mod tests {
 
     #[test]
     fn numbers_and_texts_stay_short() {
-        let messages = [0.0, 0.123, -12.3456, 12_345.6, 1e-7].map(number);
-        assert_eq!(messages, ["0", "0.12", "-12.35", "12346", "1.0e-7"]);
+        let texts = [0.0, 0.123, -12.3456, 12_345.6, 1e-7].map(number);
+        assert_eq!(texts, ["0", "0.12", "-12.35", "12346", "1.0e-7"]);
         assert_eq!(short("ankle boot"), "ankle boot");
         assert_eq!(short(&"é".repeat(30)).chars().count(), 25);
     }

@@ -267,31 +267,31 @@ mod tests {
             let kernels = Kernels::of(&weight, ImageShape::new(1, 4, 5));
             kernels.map(|k| (k.tiles.len(), k.columns, k.title))
         };
-        let messages = |tiles, columns, title: &str| Some((tiles, columns, title.to_string()));
+        let expected = |tiles, columns, title: &str| Some((tiles, columns, title.to_string()));
         assert_eq!(
             kernels(&[32, 1, 3, 3]),
-            messages(32, 8, "32 filters of 3x3")
+            expected(32, 8, "32 filters of 3x3")
         );
         assert_eq!(
             kernels(&[1, 32, 3, 3]),
-            messages(32, 8, "32 filters of 3x3")
+            expected(32, 8, "32 filters of 3x3")
         );
         assert_eq!(
             kernels(&[4, 8, 5, 5]),
-            messages(32, 8, "4x8 kernels of 5x5")
+            expected(32, 8, "4x8 kernels of 5x5")
         );
         assert_eq!(
             kernels(&[64, 32, 3, 3]),
-            messages(256, 16, "64x32 kernels of 3x3, of these 16x16")
+            expected(256, 16, "64x32 kernels of 3x3, of these 16x16")
         );
         assert_eq!(
             kernels(&[16, 3, 5, 5]),
-            messages(16, 8, "16 filters of 3x5x5, gray is 0")
+            expected(16, 8, "16 filters of 3x5x5, gray is 0")
         );
-        assert_eq!(kernels(&[20, 7]), messages(7, 7, "weights of 7 units"));
+        assert_eq!(kernels(&[20, 7]), expected(7, 7, "weights of 7 units"));
         assert_eq!(
             kernels(&[500, 20]),
-            messages(256, 32, "weights of the first 256 of 500 units")
+            expected(256, 32, "weights of the first 256 of 500 units")
         );
         assert_eq!(kernels(&[6, 7]), None);
     }

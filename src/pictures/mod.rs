@@ -105,7 +105,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Test images above what becomes of them.
+    /// Test images above their reconstructions.
     reconstructions: Reconstructions;
     /// Images that the model generates, beside the same number of real ones.
     samples: Samples;
@@ -125,7 +125,7 @@ kinds! {
     confusion: Confusion;
     /// Training images and what the recipe makes of them.
     augmentation: Augmentation;
-    /// A film of test images and what becomes of them over the training.
+    /// A film of test images and their reconstructions over the training.
     training_film: TrainingFilm;
     /// A film of the images decoded along a circle of codes.
     circle_film: CircleFilm;

@@ -1,4 +1,4 @@
-//! `reconstructions`: test images above what becomes of them.
+//! `reconstructions`: test images above their reconstructions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
 
-/// The first test images in one row, what becomes of them in another; between them what the noise
+/// The first test images in one row, their reconstructions in another; between them what the noise
 /// layers make of them, if there are such.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -1,4 +1,4 @@
-//! `training_film`: test images and what becomes of them over the training, as a GIF.
+//! `training_film`: test images and their reconstructions over the training, as a GIF.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::error::Flaw;
 use crate::models::Ability;
 use crate::value::Positive;
 
-/// A frame for each drawing, labeled with the epoch or the step: test images above what becomes of them,
+/// A frame for each drawing, labeled with the epoch or the step: test images above their reconstructions,
 /// or of a GAN the images generated from the same numbers. The frames lie in a folder of their own, so
 /// that a run that was interrupted still has them; the film is made after the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::row::{EpochRow, Measured};
 use crate::error::Result;
 
-/// One thing a run says. The light ones also travel from worker to supervisor.
+/// Something that happens in a run. The light ones also travel from worker to supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {

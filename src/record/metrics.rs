@@ -161,7 +161,7 @@ pub static ACCURACY: BatchMetric = BatchMetric {
     set: |score, value| score.accuracy = Some(value),
 };
 
-/// The loss, penalties included.
+/// The loss, penalties included; of a GAN the generator's.
 pub static LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         better: Some(Better::Less),

@@ -1,6 +1,6 @@
 //! What starts workers: processes, and in tests a script.
 //!
-//! A worker is given one run after another and reports what comes of them. Where and how it trains,
+//! A worker is given one run after another and reports their results. Where and how it trains,
 //! the supervisor need not know.
 
 use std::sync::mpsc::Sender;
@@ -30,7 +30,7 @@ pub trait Worker {
     /// Gives it a run. A worker that is gone reports its end instead.
     fn assign(&mut self, assignment: &Assignment);
 
-    /// Says that no more runs follow, and that the one at hand is to stop after its last whole epoch.
+    /// Says that no more runs follow, and that the current one is to stop after its last whole epoch.
     fn close(&mut self);
 
     /// Waits for its end and says how it went, in a sentence.

@@ -20,7 +20,7 @@ use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
 use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, Status};
 
-/// What comes of a run.
+/// What a run is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
     /// The loss of each epoch; the accuracy is what is missing to 1.
@@ -66,7 +66,7 @@ impl Script {
 /// Starts workers that follow scripts.
 pub struct Scripts {
     script: Rc<dyn Fn(&Assignment) -> Script>,
-    /// How long a worker that lasts or hangs is waited for.
+    /// How long a worker may take to stop before it is killed.
     pub patience: Duration,
     /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
     pub leaves_rows: bool,
@@ -115,7 +115,7 @@ struct Actor {
     reports: Sender<(usize, Report)>,
     script: Rc<dyn Fn(&Assignment) -> Script>,
     leaves_rows: bool,
-    /// The run at hand and how it ends once it is asked to stop.
+    /// The current run and how it ends once it is asked to stop.
     at: Option<(usize, Ending)>,
     is_dead: bool,
 }

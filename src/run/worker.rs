@@ -147,7 +147,7 @@ fn send_last_message() -> Result<()> {
 /// A run, or why it cannot be read.
 type Read = std::result::Result<Assignment, String>;
 
-/// Lines from the supervisor. When they end, so shall the run at hand.
+/// Lines from the supervisor. When they end, so shall the current run.
 fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
     let (send, receive) = channel();
     let listen = move || {

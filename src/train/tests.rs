@@ -696,7 +696,7 @@ fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
     }
     let (_, folder, _temporary) = trained(&settings);
     let rows = folder.epochs();
-    let message: Vec<(usize, &str)> = rows
+    let stages: Vec<(usize, &str)> = rows
         .iter()
         .map(|row| (row.step, row.stage.as_deref().unwrap()))
         .collect();
@@ -708,7 +708,7 @@ fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
         (15, "3"),
         (16, "3"),
     ];
-    assert_eq!(message, expected);
+    assert_eq!(stages, expected);
 }
 
 #[test]

@@ -140,9 +140,9 @@ fn folders_of_data_are_named_from_the_file_or_from_home_and_moving_them_trains_n
         lab.file("pets.toml", &text.replace(&pets, folder));
         let mut command = lab.command(&["run", file.to_str().unwrap()]);
         let output = command.env("HOME", lab.path()).output().unwrap();
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{message}");
-        message
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{printed}");
+        printed
     };
     let first = run("pets");
     assert!(first.contains("1 run to train"), "{first}");
@@ -183,14 +183,14 @@ fn a_runs_folder_alone_can_be_asked() {
     let weights = weights.to_str().unwrap();
     let exported = lab.burnlab(&["export", folder, "-o", weights, "--layout", "pytorch"]);
     assert_eq!(exported.code, 0, "{}", exported.err);
-    let message = lab.burnlab(&["predict", folder, "other", image]);
-    assert_eq!(message.code, 2);
+    let refused = lab.burnlab(&["predict", folder, "other", image]);
+    assert_eq!(refused.code, 2);
     assert!(
-        message
+        refused
             .err
             .starts_with("error: a run's folder is one run's"),
         "{}",
-        message.err
+        refused.err
     );
 
     let back = lab.results("pets").join("runs/default-seed-0-again");

@@ -345,15 +345,15 @@ fn what_grows_from_the_schema_and_is_accepted_by_check_trains() {
     let [names, statuses, reasons] = ["variant", "status", "reason"].map(|name| table.column(name));
     assert_eq!(names.len(), count as usize);
     let failed = (0..names.len()).filter(|&at| !["done", "diverged"].contains(&statuses[at]));
-    let message = failed.map(|at| {
+    let failures = failed.map(|at| {
         let text = toml::to_string(&variants[names[at]]).unwrap();
         format!("{} is {}: {}\n{text}", names[at], statuses[at], reasons[at])
     });
-    let message: Vec<String> = message.collect();
+    let failures: Vec<String> = failures.collect();
     assert!(
-        message.is_empty(),
+        failures.is_empty(),
         "{} of {count}\n{}",
-        message.len(),
-        message.join("\n")
+        failures.len(),
+        failures.join("\n")
     );
 }

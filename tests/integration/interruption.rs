@@ -179,12 +179,12 @@ fn a_killed_worker_costs_its_run_and_the_next_call_resumes_it() {
         // Whether the system tells who killed it depends on the system.
         let reason = summary.column("reason")[0];
         assert!(reason.starts_with("its process was killed"), "{reason}");
-        let message = scene.finish();
+        let output = scene.finish();
         let opening = "1 run to train (1 of them resumed), 1 done before";
-        assert!(message.contains(opening), "{message}");
+        assert!(output.contains(opening), "{output}");
         assert!(
-            message.contains("resumed   default, seed 0 after epoch"),
-            "{message}"
+            output.contains("resumed   default, seed 0 after epoch"),
+            "{output}"
         );
         Some(())
     });
@@ -323,10 +323,10 @@ fn kills_supervisor(scene: &Scene, and_workers: bool) -> Option<()> {
         !workers.iter().any(|&worker| is_alive(worker))
     });
     scene.was_in_time(&[0, 1]).then_some(())?;
-    let message = scene.finish();
+    let output = scene.finish();
     assert!(
-        message.contains("2 runs to train (2 of them resumed)"),
-        "{message}"
+        output.contains("2 runs to train (2 of them resumed)"),
+        "{output}"
     );
     Some(())
 }
@@ -341,8 +341,8 @@ fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
         scene.was_in_time(&[0]).then_some(())?;
         assert_eq!(code, Some(130));
         scene.write("[0, 1]");
-        let message = scene.finish();
-        assert!(message.contains("resumed   default, seed 0"), "{message}");
+        let output = scene.finish();
+        assert!(output.contains("resumed   default, seed 0"), "{output}");
         let log = fs::read_to_string(scene.lab.results("longer").join("workers.log")).unwrap();
         assert!(!log.contains("starting over"), "{log}");
         Some(())

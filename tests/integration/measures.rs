@@ -289,9 +289,9 @@ fn images_at_a_path_need_a_class_where_the_model_is_conditional() {
             "error: `told` needs the class of an image\n  hint: --label CLASS\n"
         )
     );
-    let message = answer("encode", &["told", folder, "--label", "0"]);
+    let codes = answer("encode", &["told", folder, "--label", "0"]);
     assert!(
-        message.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
-        "{message}"
+        codes.lines().nth(1).unwrap().starts_with("0001-0.png,0,"),
+        "{codes}"
     );
 }

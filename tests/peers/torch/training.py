@@ -1,4 +1,4 @@
-"""What each of burnlab's losses, optimisers and schedules computes, in PyTorch, called by its key."""
+"""What each of burnlab's losses, optimizers and schedules computes, in PyTorch, called by its key."""
 
 import torch
 from torch.nn import functional as F
@@ -98,7 +98,7 @@ SCHEDULES = {
 
 
 def rates(schedule, steps, warm_up=None):
-    """The rate of each batch, where the optimiser's own is 1.
+    """The rate of each batch, where the optimizer's own is 1.
 
     A warm-up climbs evenly to the schedule's first rate, which the batch after it has.
     """
