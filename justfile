@@ -14,6 +14,10 @@ run NAME *OPTIONS:
 check *FILES:
     {{burnlab}} check {{FILES}}
 
+# Train the regression experiments anew and compare them with the committed reference: just regress --accept
+regress *OPTIONS:
+    {{burnlab}} regress {{OPTIONS}}
+
 # The tests
 test:
     cargo test --release

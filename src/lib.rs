@@ -38,6 +38,10 @@ pub mod backend;
 #[cfg(test)]
 pub mod reference;
 
+// Mistakes that tests plant.
+#[cfg(test)]
+pub mod defects;
+
 // The vocabularies, one file a word and one line in a registry: layers,
 pub mod layers;
 

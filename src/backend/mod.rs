@@ -43,7 +43,7 @@ pub use sliding::{Sliding, Sliding3d};
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 
 /// The set of kernels that the CPU works with: `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
-fn kernel_set() -> &'static str {
+pub fn kernel_set() -> &'static str {
     cpu::Simd::detected().name()
 }
 

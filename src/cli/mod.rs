@@ -10,8 +10,11 @@ mod neighbours;
 mod output;
 mod picture;
 mod pictures;
+#[cfg(test)]
+mod planted;
 mod predict;
 mod reconstruct;
+mod regress;
 mod run;
 mod sample;
 mod show;
@@ -45,6 +48,8 @@ pub struct Arguments {
 enum Command {
     /// Train every run of an experiment that is not done yet
     Run(run::RunArguments),
+    /// Train the regression experiments anew and compare their metrics with the committed reference
+    Regress(regress::RegressArguments),
     /// Find every problem of experiment files without running anything
     Check {
         /// Files or folders [default: experiments]
@@ -180,6 +185,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Run(arguments) => return run::run(arguments),
+        Command::Regress(arguments) => return regress::regress(arguments),
         Command::Check { files, set } => show::check(files, &set.overrides())?,
         Command::Explain { file, variant, set } => {
             show::explain(&files::find(&file)?, &set.overrides(), variant.as_deref())?;

@@ -13,7 +13,7 @@ use super::signals::stop_flag;
 use super::{DeviceArgument, Set, catalogue, files, note, print, say};
 use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
-use crate::plan::Plan;
+use crate::plan::{Plan, Run};
 use crate::record::{Event, RunRow, Status};
 use crate::report::{
     ClaimResult, Verdict, check_claims, comparison, failures, plan_table, write_tables,
@@ -76,11 +76,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         .runs
         .iter()
         .filter(|run| only.is_empty() || only.iter().any(|name| is_variant(run, name)));
-    let mut datasets = wanted.map(|run| &run.settings.data.dataset);
-    if let Some(dataset) = datasets.find(|dataset| plan.absent.contains(dataset)) {
-        // Says where was looked and how to get it.
-        catalogue().describe(dataset)?;
-    }
+    check_data(&plan, wanted)?;
     let device = Device::parse(&arguments.device.device)?;
     let only = match arguments.only.is_empty() {
         true => Only::All,
@@ -107,7 +103,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for part in &parts {
         note_other_devices(part, &device);
-        let ended = carry_out(part, &options, &arguments, &device, &stop)?;
+        let ended = carry_out(part, &options, progress(&arguments), &device, &stop)?;
         let rows = &ended.results.rows;
         let claim_results = claim_results(part.plan, rows, &part.states);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
@@ -120,6 +116,16 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// Sees that the datasets of some runs of a plan are there.
+pub(super) fn check_data<'a>(plan: &Plan, runs: impl Iterator<Item = &'a Run>) -> Result<()> {
+    let mut datasets = runs.map(|run| &run.settings.data.dataset);
+    match datasets.find(|dataset| plan.absent.contains(dataset)) {
+        // Says where was looked and how to get it.
+        Some(dataset) => catalogue().describe(dataset).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 fn print_plans(parts: &[Part]) {
@@ -135,10 +141,11 @@ fn print_plans(parts: &[Part]) {
     }
 }
 
-fn carry_out(
+/// Trains what is to be done of one experiment, and keeps its tables current.
+pub(super) fn carry_out(
     part: &Part,
     options: &Options,
-    arguments: &RunArguments,
+    mut progress: Box<dyn Progress>,
     device: &Device,
     stop: &AtomicBool,
 ) -> Result<Ended> {
@@ -148,7 +155,6 @@ fn carry_out(
         device: device.name(),
         threads: part.share.threads,
     };
-    let mut progress = progress(arguments);
     let output = Output {
         progress: progress.as_mut(),
         tables: &mut |results| {
@@ -238,10 +244,16 @@ fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
 }
 
 fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
-    if arguments.quiet {
+    match arguments.json {
+        true => Box::new(Json),
+        false => shown(arguments.quiet),
+    }
+}
+
+/// Progress for people.
+pub(super) fn shown(quiet: bool) -> Box<dyn Progress> {
+    if quiet {
         Box::new(Quiet)
-    } else if arguments.json {
-        Box::new(Json)
     } else if std::io::stderr().is_terminal() {
         Box::new(Bars::default())
     } else {

@@ -5,6 +5,8 @@ use burn::tensor::{Int, Tensor};
 
 use super::Signal;
 use crate::backend::{Kernels, math, reshape};
+#[cfg(test)]
+use crate::defects::{Defect, is_planted};
 
 /// The state of one batch's forward pass.
 #[derive(Debug)]
@@ -65,6 +67,11 @@ impl<B: Kernels> GaussianCode<B> {
     pub fn divergence(&self) -> Tensor<B, 1> {
         let variance = math::exp(self.log_variance.clone());
         let parts = variance + self.mean.clone().square() - 1.0 - self.log_variance.clone();
+        #[cfg(test)]
+        let parts = match is_planted(Defect::DivergenceOfWrongSign) {
+            true => parts * -1.0,
+            false => parts,
+        };
         sum_of_samples(parts) * 0.5
     }
 

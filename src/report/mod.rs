@@ -1,7 +1,8 @@
-//! What people read: tables, the verdict on claims, TensorBoard. Never sees Burn.
+//! What people read: tables, the verdict on claims, the regression gate, TensorBoard. Never sees Burn.
 
 mod events;
 mod projector;
+pub mod regression;
 mod statistics;
 mod tables;
 pub mod tensorboard;

@@ -185,7 +185,7 @@ fn in_a_line(text: &str) -> String {
     visible(&lines.collect::<Vec<_>>().join(" ")).into_owned()
 }
 
-fn markdown_table(header: &[String], records: &Records) -> String {
+pub(super) fn markdown_table(header: &[String], records: &Records) -> String {
     let line = |cells: &[String]| {
         let cells = cells.iter().map(|cell| in_a_line(cell).replace('|', "\\|"));
         let cells: Vec<String> = cells.collect();

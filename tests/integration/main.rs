@@ -13,6 +13,7 @@ mod lab;
 mod measures;
 mod mutants;
 mod pictures;
+mod regress;
 mod rooms;
 mod runs;
 mod schema;
