@@ -513,7 +513,7 @@ pub fn plan_classifier(
 ) -> (Plan, Vec<Flaw>) {
     let (plan, mut flaws) = plan_layers(specs, input, context);
     flaws.extend(label(specs, "").map(|(key, name)| {
-        Flaw::new(key, format!("`{name}` tells a classifier the answer")).hint("remove it")
+        Flaw::new(key, format!("`{name}` gives a classifier the answer")).hint("remove it")
     }));
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
