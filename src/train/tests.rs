@@ -11,7 +11,7 @@ use crate::tagged::OrNone;
 use crate::value::Positive;
 use tempfile::TempDir;
 
-/// Hears everything, and sets the stop flag after an epoch.
+/// Records everything, and sets the stop flag after an epoch.
 struct Recorder<'a> {
     events: Vec<Event>,
     stop_after: usize,
