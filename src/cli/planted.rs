@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use crate::backend::{BURN_VERSION, Device, sole_use_of_chance};
+use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::defects::{self, Defect};
 use crate::error::Result;
@@ -16,7 +17,6 @@ use crate::record::{Event, Reporter, RunFolder, RunRow, Status};
 use crate::report::regression::{
     Comparison, Entry, Origin, Reference, RegressionVerdict, Rule, compare,
 };
-use crate::config::Overrides;
 use crate::train::{Job, Outcome, train};
 
 /// How many of an experiment's seeds are trained: the fewer, the wider the interval.

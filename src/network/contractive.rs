@@ -104,7 +104,11 @@ fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
     let mut rows: Tensor<B, 3> = derivatives * math::expand(weight, dims);
     for (weight, derivatives) in steps.into_iter().rev() {
         let [batch, code, units] = rows.dims();
-        rows = rows * math::expand(reshape(derivatives, [batch, 1, units]), [batch, code, units]);
+        rows = rows
+            * math::expand(
+                reshape(derivatives, [batch, 1, units]),
+                [batch, code, units],
+            );
         let [features, _] = weight.dims();
         let flat = reshape(rows, [batch * code, units]);
         rows = reshape(

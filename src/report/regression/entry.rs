@@ -11,8 +11,11 @@ use crate::record::{Better, Cell, RunRow};
 /// Which run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunKey {
+    /// The name of its file, without `.toml`.
     pub experiment: String,
+    /// The variant, with its point of the grid.
     pub variant: String,
+    /// The seed of the run.
     pub seed: u64,
 }
 
@@ -44,9 +47,11 @@ pub struct Origin {
 /// A run and its metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Which run it is.
     pub key: RunKey,
     /// Hash of its resolved settings.
     pub id: String,
+    /// What made its numbers.
     pub origin: Origin,
     /// Each metric that was measured, by its column, with the digits of `summary.csv`.
     pub numbers: BTreeMap<String, String>,
@@ -74,6 +79,7 @@ impl Entry {
         }
     }
 
+    /// A metric by its column's name; `None` if it was not measured.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.numbers.get(name)?.parse().ok()
     }

@@ -66,6 +66,7 @@ impl RegressionVerdict {
         }
     }
 
+    /// Whether the gate is red by it.
     pub fn is_failure(self) -> bool {
         use RegressionVerdict as V;
         matches!(
@@ -78,16 +79,21 @@ impl RegressionVerdict {
 /// One metric of one variant, now and in the reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
+    /// The experiment's name.
     pub experiment: String,
+    /// The variant, with its point of the grid.
     pub variant: String,
     /// Its column.
     pub metric: String,
     /// Behind the point, in tables that people read.
     pub decimals: usize,
+    /// Over the reference's seeds; `None` if it has no such metric.
     pub reference: Option<Spread>,
+    /// Over the seeds of this time; `None` if it was not measured.
     pub now: Option<Spread>,
     /// How far the mean may be from the reference's; `None` where the reference has no two runs.
     pub half_width: Option<f64>,
+    /// What the comparison says.
     pub verdict: RegressionVerdict,
 }
 

@@ -78,6 +78,7 @@ impl Reference {
         }
     }
 
+    /// All runs, in the order of the table.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.rows.iter().map(|row| &row.entry)
     }
