@@ -109,6 +109,6 @@ pub struct Node {
 
 /// What receives a run's events.
 pub trait Reporter {
-    /// Hears one event. An error ends the run as failed.
+    /// Receives one event. An error ends the run as failed.
     fn on_event(&mut self, event: &Event) -> Result<()>;
 }

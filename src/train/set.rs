@@ -123,7 +123,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
     pub fn first(&self, count: usize) -> Vec<f32> {
         match &self.images {
             Images::OnDevice(images) => {
-                let first = images.clone().slice([0..count]);
+                let first = images.clone().narrow(0, 0, count);
                 first.into_data().iter::<f32>().collect()
             }
             Images::OnHost { pixels, .. } => {
