@@ -14,7 +14,7 @@ use super::kernels::{Kernels, Standardized};
 use super::plain::{Plain, Tracked, plain};
 use super::reductions::Reduction;
 use super::sliding::Sliding;
-use super::{elementwise, linear, losses, normalization, transposed_convolution};
+use super::{elementwise, expansion, linear, losses, normalization, transposed_convolution};
 use crate::error::Result;
 
 pub(super) type Backend = Flex;
@@ -237,6 +237,10 @@ impl Kernels for Autodiff<Flex> {
 
     fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
         Reduction::mean_along(axis).tracked(x)
+    }
+
+    fn expand<const D: usize>(x: Tensor<Self, D>, shape: [usize; D]) -> Tensor<Self, D> {
+        expansion::expand(x, shape)
     }
 
     fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {

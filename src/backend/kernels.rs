@@ -155,6 +155,11 @@ pub trait Kernels: Backend {
         x.mean_dim(axis)
     }
 
+    /// `x` with every axis of length 1 repeated to the length that `shape` has there.
+    fn expand<const D: usize>(x: Tensor<Self, D>, shape: [usize; D]) -> Tensor<Self, D> {
+        x.expand(shape)
+    }
+
     /// The logarithm of the softmax of each row of `[batch, classes]`.
     fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
         activation::log_softmax(x, 1)

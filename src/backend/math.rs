@@ -51,12 +51,19 @@ pub fn mean_dim<B: Kernels, const D: usize>(x: Tensor<B, D>, axis: usize) -> Ten
     <B as Kernels>::mean_dim(x, axis)
 }
 
+/// `x` with every axis of length 1 repeated to the length that `shape` has there: where a gradient flows, in place of
+/// Burn's own repetition in `+` and `*`.
+pub fn expand<B: Kernels, const D: usize>(x: Tensor<B, D>, shape: [usize; D]) -> Tensor<B, D> {
+    <B as Kernels>::expand(x, shape)
+}
+
 /// `exp(x)` over the sum of all along an axis.
 pub fn softmax<B: Kernels, const D: usize>(x: Tensor<B, D>, axis: usize) -> Tensor<B, D> {
     // Only the ratios count: without the largest value none overflows.
     let largest = x.clone().detach().max_dim(axis);
     let powers = exp(x - largest);
-    powers.clone() / sum_dim(powers, axis)
+    let dims = powers.dims();
+    powers.clone() / expand(sum_dim(powers, axis), dims)
 }
 
 /// The logarithm of the softmax of each row of `[batch, classes]`.

@@ -12,6 +12,7 @@ mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
 mod elementwise;
+mod expansion;
 mod faults;
 mod kernels;
 mod linear;
@@ -42,7 +43,7 @@ pub use sliding::{Sliding, Sweep3d};
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 
 /// The set of kernels that the CPU works with: `avx512`, `avx2`, `neon` or `portable`; all give the same bits.
-pub fn kernel_set() -> &'static str {
+fn kernel_set() -> &'static str {
     cpu::Simd::chosen().name()
 }
 
@@ -187,6 +188,11 @@ impl Device {
     /// Whether the work is done by the CPU's threads.
     pub fn is_cpu(&self) -> bool {
         !self.kind.is_gpu()
+    }
+
+    /// The set of kernels that it works with, where these are our own; all sets give the same bits.
+    pub fn kernels(&self) -> Option<&'static str> {
+        matches!(self.kind, Kind::Cpu).then(kernel_set)
     }
 
     /// Whether it is more than a program that plays a GPU, of which nobody wants to train by default.

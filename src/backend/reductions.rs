@@ -76,7 +76,7 @@ impl Reduction {
         }
     }
 
-    fn applied(self, x: &Plain) -> Plain {
+    pub(super) fn applied(self, x: &Plain) -> Plain {
         let simd = Simd::chosen();
         let shape = x.shape();
         let (count, inner) = self.sizes(&shape);

@@ -38,7 +38,9 @@ fn ready(device: &Device) -> Result<String> {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         format!(", {:.1} of {:.1} GiB free", gib(free), gib(all))
     });
-    Ok(format!("{device}{memory}; {precisions}"))
+    let kernels = device.kernels();
+    let kernels = kernels.map_or_else(String::new, |set| format!(", {set} kernels"));
+    Ok(format!("{device}{kernels}{memory}; {precisions}"))
 }
 
 /// Message and hint of an error's first problem.

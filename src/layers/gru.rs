@@ -8,7 +8,7 @@ use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Course, project};
 use super::{Around, Cost, Fields, Forward, Initialisation, Pass, Signal, Weights};
-use crate::backend::{Kernels, math, reshape};
+use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::shape::Shape;
 use crate::value::Positive;
@@ -100,9 +100,9 @@ impl<B: Kernels> Forward<B> for GruLayer<B> {
         let inputs = project(input.sequence(), self.weight_ih.val(), self.bias_ih.val());
         let recurrent = self.weight_hh.val().transpose();
         let units = self.fields.units.get();
-        let bias = reshape(self.bias_hh.val(), [1, 3 * units]);
+        let bias = self.bias_hh.val();
         self.fields.course().follow(inputs, |input, hidden| {
-            let product = math::matmul(hidden.clone(), recurrent.clone()) + bias.clone();
+            let product = math::linear(hidden.clone(), recurrent.clone(), Some(bias.clone()));
             let of = |x: &Tensor<B, 2>, gate: usize| x.clone().narrow(1, gate * units, units);
             let gate = |gate: usize| math::sigmoid(of(&input, gate) + of(&product, gate));
             let (reset, update) = (gate(0), gate(1));

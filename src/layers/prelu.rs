@@ -70,7 +70,9 @@ pub struct PreluLayer<B: Backend> {
 
 impl<B: Kernels> EachRank<B> for &PreluLayer<B> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        math::relu(x.clone()) + at_most(x, 0.0) * along_channels(self.weight.val(), channels)
+        let dims = x.dims();
+        let weight = math::expand(along_channels(self.weight.val(), channels), dims);
+        math::relu(x.clone()) + at_most(x, 0.0) * weight
     }
 }
 

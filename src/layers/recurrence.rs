@@ -76,7 +76,7 @@ pub(super) fn project<B: Kernels>(
     let [batch, steps, features] = x.dims();
     let [values, _] = weight.dims();
     let x = reshape(x, [batch * steps, features]);
-    let y = math::matmul(x, weight.transpose()) + reshape(bias, [1, values]);
+    let y = math::linear(x, weight.transpose(), Some(bias));
     reshape(y, [batch, steps, values])
 }
 

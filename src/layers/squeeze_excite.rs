@@ -104,7 +104,8 @@ impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
         let reduced = math::relu(math::linear(means, self.reduce_weight.val(), reduce_bias));
         let expand_bias = Some(self.expand_bias.val());
         let weights = math::sigmoid(math::linear(reduced, self.expand_weight.val(), expand_bias));
-        Signal::Image(x * reshape(weights, [batch, channels, 1, 1]))
+        let weights = reshape(weights, [batch, channels, 1, 1]);
+        Signal::Image(x * math::expand(weights, [batch, channels, height, width]))
     }
 }
 

@@ -93,7 +93,7 @@ impl<B: Kernels> EachRank<B> for Copies<'_> {
             let inner: usize = dims[axis + 1..].iter().product();
             dims[axis] *= factor;
             let x = reshape(x, [outer, 1, inner]);
-            reshape(x.expand([outer, factor, inner]), dims)
+            reshape(math::expand(x, [outer, factor, inner]), dims)
         })
     }
 }

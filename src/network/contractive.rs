@@ -90,15 +90,17 @@ fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
     let (weight, slopes) = steps.pop().expect("an encoder has a dense layer");
     let [batch, _] = slopes.dims();
     if steps.is_empty() {
-        let of_columns = math::sum_dim(weight.square(), 0);
+        let of_columns = math::expand(math::sum_dim(weight.square(), 0), slopes.dims());
         return math::sum(slopes.square() * of_columns) / batch as f64;
     }
     let [features, units] = weight.dims();
     let weight = reshape(weight.transpose(), [1, units, features]);
-    let mut rows: Tensor<B, 3> = reshape(slopes, [batch, units, 1]) * weight;
+    let dims = [batch, units, features];
+    let slopes = math::expand(reshape(slopes, [batch, units, 1]), dims);
+    let mut rows: Tensor<B, 3> = slopes * math::expand(weight, dims);
     for (weight, slopes) in steps.into_iter().rev() {
         let [batch, code, units] = rows.dims();
-        rows = rows * reshape(slopes, [batch, 1, units]);
+        rows = rows * math::expand(reshape(slopes, [batch, 1, units]), [batch, code, units]);
         let [features, _] = weight.dims();
         let flat = reshape(rows, [batch * code, units]);
         rows = reshape(

@@ -135,6 +135,9 @@ pub struct Provenance {
     /// As what numbers the device takes the factors of its products, as measured before the run.
     #[serde(default)]
     pub precisions: Option<Precisions>,
+    /// The CPU's kernels: `avx512`, `avx2`, `neon` or `portable`, which give the same numbers.
+    #[serde(default)]
+    pub kernels: Option<String>,
     /// Cores of the machine, and threads this run used.
     pub cores: usize,
     pub threads: usize,

@@ -367,6 +367,7 @@ fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) 
         images: None,
         device: device.to_string(),
         precisions: Some(precisions),
+        kernels: device.kernels().map(String::from),
         cores: machine::cores(),
         threads: assignment.threads,
         start: now(),
