@@ -22,6 +22,9 @@ pub mod value;
 // how a file names a run,
 pub mod run_name;
 
+// sums as people write them down,
+pub mod hex;
+
 // tables for a terminal,
 pub mod table;
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::chosen::Choice;
 use super::trained::{self, Which};
-use super::{catalogue, csv, print, say};
+use super::{DeviceArgument, catalogue, csv, print, say};
 use crate::error::{Result, count};
 use crate::record::write_atomically;
 
@@ -24,9 +24,8 @@ pub struct EncodeArguments {
     /// Write the table to a file instead of printing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }

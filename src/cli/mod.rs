@@ -21,7 +21,7 @@ mod trained;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 
 use crate::backend::Device;
@@ -223,6 +223,24 @@ fn worker(device: &str) -> Result<()> {
         Ok(Box::new(TensorBoard::new(assignment)?))
     };
     work(&device, &catalogue(), &make)
+}
+
+/// Which device a command computes on.
+#[derive(Debug, Args)]
+struct DeviceArgument {
+    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
+}
+
+impl DeviceArgument {
+    /// The device, which computes what it should.
+    ///
+    /// # Errors
+    /// There is no such device, or it cannot be used.
+    fn checked(&self) -> Result<Device> {
+        Device::checked(&self.device)
+    }
 }
 
 fn catalogue() -> Catalogue {

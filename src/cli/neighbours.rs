@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::chosen::{Chosen, Split};
 use super::trained::{self, Trained, Which};
-use super::{catalogue, csv, picture, print, say};
+use super::{DeviceArgument, catalogue, csv, picture, print, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, count};
 use crate::measure::{Neighbour, Rows, nearest};
@@ -42,9 +42,8 @@ pub struct NeighboursArguments {
     /// Draw the image and its neighbours as a PNG file too
     #[arg(long, short, value_name = "FILE.png")]
     output: Option<PathBuf>,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }

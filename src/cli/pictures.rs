@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::trained::{self, Which};
-use super::{catalogue, say};
-use crate::backend::Device;
+use super::{DeviceArgument, catalogue, say};
 use crate::error::{Error, Problem, Result};
 use crate::pictures::draw_all;
 use crate::record::{Event, RunFolder};
@@ -23,9 +22,8 @@ pub struct PicturesArguments {
     /// Where the pictures go, in a folder `pictures` [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }
@@ -52,7 +50,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
         ));
     };
     let folder = arguments.into.map_or(found.folder, RunFolder::new);
-    let device = Device::checked(&arguments.device)?;
+    let device = arguments.device.checked()?;
     let model = gallery.blueprint().load(&found.weights, &device)?;
     let subject = gallery.subject(&*model, settings, seed, moment);
     let said = draw_all(&settings.pictures, &subject, &folder)?;

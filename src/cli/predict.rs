@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::chosen::note_changes;
 use super::trained::{self, Which};
-use super::{catalogue, csv, print, say};
-use crate::backend::Device;
+use super::{DeviceArgument, catalogue, csv, print, say};
 use crate::data::{Unlabelled, read_unlabelled};
 use crate::error::{Error, Problem, Result};
 use crate::models::{Ability, AnswerKind};
@@ -29,9 +28,8 @@ pub struct PredictArguments {
     /// Show the K likeliest classes
     #[arg(long, value_name = "K", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }
@@ -60,7 +58,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     settings.data.scale.apply(&mut pixels);
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
-    let model = blueprint.load(&found.weights, &Device::checked(&arguments.device)?)?;
+    let model = blueprint.load(&found.weights, &arguments.device.checked()?)?;
     let answers = blueprint.answers(&*model, &pixels);
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, blueprint.answer_kind());

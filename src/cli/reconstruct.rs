@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 
 use super::chosen::{Choice, Chosen};
 use super::trained::{self, Which};
-use super::{catalogue, csv, picture, print, say};
+use super::{DeviceArgument, catalogue, csv, picture, print, say};
 use crate::error::{Result, count};
 use crate::measure::errors;
 use crate::pictures::{Grid, framed};
@@ -38,9 +38,8 @@ pub struct ReconstructArguments {
     /// Draw the images above what becomes of them as a PNG file too
     #[arg(long, short, value_name = "FILE.png")]
     output: Option<PathBuf>,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }

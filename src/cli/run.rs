@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::signals::stop_flag;
-use super::{Set, catalogue, files, note, print, say};
+use super::{DeviceArgument, Set, catalogue, files, note, print, say};
 use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::Plan;
@@ -31,9 +31,8 @@ pub struct RunArguments {
     /// Worker processes at a time [default: one a core, one in all on a GPU]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Only this variant, and what it needs; may be repeated
     #[arg(long, value_name = "VARIANT")]
     only: Vec<String>,
@@ -80,7 +79,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         // Says where was looked and how to get it.
         catalogue().describe(dataset)?;
     }
-    let device = Device::parse(&arguments.device)?;
+    let device = Device::parse(&arguments.device.device)?;
     let only = match arguments.only.is_empty() {
         true => Only::All,
         false => Only::Variants(arguments.only.clone()),

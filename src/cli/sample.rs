@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use super::chosen::{Chosen, Split};
 use super::trained::{self, Trained, Which};
-use super::{catalogue, picture, say};
+use super::{DeviceArgument, catalogue, picture, say};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::models::Model;
@@ -40,9 +40,8 @@ pub struct SampleArguments {
     /// What the images are drawn by: the same ones for the same number
     #[arg(long, value_name = "SEED", default_value = "0")]
     draw_seed: u64,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
-    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     #[command(flatten)]
     which: Which,
 }

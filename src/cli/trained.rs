@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Set, files};
-use crate::backend::Device;
+use super::{DeviceArgument, Set, files};
 use crate::data::{Catalogue, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
@@ -84,16 +83,16 @@ impl Trained {
     ///
     /// # Errors
     /// There is no such device, or the weights cannot be read.
-    pub fn open(&self, device: &str) -> Result<Box<dyn Model>> {
+    pub fn open(&self, device: &DeviceArgument) -> Result<Box<dyn Model>> {
         let blueprint = self.blueprint();
-        blueprint.load(&self.weights, &Device::checked(device)?)
+        blueprint.load(&self.weights, &device.checked()?)
     }
 
     /// The same of an auto-encoder; `lacks` says what no other kind of model does.
     ///
     /// # Errors
     /// As [`open`](Self::open), or it is of another kind.
-    pub fn autoencoder(&self, lacks: &str, device: &str) -> Result<Box<dyn Model>> {
+    pub fn autoencoder(&self, lacks: &str, device: &DeviceArgument) -> Result<Box<dyn Model>> {
         let facts = &self.run.facts;
         if facts.can(Ability::Encode) {
             return self.open(device);

@@ -11,6 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Problem, Result, io_reason, thousands};
+use crate::hex::hex;
 
 /// The first bytes of every gzip file (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -175,10 +176,6 @@ pub(super) fn sha256_raw(mut reader: impl Read) -> io::Result<String> {
             length => hash.update(&buffer[..length]),
         }
     }
-}
-
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Fills a buffer as far as the reader goes.

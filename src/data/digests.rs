@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::content::{hex, sha256_raw};
+use super::content::sha256_raw;
 use crate::error::{Error, Kind, Result};
+use crate::hex::hex;
 
 /// A file that was changed less than this ago may change again without its times telling.
 const SETTLED: Duration = Duration::from_secs(2);

@@ -12,12 +12,13 @@ use image::{ColorType, ImageDecoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::content::{file_name, hex};
+use super::content::file_name;
 use super::ends::is_cut_short_at;
 use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
 use super::left_out::{LeftOut, is_junk};
 use super::pixels::{Pixels, channels, decode, depth, reader};
 use crate::error::{Error, Kind, Problem, Result, count, list, thousands};
+use crate::hex::hex;
 use crate::shape::ImageShape;
 
 /// Names of the folder of test images, the first one there is taken.

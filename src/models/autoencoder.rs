@@ -88,14 +88,8 @@ impl Fields for Autoencoder {
 
     fn plan(&self, images: ImageShape, around: Around, _loss: &Loss) -> (Plan, Vec<Flaw>) {
         let parts = [
-            Part {
-                name: "encoder",
-                layers: &self.encoder,
-            },
-            Part {
-                name: "decoder",
-                layers: &self.decoder,
-            },
+            Part::new("encoder", &self.encoder),
+            Part::new("decoder", &self.decoder),
         ];
         let image = Shape::Image(images);
         let (plan, mut flaws) = plan_parts(&parts, image, "the dataset", around);

@@ -48,14 +48,8 @@ impl Fields for Gan {
 
     fn plan(&self, images: ImageShape, around: Around, _loss: &Loss) -> (Plan, Vec<Flaw>) {
         let parts = [
-            Part {
-                name: "generator",
-                layers: &self.generator,
-            },
-            Part {
-                name: "discriminator",
-                layers: &self.discriminator,
-            },
+            Part::new("generator", &self.generator),
+            Part::new("discriminator", &self.discriminator),
         ];
         let latent = Shape::Features(self.latent.get());
         let (plan, mut flaws) = plan_parts(&parts, latent, "chance", around);

@@ -271,10 +271,7 @@ fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
     for (name, case) in cases::<Case>("contractive") {
         let answers = Answers::new("contractive", &name);
         let layers = case.specs(&name);
-        let parts = [Part {
-            name: "encoder",
-            layers: &layers,
-        }];
+        let parts = [Part::new("encoder", &layers)];
         let (plan, flaws) = plan_parts(&parts, case.shape(), "", Around::new(case.classes));
         assert_eq!(
             (flaws, plan.contractive_flaw()),

@@ -31,9 +31,15 @@ pub fn plan_layers(specs: &[LayerSpec], input: Shape, around: Around) -> (Plan, 
 /// One of the networks of a model, such as `encoder`.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
-    /// What the names of its layers start with, and the keys of its flaws.
-    pub name: &'static str,
-    pub layers: &'a [LayerSpec],
+    name: &'static str,
+    layers: &'a [LayerSpec],
+}
+
+impl<'a> Part<'a> {
+    /// The names of its layers and the keys of its flaws start with `name`.
+    pub fn new(name: &'static str, layers: &'a [LayerSpec]) -> Self {
+        Part { name, layers }
+    }
 }
 
 /// Plans networks of which each takes what the one before gives; the first takes `input` from `giver`.

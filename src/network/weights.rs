@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Layout, Network, Plan, Planned};
 use crate::error::{Error, Kind, Problem, Result, thousands};
+use crate::hex::hex;
 use crate::layers::{Fields, InPytorch, Layer};
 use crate::record::write_atomically;
 use crate::rng::Seed;
@@ -308,10 +309,6 @@ impl WeightFile {
             }
         }
     }
-}
-
-fn hex(sum: &[u8]) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The header of a safetensors file, behind its length, and the bytes of its tensors.

@@ -28,6 +28,7 @@ use needs::Needer;
 
 use crate::data::{Catalogue, DatasetSpec, Validation};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, thousands};
+use crate::hex::hex;
 use crate::models::ModelFacts;
 use crate::record::RunRow;
 use crate::spec::{Chain, Overrides, Resolved, Settings, nested};
@@ -116,11 +117,7 @@ pub fn file_name(variant: &str) -> String {
 
 /// 12 hexadecimal digits of SHA-256.
 fn short_hash(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes)[..6])
 }
 
 impl Plan {

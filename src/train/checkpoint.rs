@@ -20,6 +20,7 @@ use super::stopping::Kept;
 use super::{Job, State, stage_after};
 use crate::backend::{BURN_VERSION, TrainingBackend};
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::network::Network;
 use crate::pictures::Pictures;
 use crate::record::{EpochRow, RunFolder, write_atomically};
@@ -199,6 +200,5 @@ fn fingerprint(job: &Job) -> String {
     settings.record = Recording::default();
     let settings = serde_json::to_string(&settings).expect("settings are plain values");
     let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
-    let sum = Sha256::digest(text.as_bytes());
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }

@@ -87,6 +87,67 @@ fn losses(events: &[Event]) -> Vec<(usize, u64, u64)> {
     events.iter().filter_map(row).collect()
 }
 
+/// Settings of models of which training computes all that others do, besides convolutions.
+const EVERY_KIND: [&str; 3] = [
+    "[model.classifier]
+     layers = [
+       { reshape = { shape = [28, 28] } }, { lstm = { units = 9, return_sequences = true } }, { gru = { units = 7 } },
+       'layer_normalization', { dense = { units = 'classes', l2 = 1e-3 } },
+     ]
+     [train]
+     loss = 'cross_entropy'",
+    "[model.autoencoder]
+     encoder = ['flatten', { dense = { units = 20, activation = 'tanh' } }, { gaussian_code = { units = 3 } }]
+     decoder = [{ dense = { units = 20, activation = 'softplus' } }, { dense = { units = 784, activation = 'sigmoid' } }]
+     [train]
+     loss = { binary_cross_entropy = { over_pixels = 'sum' } }",
+    "[model.gan]
+     latent = 4
+     generator = [
+       { dense = { units = 245, activation = 'elu' } }, { reshape = { shape = [5, 7, 7] } },
+       { conv2d_transpose = { filters = 4, kernel = 3, stride = 2, activation = 'relu' } }, { upsampling = { size = 2 } },
+       { conv2d = { filters = 1, kernel = 3, activation = 'sigmoid' } },
+     ]
+     discriminator = [
+       { conv2d = { filters = 6, kernel = 3, stride = 2, activation = 'leaky_relu' } }, { squeeze_excite = { ratio = 2 } },
+       'flatten', { dense = { units = 1, activation = 'sigmoid' } },
+     ]
+     [train]
+     loss = 'binary_cross_entropy'",
+];
+
+/// The first digits of the SHA-256 of the weights that a few steps leave: a network of convolutions, then
+/// [`EVERY_KIND`].
+const WEIGHTS: [&str; 4] = ["", "", "", ""];
+
+/// The promise that one file gives one result on every processor, across machines: what one of them wrote down.
+#[test]
+fn a_run_on_the_cpu_gives_the_bits_that_another_machine_gave() {
+    if test_device().kernels().is_none() {
+        return;
+    }
+    let _alone = sole_use_of_chance();
+    let recipe = "random = [{ rotate = { degrees = [-10, 10] } }]";
+    let mut all = vec![settings(NETWORK, "epochs = 2\noptimizer = 'adam'", recipe)];
+    all.extend(EVERY_KIND.map(|model| {
+        let data =
+            "[data]\ndataset = 'mnist'\ntrain = 60\nvalidation = 20\nclasses = [0, 1]\n[augment]\n";
+        let train =
+            "\nepochs = 2\nbatch_size = 25\noptimizer = 'adam'\nseeds = [0]\nclip = { norm = 1.0 }";
+        toml::from_str(&format!("{data}{model}{train}")).expect("the settings parse")
+    }));
+    let temporary = tempfile::tempdir().unwrap();
+    let digest = |(number, settings): (usize, &Settings)| -> String {
+        use sha2::{Digest, Sha256};
+        let folder = RunFolder::new(temporary.path().join(number.to_string()));
+        let (outcome, _) = attempt(settings, &folder, 0);
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        crate::hex::hex(&Sha256::digest(weights(&folder))[..8])
+    };
+    let received: Vec<String> = all.iter().enumerate().map(digest).collect();
+    assert_eq!(received, WEIGHTS);
+}
+
 #[test]
 fn a_curve_of_the_test_set_changes_no_number() {
     let _alone = sole_use_of_chance();

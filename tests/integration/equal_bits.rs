@@ -45,6 +45,9 @@ layers = [
   { dense = { units = "classes" } },
 ]
 
+[variants.normalizations]
+train.loss = "mse"
+
 [variants.normalizations.model.classifier]
 layers = [
   { conv2d = { filters = 8, kernel = 3, stride = 2, groups = 1 } },
