@@ -56,7 +56,7 @@ impl Routes {
         }
     }
 
-    /// Ways from what goes in first, by which all layers are met.
+    /// Routes from what goes in first, by which all layers are met.
     pub fn whole(&self) -> Vec<Route> {
         let joined = |one: &Option<Route>, other: &Option<Route>| {
             [one, other]

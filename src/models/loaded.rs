@@ -60,7 +60,7 @@ impl<B: Kernels> LoadedModel<B> {
         Some(Tensor::from_data(data, &self.device))
     }
 
-    /// Leads rows, whose samples have this shape, along ways, one after the other.
+    /// Leads rows, whose samples have this shape, along routes, one after the other.
     fn along(
         &self,
         routes: &[&Option<Route>],

@@ -43,7 +43,7 @@ trait ModelFields {
     /// Losses that it can be trained with, for a hint.
     const LOSSES: &'static str;
 
-    /// The ways of batches through its plan.
+    /// The routes of batches through its plan.
     fn routes(plan: &Plan) -> Routes;
 
     /// Its network for images of this shape. Flaws have keys below the kind's table.
