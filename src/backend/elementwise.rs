@@ -1,15 +1,14 @@
 //! Functions of every value of the CPU's tensors, with their gradients.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::{Tensor, TensorMetadata};
 use rayon::prelude::*;
 
 use super::cpu::{Simd, functions};
-use super::plain::{Plain, plain, tensor, tracked, tracked_tensor, untracked, values};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
 
 /// Values that are worth a thread.
 const SHARED: usize = 1 << 15;
@@ -50,35 +49,17 @@ functions! {
 }
 
 impl Function {
-    pub(super) fn plain<const D: usize>(self, x: Tensor<Flex, D>) -> Tensor<Flex, D> {
-        let x = untracked(x);
-        tensor(self.applied(&x))
-    }
-
-    pub(super) fn tracked<const D: usize>(
-        self,
-        x: Tensor<Autodiff<Flex>, D>,
-    ) -> Tensor<Autodiff<Flex>, D> {
-        let x = tracked(x);
-        let y = self.applied(&x.primitive);
-        let output = match self
-            .prepare::<NoCheckpointing>([x.node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => {
-                let saved = match self.saved {
-                    SavedTensor::Input => x.primitive,
-                    SavedTensor::Output => y.clone(),
-                };
-                prepared.finish(saved, y)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
+    pub(super) fn apply<B: FlexBackend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        let x = primitive(x);
+        let y = self.forward(B::plain(&x));
+        let saved = match self.saved {
+            SavedTensor::Input => B::plain(&x).clone(),
+            SavedTensor::Output => y.clone(),
         };
-        tracked_tensor(output)
+        tensor(B::recorded(self, [x], saved, y))
     }
 
-    fn applied(self, x: &Plain) -> Plain {
+    fn forward(self, x: &Plain) -> Plain {
         let simd = Simd::detected();
         let from = values(x);
         let mut to = vec![0.0; from.len()];
@@ -134,6 +115,7 @@ pub(super) fn paired(of: fn(Simd, &[f32], &[f32], &mut [f32]), a: &Plain, b: &Pl
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::tensor::{TensorData, activation};
 
     use super::*;

@@ -1,14 +1,13 @@
 //! Axes of length 1 repeated in the CPU's tensors; the gradient's sums have a fixed order.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{Shape, Tensor, TensorMetadata};
 
-use super::plain::{tracked, tracked_tensor};
+use super::plain::{FlexBackend, primitive, tensor};
 use super::reductions::Reduction;
 
 /// The same values over the axes that have length 1.
@@ -16,18 +15,14 @@ use super::reductions::Reduction;
 struct Expansion;
 
 /// `x` with every axis of length 1 repeated to the length that `shape` has there.
-pub(super) fn expand<const D: usize>(
-    x: Tensor<Autodiff<Flex>, D>,
+pub(super) fn expand<B: FlexBackend, const D: usize>(
+    x: Tensor<B, D>,
     shape: [usize; D],
-) -> Tensor<Autodiff<Flex>, D> {
-    let x = tracked(x);
-    let before = x.primitive.shape();
-    let y = <Flex as FloatTensorOps<Flex>>::float_expand(x.primitive, Shape::from(shape));
-    let prepared = Expansion.prepare::<NoCheckpointing>([x.node]);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(before, y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    })
+) -> Tensor<B, D> {
+    let x = primitive(x);
+    let before = x.shape();
+    let y = Flex::float_expand(B::plain(&x).clone(), Shape::from(shape));
+    tensor(B::recorded(Expansion, [x], before, y))
 }
 
 impl Backward<Flex, 1> for Expansion {
@@ -40,19 +35,20 @@ impl Backward<Flex, 1> for Expansion {
         _checkpointer: &mut Checkpointer,
     ) {
         let [of_x] = ops.parents;
-        let (shape, mut slopes) = (ops.state, gradients.consume::<Flex>(&ops.node));
+        let (shape, mut grad_output) = (ops.state, gradients.consume::<Flex>(&ops.node));
         let Some(node) = of_x else { return };
         for axis in (0..shape.len()).rev() {
-            if shape[axis] == 1 && slopes.shape()[axis] > 1 {
-                slopes = Reduction::sum_along(axis).applied(&slopes);
+            if shape[axis] == 1 && grad_output.shape()[axis] > 1 {
+                grad_output = Reduction::sum_along(axis).forward(&grad_output);
             }
         }
-        gradients.register::<Flex>(node.id, slopes);
+        gradients.register::<Flex>(node.id, grad_output);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::tensor::TensorData;
 
     use super::*;

@@ -1,17 +1,16 @@
 //! The CPU's own kernels as operations of Burn's `flex` backend, with and without gradients.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexDevice;
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Int, Tensor, TensorMetadata, TensorPrimitive};
+use burn::tensor::{Int, Tensor, TensorMetadata};
 
 use super::convolution::{self, ConvolutionGradients};
 use super::cpu::{Simd, Sizes};
 use super::kernels::{Kernels, Standardized};
-use super::plain::{Plain, Tracked, plain};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor};
 use super::reductions::Reduction;
 use super::sliding::Sliding;
 use super::{elementwise, expansion, linear, losses, normalization, transposed_convolution};
@@ -37,7 +36,7 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
-impl Kernels for Flex {
+impl<B: FlexBackend> Kernels for B {
     const WINDOWS_SPAN_STRIDES: bool = false;
     const IS_AT_HAND: bool = true;
 
@@ -48,7 +47,7 @@ impl Kernels for Flex {
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
         let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
-        without_gradients(Way::Convolution, x, weight, bias, sizes)
+        filtered(Way::Convolution, x, weight, bias, sizes)
     }
 
     fn convolve2d_transpose(
@@ -59,11 +58,11 @@ impl Kernels for Flex {
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
         let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
-        without_gradients(Way::Transposed, x, weight, bias, sizes)
+        filtered(Way::Transposed, x, weight, bias, sizes)
     }
 
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
-        normalization::standardize_plain(x, epsilon)
+        normalization::standardize(x, epsilon)
     }
 
     fn scale_channels(
@@ -71,7 +70,7 @@ impl Kernels for Flex {
         scale: Tensor<Self, 1>,
         shift: Tensor<Self, 1>,
     ) -> Tensor<Self, 3> {
-        normalization::scale_plain(x, scale, shift)
+        normalization::scale_channels(x, scale, shift)
     }
 
     fn linear(
@@ -79,164 +78,55 @@ impl Kernels for Flex {
         weight: Tensor<Self, 2>,
         bias: Option<Tensor<Self, 1>>,
     ) -> Tensor<Self, 2> {
-        linear::linear_plain(x, weight, bias)
+        linear::linear(x, weight, bias)
     }
 
     fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
-        linear::matmul_plain(left, right)
+        linear::matmul(left, right)
     }
 
     fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::EXP.plain(x)
+        elementwise::EXP.apply(x)
     }
 
     fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN.plain(x)
+        elementwise::LN.apply(x)
     }
 
     fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN_1P.plain(x)
+        elementwise::LN_1P.apply(x)
     }
 
     fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::TANH.plain(x)
+        elementwise::TANH.apply(x)
     }
 
     fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SIGMOID.plain(x)
+        elementwise::SIGMOID.apply(x)
     }
 
     fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SOFTPLUS.plain(x)
+        elementwise::SOFTPLUS.apply(x)
     }
 
     fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::RELU.plain(x)
+        elementwise::RELU.apply(x)
     }
 
     fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::sum_of_all().plain(x)
+        Reduction::sum_of_all().apply(x)
     }
 
     fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::mean_of_all().plain(x)
+        Reduction::mean_of_all().apply(x)
     }
 
     fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::sum_along(axis).plain(x)
+        Reduction::sum_along(axis).apply(x)
     }
 
     fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::mean_along(axis).plain(x)
-    }
-
-    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        losses::log_softmax_plain(x)
-    }
-
-    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
-        losses::cross_entropy_plain(logits, classes(targets))
-    }
-
-    fn binary_cross_entropy<const D: usize>(
-        logits: Tensor<Self, D>,
-        targets: Tensor<Self, D>,
-    ) -> Tensor<Self, D> {
-        losses::binary_cross_entropy_plain(logits, targets)
-    }
-}
-
-impl Kernels for Autodiff<Flex> {
-    const WINDOWS_SPAN_STRIDES: bool = false;
-    const IS_AT_HAND: bool = true;
-
-    fn convolve2d(
-        x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
-        sliding: Sliding,
-    ) -> Tensor<Self, 4> {
-        let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
-        with_gradients(Way::Convolution, x, weight, bias, sizes)
-    }
-
-    fn convolve2d_transpose(
-        x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
-        size: [usize; 2],
-        sliding: Sliding,
-    ) -> Tensor<Self, 4> {
-        let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
-        with_gradients(Way::Transposed, x, weight, bias, sizes)
-    }
-
-    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
-        normalization::standardize_tracked(x, epsilon)
-    }
-
-    fn scale_channels(
-        x: Tensor<Self, 3>,
-        scale: Tensor<Self, 1>,
-        shift: Tensor<Self, 1>,
-    ) -> Tensor<Self, 3> {
-        normalization::scale_tracked(x, scale, shift)
-    }
-
-    fn linear(
-        x: Tensor<Self, 2>,
-        weight: Tensor<Self, 2>,
-        bias: Option<Tensor<Self, 1>>,
-    ) -> Tensor<Self, 2> {
-        linear::linear_tracked(x, weight, bias)
-    }
-
-    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
-        linear::matmul_tracked(left, right)
-    }
-
-    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::EXP.tracked(x)
-    }
-
-    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN.tracked(x)
-    }
-
-    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN_1P.tracked(x)
-    }
-
-    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::TANH.tracked(x)
-    }
-
-    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SIGMOID.tracked(x)
-    }
-
-    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SOFTPLUS.tracked(x)
-    }
-
-    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::RELU.tracked(x)
-    }
-
-    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::sum_of_all().tracked(x)
-    }
-
-    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::mean_of_all().tracked(x)
-    }
-
-    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::sum_along(axis).tracked(x)
-    }
-
-    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::mean_along(axis).tracked(x)
+        Reduction::mean_along(axis).apply(x)
     }
 
     fn expand<const D: usize>(x: Tensor<Self, D>, shape: [usize; D]) -> Tensor<Self, D> {
@@ -244,24 +134,19 @@ impl Kernels for Autodiff<Flex> {
     }
 
     fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        losses::log_softmax_tracked(x)
+        losses::log_softmax(x)
     }
 
     fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
-        losses::cross_entropy_tracked(logits, classes(targets))
+        losses::cross_entropy(logits, targets)
     }
 
     fn binary_cross_entropy<const D: usize>(
         logits: Tensor<Self, D>,
         targets: Tensor<Self, D>,
     ) -> Tensor<Self, D> {
-        losses::binary_cross_entropy_tracked(logits, targets)
+        losses::binary_cross_entropy(logits, targets)
     }
-}
-
-fn classes<B: burn::tensor::backend::Backend>(targets: Tensor<B, 1, Int>) -> Vec<usize> {
-    let class = |target: i64| usize::try_from(target).expect("classes are counted from 0");
-    targets.into_data().iter::<i64>().map(class).collect()
 }
 
 /// Which way the filters are applied.
@@ -304,54 +189,21 @@ impl Way {
     }
 }
 
-fn without_gradients(
+fn filtered<B: FlexBackend>(
     way: Way,
-    x: Tensor<Flex, 4>,
-    weight: Tensor<Flex, 4>,
-    bias: Option<Tensor<Flex, 1>>,
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
     sizes: Sizes,
-) -> Tensor<Flex, 4> {
-    let bias = bias.map(|bias| bias.into_primitive().tensor());
-    let x = x.into_primitive().tensor();
-    let weight = weight.into_primitive().tensor();
-    let output = way.forward(&x, &weight, bias.as_ref(), sizes);
-    Tensor::from_primitive(TensorPrimitive::Float(output))
-}
-
-fn with_gradients(
-    way: Way,
-    x: Tensor<Autodiff<Flex>, 4>,
-    weight: Tensor<Autodiff<Flex>, 4>,
-    bias: Option<Tensor<Autodiff<Flex>, 1>>,
-    sizes: Sizes,
-) -> Tensor<Autodiff<Flex>, 4> {
-    let x: Tracked = x.into_primitive().tensor();
-    let weight: Tracked = weight.into_primitive().tensor();
-    let bias: Tracked = match bias {
-        Some(bias) => bias.into_primitive().tensor(),
-        None => {
-            let channels = way.outputs(sizes);
-            Tracked::new(plain(vec![0.0; channels], &[channels]))
-        }
-    };
-    let output = way.forward(
-        &x.primitive,
-        &weight.primitive,
-        Some(&bias.primitive),
-        sizes,
-    );
-    let parents = [x.node.clone(), weight.node.clone(), bias.node.clone()];
-    let output = match way
-        .prepare::<NoCheckpointing>(parents)
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => {
-            prepared.finish((x.primitive, weight.primitive, sizes), output)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    };
-    Tensor::from_primitive(TensorPrimitive::Float(output))
+) -> Tensor<B, 4> {
+    let (x, weight, bias) = (primitive(x), primitive(weight), bias.map(primitive));
+    let state = (B::plain(&x).clone(), B::plain(&weight).clone(), sizes);
+    let output = way.forward(&state.0, &state.1, bias.as_ref().map(B::plain), sizes);
+    let bias = bias.unwrap_or_else(|| {
+        let channels = way.outputs(sizes);
+        B::constant(plain(vec![0.0; channels], &[channels]))
+    });
+    tensor(B::recorded(way, [x, weight, bias], state, output))
 }
 
 impl Backward<Flex, 3> for Way {
@@ -387,6 +239,7 @@ impl Backward<Flex, 3> for Way {
 mod tests {
     use super::*;
     use crate::backend::shapes::{fit, reshape};
+    use burn::backend::Autodiff;
     use burn::tensor::TensorData;
     use burn::tensor::backend::Backend;
     use burn::tensor::module::{conv_transpose2d, conv2d};

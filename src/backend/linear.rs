@@ -1,47 +1,27 @@
 //! Products of the CPU's tensors, with their gradients.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorMetadata};
 use rayon::prelude::*;
 
 use super::cpu::{Matrix, Simd, Start, add_product, product, sums};
-use super::plain::{Plain, plain, tensor, tracked, tracked_tensor, untracked, values};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
 
-pub(super) fn linear_plain(
-    x: Tensor<Flex, 2>,
-    weight: Tensor<Flex, 2>,
-    bias: Option<Tensor<Flex, 1>>,
-) -> Tensor<Flex, 2> {
-    let bias = bias.map(untracked);
-    tensor(forward(&untracked(x), &untracked(weight), bias.as_ref()))
-}
-
-pub(super) fn linear_tracked(
-    x: Tensor<Autodiff<Flex>, 2>,
-    weight: Tensor<Autodiff<Flex>, 2>,
-    bias: Option<Tensor<Autodiff<Flex>, 1>>,
-) -> Tensor<Autodiff<Flex>, 2> {
-    let (x, weight) = (tracked(x), tracked(weight));
-    let Some(bias) = bias.map(tracked) else {
-        let y = forward(&x.primitive, &weight.primitive, None);
-        let parents = [x.node, weight.node];
-        let prepared = Product.prepare::<NoCheckpointing>(parents);
-        return tracked_tensor(match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish((x.primitive, weight.primitive), y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        });
-    };
-    let y = forward(&x.primitive, &weight.primitive, Some(&bias.primitive));
-    let parents = [x.node, weight.node, bias.node];
-    let prepared = Linear.prepare::<NoCheckpointing>(parents);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((x.primitive, weight.primitive), y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
+pub(super) fn linear<B: FlexBackend>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, 2> {
+    let (x, weight, bias) = (primitive(x), primitive(weight), bias.map(primitive));
+    let state = (B::plain(&x).clone(), B::plain(&weight).clone());
+    let y = forward(&state.0, &state.1, bias.as_ref().map(B::plain));
+    tensor(match bias {
+        Some(bias) => B::recorded(Linear, [x, weight, bias], state, y),
+        None => B::recorded(Product, [x, weight], state, y),
     })
 }
 
@@ -183,26 +163,15 @@ fn products<'a>(
     made
 }
 
-pub(super) fn matmul_plain<const D: usize>(
-    left: Tensor<Flex, D>,
-    right: Tensor<Flex, D>,
-) -> Tensor<Flex, D> {
+pub(super) fn matmul<B: FlexBackend, const D: usize>(
+    left: Tensor<B, D>,
+    right: Tensor<B, D>,
+) -> Tensor<B, D> {
     let (left, right) = aligned(left, right);
-    tensor(multiplied(&untracked(left), &untracked(right)))
-}
-
-pub(super) fn matmul_tracked<const D: usize>(
-    left: Tensor<Autodiff<Flex>, D>,
-    right: Tensor<Autodiff<Flex>, D>,
-) -> Tensor<Autodiff<Flex>, D> {
-    let (left, right) = aligned(left, right);
-    let (left, right) = (tracked(left), tracked(right));
-    let y = multiplied(&left.primitive, &right.primitive);
-    let prepared = Product.prepare::<NoCheckpointing>([left.node, right.node]);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((left.primitive, right.primitive), y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    })
+    let (left, right) = (primitive(left), primitive(right));
+    let state = (B::plain(&left).clone(), B::plain(&right).clone());
+    let y = multiplied(&state.0, &state.1);
+    tensor(B::recorded(Product, [left, right], state, y))
 }
 
 fn multiplied(left: &Plain, right: &Plain) -> Plain {
@@ -234,6 +203,7 @@ fn aligned<B: Backend, const D: usize>(
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::tensor::TensorData;
 
     use super::*;

@@ -1,31 +1,22 @@
 //! Losses of the CPU's tensors as one pass each, with their gradients.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Tensor, TensorMetadata};
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::tensor::{Int, Tensor, TensorMetadata};
 
 use super::cpu::{Simd, functions, sums};
 use super::elementwise::paired;
-use super::plain::{Plain, plain, tensor, tracked, tracked_tensor, untracked, values};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
 
-pub(super) fn log_softmax_plain(x: Tensor<Flex, 2>) -> Tensor<Flex, 2> {
-    tensor(log_softmax(&untracked(x)))
+pub(super) fn log_softmax<B: FlexBackend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
+    let x = primitive(x);
+    let y = log_softmax_of(B::plain(&x));
+    tensor(B::recorded(LogSoftmax, [x], y.clone(), y))
 }
 
-pub(super) fn log_softmax_tracked(x: Tensor<Autodiff<Flex>, 2>) -> Tensor<Autodiff<Flex>, 2> {
-    let x = tracked(x);
-    let y = log_softmax(&x.primitive);
-    let prepared = LogSoftmax.prepare::<NoCheckpointing>([x.node]);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(y.clone(), y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    })
-}
-
-fn log_softmax(x: &Plain) -> Plain {
+fn log_softmax_of(x: &Plain) -> Plain {
     let shape = x.shape();
     let x = values(x);
     let mut y = vec![0.0; x.len()];
@@ -62,23 +53,16 @@ impl Backward<Flex, 1> for LogSoftmax {
     }
 }
 
-pub(super) fn cross_entropy_plain(logits: Tensor<Flex, 2>, targets: Vec<usize>) -> Tensor<Flex, 1> {
-    let logs = log_softmax(&untracked(logits));
-    tensor(mean_of_targets(&logs, &targets))
-}
-
-pub(super) fn cross_entropy_tracked(
-    logits: Tensor<Autodiff<Flex>, 2>,
-    targets: Vec<usize>,
-) -> Tensor<Autodiff<Flex>, 1> {
-    let logits = tracked(logits);
-    let logs = log_softmax(&logits.primitive);
+pub(super) fn cross_entropy<B: FlexBackend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+) -> Tensor<B, 1> {
+    let class = |target: i64| usize::try_from(target).expect("classes are counted from 0");
+    let targets: Vec<usize> = targets.into_data().iter::<i64>().map(class).collect();
+    let logits = primitive(logits);
+    let logs = log_softmax_of(B::plain(&logits));
     let loss = mean_of_targets(&logs, &targets);
-    let prepared = CrossEntropy.prepare::<NoCheckpointing>([logits.node]);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((logs, targets), loss),
-        OpsKind::UnTracked(prepared) => prepared.finish(loss),
-    })
+    tensor(B::recorded(CrossEntropy, [logits], (logs, targets), loss))
 }
 
 fn mean_of_targets(logs: &Plain, targets: &[usize]) -> Plain {
@@ -120,25 +104,14 @@ impl Backward<Flex, 1> for CrossEntropy {
     }
 }
 
-pub(super) fn binary_cross_entropy_plain<const D: usize>(
-    logits: Tensor<Flex, D>,
-    targets: Tensor<Flex, D>,
-) -> Tensor<Flex, D> {
-    let (logits, targets) = (untracked(logits), untracked(targets));
-    tensor(paired(functions::binary_cross_entropy, &logits, &targets))
-}
-
-pub(super) fn binary_cross_entropy_tracked<const D: usize>(
-    logits: Tensor<Autodiff<Flex>, D>,
-    targets: Tensor<Autodiff<Flex>, D>,
-) -> Tensor<Autodiff<Flex>, D> {
-    let (logits, targets) = (tracked(logits), tracked(targets).primitive);
-    let losses = paired(functions::binary_cross_entropy, &logits.primitive, &targets);
-    let prepared = BinaryCrossEntropy.prepare::<NoCheckpointing>([logits.node]);
-    tracked_tensor(match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((logits.primitive, targets), losses),
-        OpsKind::UnTracked(prepared) => prepared.finish(losses),
-    })
+pub(super) fn binary_cross_entropy<B: FlexBackend, const D: usize>(
+    logits: Tensor<B, D>,
+    targets: Tensor<B, D>,
+) -> Tensor<B, D> {
+    let (logits, targets) = (primitive(logits), primitive(targets));
+    let state = (B::plain(&logits).clone(), B::plain(&targets).clone());
+    let losses = paired(functions::binary_cross_entropy, &state.0, &state.1);
+    tensor(B::recorded(BinaryCrossEntropy, [logits], state, losses))
 }
 
 #[derive(Debug)]
@@ -164,7 +137,8 @@ impl Backward<Flex, 1> for BinaryCrossEntropy {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Int, TensorData, activation};
+    use burn::backend::Autodiff;
+    use burn::tensor::{TensorData, activation};
 
     use super::*;
     use crate::backend::Kernels;

@@ -4,16 +4,15 @@
 //! which cost several times the convolution before them. Sums are made in one order whatever the number of
 //! threads, so that runs repeat to the last bit.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::kernels::Standardized;
-use super::plain::{Plain, Tracked, plain, tensor};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor};
 
 /// `[batch, channels, places]`
 #[derive(Debug, Clone, Copy)]
@@ -167,40 +166,18 @@ fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> 
     })
 }
 
-pub(super) fn standardize_plain(x: Tensor<Flex, 3>, epsilon: f64) -> Standardized<Flex> {
+pub(super) fn standardize<B: FlexBackend>(x: Tensor<B, 3>, epsilon: f64) -> Standardized<B> {
     let sizes = Sizes::of(x.dims());
-    let x = x.into_primitive().tensor().to_contiguous();
-    let result = forward(x.storage(), sizes, epsilon);
-    Standardized {
-        values: tensor(plain(result.values, &sizes.shape())),
-        mean: tensor(plain(result.mean, &[sizes.channels])),
-        variance: tensor(plain(result.variance, &[sizes.channels])),
-    }
-}
-
-pub(super) fn standardize_tracked(
-    x: Tensor<Autodiff<Flex>, 3>,
-    epsilon: f64,
-) -> Standardized<Autodiff<Flex>> {
-    let sizes = Sizes::of(x.dims());
-    let x: Tracked = x.into_primitive().tensor();
-    let contiguous = x.primitive.to_contiguous();
+    let x = primitive(x);
+    let contiguous = B::plain(&x).to_contiguous();
     let result = forward(contiguous.storage(), sizes, epsilon);
     let values = plain(result.values, &sizes.shape());
-    let output = match Standardization
-        .prepare::<NoCheckpointing>([x.node.clone()])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish((values.clone(), result.rate, sizes), values),
-        OpsKind::UnTracked(prepared) => prepared.finish(values),
-    };
-    let untracked =
-        |values: Vec<f32>| Tensor::from_inner(tensor::<1>(plain(values, &[sizes.channels])));
+    let state = (values.clone(), result.rate, sizes);
+    let constant = |values| tensor(B::constant(plain(values, &[sizes.channels])));
     Standardized {
-        values: Tensor::from_primitive(TensorPrimitive::Float(output)),
-        mean: untracked(result.mean),
-        variance: untracked(result.variance),
+        values: tensor(B::recorded(Standardization, [x], state, values)),
+        mean: constant(result.mean),
+        variance: constant(result.variance),
     }
 }
 
@@ -235,47 +212,17 @@ fn scaled(x: &[f32], scale: &[f32], shift: &[f32], sizes: Sizes) -> Vec<f32> {
     })
 }
 
-pub(super) fn scale_plain(
-    x: Tensor<Flex, 3>,
-    scale: Tensor<Flex, 1>,
-    shift: Tensor<Flex, 1>,
-) -> Tensor<Flex, 3> {
+pub(super) fn scale_channels<B: FlexBackend>(
+    x: Tensor<B, 3>,
+    scale: Tensor<B, 1>,
+    shift: Tensor<B, 1>,
+) -> Tensor<B, 3> {
     let sizes = Sizes::of(x.dims());
-    let x = x.into_primitive().tensor().to_contiguous();
-    let scale = scale.into_primitive().tensor().to_contiguous();
-    let shift = shift.into_primitive().tensor().to_contiguous();
+    let parents = [primitive(x), primitive(scale), primitive(shift)];
+    let [x, scale, shift] = [0, 1, 2].map(|i| B::plain(&parents[i]).to_contiguous());
     let values = scaled(x.storage(), scale.storage(), shift.storage(), sizes);
-    tensor(plain(values, &sizes.shape()))
-}
-
-pub(super) fn scale_tracked(
-    x: Tensor<Autodiff<Flex>, 3>,
-    scale: Tensor<Autodiff<Flex>, 1>,
-    shift: Tensor<Autodiff<Flex>, 1>,
-) -> Tensor<Autodiff<Flex>, 3> {
-    let sizes = Sizes::of(x.dims());
-    let x: Tracked = x.into_primitive().tensor();
-    let scale: Tracked = scale.into_primitive().tensor();
-    let shift: Tracked = shift.into_primitive().tensor();
-    let (of_x, of_scale) = (x.primitive.to_contiguous(), scale.primitive.to_contiguous());
-    let of_shift = shift.primitive.to_contiguous();
-    let values = scaled(
-        of_x.storage(),
-        of_scale.storage(),
-        of_shift.storage(),
-        sizes,
-    );
     let values = plain(values, &sizes.shape());
-    let parents = [x.node.clone(), scale.node.clone(), shift.node.clone()];
-    let output = match Scaling
-        .prepare::<NoCheckpointing>(parents)
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish((of_x, of_scale, sizes), values),
-        OpsKind::UnTracked(prepared) => prepared.finish(values),
-    };
-    Tensor::from_primitive(TensorPrimitive::Float(output))
+    tensor(B::recorded(Scaling, parents, (x, scale, sizes), values))
 }
 
 #[derive(Debug)]
@@ -320,8 +267,9 @@ impl Backward<Flex, 3> for Scaling {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernels::{Kernels, scale_channels, standardize};
+    use super::super::kernels::{self, Kernels};
     use super::*;
+    use burn::backend::Autodiff;
     use burn::tensor::TensorData;
 
     type Training = Autodiff<Flex>;
@@ -350,11 +298,11 @@ mod tests {
                     let output = Training::scale_channels(values, scale.clone(), shift.clone());
                     (standard, output)
                 } else {
-                    let standard = standardize(x.clone(), 1e-3);
+                    let standard = kernels::standardize(x.clone(), 1e-3);
                     let values = standard.values.clone();
                     (
                         standard,
-                        scale_channels(values, scale.clone(), shift.clone()),
+                        kernels::scale_channels(values, scale.clone(), shift.clone()),
                     )
                 };
                 let gradients = (output.clone() * weights.clone()).sum().backward();

@@ -1,16 +1,16 @@
-//! The CPU backend's tensors as slices of numbers, and back.
+//! The CPU backend's tensors as slices of numbers, and back, with gradients or without.
 
 use std::borrow::Cow;
 
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, FloatTensorOps};
 use burn::tensor::{Tensor, TensorData, TensorMetadata, TensorPrimitive};
 
 /// A tensor without gradients.
 pub(super) type Plain = FloatTensor<Flex>;
-
-/// One that may have them.
-pub(super) type Tracked = FloatTensor<Autodiff<Flex>>;
 
 pub(super) fn plain(values: Vec<f32>, shape: &[usize]) -> Plain {
     let data = TensorData::new(values, shape.to_vec());
@@ -26,18 +26,70 @@ pub(super) fn values(tensor: &Plain) -> Cow<'_, [f32]> {
     }
 }
 
-pub(super) fn untracked<const D: usize>(tensor: Tensor<Flex, D>) -> Plain {
+/// Burn's `flex`, with gradients or without: a kernel is written once for both.
+pub(super) trait FlexBackend: Backend {
+    /// The values of a tensor.
+    fn plain(tensor: &FloatTensor<Self>) -> &Plain;
+
+    /// A tensor of values that nothing with gradients led to.
+    fn constant(values: Plain) -> FloatTensor<Self>;
+
+    /// The `output` that `operation` made of `parents`; `state` is what their gradients are made from.
+    fn recorded<O: Backward<Flex, N>, const N: usize>(
+        operation: O,
+        parents: [FloatTensor<Self>; N],
+        state: O::State,
+        output: Plain,
+    ) -> FloatTensor<Self>;
+}
+
+impl FlexBackend for Flex {
+    fn plain(tensor: &FloatTensor<Self>) -> &Plain {
+        tensor
+    }
+
+    fn constant(values: Plain) -> FloatTensor<Self> {
+        values
+    }
+
+    fn recorded<O: Backward<Flex, N>, const N: usize>(
+        _operation: O,
+        _parents: [FloatTensor<Self>; N],
+        _state: O::State,
+        output: Plain,
+    ) -> FloatTensor<Self> {
+        output
+    }
+}
+
+impl FlexBackend for Autodiff<Flex> {
+    fn plain(tensor: &FloatTensor<Self>) -> &Plain {
+        &tensor.primitive
+    }
+
+    fn constant(values: Plain) -> FloatTensor<Self> {
+        FloatTensor::<Self>::new(values)
+    }
+
+    fn recorded<O: Backward<Flex, N>, const N: usize>(
+        operation: O,
+        parents: [FloatTensor<Self>; N],
+        state: O::State,
+        output: Plain,
+    ) -> FloatTensor<Self> {
+        let nodes = parents.map(|parent| parent.node);
+        let prepared = operation.prepare::<NoCheckpointing>(nodes);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(state, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+pub(super) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
     tensor.into_primitive().tensor()
 }
 
-pub(super) fn tracked<const D: usize>(tensor: Tensor<Autodiff<Flex>, D>) -> Tracked {
-    tensor.into_primitive().tensor()
-}
-
-pub(super) fn tensor<const D: usize>(values: Plain) -> Tensor<Flex, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(values))
-}
-
-pub(super) fn tracked_tensor<const D: usize>(values: Tracked) -> Tensor<Autodiff<Flex>, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(values))
+pub(super) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }

@@ -1,14 +1,13 @@
 //! Sums and means of the CPU's tensors in a fixed order, with their gradients.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::{Shape, Tensor, TensorMetadata};
 
 use super::cpu::{Simd, sums};
-use super::plain::{Plain, plain, tensor, tracked, tracked_tensor, untracked, values};
+use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
 
 /// Of which values a sum is made, and whether it is divided by their number.
 #[derive(Debug, Clone, Copy)]
@@ -47,25 +46,13 @@ impl Reduction {
         }
     }
 
-    pub(super) fn plain<const D: usize, const E: usize>(
+    pub(super) fn apply<B: FlexBackend, const D: usize, const E: usize>(
         self,
-        x: Tensor<Flex, D>,
-    ) -> Tensor<Flex, E> {
-        tensor(self.applied(&untracked(x)))
-    }
-
-    pub(super) fn tracked<const D: usize, const E: usize>(
-        self,
-        x: Tensor<Autodiff<Flex>, D>,
-    ) -> Tensor<Autodiff<Flex>, E> {
-        let x = tracked(x);
-        let y = self.applied(&x.primitive);
-        let shape = x.primitive.shape();
-        let prepared = self.prepare::<NoCheckpointing>([x.node]);
-        tracked_tensor(match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(shape, y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        })
+        x: Tensor<B, D>,
+    ) -> Tensor<B, E> {
+        let x = primitive(x);
+        let (shape, y) = (x.shape(), self.forward(B::plain(&x)));
+        tensor(B::recorded(self, [x], shape, y))
     }
 
     /// The length of the axis, and the values from one of its places to the next.
@@ -76,7 +63,7 @@ impl Reduction {
         }
     }
 
-    pub(super) fn applied(self, x: &Plain) -> Plain {
+    pub(super) fn forward(self, x: &Plain) -> Plain {
         let simd = Simd::detected();
         let shape = x.shape();
         let (count, inner) = self.sizes(&shape);
@@ -132,6 +119,7 @@ impl Backward<Flex, 1> for Reduction {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Autodiff;
     use burn::tensor::TensorData;
 
     use super::*;

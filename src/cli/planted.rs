@@ -22,7 +22,7 @@ use crate::train::{Job, Outcome, train};
 /// How many of an experiment's seeds are trained: the fewer, the wider the interval.
 const SEEDS: u64 = 3;
 
-/// Hears nothing.
+/// Reports nothing.
 struct NoReporter;
 
 impl Reporter for NoReporter {

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::run::{carry_out, check_data, shown};
 use super::signals::stop_flag;
 use super::{Set, catalogue, files, note, say};
-use crate::backend::{BURN_VERSION, Device, kernel_set};
+use crate::backend::{BURN_VERSION, Device};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::Plan;
 use crate::record::{Status, write_atomically};
@@ -96,7 +96,7 @@ pub fn regress(arguments: RegressArguments) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     let comparisons = compare(&reference, &outcome.entries, rule);
-    tell(&arguments, &comparisons, &outcome.failed, rule, &origin)?;
+    tell(&arguments, &comparisons, &outcome.failed, rule, &device)?;
     Ok(exit_code(&comparisons, &outcome.failed))
 }
 
@@ -267,18 +267,17 @@ fn tell(
     comparisons: &[Comparison],
     failed: &[(RunKey, String)],
     rule: Rule,
-    origin: &Origin,
+    device: &Device,
 ) -> Result<()> {
     let is_bad = comparisons.iter().any(|c| c.verdict.is_failure());
     if !arguments.quiet || is_bad {
         say(&regression_table(comparisons));
+        let kernels = device.kernels().map(|set| format!(", kernels `{set}`"));
         say(&format!(
-            "\n{}\ndevice `{}`, kernels `{}`, burnlab {}, Burn {}",
+            "\n{}\ndevice `{device}`{}, burnlab {}, Burn {BURN_VERSION}",
             rule_text(rule),
-            origin.device,
-            kernel_set(),
-            origin.burnlab,
-            origin.burn
+            kernels.unwrap_or_default(),
+            env!("CARGO_PKG_VERSION"),
         ));
         say(&summary_line(comparisons));
     }

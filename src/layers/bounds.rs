@@ -1,8 +1,7 @@
 //! Bounds of values, and the largest of several, that leave NaN what it is.
 //!
-//! Burn's CPU backend takes `max(x, 0)` for a rectifier and compares for a pool, and no comparison with NaN
-//! holds: a weight that is no number would come out as a sound 0. As PyTorch has it, NaN stays NaN. For all
-//! other values the bits are Burn's.
+//! Burn's CPU backend compares for a bound and for a pool, and no comparison with NaN holds: a value that is no
+//! number would come out as a sound one. As PyTorch has it, NaN stays NaN. For all other values the bits are Burn's.
 
 use burn::tensor::Tensor;
 

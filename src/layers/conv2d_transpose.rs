@@ -120,11 +120,14 @@ impl LayerFields for Conv2dTranspose {
     fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
         let weights = input.channels() * filters * self.sliding_window().values();
-        let own = usize::from(self.tied_to.is_none());
-        let cost = Cost::of_filters(weights, filters * usize::from(self.bias), input);
-        Cost {
-            parameters: cost.parameters - (1 - own) * weights,
-            ..cost
+        let bias = filters * usize::from(self.bias);
+        let cost = Cost::of_filters(weights, bias, input);
+        match &self.tied_to {
+            None => cost,
+            Some(_) => Cost {
+                parameters: bias,
+                ..cost
+            },
         }
     }
 }

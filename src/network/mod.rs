@@ -17,7 +17,7 @@ mod weights;
 pub use graph::Truth;
 pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned};
-pub use planner::{Part, plan_classifier, plan_layers, plan_parts};
+pub use planner::{MOST_LAYERS, Part, plan_classifier, plan_layers, plan_parts};
 pub use pytorch::Layout;
 pub use summary::summary_table;
 pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};

@@ -331,8 +331,9 @@ impl Planner {
     }
 }
 
-/// More layers than anybody trains, and few enough to be planned at once.
-const MOST_LAYERS: usize = 20_000;
+/// Layers and blocks of a network: more than anybody trains, and few enough to be planned at once.
+pub const MOST_LAYERS: usize = 20_000;
+
 /// The flaw of a list that goes on and on, or of a block as it is written.
 fn endless(spec: &LayerSpec, nodes: usize) -> Option<Flaw> {
     if nodes > MOST_LAYERS {

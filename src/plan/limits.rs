@@ -3,15 +3,13 @@
 use serde_json::Value;
 
 use crate::error::{Flaw, thousands};
+use crate::network::MOST_LAYERS;
 
 /// Problems of a file that are looked for.
 pub const MOST_PROBLEMS: usize = 100;
 
 /// Runs of an experiment.
 pub const MOST_RUNS: usize = 200_000;
-
-/// Layers and blocks of a network, as its plan has them at most.
-const MOST_LAYERS: usize = 20_000;
 
 /// The number that is counted without a plan, whose making reports the first layer too many.
 const MOST_COUNTED: usize = 2_000_000;
