@@ -8,6 +8,7 @@ the CPU's, seconds an epoch beside PyTorch's, a grid of small runs alone and tog
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -33,6 +34,12 @@ CURVES = {"quickstart": ["--only", "rate=0.0"], "lenet": ["--set", "data.train=4
 def table(header, rows):
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+def epoch_seconds(epochs):
+    """The median of the epochs after the first."""
+    seconds = [float(row["seconds"]) for row in epochs][1:]
+    return statistics.median(seconds) if seconds else float("nan")
 
 
 class Bench:
@@ -74,7 +81,7 @@ class Bench:
     def tests(self):
         if not self.arguments.tests:
             return
-        names = ["layers::", "network::peers", "objective::", "optim::", "backend::", "train::tests"]
+        names = ["layers::", "network::reference", "objective::", "optim::", "backend::", "train::tests"]
         environment = dict(os.environ, BURNLAB_TEST_DEVICE=self.arguments.device)
         start = time.perf_counter()
         done = subprocess.run([self.arguments.tests, "--test-threads", "4", *names], env=environment,
@@ -116,15 +123,32 @@ class Bench:
             options = ["--only", "full"] if name == "resnet-20" else []
             cold, _ = self.run(name, self.arguments.device, *options)
             warm, epochs = self.run(name, self.arguments.device, *options)
-            seconds = [float(row["seconds"]) for row in epochs][1:]
-            ours = statistics.median(seconds) if seconds else float("nan")
+            ours = epoch_seconds(epochs)
+            rounded = self.run(name, self.arguments.device, *options, "--set", "train.precision=\"tf32\"")[1]
             theirs = peers.get(name, {})
             cell = lambda form: f"{theirs[form]:.3f} ({ours / theirs[form]:.2f})" if form in theirs else ""
-            rows.append([what, f"{ours:.3f}", cell("eager"), cell("compiled"), cell("graphs"), f"{cold:.1f}", f"{warm:.1f}"])
+            rows.append([what, f"{ours:.3f}", f"{epoch_seconds(rounded):.3f}", cell("eager"), cell("compiled"),
+                         cell("graphs"), f"{cold:.1f}", f"{warm:.1f}"])
         self.say(f"### Seconds an epoch, medians of the epochs after the first (PyTorch {peers.get('torch', 'not there')}; "
-                 "in brackets burnlab's time as a share of it; empty: not measured)\n\n" + table(
-                     ["work", "burnlab", "PyTorch eager", "`torch.compile`", "CUDA graphs", "whole run, first time, s",
-                      "again, s"], rows) + "\n")
+                 "in brackets burnlab's time in f32 as a share of it; empty: not measured)\n\n" + table(
+                     ["work", "burnlab, f32", "burnlab, tf32", "PyTorch eager", "`torch.compile`", "CUDA graphs",
+                      "whole run, first time, s", "again, s"], rows) + "\n")
+
+    def repeats(self):
+        """Whether two runs of one seed give the same weights, to the last bit."""
+        rows = []
+        for name in WORKS:
+            options = ["--only", "full", "--set", "data.train=1280"] if name == "resnet-20" else ["--set", "data.train=2000"]
+            digests = set()
+            for attempt in ("1", "2"):
+                folder = self.results / f"repeat-{name}-{attempt}"
+                file = HERE / f"{name}.toml"
+                subprocess.run([self.arguments.burnlab, "run", str(file), "--device", self.arguments.device, "--results",
+                                str(folder), "--quiet", "--fresh", "--set", "train.epochs=1", *options], capture_output=True)
+                for path in sorted(folder.rglob("weights.safetensors")):
+                    digests.add(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+            rows.append([WORKS[name], "yes" if len(digests) == 1 else f"no: {sorted(digests)}"])
+        self.say("### The same weights again\n\n" + table(["work", "two runs of a seed are equal to the last bit"], rows) + "\n")
 
     def grid(self):
         rows = []
@@ -142,7 +166,7 @@ def main():
     parser.add_argument("--limit", type=float, default=300, help="seconds of one run")
     parser.add_argument("--scratch", default="target/gpu")
     parser.add_argument("--output", default="benches/GPU.md")
-    parser.add_argument("--parts", default="tests,curves,speed,grid")
+    parser.add_argument("--parts", default="tests,curves,repeats,speed,grid")
     parser.add_argument("--forms", default="eager,graphs,compiled", help="of PyTorch")
     parser.add_argument("--peers-limit", type=float, default=400, help="seconds of all of PyTorch")
     arguments = parser.parse_args()

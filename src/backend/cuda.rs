@@ -5,8 +5,8 @@
 use std::ffi::c_int;
 use std::path::PathBuf;
 
+use burn::backend::Cuda;
 use burn::backend::cuda::CudaDevice;
-use burn::backend::{Autodiff, Cuda};
 use cudarc::driver::sys::CUdevice_attribute::{
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
 };
@@ -14,7 +14,6 @@ use cudarc::driver::{DriverError, result};
 use cudarc::{driver, nvrtc};
 
 use super::cube::keep_kernels;
-use super::kernels::Kernels;
 use crate::error::{Error, Problem, Result};
 
 pub(super) type Backend = Cuda;
@@ -37,9 +36,6 @@ fn driver_version() -> c_int {
     let asked = unsafe { driver::sys::cuDriverGetVersion(&mut version) };
     asked.result().map_or(0, |()| version)
 }
-
-impl Kernels for Cuda {}
-impl Kernels for Autodiff<Cuda> {}
 
 /// Names of the GPUs, in the order of their numbers.
 pub(super) fn models() -> Result<Vec<Option<String>>> {

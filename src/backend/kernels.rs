@@ -3,17 +3,19 @@
 //! A backend without a faster way takes Burn's own.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::module::{conv_transpose3d, conv3d, linear};
-use burn::tensor::ops::PadMode;
+use burn::tensor::module::{conv_transpose2d, conv_transpose3d, conv2d, conv3d, linear};
+use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
 use burn::tensor::{ElementConversion, Int, Tensor, activation};
 
-use super::products;
 use super::shapes::{fit, reshape};
 use super::sliding::{Sliding, Sliding3d};
 
+/// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
+pub const LEAST_PROBABILITY: f32 = 1e-7;
+
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
-    /// Whether Burn's own convolutions are right only where a window is at least as long as its stride.
+    /// Whether Burn's own 3-d convolutions are right only where a window is at least as long as its stride.
     const WINDOWS_SPAN_STRIDES: bool = true;
 
     /// Whether a value can be looked at without waiting for a device.
@@ -27,7 +29,7 @@ pub trait Kernels: Backend {
         bias: Option<Tensor<Self, 1>>,
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        products::convolve2d(x, weight, bias, sliding)
+        burns_convolve2d(x, weight, bias, sliding)
     }
 
     /// The transposed convolution: `[batch, channels, height, width]` and
@@ -42,7 +44,7 @@ pub trait Kernels: Backend {
         size: [usize; 2],
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        products::convolve2d_transpose(x, weight, bias, size, sliding)
+        burns_convolve2d_transpose(x, weight, bias, size, sliding)
     }
 
     /// `[batch, channels, depth, height, width]` and `[filters, channels / groups, planes, rows, columns]` to
@@ -172,12 +174,43 @@ pub trait Kernels: Backend {
         logs.gather(1, reshape(targets, [batch, 1])).mean().neg()
     }
 
-    /// The binary cross-entropy of `sigmoid(logits)`, value by value; no gradient goes to the targets.
+    /// The binary cross-entropy of probabilities, value by value: `-(v ln(p) + (1 - v) ln(1 - p))`, with probabilities closer to
+    /// 0 or 1 than [`LEAST_PROBABILITY`] as if they were that far off; no gradient goes to the values.
     fn binary_cross_entropy<const D: usize>(
-        logits: Tensor<Self, D>,
-        targets: Tensor<Self, D>,
+        probabilities: Tensor<Self, D>,
+        values: Tensor<Self, D>,
     ) -> Tensor<Self, D> {
-        Self::softplus(logits.clone()) - logits * targets.detach()
+        let least = f64::from(LEAST_PROBABILITY);
+        let (p, values) = (probabilities.clamp(least, 1.0 - least), values.detach());
+        let of_ones = p.clone().log() * values.clone();
+        let of_zeros = (p.neg() + 1.0).log() * (values.neg() + 1.0);
+        (of_ones + of_zeros).neg()
+    }
+
+    /// The sum of the squares of all values of all tensors, `[1]`, without gradients.
+    fn sum_of_squares(tensors: Vec<Tensor<Self, 1>>) -> Tensor<Self, 1> {
+        let squares = |x: Tensor<Self, 1>| <Self as Kernels>::sum(x.square());
+        <Self as Kernels>::sum(Tensor::cat(tensors.into_iter().map(squares).collect(), 0))
+    }
+
+    /// A weight, the running mean of its gradient and that of its square after a step of Adam; no means before the first.
+    fn adam_step<const D: usize>(
+        weight: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        means: Option<[Tensor<Self, D>; 2]>,
+        step: AdamStep,
+    ) -> [Tensor<Self, D>; 3] {
+        adam_step(weight, gradient, means, step)
+    }
+
+    /// A weight and its velocity after a step of gradient descent with momentum; no velocity before the first.
+    fn momentum_step<const D: usize>(
+        weight: Tensor<Self, D>,
+        gradient: Tensor<Self, D>,
+        velocity: Option<Tensor<Self, D>>,
+        step: MomentumStep,
+    ) -> [Tensor<Self, D>; 2] {
+        momentum_step(weight, gradient, velocity, step)
     }
 }
 
@@ -191,6 +224,45 @@ pub fn holds_nan<B: Kernels, const D: usize>(x: &Tensor<B, D>) -> bool {
             .elem::<f32>()
             .is_nan()
         && x().is_nan().any().into_data().iter::<bool>().any(|is| is)
+}
+
+/// [`Kernels::convolve2d`] with Burn's operation.
+pub(super) fn burns_convolve2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    sliding: Sliding,
+) -> Tensor<B, 4> {
+    let Sliding {
+        stride,
+        before,
+        after,
+        dilation,
+        groups,
+    } = sliding;
+    let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
+    conv2d(x, weight, bias, options)
+}
+
+/// [`Kernels::convolve2d_transpose`] with Burn's operation.
+pub(super) fn burns_convolve2d_transpose<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    size: [usize; 2],
+    sliding: Sliding,
+) -> Tensor<B, 4> {
+    let (none, groups) = ([0, 0], sliding.groups);
+    let options = ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
+    let y = conv_transpose2d(x, weight, None, options);
+    let y = fit(y, sliding.before, size);
+    match bias {
+        Some(bias) => {
+            let [_, filters, _, _] = y.dims();
+            y + reshape(bias, [1, filters, 1, 1])
+        }
+        None => y,
+    }
 }
 
 fn burns_convolve3d<B: Kernels>(
@@ -277,4 +349,103 @@ pub(super) fn scale_channels<B: Backend>(
 ) -> Tensor<B, 3> {
     let [_, channels, _] = x.dims();
     x * reshape(scale, [1, channels, 1]) + reshape(shift, [1, channels, 1])
+}
+
+/// The numbers of a step of Adam (Kingma and Ba 2015, algorithm 1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamStep {
+    /// Decay of the running mean of gradients.
+    pub beta_1: f64,
+    /// Decay of the running mean of squared gradients.
+    pub beta_2: f64,
+    /// Added to the root of the mean square.
+    pub epsilon: f64,
+    /// Times the weight, added to its gradient.
+    pub coupled_decay: f64,
+    /// Times the learning rate and the weight, taken from the weight.
+    pub decoupled_decay: f64,
+    /// Before any correction.
+    pub learning_rate: f64,
+    /// The step's number, from 1.
+    pub number: usize,
+}
+
+impl AdamStep {
+    /// What of a weight its own decay leaves.
+    pub(super) fn kept(&self) -> f64 {
+        1.0 - self.learning_rate * self.decoupled_decay
+    }
+
+    /// What the root of the mean square is divided by, and what the step is multiplied by: the means start at 0, and these
+    /// undo the bias towards it.
+    pub(super) fn corrections(&self) -> [f64; 2] {
+        let number = self.number.min(i32::MAX as usize) as i32;
+        let of_square = (1.0 - self.beta_2.powi(number)).sqrt();
+        [
+            of_square,
+            self.learning_rate / (1.0 - self.beta_1.powi(number)),
+        ]
+    }
+}
+
+/// [`Kernels::adam_step`] with Burn's operations.
+pub(super) fn adam_step<B: Backend, const D: usize>(
+    mut weight: Tensor<B, D>,
+    mut gradient: Tensor<B, D>,
+    means: Option<[Tensor<B, D>; 2]>,
+    step: AdamStep,
+) -> [Tensor<B, D>; 3] {
+    if step.coupled_decay > 0.0 {
+        gradient = gradient + weight.clone() * step.coupled_decay;
+    }
+    if step.decoupled_decay > 0.0 {
+        weight = weight * step.kept();
+    }
+    let fresh_mean = gradient.clone() * (1.0 - step.beta_1);
+    let fresh_square = gradient.square() * (1.0 - step.beta_2);
+    let [mean, mean_square] = match means {
+        None => [fresh_mean, fresh_square],
+        Some([mean, mean_square]) => [
+            mean * step.beta_1 + fresh_mean,
+            mean_square * step.beta_2 + fresh_square,
+        ],
+    };
+    let [of_square, rate] = step.corrections();
+    let root = mean_square.clone().sqrt() / of_square + step.epsilon;
+    let change = mean.clone() / root * rate;
+    [weight - change, mean, mean_square]
+}
+
+/// The numbers of a step of gradient descent: `v = momentum * v + gradient`, `weight -= learning_rate * v`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MomentumStep {
+    /// Share of the velocity that is kept.
+    pub momentum: f64,
+    /// Whether the step is by `gradient + momentum * v` instead of `v`.
+    pub nesterov: bool,
+    /// Times the weight, added to its gradient.
+    pub weight_decay: f64,
+    /// What the velocity is multiplied by.
+    pub learning_rate: f64,
+}
+
+/// [`Kernels::momentum_step`] with Burn's operations.
+pub(super) fn momentum_step<B: Backend, const D: usize>(
+    weight: Tensor<B, D>,
+    mut gradient: Tensor<B, D>,
+    velocity: Option<Tensor<B, D>>,
+    step: MomentumStep,
+) -> [Tensor<B, D>; 2] {
+    if step.weight_decay > 0.0 {
+        gradient = gradient + weight.clone() * step.weight_decay;
+    }
+    let velocity = match velocity {
+        None => gradient.clone(),
+        Some(velocity) => velocity * step.momentum + gradient.clone(),
+    };
+    let change = match step.nesterov {
+        true => gradient + velocity.clone() * step.momentum,
+        false => velocity.clone(),
+    };
+    [weight - change * step.learning_rate, velocity]
 }

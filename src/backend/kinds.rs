@@ -63,10 +63,10 @@ macro_rules! kinds {
         impl Device {
             /// Does a piece of work on the device's backend.
             pub fn run<W: Work>(&self, work: W) -> W::Output {
-                match self.kind {
+                self.precision.during(|| match self.kind {
                     $(#[cfg($built)]
                     Kind::$kind => work.run::<Autodiff<$file::Backend>>($file::device(self.number)),)+
-                }
+                })
             }
         }
     };

@@ -7,26 +7,20 @@
 mod kinds;
 
 mod check;
-mod convolution;
 mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
-mod elementwise;
-mod expansion;
 mod faults;
 mod kernels;
-mod linear;
-mod losses;
 pub mod math;
-mod normalization;
-mod plain;
-mod products;
-mod reductions;
+mod passes;
+mod precision;
+mod recorded;
 mod shapes;
+mod sizes;
 mod sliding;
 #[cfg(test)]
 pub(crate) mod testing;
-mod transposed_convolution;
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,9 +28,10 @@ use std::str::FromStr;
 use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 
-pub use check::{Precision, Precisions, message as panic_message};
+pub use check::{Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
-pub use kernels::{Kernels, Standardized, holds_nan};
+pub use kernels::{AdamStep, Kernels, LEAST_PROBABILITY, MomentumStep, Standardized, holds_nan};
+pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};
 
@@ -107,6 +102,8 @@ pub struct Device {
     number: usize,
     /// As the maker calls it, where that can be had.
     model: Option<String>,
+    /// As what numbers factors are multiplied, where it can do so.
+    precision: Precision,
 }
 
 impl Device {
@@ -182,6 +179,15 @@ impl Device {
             kind: Kind::Cpu,
             number: 0,
             model: None,
+            precision: Precision::F32,
+        }
+    }
+
+    /// The same, for work with this precision; where it has none such, with a higher one.
+    pub fn with_precision(&self, precision: Precision) -> Self {
+        Device {
+            precision,
+            ..self.clone()
         }
     }
 
@@ -232,6 +238,7 @@ impl Kind {
             kind: self,
             number,
             model: models.swap_remove(number),
+            precision: Precision::F32,
         })
     }
 }

@@ -2,19 +2,14 @@
 
 use std::sync::LazyLock;
 
-use burn::backend::Autodiff;
 use burn::backend::wgpu::{Wgpu, WgpuDevice};
 use wgpu::{Backends, DeviceType, Instance, InstanceDescriptor};
 
 use super::cube::keep_kernels;
-use super::kernels::Kernels;
 use crate::error::{Error, Problem, Result};
 
 pub(super) type Backend = Wgpu;
 pub(super) const IS_GPU: bool = true;
-
-impl Kernels for Wgpu {}
-impl Kernels for Autodiff<Wgpu> {}
 
 /// The best first: cards of their own, those inside a processor, virtual ones, programs that play one.
 fn rank(kind: DeviceType) -> usize {

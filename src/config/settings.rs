@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::stopping::{Best, EarlyStopping};
 use super::{Recording, Stage, Start};
 use crate::augment::Augment;
+use crate::backend::Precision;
 use crate::data::DataFields;
 use crate::error::Flaw;
 use crate::measure::Measures;
@@ -71,6 +72,11 @@ pub struct Train {
     /// Whether every epoch goes through the training images in another order. Default true.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub shuffle: bool,
+    /// As what numbers a GPU takes the factors of products and convolutions: "f32", or "tf32" and "bf16" on tensor cores,
+    /// which round them to 10 and 7 bits after the point; sums are always of 32-bit floats. A device that has no such
+    /// tensor cores takes a higher precision. Default "f32".
+    #[serde(default, skip_serializing_if = "is_f32")]
+    pub precision: Precision,
     /// What training minimizes.
     pub loss: Loss,
     /// How the weights are changed.
@@ -120,6 +126,10 @@ fn yes() -> bool {
 
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 impl Train {

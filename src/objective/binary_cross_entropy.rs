@@ -4,13 +4,9 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Kernels, math};
+use crate::backend::Kernels;
 
 use super::{LossFields, Reduction};
-
-/// Outputs closer to 0 or 1 than this count as if they were this far off, as Keras' `epsilon`: their
-/// logarithms stay finite.
-const LEAST: f64 = 1e-7;
 
 /// Binary cross-entropy in nats of pixels between 0 and 1, with the outputs as probabilities: the last layer
 /// ends with a sigmoid.
@@ -54,11 +50,9 @@ impl LossFields for BinaryCrossEntropy {
         self.over_pixels
     }
 
-    /// `-(values * ln(outputs) + (1 - values) * ln(1 - outputs))`.
+    /// `-(values * ln(outputs) + (1 - values) * ln(1 - outputs))`, with outputs closer to 0 or 1 than 1e-7 as if they were
+    /// that far off: their logarithms stay finite.
     fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
-        let p = outputs.clamp(LEAST, 1.0 - LEAST);
-        let of_ones = math::ln(p.clone()) * values.clone();
-        let of_zeros = math::ln(p.neg() + 1.0) * (values.neg() + 1.0);
-        (of_ones + of_zeros).neg()
+        B::binary_cross_entropy(outputs, values)
     }
 }

@@ -104,6 +104,10 @@ impl LossFields for CrossEntropy {
         weights: Option<&Tensor<B, 1>>,
     ) -> Tensor<B, 1> {
         let targets = truth.classes();
+        let smoothing = self.label_smoothing.get();
+        if weights.is_none() && smoothing == 0.0 {
+            return B::cross_entropy(outputs, targets);
+        }
         let [batch, classes] = outputs.dims();
         let logs = math::log_softmax(outputs);
         // Weighted: `[batch, classes]` times `[1, classes]`, divided by the sum of the targets' weights.
@@ -119,7 +123,6 @@ impl LossFields for CrossEntropy {
             Some(weight) => math::sum(numbers) / weight,
         };
         let of_targets = mean(logs.clone().gather(1, reshape(targets, [batch, 1]))).neg();
-        let smoothing = self.label_smoothing.get();
         if smoothing == 0.0 {
             return of_targets;
         }

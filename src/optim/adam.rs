@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::OptimizerFields;
+use crate::backend::{AdamStep, Kernels};
 use crate::value::{NonNegative, PositiveReal, Rate};
 
 /// Adam (Kingma and Ba 2015, algorithm 1), as `torch.optim.Adam`.
@@ -40,7 +41,7 @@ impl Default for Adam {
 }
 
 impl Adam {
-    pub(super) fn rule<B: Backend>(&self) -> impl SimpleOptimizer<B> + use<B> {
+    pub(super) fn rule<B: Kernels>(&self) -> impl SimpleOptimizer<B> + use<B> {
         AdamRule {
             beta_1: self.beta_1.get(),
             beta_2: self.beta_2.get(),
@@ -79,43 +80,36 @@ pub struct AdamState<B: Backend, const D: usize> {
     mean_square: Tensor<B, D>,
 }
 
-impl<B: Backend> SimpleOptimizer<B> for AdamRule {
+impl<B: Kernels> SimpleOptimizer<B> for AdamRule {
     type State<const D: usize> = AdamState<B, D>;
 
     fn step<const D: usize>(
         &self,
         learning_rate: LearningRate,
-        mut weight: Tensor<B, D>,
-        mut gradient: Tensor<B, D>,
+        weight: Tensor<B, D>,
+        gradient: Tensor<B, D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<B, D>, Option<Self::State<D>>) {
-        if self.coupled_decay > 0.0 {
-            gradient = gradient + weight.clone() * self.coupled_decay;
-        }
-        if self.decoupled_decay > 0.0 {
-            weight = weight * (1.0 - learning_rate * self.decoupled_decay);
-        }
-        let fresh_mean = gradient.clone() * (1.0 - self.beta_1);
-        let fresh_square = gradient.square() * (1.0 - self.beta_2);
-        let state = match state {
-            None => AdamState {
-                steps: 1,
-                mean: fresh_mean,
-                mean_square: fresh_square,
-            },
-            Some(state) => AdamState {
-                steps: state.steps + 1,
-                mean: state.mean * self.beta_1 + fresh_mean,
-                mean_square: state.mean_square * self.beta_2 + fresh_square,
-            },
+        let (steps, means) = match state {
+            None => (1, None),
+            Some(state) => (state.steps + 1, Some([state.mean, state.mean_square])),
         };
-        // The means start at 0; these undo the bias towards it.
-        let steps = state.steps.min(i32::MAX as usize) as i32;
-        let mean_share = 1.0 - self.beta_1.powi(steps);
-        let square_share = 1.0 - self.beta_2.powi(steps);
-        let root = state.mean_square.clone().sqrt() / square_share.sqrt() + self.epsilon;
-        let step = state.mean.clone() / root * (learning_rate / mean_share);
-        (weight - step, Some(state))
+        let step = AdamStep {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            coupled_decay: self.coupled_decay,
+            decoupled_decay: self.decoupled_decay,
+            learning_rate,
+            number: steps,
+        };
+        let [weight, mean, mean_square] = B::adam_step(weight, gradient, means, step);
+        let state = AdamState {
+            steps,
+            mean,
+            mean_square,
+        };
+        (weight, Some(state))
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {

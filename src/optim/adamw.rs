@@ -1,12 +1,12 @@
 //! `adamw`: Adam with weight decay apart from the gradient.
 
 use burn::optim::SimpleOptimizer;
-use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::OptimizerFields;
 use super::adam::AdamRule;
+use crate::backend::Kernels;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
 /// AdamW (Loshchilov and Hutter 2019, algorithm 2), as `torch.optim.AdamW`.
@@ -39,7 +39,7 @@ impl Default for Adamw {
 }
 
 impl Adamw {
-    pub(super) fn rule<B: Backend>(&self) -> impl SimpleOptimizer<B> + use<B> {
+    pub(super) fn rule<B: Kernels>(&self) -> impl SimpleOptimizer<B> + use<B> {
         AdamRule {
             beta_1: self.beta_1.get(),
             beta_2: self.beta_2.get(),

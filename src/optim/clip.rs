@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::backend::reshape;
-use crate::backend::{TrainingBackend, math};
+use crate::backend::{Kernels, TrainingBackend};
 use crate::tagged::{Choice, one_key, one_key_schema};
 use crate::value::PositiveReal;
 
@@ -93,27 +93,28 @@ where
     B: TrainingBackend,
     M: AutodiffModule<B>,
 {
-    let mut squares = Squares::<B> {
+    let mut flat = Flat::<B> {
         gradients,
-        sums: Vec::new(),
+        found: Vec::new(),
     };
-    module.visit(&mut squares);
-    match squares.sums.is_empty() {
+    module.visit(&mut flat);
+    match flat.found.is_empty() {
         true => None,
-        false => Some(math::sum(Tensor::cat(squares.sums, 0)).sqrt()),
+        false => Some(B::InnerBackend::sum_of_squares(flat.found).sqrt()),
     }
 }
 
-struct Squares<'a, B: TrainingBackend> {
+/// The gradients of a module's tensors, each in a row.
+struct Flat<'a, B: TrainingBackend> {
     gradients: &'a GradientsParams,
-    /// `[1]` for each tensor.
-    sums: Vec<Tensor<B::InnerBackend, 1>>,
+    found: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
-impl<B: TrainingBackend> ModuleVisitor<B> for Squares<'_, B> {
+impl<B: TrainingBackend> ModuleVisitor<B> for Flat<'_, B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
-            self.sums.push(math::sum(gradient.square()));
+            let values = gradient.shape().num_elements();
+            self.found.push(reshape(gradient, [values]));
         }
     }
 }

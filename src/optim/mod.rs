@@ -19,6 +19,7 @@ use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 
+use crate::backend::TrainingBackend;
 use crate::error::{Flaw, Result};
 use crate::tagged::{one_key_enum, write_table};
 
@@ -72,7 +73,7 @@ macro_rules! optimizers {
             /// The optimizer before its first step.
             pub fn build<B, M>(&self) -> Box<dyn DynOptimizer<B, M>>
             where
-                B: AutodiffBackend,
+                B: TrainingBackend,
                 M: AutodiffModule<B> + 'static,
             {
                 match self {

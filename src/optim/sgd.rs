@@ -1,13 +1,14 @@
 //! `sgd`: plain gradient descent, with or without momentum.
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{self, SgdConfig};
+use burn::optim::{LearningRate, SimpleOptimizer};
+use burn::record::Record;
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::OptimizerFields;
+use crate::backend::{Kernels, MomentumStep};
 use crate::error::Flaw;
 use crate::value::{NonNegative, PositiveReal, Rate};
 
@@ -38,17 +39,54 @@ impl Default for Sgd {
 }
 
 impl Sgd {
-    pub(super) fn rule<B: Backend>(&self) -> optim::Sgd<B> {
-        let momentum = (self.momentum.get() > 0.0).then(|| MomentumConfig {
+    pub(super) fn rule<B: Kernels>(&self) -> impl SimpleOptimizer<B> + use<B> {
+        SgdRule {
             momentum: self.momentum.get(),
-            dampening: 0.0,
             nesterov: self.nesterov,
-        });
-        let decay = self.weight_decay.get();
-        SgdConfig::new()
-            .with_momentum(momentum)
-            .with_weight_decay((decay > 0.0).then(|| WeightDecayConfig::new(decay as f32)))
-            .build()
+            weight_decay: self.weight_decay.get(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct SgdRule {
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+}
+
+/// What is remembered of one tensor; nothing where there is no momentum.
+#[derive(Record, Clone)]
+pub struct SgdState<B: Backend, const D: usize> {
+    velocity: Tensor<B, D>,
+}
+
+impl<B: Kernels> SimpleOptimizer<B> for SgdRule {
+    type State<const D: usize> = SgdState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        weight: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
+        let step = MomentumStep {
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            weight_decay: self.weight_decay,
+            learning_rate,
+        };
+        let velocity = state.map(|state| state.velocity);
+        let [weight, velocity] = B::momentum_step(weight, gradient, velocity, step);
+        let state = (self.momentum > 0.0).then_some(SgdState { velocity });
+        (weight, state)
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {
+        SgdState {
+            velocity: state.velocity.to_device(device),
+        }
     }
 }
 

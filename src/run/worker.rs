@@ -1,5 +1,6 @@
 //! A worker process: trains the runs it is given, one after another.
 
+use std::cell::RefCell;
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(unix)]
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use super::machine;
 use super::protocol::{Assignment, Message, SUPERVISOR};
-use crate::backend::{Device, Precisions, check_threads, panic_message, watch_threads};
+use crate::backend::{Device, Precision, Precisions, check_threads, panic_message, watch_threads};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -45,6 +46,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     let trainer = Trainer {
         device,
         checked: device.precisions(),
+        others: RefCell::default(),
         catalogue,
         make,
         stop: &stop,
@@ -194,6 +196,8 @@ struct Trainer<'a> {
     device: &'a Device,
     /// How exact its products are, unless it computes something wrongly: then every run fails with that.
     checked: Result<Precisions>,
+    /// The same for runs that ask for another precision than the device has by itself.
+    others: RefCell<Vec<(Precision, Result<Precisions>)>>,
     catalogue: &'a Catalogue,
     make: MakeReporter<'a>,
     stop: &'a AtomicBool,
@@ -247,6 +251,21 @@ impl Trainer<'_> {
         Some(row)
     }
 
+    /// How exact products are where a run asks for a precision.
+    fn precisions(&self, precision: Precision) -> Result<Precisions> {
+        let found = self.checked.clone()?;
+        if precision == Precision::default() {
+            return Ok(found);
+        }
+        let mut others = self.others.borrow_mut();
+        if let Some((_, found)) = others.iter().find(|(of, _)| *of == precision) {
+            return found.clone();
+        }
+        let found = self.device.with_precision(precision).precisions();
+        others.push((precision, found.clone()));
+        found
+    }
+
     fn train(&self, assignment: &Assignment, folder: &RunFolder, row: &RunRow) -> Result<Outcome> {
         folder.create()?;
         folder.write_row(row)?;
@@ -254,7 +273,7 @@ impl Trainer<'_> {
             .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
         write_atomically(&folder.file("config.toml"), config.as_bytes())?;
         let _ = std::fs::remove_file(folder.file("error.txt"));
-        let precisions = self.checked.clone()?;
+        let precisions = self.precisions(assignment.settings.train.precision)?;
         let mut provenance = provenance(assignment, self.device, precisions);
         folder.write_provenance(&provenance)?;
         let dataset = &assignment.settings.data.dataset;
@@ -448,6 +467,7 @@ mod tests {
             let trainer = Trainer {
                 device: &device,
                 checked: Ok(Precisions::F32),
+                others: RefCell::default(),
                 catalogue: &catalogue(),
                 make: &make,
                 stop: &stop,

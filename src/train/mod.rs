@@ -118,7 +118,8 @@ pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
     let mut splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
     let real = splits.train.len();
     generated::add(job, &mut splits)?;
-    job.device.run(Training {
+    let device = job.device.with_precision(job.settings.train.precision);
+    device.run(Training {
         job,
         splits,
         real,

@@ -10,8 +10,8 @@ use super::frame::Buffers;
 use super::implicit::{FilterGradient, Plan, together};
 use super::panel::Start;
 use super::simd::Simd;
-use super::sizes::Sizes;
 use super::unfolded::{apply, compare, fold, spread, unfold};
+use crate::backend::sizes::Sizes;
 
 /// Columns of a product that are fewer than this leave most of a vector's lanes empty.
 const FEW: usize = 5;

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use super::frame::{Buffers, Frame, image_frame, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
-use super::sizes::Sizes;
 use super::sums::add;
 use super::transpose::transpose;
+use crate::backend::sizes::Sizes;
 
 /// What an image and filters of `[filters, 1, rows, columns]` make of each other.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Images whose places hold their channels side by side, with zeros around them, and the windows over them.
 
 use super::simd::Simd;
-use super::sizes::Sizes;
 use super::transpose::transpose;
+use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
 /// What a thread keeps from call to call.

@@ -6,6 +6,7 @@
 
 use super::simd::{Simd, on_every_set};
 use super::sums::sum_of;
+use crate::backend::kernels::LEAST_PROBABILITY;
 
 /// `2^n * e^r` with `|r|` up to half of `ln 2`.
 #[inline(always)]
@@ -122,11 +123,19 @@ fn relu_of(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
 }
 
-/// The binary cross-entropy of the sigmoid of `x` with a target, as PyTorch has it.
+/// The binary cross-entropy of a probability with a value from 0 to 1.
 #[inline(always)]
-fn binary_cross_entropy_of(x: f32, target: f32) -> f32 {
-    let above = if x < 0.0 { 0.0 } else { x };
-    (-target).mul_add(x, above) + ln_1p_of(exp_of(-x.abs()))
+fn binary_cross_entropy_of(p: f32, value: f32) -> f32 {
+    let p = p.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+    -(ln_of(p) * value + ln_of(1.0 - p) * (1.0 - value))
+}
+
+#[inline(always)]
+fn binary_cross_entropy_slope(p: f32, value: f32) -> f32 {
+    let q = p.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+    let slope = (1.0 - value) / (1.0 - q) - value / q;
+    // What is held at a bound does not move.
+    if q == p || p.is_nan() { slope } else { 0.0 }
 }
 
 /// A function of every value of `x`: `to[i] = of(x[i])`.
@@ -192,10 +201,10 @@ each_pair! {
     relu_gradient: |gradient: f32, x: f32| if x <= 0.0 { 0.0 } else { gradient };
     /// `a * b`
     multiply: |a: f32, b: f32| a * b;
-    /// Of logits and targets: the loss of each.
+    /// Of probabilities and values: the loss of each.
     binary_cross_entropy: binary_cross_entropy_of;
-    /// Of logits and targets: the gradient of the logit.
-    binary_cross_entropy_gradient: |x: f32, target: f32| sigmoid_of(x) - target;
+    /// Of probabilities and values: the gradient of the probability.
+    binary_cross_entropy_gradient: binary_cross_entropy_slope;
 }
 
 /// Each row of `[rows, classes]` less its largest value and the logarithm of the sum of the exponentials.

@@ -7,8 +7,8 @@
 use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
 use super::panel::{Panel, Run, Start, width};
 use super::simd::Simd;
-use super::sizes::Sizes;
 use super::transpose::transpose;
+use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
 /// Products along which a panel is read at once: it stays in a core's own cache.

@@ -12,7 +12,6 @@ mod implicit;
 mod panel;
 mod product;
 mod simd;
-mod sizes;
 pub mod sums;
 #[cfg(test)]
 mod testing;
@@ -24,12 +23,12 @@ pub use convolution::{back, forward, of_filters};
 pub use panel::{Start, width};
 pub use product::{Matrix, add_product, product};
 pub use simd::Simd;
-pub use sizes::Sizes;
 
 #[cfg(test)]
 mod tests {
     use super::testing::by_every_set;
     use super::*;
+    use crate::backend::sizes::Sizes;
     use crate::backend::sliding::Sliding;
 
     /// From -1 to 1, of whole numbers alone.

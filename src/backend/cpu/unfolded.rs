@@ -5,7 +5,7 @@
 use super::panel::Start;
 use super::product::{Matrix, add_product};
 use super::simd::Simd;
-use super::sizes::Sizes;
+use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
 /// Adds to an output, `[filters, places]`, what the filters make of the windows.

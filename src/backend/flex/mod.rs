@@ -1,19 +1,25 @@
-//! The CPU's own kernels as operations of Burn's `flex` backend, with and without gradients.
+//! The CPU by Burn's `flex` backend, with the passes of our own kernels.
+
+mod convolution;
+mod elementwise;
+mod linear;
+mod losses;
+mod normalization;
+mod plain;
+mod reductions;
+mod steps;
+mod transposed_convolution;
 
 use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexDevice;
-use burn::tensor::{Int, Tensor, TensorMetadata};
+use burn::tensor::Shape;
+use burn::tensor::ops::{FloatTensorOps, IntTensor};
 
-use super::convolution::{self, ConvolutionGradients};
-use super::cpu::{Simd, Sizes};
-use super::kernels::{Kernels, Standardized};
-use super::plain::{FlexBackend, Plain, plain, primitive, tensor};
-use super::reductions::Reduction;
-use super::sliding::Sliding;
-use super::{elementwise, expansion, linear, losses, normalization, transposed_convolution};
+use self::plain::Plain;
+use super::cpu::Simd;
+use super::kernels::{AdamStep, MomentumStep};
+use super::passes::{Function, Passes, Reduction, Statistics, Way};
+use super::sizes::Sizes;
 use crate::error::Result;
 
 pub(super) type Backend = Flex;
@@ -36,260 +42,174 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
-impl<B: FlexBackend> Kernels for B {
+impl Passes for Flex {
     const WINDOWS_SPAN_STRIDES: bool = false;
     const IS_AT_HAND: bool = true;
 
-    fn convolve2d(
-        x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
-        sliding: Sliding,
-    ) -> Tensor<Self, 4> {
-        let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
-        filtered(Way::Convolution, x, weight, bias, sizes)
-    }
-
-    fn convolve2d_transpose(
-        x: Tensor<Self, 4>,
-        weight: Tensor<Self, 4>,
-        bias: Option<Tensor<Self, 1>>,
-        size: [usize; 2],
-        sliding: Sliding,
-    ) -> Tensor<Self, 4> {
-        let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
-        filtered(Way::Transposed, x, weight, bias, sizes)
-    }
-
-    fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
-        normalization::standardize(x, epsilon)
-    }
-
-    fn scale_channels(
-        x: Tensor<Self, 3>,
-        scale: Tensor<Self, 1>,
-        shift: Tensor<Self, 1>,
-    ) -> Tensor<Self, 3> {
-        normalization::scale_channels(x, scale, shift)
-    }
-
-    fn linear(
-        x: Tensor<Self, 2>,
-        weight: Tensor<Self, 2>,
-        bias: Option<Tensor<Self, 1>>,
-    ) -> Tensor<Self, 2> {
-        linear::linear(x, weight, bias)
-    }
-
-    fn matmul<const D: usize>(left: Tensor<Self, D>, right: Tensor<Self, D>) -> Tensor<Self, D> {
-        linear::matmul(left, right)
-    }
-
-    fn exp<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::EXP.apply(x)
-    }
-
-    fn ln<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN.apply(x)
-    }
-
-    fn ln_1p<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::LN_1P.apply(x)
-    }
-
-    fn tanh<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::TANH.apply(x)
-    }
-
-    fn sigmoid<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SIGMOID.apply(x)
-    }
-
-    fn softplus<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::SOFTPLUS.apply(x)
-    }
-
-    fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
-        elementwise::RELU.apply(x)
-    }
-
-    fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::sum_of_all().apply(x)
-    }
-
-    fn mean<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
-        Reduction::mean_of_all().apply(x)
-    }
-
-    fn sum_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::sum_along(axis).apply(x)
-    }
-
-    fn mean_dim<const D: usize>(x: Tensor<Self, D>, axis: usize) -> Tensor<Self, D> {
-        Reduction::mean_along(axis).apply(x)
-    }
-
-    fn expand<const D: usize>(x: Tensor<Self, D>, shape: [usize; D]) -> Tensor<Self, D> {
-        expansion::expand(x, shape)
-    }
-
-    fn log_softmax(x: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        losses::log_softmax(x)
-    }
-
-    fn cross_entropy(logits: Tensor<Self, 2>, targets: Tensor<Self, 1, Int>) -> Tensor<Self, 1> {
-        losses::cross_entropy(logits, targets)
-    }
-
-    fn binary_cross_entropy<const D: usize>(
-        logits: Tensor<Self, D>,
-        targets: Tensor<Self, D>,
-    ) -> Tensor<Self, D> {
-        losses::binary_cross_entropy(logits, targets)
-    }
-}
-
-/// Which way the filters are applied.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Convolution,
-    Transposed,
-}
-
-impl Way {
-    fn forward(self, x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
-        match self {
+    fn convolution(
+        way: Way,
+        x: &Plain,
+        weight: &Plain,
+        bias: Option<&Plain>,
+        sizes: Sizes,
+    ) -> Plain {
+        match way {
             Way::Convolution => convolution::forward(x, weight, bias, sizes),
             Way::Transposed => transposed_convolution::forward(x, weight, bias, sizes),
         }
     }
 
-    fn backward(
-        self,
+    fn convolution_gradients(
+        way: Way,
         x: &Plain,
         weight: &Plain,
-        of_output: &Plain,
+        grad_output: &Plain,
         sizes: Sizes,
         wanted: [bool; 3],
-    ) -> ConvolutionGradients {
-        match self {
-            Way::Convolution => convolution::backward(x, weight, of_output, sizes, wanted),
+    ) -> [Option<Plain>; 3] {
+        match way {
+            Way::Convolution => convolution::backward(x, weight, grad_output, sizes, wanted),
             Way::Transposed => {
-                transposed_convolution::backward(x, weight, of_output, sizes, wanted)
+                transposed_convolution::backward(x, weight, grad_output, sizes, wanted)
             }
         }
     }
 
-    /// Channels of the output.
-    fn outputs(self, sizes: Sizes) -> usize {
-        match self {
-            Way::Convolution => sizes.filters,
-            Way::Transposed => sizes.channels,
-        }
+    fn linear(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
+        linear::linear(x, weight, bias)
     }
-}
 
-fn filtered<B: FlexBackend>(
-    way: Way,
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Option<Tensor<B, 1>>,
-    sizes: Sizes,
-) -> Tensor<B, 4> {
-    let (x, weight, bias) = (primitive(x), primitive(weight), bias.map(primitive));
-    let state = (B::plain(&x).clone(), B::plain(&weight).clone(), sizes);
-    let output = way.forward(&state.0, &state.1, bias.as_ref().map(B::plain), sizes);
-    let bias = bias.unwrap_or_else(|| {
-        let channels = way.outputs(sizes);
-        B::constant(plain(vec![0.0; channels], &[channels]))
-    });
-    tensor(B::recorded(way, [x, weight, bias], state, output))
-}
+    fn linear_gradients(
+        x: &Plain,
+        weight: &Plain,
+        grad_output: &Plain,
+        wanted: [bool; 3],
+    ) -> [Option<Plain>; 3] {
+        linear::linear_gradients(x, weight, grad_output, wanted)
+    }
 
-impl Backward<Flex, 3> for Way {
-    type State = (Plain, Plain, Sizes);
+    fn product(left: &Plain, right: &Plain) -> Plain {
+        linear::product_of(left, right)
+    }
 
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let (x, weight, sizes) = ops.state;
-        let of_output = gradients.consume::<Flex>(&ops.node);
-        let wanted = [of_x.is_some(), of_weight.is_some(), of_bias.is_some()];
-        let conv_gradients = Way::backward(self, &x, &weight, &of_output, sizes, wanted);
-        let mut register = |node, gradient, shape: &[usize]| {
-            gradients.register::<Flex>(node, plain(gradient, shape));
-        };
-        if let (Some(node), Some(gradient)) = (of_x, conv_gradients.x) {
-            register(node.id, gradient, &x.shape());
-        }
-        if let (Some(node), Some(gradient)) = (of_weight, conv_gradients.weight) {
-            register(node.id, gradient, &weight.shape());
-        }
-        if let (Some(node), Some(gradient)) = (of_bias, conv_gradients.bias) {
-            register(node.id, gradient, &[self.outputs(sizes)]);
-        }
+    fn product_gradients(
+        left: &Plain,
+        right: &Plain,
+        grad_output: &Plain,
+        wanted: [bool; 2],
+    ) -> [Option<Plain>; 2] {
+        linear::product_gradients(left, right, grad_output, wanted)
+    }
+
+    fn function(function: Function, x: &Plain) -> Plain {
+        elementwise::forward(function, x)
+    }
+
+    fn function_gradient(function: Function, saved: &Plain, grad_output: &Plain) -> Plain {
+        elementwise::backward(function, saved, grad_output)
+    }
+
+    fn reduction(reduction: Reduction, x: &Plain) -> Plain {
+        reductions::forward(reduction, x)
+    }
+
+    fn reduction_gradient(reduction: Reduction, shape: &Shape, grad_output: &Plain) -> Plain {
+        reductions::backward(reduction, shape, grad_output)
+    }
+
+    fn standardization(x: &Plain, epsilon: f64) -> Statistics<Flex> {
+        normalization::standardization(x, epsilon)
+    }
+
+    fn standardization_gradient(values: &Plain, rate: &Plain, grad_output: &Plain) -> Plain {
+        normalization::standardization_gradient(values, rate, grad_output)
+    }
+
+    fn scaling(x: &Plain, scale: &Plain, shift: &Plain) -> Plain {
+        normalization::scaling(x, scale, shift)
+    }
+
+    fn scaling_gradients(
+        x: &Plain,
+        scale: &Plain,
+        grad_output: &Plain,
+        wanted: [bool; 3],
+    ) -> [Option<Plain>; 3] {
+        normalization::scaling_gradients(x, scale, grad_output, wanted)
+    }
+
+    fn log_softmax(x: &Plain) -> Plain {
+        losses::log_softmax(x)
+    }
+
+    fn log_softmax_gradient(y: &Plain, grad_output: &Plain) -> Plain {
+        losses::log_softmax_gradient(y, grad_output)
+    }
+
+    fn mean_of_targets(logs: &Plain, targets: &IntTensor<Flex>) -> Plain {
+        losses::mean_of_targets(logs, targets)
+    }
+
+    fn cross_entropy_gradient(
+        logs: &Plain,
+        targets: &IntTensor<Flex>,
+        grad_output: &Plain,
+    ) -> Plain {
+        losses::cross_entropy_gradient(logs, targets, grad_output)
+    }
+
+    fn binary_cross_entropy(probabilities: &Plain, values: &Plain) -> Plain {
+        losses::binary_cross_entropy(probabilities, values)
+    }
+
+    fn binary_cross_entropy_gradient(
+        probabilities: &Plain,
+        values: &Plain,
+        grad_output: &Plain,
+    ) -> Plain {
+        losses::binary_cross_entropy_gradient(probabilities, values, grad_output)
+    }
+
+    fn sum_of_squares(tensors: Vec<Plain>) -> Plain {
+        let sums = tensors.into_iter().map(|x| {
+            let squares = Flex::float_mul(x.clone(), x);
+            reductions::forward(Reduction::sum_of_all(), &squares)
+        });
+        let sums = Flex::float_cat(sums.collect(), 0);
+        reductions::forward(Reduction::sum_of_all(), &sums)
+    }
+
+    fn adam_step(
+        weight: Plain,
+        gradient: Plain,
+        means: Option<[Plain; 2]>,
+        step: AdamStep,
+    ) -> [Plain; 3] {
+        steps::adam(weight, gradient, means, step)
+    }
+
+    fn momentum_step(
+        weight: Plain,
+        gradient: Plain,
+        velocity: Option<Plain>,
+        step: MomentumStep,
+    ) -> [Plain; 2] {
+        steps::momentum(weight, gradient, velocity, step)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::shapes::{fit, reshape};
+    use crate::backend::kernels::{burns_convolve2d, burns_convolve2d_transpose};
+    use crate::backend::{Kernels, Sliding};
     use burn::backend::Autodiff;
-    use burn::tensor::TensorData;
-    use burn::tensor::backend::Backend;
-    use burn::tensor::module::{conv_transpose2d, conv2d};
-    use burn::tensor::ops::{ConvTransposeOptions, PaddedConvOptions};
+    use burn::tensor::{Tensor, TensorData};
     use rand::Rng;
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
 
     type Training = Autodiff<Flex>;
-
-    fn burns_convolve2d<B: Backend>(
-        x: Tensor<B, 4>,
-        weight: Tensor<B, 4>,
-        bias: Option<Tensor<B, 1>>,
-        sliding: Sliding,
-    ) -> Tensor<B, 4> {
-        let Sliding {
-            stride,
-            before,
-            after,
-            dilation,
-            groups,
-        } = sliding;
-        let options = PaddedConvOptions::asymmetric(stride, before, after, dilation, groups);
-        conv2d(x, weight, bias, options)
-    }
-
-    fn burns_convolve2d_transpose<B: Backend>(
-        x: Tensor<B, 4>,
-        weight: Tensor<B, 4>,
-        bias: Option<Tensor<B, 1>>,
-        size: [usize; 2],
-        sliding: Sliding,
-    ) -> Tensor<B, 4> {
-        let (none, groups) = ([0, 0], sliding.groups);
-        let options =
-            ConvTransposeOptions::new(sliding.stride, none, none, sliding.dilation, groups);
-        let y = fit(
-            conv_transpose2d(x, weight, None, options),
-            sliding.before,
-            size,
-        );
-        match bias {
-            Some(bias) => {
-                let [_, filters, _, _] = y.dims();
-                y + reshape(bias, [1, filters, 1, 1])
-            }
-            None => y,
-        }
-    }
 
     fn values(count: usize, pace: f32) -> Vec<f32> {
         (0..count).map(|i| (i as f32 * pace).sin()).collect()

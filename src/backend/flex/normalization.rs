@@ -5,14 +5,11 @@
 //! threads, so that runs repeat to the last bit.
 
 use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::tensor::Tensor;
+use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::kernels::Standardized;
-use super::plain::{FlexBackend, Plain, plain, primitive, tensor};
+use super::plain::{Plain, plain, values};
+use crate::backend::passes::Statistics;
 
 /// `[batch, channels, places]`
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +20,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of([batch, channels, places]: [usize; 3]) -> Self {
+    fn of(x: &Plain) -> Self {
+        let [batch, channels, places] = x.shape().dims();
         Sizes {
             batch,
             channels,
@@ -166,41 +164,30 @@ fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> 
     })
 }
 
-pub(super) fn standardize<B: FlexBackend>(x: Tensor<B, 3>, epsilon: f64) -> Standardized<B> {
-    let sizes = Sizes::of(x.dims());
-    let x = primitive(x);
-    let contiguous = B::plain(&x).to_contiguous();
-    let result = forward(contiguous.storage(), sizes, epsilon);
-    let values = plain(result.values, &sizes.shape());
-    let state = (values.clone(), result.rate, sizes);
-    let constant = |values| tensor(B::constant(plain(values, &[sizes.channels])));
-    Standardized {
-        values: tensor(B::recorded(Standardization, [x], state, values)),
-        mean: constant(result.mean),
-        variance: constant(result.variance),
+pub(super) fn standardization(x: &Plain, epsilon: f64) -> Statistics<Flex> {
+    let sizes = Sizes::of(x);
+    let x = values(x);
+    let result = forward(&x, sizes, epsilon);
+    let channels = |values| plain(values, &[sizes.channels]);
+    Statistics {
+        values: plain(result.values, &sizes.shape()),
+        mean: channels(result.mean),
+        variance: channels(result.variance),
+        rate: channels(result.rate),
     }
 }
 
-#[derive(Debug)]
-struct Standardization;
-
-impl Backward<Flex, 1> for Standardization {
-    type State = (Plain, Vec<f32>, Sizes);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_x] = ops.parents;
-        let (values, rate, sizes) = ops.state;
-        let of_output = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        if let Some(node) = of_x {
-            let of_x = backward(values.storage(), &rate, of_output.storage(), sizes);
-            gradients.register::<Flex>(node.id, plain(of_x, &sizes.shape()));
-        }
-    }
+pub(super) fn standardization_gradient(
+    standard: &Plain,
+    rate: &Plain,
+    grad_output: &Plain,
+) -> Plain {
+    let sizes = Sizes::of(standard);
+    let (standard, rate, grad_output) = (values(standard), values(rate), values(grad_output));
+    plain(
+        backward(&standard, &rate, &grad_output, sizes),
+        &sizes.shape(),
+    )
 }
 
 fn scaled(x: &[f32], scale: &[f32], shift: &[f32], sizes: Sizes) -> Vec<f32> {
@@ -212,65 +199,46 @@ fn scaled(x: &[f32], scale: &[f32], shift: &[f32], sizes: Sizes) -> Vec<f32> {
     })
 }
 
-pub(super) fn scale_channels<B: FlexBackend>(
-    x: Tensor<B, 3>,
-    scale: Tensor<B, 1>,
-    shift: Tensor<B, 1>,
-) -> Tensor<B, 3> {
-    let sizes = Sizes::of(x.dims());
-    let parents = [primitive(x), primitive(scale), primitive(shift)];
-    let [x, scale, shift] = [0, 1, 2].map(|i| B::plain(&parents[i]).to_contiguous());
-    let values = scaled(x.storage(), scale.storage(), shift.storage(), sizes);
-    let values = plain(values, &sizes.shape());
-    tensor(B::recorded(Scaling, parents, (x, scale, sizes), values))
+pub(super) fn scaling(x: &Plain, scale: &Plain, shift: &Plain) -> Plain {
+    let sizes = Sizes::of(x);
+    let (x, scale, shift) = (values(x), values(scale), values(shift));
+    plain(scaled(&x, &scale, &shift, sizes), &sizes.shape())
 }
 
-#[derive(Debug)]
-struct Scaling;
-
-impl Backward<Flex, 3> for Scaling {
-    type State = (Plain, Plain, Sizes);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_x, of_scale, of_shift] = ops.parents;
-        let (x, scale, sizes) = ops.state;
-        let grad_output = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let grad_output: &[f32] = grad_output.storage();
-        let channels = |sums: Vec<f64>| {
-            let sums = sums.into_iter().map(|sum| sum as f32).collect();
-            plain(sums, &[sizes.channels])
-        };
-        if let Some(node) = of_x {
-            let nothing = vec![0.0; sizes.channels];
-            let of_x = scaled(grad_output, scale.storage(), &nothing, sizes);
-            gradients.register::<Flex>(node.id, plain(of_x, &sizes.shape()));
-        }
-        if let Some(node) = of_scale {
-            let along = |row: &[f32], x: &[f32], _: usize| lanes(row, x, |s, x| s * x);
-            gradients.register::<Flex>(
-                node.id,
-                channels(sizes.sums(grad_output, x.storage(), along)),
-            );
-        }
-        if let Some(node) = of_shift {
-            let all = |row: &[f32], _: &[f32], _: usize| lanes(row, row, |s, _| s);
-            gradients
-                .register::<Flex>(node.id, channels(sizes.sums(grad_output, grad_output, all)));
-        }
-    }
+pub(super) fn scaling_gradients(
+    x: &Plain,
+    scale: &Plain,
+    grad_output: &Plain,
+    [with_x, with_scale, with_shift]: [bool; 3],
+) -> [Option<Plain>; 3] {
+    let sizes = Sizes::of(x);
+    let (x, scale, grad_output) = (values(x), values(scale), values(grad_output));
+    let nothing = vec![0.0; sizes.channels];
+    let of_x = || {
+        plain(
+            scaled(&grad_output, &scale, &nothing, sizes),
+            &sizes.shape(),
+        )
+    };
+    let channels = |sums: Vec<f64>| {
+        let sums = sums.into_iter().map(|sum| sum as f32).collect();
+        plain(sums, &[sizes.channels])
+    };
+    let along = |row: &[f32], x: &[f32], _: usize| lanes(row, x, |s, x| s * x);
+    let all = |row: &[f32], _: &[f32], _: usize| lanes(row, row, |s, _| s);
+    [
+        with_x.then(of_x),
+        with_scale.then(|| channels(sizes.sums(&grad_output, &x, along))),
+        with_shift.then(|| channels(sizes.sums(&grad_output, &grad_output, all))),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernels::{self, Kernels};
     use super::*;
+    use crate::backend::kernels::{self, Kernels};
     use burn::backend::Autodiff;
-    use burn::tensor::TensorData;
+    use burn::tensor::{Tensor, TensorData};
 
     type Training = Autodiff<Flex>;
 

@@ -2,9 +2,11 @@
 //!
 //! What a convolution does to get the gradient of its images is done forward here, and the other way round.
 
-use super::convolution::ConvolutionGradients;
-use super::cpu::{self, Simd, Sizes};
+use burn::tensor::TensorMetadata;
+
 use super::plain::{Plain, plain, values};
+use crate::backend::cpu::{self, Simd};
+use crate::backend::sizes::Sizes;
 
 /// `[batch, filters, down, across]` to `[batch, channels, height, width]`; the sizes are those of the
 /// convolution that leads back, and so is the weight, `[filters, channels / groups, rows, columns]`.
@@ -20,20 +22,21 @@ pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Si
 pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
-    of_output: &Plain,
+    grad_output: &Plain,
     sizes: Sizes,
     wanted: [bool; 3],
-) -> ConvolutionGradients {
+) -> [Option<Plain>; 3] {
     let simd = Simd::detected();
-    let (x, of_output) = (values(x), values(of_output));
-    let back = || cpu::forward(simd, &of_output, &values(weight), None, sizes);
-    let of_filters = || cpu::of_filters(simd, &of_output, &x, sizes);
+    let (of_x, of_weight) = (x.shape(), weight.shape());
+    let (x, grad_output) = (values(x), values(grad_output));
+    let back = || cpu::forward(simd, &grad_output, &values(weight), None, sizes);
+    let of_filters = || cpu::of_filters(simd, &grad_output, &x, sizes);
     let places = sizes.height * sizes.width;
-    let of_bias = || cpu::sums::sum_channels(simd, &of_output, sizes.channels, places);
+    let of_bias = || cpu::sums::sum_channels(simd, &grad_output, sizes.channels, places);
     let [with_x, with_weight, with_bias] = wanted;
-    ConvolutionGradients {
-        x: with_x.then(back),
-        weight: with_weight.then(of_filters),
-        bias: with_bias.then(of_bias),
-    }
+    [
+        with_x.then(|| plain(back(), &of_x)),
+        with_weight.then(|| plain(of_filters(), &of_weight)),
+        with_bias.then(|| plain(of_bias(), &[sizes.channels])),
+    ]
 }

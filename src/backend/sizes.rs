@@ -1,6 +1,6 @@
 //! The sizes of a convolution, from which all offsets follow.
 
-use crate::backend::sliding::Sliding;
+use super::sliding::Sliding;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {

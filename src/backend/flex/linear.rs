@@ -1,31 +1,13 @@
-//! Products of the CPU's tensors, with their gradients.
+//! Products of the CPU's tensors, and their gradients.
 
-use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorMetadata};
+use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::cpu::{Matrix, Simd, Start, add_product, product, sums};
-use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
+use super::plain::{Plain, plain, values};
+use crate::backend::cpu::{Matrix, Simd, Start, add_product, product, sums};
+use crate::backend::passes::matrix_shape;
 
-pub(super) fn linear<B: FlexBackend>(
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 2>,
-    bias: Option<Tensor<B, 1>>,
-) -> Tensor<B, 2> {
-    let (x, weight, bias) = (primitive(x), primitive(weight), bias.map(primitive));
-    let state = (B::plain(&x).clone(), B::plain(&weight).clone());
-    let y = forward(&state.0, &state.1, bias.as_ref().map(B::plain));
-    tensor(match bias {
-        Some(bias) => B::recorded(Linear, [x, weight, bias], state, y),
-        None => B::recorded(Product, [x, weight], state, y),
-    })
-}
-
-fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
+pub(super) fn linear(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
     let ([batch, inputs], [_, outputs]) = (matrix_shape(x), matrix_shape(weight));
     let (x, weight) = (values(x), values(weight));
     let bias = bias.map(values);
@@ -36,73 +18,36 @@ fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
     plain(y, &[batch, outputs])
 }
 
-/// The last two axes.
-fn matrix_shape(x: &Plain) -> [usize; 2] {
-    let shape = x.shape();
-    let rank = shape.num_dims();
-    [shape[rank - 2], shape[rank - 1]]
+/// Of the inputs, the weights and the bias, as far as they are wanted.
+pub(super) fn linear_gradients(
+    x: &Plain,
+    weight: &Plain,
+    grad_output: &Plain,
+    wanted: [bool; 3],
+) -> [Option<Plain>; 3] {
+    let [with_x, with_weight, with_bias] = wanted;
+    let [of_x, of_weight] = product_gradients(x, weight, grad_output, [with_x, with_weight]);
+    let of_bias = || {
+        let [batch, outputs] = matrix_shape(grad_output);
+        let mut of_bias = vec![0.0; outputs];
+        let grad_output = values(grad_output);
+        sums::sum_axis(Simd::detected(), &grad_output, batch, outputs, &mut of_bias);
+        plain(of_bias, &[outputs])
+    };
+    [of_x, of_weight, with_bias.then(of_bias)]
 }
 
-/// `x` times `weight` plus `bias`.
-#[derive(Debug)]
-struct Linear;
-
-impl Backward<Flex, 3> for Linear {
-    type State = (Plain, Plain);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let (x, weight) = ops.state;
-        let grad_output = gradients.consume::<Flex>(&ops.node);
-        if let Some(node) = of_x {
-            gradients.register::<Flex>(node.id, left_gradient(&grad_output, &weight));
-        }
-        if let Some(node) = of_weight {
-            gradients.register::<Flex>(node.id, right_gradient(&x, &grad_output));
-        }
-        if let Some(node) = of_bias {
-            let [batch, outputs] = matrix_shape(&grad_output);
-            let mut of_bias = vec![0.0; outputs];
-            sums::sum_axis(
-                Simd::detected(),
-                &values(&grad_output),
-                batch,
-                outputs,
-                &mut of_bias,
-            );
-            gradients.register::<Flex>(node.id, plain(of_bias, &[outputs]));
-        }
-    }
-}
-
-/// The product of two matrices, or of two batches of matrices.
-#[derive(Debug)]
-struct Product;
-
-impl Backward<Flex, 2> for Product {
-    type State = (Plain, Plain);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_left, of_right] = ops.parents;
-        let (left, right) = ops.state;
-        let grad_output = gradients.consume::<Flex>(&ops.node);
-        if let Some(node) = of_left {
-            gradients.register::<Flex>(node.id, left_gradient(&grad_output, &right));
-        }
-        if let Some(node) = of_right {
-            gradients.register::<Flex>(node.id, right_gradient(&left, &grad_output));
-        }
-    }
+/// Of the product of two matrices, or of two batches of matrices.
+pub(super) fn product_gradients(
+    left: &Plain,
+    right: &Plain,
+    grad_output: &Plain,
+    [with_left, with_right]: [bool; 2],
+) -> [Option<Plain>; 2] {
+    [
+        with_left.then(|| left_gradient(grad_output, right)),
+        with_right.then(|| right_gradient(left, grad_output)),
+    ]
 }
 
 /// The gradient of the output times the right matrix, transposed.
@@ -163,18 +108,7 @@ fn products<'a>(
     made
 }
 
-pub(super) fn matmul<B: FlexBackend, const D: usize>(
-    left: Tensor<B, D>,
-    right: Tensor<B, D>,
-) -> Tensor<B, D> {
-    let (left, right) = aligned(left, right);
-    let (left, right) = (primitive(left), primitive(right));
-    let state = (B::plain(&left).clone(), B::plain(&right).clone());
-    let y = multiplied(&state.0, &state.1);
-    tensor(B::recorded(Product, [left, right], state, y))
-}
-
-fn multiplied(left: &Plain, right: &Plain) -> Plain {
+pub(super) fn product_of(left: &Plain, right: &Plain) -> Plain {
     let ([rows, inner], [height, columns]) = (matrix_shape(left), matrix_shape(right));
     assert_eq!(inner, height, "the matrices' shapes do not fit");
     let made = products(left, right, [rows, columns], |left, right| {
@@ -184,29 +118,11 @@ fn multiplied(left: &Plain, right: &Plain) -> Plain {
     shaped(made, left, [rows, columns])
 }
 
-/// Both with the same number of matrices: axes of length 1 before the last two are repeated.
-fn aligned<B: Backend, const D: usize>(
-    left: Tensor<B, D>,
-    right: Tensor<B, D>,
-) -> (Tensor<B, D>, Tensor<B, D>) {
-    let (mut of_left, mut of_right) = (left.dims(), right.dims());
-    for axis in 0..D.saturating_sub(2) {
-        let length = of_left[axis].max(of_right[axis]);
-        (of_left[axis], of_right[axis]) = (length, length);
-    }
-    let fit = |x: Tensor<B, D>, shape: [usize; D]| match x.dims() == shape {
-        true => x,
-        false => x.expand(shape),
-    };
-    (fit(left, of_left), fit(right, of_right))
-}
-
 #[cfg(test)]
 mod tests {
-    use burn::backend::Autodiff;
-    use burn::tensor::TensorData;
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::{Tensor, TensorData};
 
-    use super::*;
     use crate::backend::Kernels;
 
     type Training = Autodiff<Flex>;

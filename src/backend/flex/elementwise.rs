@@ -1,95 +1,47 @@
 //! Functions of every value of the CPU's tensors, with their gradients.
 
-use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::tensor::{Tensor, TensorMetadata};
+use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::cpu::{Simd, functions};
-use super::plain::{FlexBackend, Plain, plain, primitive, tensor, values};
+use super::plain::{Plain, plain, values};
+use crate::backend::cpu::{Simd, functions};
+use crate::backend::passes::Function;
 
 /// Values that are worth a thread.
 const SHARED: usize = 1 << 15;
 
-/// What the gradient of a function is made from, besides that of its output.
-#[derive(Debug, Clone, Copy)]
-enum SavedTensor {
-    Input,
-    Output,
-}
+type OfEach = fn(Simd, &[f32], &mut [f32]);
+type OfPairs = fn(Simd, &[f32], &[f32], &mut [f32]);
 
-/// A function with its gradient.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Function {
-    of: fn(Simd, &[f32], &mut [f32]),
-    gradient: fn(Simd, &[f32], &[f32], &mut [f32]),
-    saved: SavedTensor,
-}
-
-macro_rules! functions {
-    ($($constant:ident: $of:ident, $gradient:ident, $saved:ident;)+) => {
-        $(pub(super) const $constant: Function = Function {
-            of: functions::$of,
-            gradient: functions::$gradient,
-            saved: SavedTensor::$saved,
-        };)+
-    };
-}
-
-functions! {
-    EXP: exp, exp_gradient, Output;
-    LN: ln, ln_gradient, Input;
-    LN_1P: ln_1p, ln_1p_gradient, Input;
-    TANH: tanh, tanh_gradient, Output;
-    SIGMOID: sigmoid, sigmoid_gradient, Output;
-    SOFTPLUS: softplus, softplus_gradient, Input;
-    RELU: relu, relu_gradient, Output;
-}
-
-impl Function {
-    pub(super) fn apply<B: FlexBackend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
-        let x = primitive(x);
-        let y = self.forward(B::plain(&x));
-        let saved = match self.saved {
-            SavedTensor::Input => B::plain(&x).clone(),
-            SavedTensor::Output => y.clone(),
-        };
-        tensor(B::recorded(self, [x], saved, y))
-    }
-
-    fn forward(self, x: &Plain) -> Plain {
-        let simd = Simd::detected();
-        let from = values(x);
-        let mut to = vec![0.0; from.len()];
-        match is_shared(from.len()) {
-            false => (self.of)(simd, &from, &mut to),
-            true => from
-                .par_chunks(SHARED)
-                .zip(to.par_chunks_mut(SHARED))
-                .for_each(|(from, to)| (self.of)(simd, from, to)),
-        }
-        plain(to, &x.shape())
+/// A function, and its gradient of the output's and of what [`Function::saves_output`] says.
+fn passes(function: Function) -> (OfEach, OfPairs) {
+    match function {
+        Function::Exp => (functions::exp, functions::exp_gradient),
+        Function::Ln => (functions::ln, functions::ln_gradient),
+        Function::Ln1p => (functions::ln_1p, functions::ln_1p_gradient),
+        Function::Tanh => (functions::tanh, functions::tanh_gradient),
+        Function::Sigmoid => (functions::sigmoid, functions::sigmoid_gradient),
+        Function::Softplus => (functions::softplus, functions::softplus_gradient),
+        Function::Relu => (functions::relu, functions::relu_gradient),
     }
 }
 
-impl Backward<Flex, 1> for Function {
-    type State = Plain;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let [of_x] = ops.parents;
-        let grad_output = gradients.consume::<Flex>(&ops.node);
-        if let Some(node) = of_x {
-            let of_x = paired(self.gradient, &grad_output, &ops.state);
-            gradients.register::<Flex>(node.id, of_x);
-        }
+pub(super) fn forward(function: Function, x: &Plain) -> Plain {
+    let (simd, of) = (Simd::detected(), passes(function).0);
+    let from = values(x);
+    let mut to = vec![0.0; from.len()];
+    match is_shared(from.len()) {
+        false => of(simd, &from, &mut to),
+        true => from
+            .par_chunks(SHARED)
+            .zip(to.par_chunks_mut(SHARED))
+            .for_each(|(from, to)| of(simd, from, to)),
     }
+    plain(to, &x.shape())
+}
+
+pub(super) fn backward(function: Function, saved: &Plain, grad_output: &Plain) -> Plain {
+    paired(passes(function).1, grad_output, saved)
 }
 
 fn is_shared(count: usize) -> bool {
@@ -97,7 +49,7 @@ fn is_shared(count: usize) -> bool {
 }
 
 /// A function of the values of two tensors of one shape.
-pub(super) fn paired(of: fn(Simd, &[f32], &[f32], &mut [f32]), a: &Plain, b: &Plain) -> Plain {
+pub(super) fn paired(of: OfPairs, a: &Plain, b: &Plain) -> Plain {
     let simd = Simd::detected();
     let (left, right) = (values(a), values(b));
     assert_eq!(left.len(), right.len());
@@ -115,10 +67,9 @@ pub(super) fn paired(of: fn(Simd, &[f32], &[f32], &mut [f32]), a: &Plain, b: &Pl
 
 #[cfg(test)]
 mod tests {
-    use burn::backend::Autodiff;
-    use burn::tensor::{TensorData, activation};
+    use burn::backend::{Autodiff, Flex};
+    use burn::tensor::{Tensor, TensorData, activation};
 
-    use super::*;
     use crate::backend::Kernels;
 
     type Training = Autodiff<Flex>;

@@ -1,4 +1,4 @@
-//! What the cube backends share: where compiled kernels are kept.
+//! Where compiled kernels are kept.
 
 use std::path::PathBuf;
 use std::sync::Once;
@@ -11,7 +11,7 @@ use crate::user_cache::user_cache;
 /// Keeps kernels for the next process, in a folder for each GPU, driver and version of burnlab.
 ///
 /// Without it, every process compiles the kernels that it uses: seconds each time. A `cubecl.toml` has the last word.
-pub(super) fn keep_kernels(gpu: &str) {
+pub(in crate::backend) fn keep_kernels(gpu: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Some(folder) = folder(gpu) else { return };

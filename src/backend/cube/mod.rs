@@ -1,0 +1,282 @@
+//! GPUs by Burn's cube backends, with the passes of our own kernels.
+//!
+//! Burn's own convolutions are wrong for some strides or slow, its sums are made in an order that differs from run to run, and
+//! its products round their factors. Here every sum has one order: a run on a GPU repeats to the last bit on that kind of GPU.
+
+// A kernel is given each array and each number by itself.
+#![allow(clippy::too_many_arguments)]
+
+mod cache;
+mod channels;
+mod functions;
+mod launch;
+mod product;
+mod softmax;
+mod steps;
+mod sums;
+mod targets;
+mod tensor_cores;
+mod windows;
+
+use burn::tensor::ops::FloatTensorOps;
+use burn::tensor::{Shape, TensorMetadata};
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
+
+pub(super) use self::cache::keep_kernels;
+use self::launch::contiguous;
+use self::product::{Convolution, Matrices};
+use super::kernels::{AdamStep, MomentumStep};
+use super::passes::{Function, Passes, Reduction, Statistics, Way, matrix_shape};
+use super::sizes::Sizes;
+
+/// One of Burn's cube backends.
+type Gpu<R, T> = CubeBackend<R, f32, i32, T>;
+
+impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
+    const WINDOWS_SPAN_STRIDES: bool = true;
+    const IS_AT_HAND: bool = false;
+
+    fn convolution(
+        way: Way,
+        x: &CubeTensor<R>,
+        weight: &CubeTensor<R>,
+        bias: Option<&CubeTensor<R>>,
+        sizes: Sizes,
+    ) -> CubeTensor<R> {
+        if tensor_cores::are_asked_for() {
+            return tensor_cores::convolution::<R, T>(way, x, weight, bias, sizes);
+        }
+        let convolution = Convolution(sizes);
+        match way {
+            Way::Convolution => convolution.forward(x.clone(), weight.clone(), bias.cloned()),
+            Way::Transposed => convolution.images(x.clone(), weight.clone(), bias.cloned()),
+        }
+    }
+
+    fn convolution_gradients(
+        way: Way,
+        x: &CubeTensor<R>,
+        weight: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+        sizes: Sizes,
+        wanted: [bool; 3],
+    ) -> [Option<CubeTensor<R>>; 3] {
+        if tensor_cores::are_asked_for() {
+            return tensor_cores::convolution_gradients::<R, T>(
+                way,
+                x,
+                weight,
+                grad_output,
+                sizes,
+                wanted,
+            );
+        }
+        let [with_x, with_weight, with_bias] = wanted;
+        let (convolution, weight) = (Convolution(sizes), weight.clone());
+        let (x, grad_output) = (contiguous(x.clone()), contiguous(grad_output.clone()));
+        let of_x = with_x.then(|| match way {
+            Way::Convolution => convolution.images(grad_output.clone(), weight, None),
+            Way::Transposed => convolution.forward(grad_output.clone(), weight, None),
+        });
+        if !with_weight {
+            return [
+                of_x,
+                None,
+                with_bias.then(|| sums::of_channels(grad_output)),
+            ];
+        }
+        let (of_weight, of_bias) = match way {
+            Way::Convolution => convolution.filters(x, grad_output, with_bias),
+            Way::Transposed => {
+                let of_bias = with_bias.then(|| sums::of_channels(grad_output.clone()));
+                (convolution.filters(grad_output, x, false).0, of_bias)
+            }
+        };
+        [of_x, Some(of_weight), of_bias]
+    }
+
+    fn linear(
+        x: &CubeTensor<R>,
+        weight: &CubeTensor<R>,
+        bias: Option<&CubeTensor<R>>,
+    ) -> CubeTensor<R> {
+        if !tensor_cores::are_asked_for() {
+            return Matrices::of(x, weight).product(bias.cloned());
+        }
+        let y = tensor_cores::product::<R, T>(x, weight);
+        match bias {
+            Some(bias) => {
+                let bias = launch::shaped(bias.clone(), &[1, matrix_shape(weight)[1]]);
+                Self::float_add(y, bias)
+            }
+            None => y,
+        }
+    }
+
+    fn linear_gradients(
+        x: &CubeTensor<R>,
+        weight: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+        [with_x, with_weight, with_bias]: [bool; 3],
+    ) -> [Option<CubeTensor<R>>; 3] {
+        let is_one = with_weight && with_bias && !tensor_cores::are_asked_for();
+        let wanted = [with_x, with_weight && !is_one];
+        let [of_x, of_weight] = Self::product_gradients(x, weight, grad_output, wanted);
+        if !is_one {
+            let of_bias = || {
+                let sums = sums::along(grad_output.clone(), 0, 1.0);
+                launch::shaped(sums, &[matrix_shape(grad_output)[1]])
+            };
+            return [of_x, of_weight, with_bias.then(of_bias)];
+        }
+        let turned = Self::float_swap_dims(x.clone(), 0, 1);
+        let (of_weight, of_bias) = Matrices::of(&turned, grad_output).product_and_sums();
+        [of_x, Some(of_weight), Some(of_bias)]
+    }
+
+    fn product(left: &CubeTensor<R>, right: &CubeTensor<R>) -> CubeTensor<R> {
+        match tensor_cores::are_asked_for() {
+            true => tensor_cores::product::<R, T>(left, right),
+            false => Matrices::of(left, right).product(None),
+        }
+    }
+
+    fn product_gradients(
+        left: &CubeTensor<R>,
+        right: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+        [with_left, with_right]: [bool; 2],
+    ) -> [Option<CubeTensor<R>>; 2] {
+        let turned = |x: &CubeTensor<R>| {
+            let rank = x.shape().num_dims();
+            Self::float_swap_dims(x.clone(), rank - 2, rank - 1)
+        };
+        [
+            with_left.then(|| Self::product(grad_output, &turned(right))),
+            with_right.then(|| Self::product(&turned(left), grad_output)),
+        ]
+    }
+
+    fn function(function: Function, x: &CubeTensor<R>) -> CubeTensor<R> {
+        functions::function(function, x.clone())
+    }
+
+    fn function_gradient(
+        function: Function,
+        saved: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        functions::gradient(function, saved.clone(), grad_output.clone())
+    }
+
+    fn reduction(reduction: Reduction, x: &CubeTensor<R>) -> CubeTensor<R> {
+        let factor = reduction.factor(&x.shape()) as f32;
+        match reduction.axis {
+            None => sums::of_all(x.clone(), factor),
+            Some(axis) => sums::along(x.clone(), axis, factor),
+        }
+    }
+
+    fn reduction_gradient(
+        reduction: Reduction,
+        shape: &Shape,
+        grad_output: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        sums::back(grad_output.clone(), reduction, shape)
+    }
+
+    fn standardization(x: &CubeTensor<R>, epsilon: f64) -> Statistics<Self> {
+        let [values, mean, variance, rate] = channels::standardize(x.clone(), epsilon);
+        Statistics {
+            values,
+            mean,
+            variance,
+            rate,
+        }
+    }
+
+    fn standardization_gradient(
+        values: &CubeTensor<R>,
+        rate: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        channels::standardize_back(grad_output.clone(), values, rate)
+    }
+
+    fn scaling(x: &CubeTensor<R>, scale: &CubeTensor<R>, shift: &CubeTensor<R>) -> CubeTensor<R> {
+        channels::scale(x.clone(), scale.clone(), shift.clone())
+    }
+
+    fn scaling_gradients(
+        x: &CubeTensor<R>,
+        scale: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+        wanted: [bool; 3],
+    ) -> [Option<CubeTensor<R>>; 3] {
+        let made = channels::scale_back(grad_output.clone(), x.clone(), scale.clone());
+        let mut wanted = wanted.into_iter();
+        made.map(|gradient| wanted.next().expect("three").then_some(gradient))
+    }
+
+    fn log_softmax(x: &CubeTensor<R>) -> CubeTensor<R> {
+        softmax::log_softmax(x.clone())
+    }
+
+    fn log_softmax_gradient(y: &CubeTensor<R>, grad_output: &CubeTensor<R>) -> CubeTensor<R> {
+        softmax::log_softmax_back(grad_output.clone(), y.clone())
+    }
+
+    fn mean_of_targets(logs: &CubeTensor<R>, targets: &CubeTensor<R>) -> CubeTensor<R> {
+        targets::mean(logs.clone(), targets.clone())
+    }
+
+    fn cross_entropy_gradient(
+        logs: &CubeTensor<R>,
+        targets: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        targets::gradient(logs.clone(), targets.clone(), grad_output.clone())
+    }
+
+    fn binary_cross_entropy(
+        probabilities: &CubeTensor<R>,
+        values: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        functions::binary_cross_entropy(probabilities.clone(), values.clone())
+    }
+
+    fn binary_cross_entropy_gradient(
+        probabilities: &CubeTensor<R>,
+        values: &CubeTensor<R>,
+        grad_output: &CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        functions::binary_cross_entropy_gradient(
+            probabilities.clone(),
+            values.clone(),
+            grad_output.clone(),
+        )
+    }
+
+    fn sum_of_squares(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
+        sums::of_squares(tensors)
+    }
+
+    fn adam_step(
+        weight: CubeTensor<R>,
+        gradient: CubeTensor<R>,
+        means: Option<[CubeTensor<R>; 2]>,
+        step: AdamStep,
+    ) -> [CubeTensor<R>; 3] {
+        steps::adam(weight, gradient, means, step)
+    }
+
+    fn momentum_step(
+        weight: CubeTensor<R>,
+        gradient: CubeTensor<R>,
+        velocity: Option<CubeTensor<R>>,
+        step: MomentumStep,
+    ) -> [CubeTensor<R>; 2] {
+        steps::momentum(weight, gradient, velocity, step)
+    }
+}
