@@ -630,6 +630,7 @@ mod tests {
             ([2, 3, 5, 7], [2, 3, 7, 4]),
             ([2, 1, 5, 7], [1, 3, 7, 4]),
             ([1, 1, 9, 20], [1, 1, 20, 1]),
+            ([70_000, 1, 1, 2], [70_000, 1, 2, 1]),
         ] {
             // Turned, so that they do not lie in order.
             let [a, b, c, d] = right;
@@ -664,7 +665,14 @@ mod tests {
     }
 
     fn reductions<B: TrainingBackend>(trial: &mut Trial<B>) {
-        for shape in [[3, 700, 5], [4, 5, 900], [2, 9000, 1], [1, 1, 1]] {
+        // The last has more rows than a grid has along an axis.
+        for shape in [
+            [3, 700, 5],
+            [4, 5, 900],
+            [2, 9000, 1],
+            [1, 1, 1],
+            [70_000, 2, 3],
+        ] {
             let x = trial.input(shape, 0.37);
             trial.operation("sum", &[&x], B::sum(x.clone()));
             trial.operation("mean", &[&x], B::mean(x.clone()));
@@ -687,7 +695,14 @@ mod tests {
     }
 
     fn normalizations<B: TrainingBackend>(trial: &mut Trial<B>) {
-        for shape in [[4, 3, 5], [7, 2, 1], [2, 5, 37], [30, 3, 400], [3, 700, 2]] {
+        for shape in [
+            [4, 3, 5],
+            [7, 2, 1],
+            [2, 5, 37],
+            [30, 3, 400],
+            [3, 700, 2],
+            [1, 70_000, 3],
+        ] {
             let x = trial.input(shape, 0.7) + 3.0;
             let x = x.detach().require_grad();
             let (scale, shift) = (trial.input([shape[1]], 1.7), trial.input([shape[1]], 2.9));
@@ -700,7 +715,7 @@ mod tests {
     }
 
     fn losses<B: TrainingBackend>(trial: &mut Trial<B>) {
-        for shape in [[8, 5], [300, 10], [3, 1000]] {
+        for shape in [[8, 5], [300, 10], [3, 1000], [70_000, 2]] {
             let x = trial.input(shape, 0.7);
             let logits = || x.clone() * 5.0;
             let classes = (0..shape[0])

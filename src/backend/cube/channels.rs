@@ -4,7 +4,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{UNITS, array, contiguous, empty, units};
+use super::launch::{UNITS, array, contiguous, empty, grid, units};
 use super::sums::sum_of_units;
 
 /// Cubes that share the channels.
@@ -19,20 +19,27 @@ struct Sizes {
     batch: usize,
     channels: usize,
     places: usize,
-    /// Values of a channel that a cube looks at.
+    /// Values of a channel that a cube looks at, and cubes of a channel.
     slice: usize,
+    slices: usize,
+}
+
+/// The channel of this cube.
+#[cube]
+fn channel_of(sizes: &Sizes) -> usize {
+    CUBE_POS / sizes.slices
 }
 
 #[cube]
 fn place(at: usize, sizes: &Sizes) -> usize {
-    let channel = CUBE_POS_Y as usize;
+    let channel = channel_of(sizes);
     (at / sizes.places * sizes.channels + channel) * sizes.places + at % sizes.places
 }
 
 /// The first value of this cube's slice, and the end.
 #[cube]
 fn slice(sizes: &Sizes) -> (usize, usize) {
-    let start = CUBE_POS_X as usize * sizes.slice;
+    let start = CUBE_POS % sizes.slices * sizes.slice;
     (
         start,
         clamp_max(start + sizes.slice, sizes.batch * sizes.places),
@@ -41,12 +48,11 @@ fn slice(sizes: &Sizes) -> (usize, usize) {
 
 /// The sum of a channel's parts: `step` numbers of each slice lie beside each other.
 #[cube]
-fn sum_of_slices(parts: &Array<f32>, offset: usize, #[comptime] step: usize) -> f32 {
-    let channel = CUBE_POS_Y as usize;
-    let slices = CUBE_COUNT_X as usize;
+fn sum_of_slices(parts: &Array<f32>, sizes: &Sizes, offset: usize, #[comptime] step: usize) -> f32 {
+    let first = channel_of(sizes) * sizes.slices;
     let mut sum = f32::new(0.0);
-    for slice in 0..slices {
-        sum += parts[(channel * slices + slice) * step + offset];
+    for slice in 0..sizes.slices {
+        sum += parts[(first + slice) * step + offset];
     }
     sum
 }
@@ -59,6 +65,9 @@ fn count(sizes: &Sizes) -> f32 {
 /// Sums of each slice of each channel, `[channels, slices]`.
 #[cube(launch_unchecked)]
 fn sums_kernel(x: &Array<f32>, out: &mut Array<f32>, sizes: &Sizes) {
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
     let (start, end) = slice(sizes);
     let mut sum = f32::new(0.0);
     let mut at = start + UNIT_POS as usize;
@@ -68,14 +77,17 @@ fn sums_kernel(x: &Array<f32>, out: &mut Array<f32>, sizes: &Sizes) {
     }
     let all = sum_of_units(sum, UNITS);
     if UNIT_POS == 0 {
-        out[(CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize] = all;
+        out[CUBE_POS] = all;
     }
 }
 
 /// Sums of the squared distances to the mean, `[channels, slices]`.
 #[cube(launch_unchecked)]
 fn squares_kernel(x: &Array<f32>, sums: &Array<f32>, out: &mut Array<f32>, sizes: &Sizes) {
-    let mean = sum_of_slices(sums, 0usize, 1usize) / count(sizes);
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
+    let mean = sum_of_slices(sums, sizes, 0usize, 1usize) / count(sizes);
     let (start, end) = slice(sizes);
     let mut sum = f32::new(0.0);
     let mut at = start + UNIT_POS as usize;
@@ -86,7 +98,7 @@ fn squares_kernel(x: &Array<f32>, sums: &Array<f32>, out: &mut Array<f32>, sizes
     }
     let all = sum_of_units(sum, UNITS);
     if UNIT_POS == 0 {
-        out[(CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize] = all;
+        out[CUBE_POS] = all;
     }
 }
 
@@ -102,8 +114,11 @@ fn standardize_kernel(
     sizes: &Sizes,
     epsilon: f32,
 ) {
-    let mean = sum_of_slices(sums, 0usize, 1usize) / count(sizes);
-    let variance = sum_of_slices(squares, 0usize, 1usize) / count(sizes);
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
+    let mean = sum_of_slices(sums, sizes, 0usize, 1usize) / count(sizes);
+    let variance = sum_of_slices(squares, sizes, 0usize, 1usize) / count(sizes);
     let rate = 1.0 / (variance + epsilon).sqrt();
     let (start, end) = slice(sizes);
     let mut at = start + UNIT_POS as usize;
@@ -112,16 +127,19 @@ fn standardize_kernel(
         out[here] = (x[here] - mean) * rate;
         at += UNITS;
     }
-    if CUBE_POS_X == 0 && UNIT_POS == 0 {
-        means[CUBE_POS_Y as usize] = mean;
-        variances[CUBE_POS_Y as usize] = variance;
-        rates[CUBE_POS_Y as usize] = rate;
+    if CUBE_POS % sizes.slices == 0 && UNIT_POS == 0 {
+        means[channel_of(sizes)] = mean;
+        variances[channel_of(sizes)] = variance;
+        rates[channel_of(sizes)] = rate;
     }
 }
 
 /// For each slice of each channel the sum of `a` and of `a * b`, `[channels, slices, 2]`.
 #[cube(launch_unchecked)]
 fn pairs_kernel(a: &Array<f32>, b: &Array<f32>, out: &mut Array<f32>, sizes: &Sizes) {
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
     let (start, end) = slice(sizes);
     let mut sum = f32::new(0.0);
     let mut products = f32::new(0.0);
@@ -136,7 +154,7 @@ fn pairs_kernel(a: &Array<f32>, b: &Array<f32>, out: &mut Array<f32>, sizes: &Si
     let sum = sum_of_units(sum, UNITS);
     let products = sum_of_units(products, UNITS);
     if UNIT_POS == 0 {
-        let first = (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize * 2;
+        let first = CUBE_POS * 2;
         out[first] = sum;
         out[first + 1] = products;
     }
@@ -152,9 +170,12 @@ fn standardize_back_kernel(
     out: &mut Array<f32>,
     sizes: &Sizes,
 ) {
-    let mean = sum_of_slices(pairs, 0usize, 2usize) / count(sizes);
-    let along = sum_of_slices(pairs, 1usize, 2usize) / count(sizes);
-    let rate = rates[CUBE_POS_Y as usize];
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
+    let mean = sum_of_slices(pairs, sizes, 0usize, 2usize) / count(sizes);
+    let along = sum_of_slices(pairs, sizes, 1usize, 2usize) / count(sizes);
+    let rate = rates[channel_of(sizes)];
     let (start, end) = slice(sizes);
     let mut at = start + UNIT_POS as usize;
     while at < end {
@@ -172,8 +193,11 @@ fn scale_kernel(
     out: &mut Array<f32>,
     sizes: &Sizes,
 ) {
-    let factor = scale[CUBE_POS_Y as usize];
-    let more = shift[CUBE_POS_Y as usize];
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
+    let factor = scale[channel_of(sizes)];
+    let more = shift[channel_of(sizes)];
     let (start, end) = slice(sizes);
     let mut at = start + UNIT_POS as usize;
     while at < end {
@@ -194,7 +218,10 @@ fn scale_back_kernel(
     of_shift: &mut Array<f32>,
     sizes: &Sizes,
 ) {
-    let factor = scale[CUBE_POS_Y as usize];
+    if channel_of(sizes) >= sizes.channels {
+        terminate!();
+    }
+    let factor = scale[channel_of(sizes)];
     let (start, end) = slice(sizes);
     let mut at = start + UNIT_POS as usize;
     while at < end {
@@ -202,9 +229,9 @@ fn scale_back_kernel(
         out[here] = g[here] * factor;
         at += UNITS;
     }
-    if CUBE_POS_X == 0 && UNIT_POS == 0 {
-        of_shift[CUBE_POS_Y as usize] = sum_of_slices(pairs, 0usize, 2usize);
-        of_scale[CUBE_POS_Y as usize] = sum_of_slices(pairs, 1usize, 2usize);
+    if CUBE_POS % sizes.slices == 0 && UNIT_POS == 0 {
+        of_shift[channel_of(sizes)] = sum_of_slices(pairs, sizes, 0usize, 2usize);
+        of_scale[channel_of(sizes)] = sum_of_slices(pairs, sizes, 1usize, 2usize);
     }
 }
 
@@ -233,12 +260,12 @@ impl Grid {
     }
 
     fn cubes(self) -> CubeCount {
-        CubeCount::Static(self.slices as u32, self.dims[1] as u32, 1)
+        grid(self.slices * self.dims[1])
     }
 
     fn sizes<R: CubeRuntime>(self) -> SizesLaunch<R> {
         let [batch, channels, places] = self.dims;
-        SizesLaunch::new(batch, channels, places, self.slice)
+        SizesLaunch::new(batch, channels, places, self.slice, self.slices)
     }
 
     /// Room for `numbers` of each slice.

@@ -38,12 +38,17 @@ pub(super) fn array<R: CubeRuntime>(tensor: &CubeTensor<R>) -> ArrayArg<R> {
     tensor.clone().into_tensor_arg().into_array_arg()
 }
 
-/// Cubes of [`UNITS`] that have a unit for each value.
-pub(super) fn cubes(values: usize) -> CubeCount {
-    let cubes = values.div_ceil(UNITS).max(1);
+/// Cubes that kernels number by `CUBE_POS`, in a grid that every device takes: there may be more than asked for.
+pub(super) fn grid(cubes: usize) -> CubeCount {
+    let cubes = cubes.max(1);
     // Vulkan promises no more along an axis.
     let wide = cubes.min(65535);
     CubeCount::Static(wide as u32, cubes.div_ceil(wide) as u32, 1)
+}
+
+/// Cubes of [`UNITS`] that have a unit for each value.
+pub(super) fn cubes(values: usize) -> CubeCount {
+    grid(values.div_ceil(UNITS))
 }
 
 /// A cube of so many units.

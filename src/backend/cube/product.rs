@@ -7,7 +7,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{array, contiguous, empty, units};
+use super::launch::{array, contiguous, empty, grid, units};
 use super::sums::of_parts;
 use crate::backend::passes::matrix_shape;
 
@@ -332,16 +332,22 @@ fn product_kernel(
     out: &mut Array<f32>,
     sizes: &Sizes,
     batch: usize,
+    tiles_m: usize,
+    tiles_n: usize,
     #[comptime] form: Form,
 ) {
+    let tiles = tiles_m * tiles_n;
+    if CUBE_POS >= tiles * batch * comptime!(form.phases()) * sizes.parts {
+        terminate!();
+    }
     let units = comptime!(form.tile.units());
     let (tile_m, tile_n) = comptime!((form.tile.m, form.tile.n));
     let (pitch_m, pitch_n) = comptime!((tile_m + GAP, tile_n + GAP));
     let unit = UNIT_POS as usize;
-    let first_m = CUBE_POS_Y as usize * tile_m;
-    let first_n = CUBE_POS_X as usize * tile_n;
-    let layer = CUBE_POS_Z as usize / sizes.parts;
-    let part = CUBE_POS_Z as usize % sizes.parts;
+    let first_m = CUBE_POS / tiles_n % tiles_m * tile_m;
+    let first_n = CUBE_POS % tiles_n * tile_n;
+    let layer = CUBE_POS / tiles / sizes.parts;
+    let part = CUBE_POS / tiles % sizes.parts;
     let (z, phase) = (
         layer / comptime!(form.phases()),
         layer % comptime!(form.phases()),
@@ -831,11 +837,9 @@ fn made<R: CubeRuntime>(
         Way::Plain => (usize::from(form.ones), 0),
         _ => (0, usize::from(form.ones)),
     };
-    let cubes = [
-        (n + more_n).div_ceil(form.tile.n),
-        (m + more_m).div_ceil(form.tile.m),
-        batch * form.phases() * parts[1],
-    ];
+    let tiles_m = (m + more_m).div_ceil(form.tile.m);
+    let tiles_n = (n + more_n).div_ceil(form.tile.n);
+    let cubes = tiles_m * tiles_n * batch * form.phases() * parts[1];
     let client = left.client.clone();
     let bias = match bias {
         Some(bias) => contiguous(bias),
@@ -845,7 +849,7 @@ fn made<R: CubeRuntime>(
     unsafe {
         product_kernel::launch_unchecked(
             &client,
-            CubeCount::Static(cubes[0] as u32, cubes[1] as u32, cubes[2] as u32),
+            grid(cubes),
             units(form.tile.units()),
             array(&left),
             array(&right),
@@ -853,6 +857,8 @@ fn made<R: CubeRuntime>(
             array(&out),
             sizes(parts),
             batch,
+            tiles_m,
+            tiles_n,
             form,
         );
     }

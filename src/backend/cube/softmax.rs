@@ -4,7 +4,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{array, contiguous, empty, units};
+use super::launch::{array, contiguous, empty, grid, units};
 use super::sums::sum_of_units;
 
 /// Units of a row.
@@ -25,8 +25,11 @@ fn largest_of_units(value: f32) -> f32 {
 }
 
 #[cube(launch_unchecked)]
-fn log_softmax_kernel(x: &Array<f32>, out: &mut Array<f32>, classes: usize) {
-    let row = CUBE_POS_X as usize * classes;
+fn log_softmax_kernel(x: &Array<f32>, out: &mut Array<f32>, rows: usize, classes: usize) {
+    if CUBE_POS >= rows {
+        terminate!();
+    }
+    let row = CUBE_POS * classes;
     let unit = UNIT_POS as usize;
     let mut largest = x[row];
     let mut at = unit;
@@ -50,8 +53,17 @@ fn log_softmax_kernel(x: &Array<f32>, out: &mut Array<f32>, classes: usize) {
 }
 
 #[cube(launch_unchecked)]
-fn log_softmax_back_kernel(g: &Array<f32>, y: &Array<f32>, out: &mut Array<f32>, classes: usize) {
-    let row = CUBE_POS_X as usize * classes;
+fn log_softmax_back_kernel(
+    g: &Array<f32>,
+    y: &Array<f32>,
+    out: &mut Array<f32>,
+    rows: usize,
+    classes: usize,
+) {
+    if CUBE_POS >= rows {
+        terminate!();
+    }
+    let row = CUBE_POS * classes;
     let mut sum = f32::new(0.0);
     let mut at = UNIT_POS as usize;
     while at < classes {
@@ -76,10 +88,11 @@ pub(super) fn log_softmax<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     unsafe {
         log_softmax_kernel::launch_unchecked(
             &client,
-            CubeCount::Static(shape[0] as u32, 1, 1),
+            grid(shape[0]),
             units(UNITS),
             array(&x),
             array(&out),
+            shape[0],
             shape[1],
         );
     }
@@ -99,11 +112,12 @@ pub(super) fn log_softmax_back<R: CubeRuntime>(
     unsafe {
         log_softmax_back_kernel::launch_unchecked(
             &client,
-            CubeCount::Static(shape[0] as u32, 1, 1),
+            grid(shape[0]),
             units(UNITS),
             array(&gradient),
             array(&y),
             array(&out),
+            shape[0],
             shape[1],
         );
     }

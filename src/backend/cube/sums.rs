@@ -5,7 +5,7 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{UNITS, array, contiguous, cubes, empty, shaped, units};
+use super::launch::{UNITS, array, contiguous, cubes, empty, grid, shaped, units};
 use crate::backend::passes::Reduction;
 
 /// Neighboring values that a cube of [`columns_kernel`] sums beside each other.
@@ -41,14 +41,19 @@ fn columns_kernel(
     x: &Array<f32>,
     out: &mut Array<f32>,
     more: &mut Array<f32>,
+    rows: usize,
     axis: usize,
     inner: usize,
     first: usize,
     factor: f32,
 ) {
-    let column = CUBE_POS_X as usize * COLUMNS + UNIT_POS as usize % COLUMNS;
+    let blocks = inner.div_ceil(COLUMNS);
+    let outer = CUBE_POS / blocks;
+    if outer >= rows {
+        terminate!();
+    }
+    let column = CUBE_POS % blocks * COLUMNS + UNIT_POS as usize % COLUMNS;
     let lane = UNIT_POS as usize / COLUMNS;
-    let outer = CUBE_POS_Y as usize;
     let mut shared = SharedMemory::<f32>::new(comptime!(COLUMNS * LANES));
     let mut sum = f32::new(0.0);
     if column < inner {
@@ -76,8 +81,11 @@ fn columns_kernel(
 
 /// `[outer, axis]` to `[outer]`, a cube for each.
 #[cube(launch_unchecked)]
-fn rows_kernel(x: &Array<f32>, out: &mut Array<f32>, axis: usize, factor: f32) {
-    let outer = CUBE_POS_X as usize;
+fn rows_kernel(x: &Array<f32>, out: &mut Array<f32>, rows: usize, axis: usize, factor: f32) {
+    let outer = CUBE_POS;
+    if outer >= rows {
+        terminate!();
+    }
     let mut sum = f32::new(0.0);
     let mut at = UNIT_POS as usize;
     while at < axis {
@@ -133,11 +141,12 @@ fn columns<R: CubeRuntime>(
     unsafe {
         columns_kernel::launch_unchecked(
             &client,
-            CubeCount::Static(inner.div_ceil(COLUMNS) as u32, outer as u32, 1),
+            grid(inner.div_ceil(COLUMNS) * outer),
             units(COLUMNS * LANES),
             array(&x),
             array(&out),
             array(&more),
+            outer,
             axis,
             inner,
             first,
@@ -177,10 +186,11 @@ pub(super) fn along<R: CubeRuntime>(x: CubeTensor<R>, axis: usize, factor: f32) 
     unsafe {
         rows_kernel::launch_unchecked(
             &client,
-            CubeCount::Static(outer as u32, 1, 1),
+            grid(outer),
             units(UNITS),
             array(&x),
             array(&out),
+            outer,
             length,
             factor,
         );
