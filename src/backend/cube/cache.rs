@@ -5,10 +5,15 @@ use std::sync::Once;
 
 use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+use sha2::{Digest, Sha256};
 
+use super::TEXTS;
+use crate::backend::BURN_VERSION;
+use crate::backend::kernels::LEAST_PROBABILITY;
+use crate::hex::hex;
 use crate::user_cache::user_cache;
 
-/// Keeps kernels for the next process, in a folder for each GPU, driver and version of burnlab.
+/// Keeps kernels for the next process, in a folder for each GPU, driver, version of Burn and text of our own kernels.
 ///
 /// Without it, every process compiles the kernels that it uses: seconds each time. A `cubecl.toml` has the last word.
 pub(in crate::backend) fn keep_kernels(gpu: &str) {
@@ -30,7 +35,15 @@ fn folder(gpu: &str) -> Option<PathBuf> {
             '-'
         }
     };
-    let name = format!("{gpu}-burnlab-{}", env!("CARGO_PKG_VERSION"));
+    let name = format!("{gpu}-burn-{BURN_VERSION}-{}", digest());
     let name: String = name.chars().map(plain).collect();
     Some(user_cache()?.join("kernels").join(name))
+}
+
+/// The first digits of the SHA-256 of the kernels' texts, and of what these take from elsewhere.
+fn digest() -> String {
+    let mut digest = Sha256::new();
+    TEXTS.iter().for_each(|text| digest.update(text));
+    digest.update(LEAST_PROBABILITY.to_le_bytes());
+    hex(&digest.finalize()[..8])
 }

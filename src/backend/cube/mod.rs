@@ -6,17 +6,29 @@
 // A kernel is given each array and each number by itself.
 #![allow(clippy::too_many_arguments)]
 
-mod cache;
-mod channels;
-mod functions;
-mod launch;
-mod product;
-mod softmax;
-mod steps;
-mod sums;
-mod targets;
-mod tensor_cores;
-mod windows;
+/// Declares the files of kernels, and has their text.
+macro_rules! files {
+    ($($file:ident),+) => {
+        $(mod $file;)+
+
+        /// Kept kernels are known by their names: what was compiled of another text must not be taken for them.
+        const TEXTS: &[&str] = &[$(include_str!(concat!(stringify!($file), ".rs"))),+];
+    };
+}
+
+files!(
+    cache,
+    channels,
+    functions,
+    launch,
+    product,
+    softmax,
+    steps,
+    sums,
+    targets,
+    tensor_cores,
+    windows
+);
 
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{Shape, TensorMetadata};
