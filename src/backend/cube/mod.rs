@@ -3,8 +3,15 @@
 //! Burn's own convolutions are wrong for some strides or slow, its sums are made in an order that differs from run to run, and
 //! its products round their factors. Here every sum has one order: a run on a GPU repeats to the last bit on that kind of GPU.
 
-// A kernel is given each array and each number by itself.
-#![allow(clippy::too_many_arguments)]
+// A kernel is given each array and each number by itself, and the language of kernels is a part of Rust only.
+#![allow(
+    clippy::too_many_arguments,
+    clippy::manual_is_multiple_of,
+    clippy::manual_range_contains,
+    clippy::identity_op,
+    clippy::eq_op,
+    clippy::collapsible_if
+)]
 
 /// Declares the files of kernels, and has their text.
 macro_rules! files {
