@@ -18,6 +18,10 @@ check *FILES:
 regress *OPTIONS:
     {{burnlab}} regress {{OPTIONS}}
 
+# The articles' claims beside what is measured, on one page: just reproduce, just reproduce a3, just reproduce --full
+reproduce *OPTIONS:
+    {{burnlab}} reproduce {{OPTIONS}}
+
 # The tests
 test:
     cargo test --release
@@ -31,9 +35,9 @@ torture SECONDS="120" SEED="0":
     cargo build --release
     python3 tests/torture/run --seconds {{SECONDS}} --seed {{SEED}}
 
-# TensorBoard on everything that has been run
-tensorboard PORT="6006": _python
-    {{venv}}/bin/tensorboard --logdir results --port {{PORT}}
+# TensorBoard on everything that has been run, or on one experiment: just tensorboard articles/a1-a3-few-digits
+tensorboard NAME="." PORT="6006": _python
+    {{venv}}/bin/tensorboard --logdir results/{{NAME}} --port {{PORT}}
 
 # Tables and verdict of an experiment as far as it has been run
 report NAME:

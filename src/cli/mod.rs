@@ -1,5 +1,6 @@
 //! The commands: what each takes, what it calls, what it prints.
 
+mod articles;
 mod data;
 mod doctor;
 mod encode;
@@ -15,6 +16,7 @@ mod planted;
 mod predict;
 mod reconstruct;
 mod regress;
+mod reproduce;
 mod run;
 mod sample;
 mod show;
@@ -50,6 +52,8 @@ enum Command {
     Run(run::RunArguments),
     /// Train the regression experiments anew and compare their metrics with the committed reference
     Regress(regress::RegressArguments),
+    /// Train the experiments of the articles and show every claim beside what was measured
+    Reproduce(reproduce::ReproduceArguments),
     /// Find every problem of experiment files without running anything
     Check {
         /// Files or folders [default: experiments]
@@ -186,6 +190,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Run(arguments) => return run::run(arguments),
         Command::Regress(arguments) => return regress::regress(arguments),
+        Command::Reproduce(arguments) => return reproduce::reproduce(arguments),
         Command::Check { files, set } => show::check(files, &set.overrides())?,
         Command::Explain { file, variant, set } => {
             show::explain(&files::find(&file)?, &set.overrides(), variant.as_deref())?;

@@ -281,6 +281,7 @@ fn tell(
                 "runs": claim_result.measured.map(|spread| spread.runs),
                 "holds": claim_result.verdict == Verdict::Holds,
                 "verdict": claim_result.verdict.text(),
+                "why": claim_result.why,
             }));
         }
         return;

@@ -39,6 +39,9 @@ pub struct Expect {
     /// How far above. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<NonNegative>,
+    /// Why it does not hold, where that is known: said beside a claim that fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 fn metric_schema(_: &mut SchemaGenerator) -> Schema {

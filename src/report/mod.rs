@@ -3,6 +3,7 @@
 mod events;
 mod projector;
 pub mod regression;
+pub mod reproduction;
 mod statistics;
 mod tables;
 pub mod tensorboard;

@@ -40,6 +40,15 @@ impl Spread {
             None => format!("{:.decimals$}", self.mean),
         }
     }
+
+    /// The same with four digits of the mean, before or after the point: `0.9175 ± 0.0021`, `0.002153`, `102.7`.
+    pub fn rounded(&self) -> String {
+        let before_point = match self.mean {
+            0.0 => -1,
+            mean => mean.abs().log10().floor() as i32,
+        };
+        self.text(usize::try_from(3 - before_point).unwrap_or(0).min(9))
+    }
 }
 
 /// All runs of one variant.
@@ -99,6 +108,17 @@ mod tests {
         assert_eq!(spread.mean, 2.5);
         assert!((spread.deviation.unwrap() - 1.290_994_4).abs() < 1e-6);
         assert_eq!(spread.text(2), "2.50 ± 1.29");
+    }
+
+    #[test]
+    fn four_digits_tell_small_and_large_means() {
+        let rounded = |values: &[f64]| spread(values).unwrap().rounded();
+        assert_eq!(rounded(&[0.9175]), "0.9175");
+        assert_eq!(rounded(&[0.002_153_4]), "0.002153");
+        assert_eq!(rounded(&[-102.71]), "-102.7");
+        assert_eq!(rounded(&[61_706.0]), "61706");
+        assert_eq!(rounded(&[1.0, 1.002]), "1.001 ± 0.001");
+        assert_eq!(rounded(&[0.0]), "0.0000");
     }
 
     #[test]

@@ -119,14 +119,14 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
         "claim", "variant", "metric", "must be", "measured", "verdict",
     ];
     let records = claim_results.iter().map(|claim_result| {
-        let measured = claim_result.measured.map(|spread| spread.text(4));
+        let measured = claim_result.measured.map(|spread| spread.rounded());
         vec![
             claim_result.claim.clone(),
             claim_result.variant.clone(),
             claim_result.metric.clone(),
             claim_result.condition.clone(),
             measured.unwrap_or_else(|| "-".to_string()),
-            claim_result.verdict.text(),
+            claim_result.outcome(),
         ]
     });
     (header.map(String::from).to_vec(), records.collect())
@@ -180,7 +180,7 @@ pub fn markdown(plan: &Plan, rows: &[RunRow], claim_results: &[ClaimResult]) -> 
 }
 
 /// A text without breaks, which would end a row of a table, and without what steers a terminal.
-fn in_a_line(text: &str) -> String {
+pub(super) fn in_a_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     visible(&lines.collect::<Vec<_>>().join(" ")).into_owned()
 }

@@ -21,8 +21,22 @@ pub struct ClaimResult {
     pub article: Option<f64>,
     /// Mean and deviation over the seeds; none without measured runs.
     pub measured: Option<Spread>,
+    /// The variant that it is compared with, and that one's spread.
+    pub compared: Option<(String, Spread)>,
     /// Whether it holds.
     pub verdict: Verdict,
+    /// Why it does not, as the file says it.
+    pub why: Option<String>,
+}
+
+impl ClaimResult {
+    /// The verdict as tables write it, with the reason that the file gives for a claim that fails.
+    pub fn outcome(&self) -> String {
+        match (&self.verdict, &self.why) {
+            (Verdict::Fails, Some(why)) => format!("{}: {why}", self.verdict.text()),
+            _ => self.verdict.text(),
+        }
+    }
 }
 
 /// How a claim came out.
@@ -70,7 +84,19 @@ fn check_claim(claim: &Claim, groups: &[Group]) -> ClaimResult {
         condition: words(&claim.condition),
         article: claim.expect.article.map(|article| article.get()),
         measured: measured.ok(),
+        compared: compared(&claim.condition, metric, groups),
         verdict,
+        why: claim.expect.why.clone(),
+    }
+}
+
+fn compared(condition: &Condition, metric: &str, groups: &[Group]) -> Option<(String, Spread)> {
+    match condition {
+        Condition::GreaterThan { variant, .. } => {
+            let spread = measure(variant, metric, groups).ok()?;
+            Some((variant.clone(), spread))
+        }
+        _ => None,
     }
 }
 
@@ -174,6 +200,30 @@ mod tests {
         assert_eq!(verdict(above, &rows), Verdict::Holds);
         let below = "claim = 'x'\nvariant = 'a'\nat_most = 0.9";
         assert_eq!(verdict(below, &rows), Verdict::Fails);
+    }
+
+    #[test]
+    fn a_reason_stands_beside_a_claim_that_fails_and_no_other() {
+        let rows = [row("a", 0, Some(0.9)), row("b", 0, Some(0.8))];
+        let outcome = |condition: &str| {
+            let text = format!("claim = 'x'\nvariant = 'b'\nwhy = 'too few'\n{condition}");
+            check_claims(&[claim(&text)], &rows).remove(0).outcome()
+        };
+        assert_eq!(outcome("at_least = 0.9"), "DOES NOT HOLD: too few");
+        assert_eq!(outcome("at_least = 0.7"), "holds");
+        assert_eq!(
+            outcome("metric = 'best_test_accuracy'\nat_least = 0.7"),
+            "NOT MEASURED: `b` has no `best_test_accuracy`"
+        );
+    }
+
+    #[test]
+    fn a_comparison_tells_both_spreads() {
+        let rows = [row("a", 0, Some(0.9)), row("b", 0, Some(0.8))];
+        let text = "claim = 'x'\nvariant = 'a'\ngreater_than = 'b'";
+        let result = check_claims(&[claim(text)], &rows).remove(0);
+        let (other, spread) = result.compared.expect("b is measured");
+        assert_eq!((other.as_str(), spread.mean), ("b", 0.8));
     }
 
     #[test]

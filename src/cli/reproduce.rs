@@ -1,0 +1,208 @@
+//! `burnlab reproduce`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+
+use super::articles::{ArticleExperiment, Size, experiments};
+use super::run::{carry_out, check_data, shown};
+use super::signals::stop_flag;
+use super::{DeviceArgument, catalogue, note, say};
+use crate::backend::Device;
+use crate::config::Overrides;
+use crate::error::{Kind, Result, count};
+use crate::plan::Plan;
+use crate::record::{RunRow, Status, write_atomically};
+use crate::report::reproduction::{
+    Reproduction, reproduction_line, reproduction_markdown, reproduction_table,
+};
+use crate::report::{Verdict, check_claims, failures};
+use crate::run::{Only, Options, ResultsFolder, parts};
+
+/// The page's file among the results.
+const PAGE: &str = "reproduction.md";
+
+#[derive(Debug, Args)]
+pub struct ReproduceArguments {
+    /// Rows of the articles, such as a3, or a letter for a whole article [default: all]
+    rows: Vec<String>,
+    /// Train at the articles' own size in place of the quick one
+    #[arg(long)]
+    full: bool,
+    /// Train nothing: show what has been run
+    #[arg(long)]
+    no_train: bool,
+    /// Worker processes at a time [default: one a core, one in all on a GPU]
+    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    device: DeviceArgument,
+    /// Where results go
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "results",
+        env = "BURNLAB_RESULTS"
+    )]
+    results: PathBuf,
+    /// Print no progress and no table, but how many claims hold
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl ReproduceArguments {
+    /// Whether experiments of a size are asked for; the others are shown as far as they have been run.
+    fn wants(&self, size: Size) -> bool {
+        match size {
+            Size::Full => self.full,
+            Size::Quick => !self.full,
+            Size::Only => true,
+        }
+    }
+}
+
+/// An experiment of an article and its plan.
+struct Planned {
+    experiment: ArticleExperiment,
+    plan: Plan,
+}
+
+/// Trains the experiments of articles as far as they are not done yet, and shows all their claims on one page.
+pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
+    let planned = planned(&arguments)?;
+    let device = Device::parse(&arguments.device.device)?;
+    let stop = stop_flag()?;
+    let mut stopped = false;
+    for one in planned.iter().filter(|_| !arguments.no_train) {
+        if arguments.wants(one.experiment.size) {
+            stopped |= train(&arguments, one, &device, &stop)?;
+        }
+        if stopped {
+            break;
+        }
+    }
+    let reproductions = reproductions(&arguments, &planned);
+    let page = arguments.results.join(PAGE);
+    // A page of some rows is not to replace that of all.
+    if arguments.rows.is_empty() {
+        write_atomically(&page, reproduction_markdown(&reproductions).as_bytes())?;
+    }
+    tell(&arguments, &reproductions, &page);
+    Ok(exit_code(&reproductions, stopped))
+}
+
+/// A plan for each experiment; the data of those that are to be trained is there.
+fn planned(arguments: &ReproduceArguments) -> Result<Vec<Planned>> {
+    let (overrides, catalogue) = (Overrides::from_environment(), catalogue());
+    let plan = |experiment: ArticleExperiment| -> Result<Planned> {
+        let plan = Plan::make(&experiment.path, &overrides, &catalogue)?;
+        if arguments.wants(experiment.size) && !arguments.no_train {
+            check_data(&plan, plan.runs.iter())?;
+        }
+        Ok(Planned { experiment, plan })
+    };
+    experiments(&arguments.rows)?
+        .into_iter()
+        .map(plan)
+        .collect()
+}
+
+/// Trains what is to be done of an experiment; whether it was stopped.
+fn train(
+    arguments: &ReproduceArguments,
+    planned: &Planned,
+    device: &Device,
+    stop: &AtomicBool,
+) -> Result<bool> {
+    let options = Options {
+        results: arguments.results.clone(),
+        jobs: arguments.jobs.map(usize::from),
+        on_gpu: !device.is_cpu(),
+        fresh: false,
+        fail_fast: false,
+    };
+    if !arguments.quiet {
+        let (rows, plan) = (planned.experiment.rows, &planned.plan);
+        note(format!("\n{rows}: {} ({})", plan.title, plan.name));
+    }
+    let mut stopped = false;
+    for part in parts(&planned.plan, Only::All, &options) {
+        let ended = carry_out(&part, &options, shown(arguments.quiet), device, stop)?;
+        stopped |= ended.stopped;
+    }
+    Ok(stopped)
+}
+
+/// What the page shows, by the runs on disk.
+fn reproductions(arguments: &ReproduceArguments, planned: &[Planned]) -> Vec<Reproduction> {
+    let of = |one: &Planned| {
+        let plan = &one.plan;
+        let folder = ResultsFolder::of(&arguments.results, &plan.name);
+        let runs: Vec<RunRow> = plan.runs.iter().map(|run| folder.row(run)).collect();
+        let has_begun = runs.iter().any(|row| row.status != Status::Unfinished);
+        let is_shown = has_begun || arguments.wants(one.experiment.size);
+        is_shown.then(|| Reproduction {
+            article: article(plan),
+            rows: one.experiment.rows.to_string(),
+            size: one.experiment.size.name(),
+            experiment: name(plan),
+            claims: check_claims(&plan.claims, &runs),
+            runs,
+        })
+    };
+    planned.iter().filter_map(of).collect()
+}
+
+/// The source without what is remarked on it.
+fn article(plan: &Plan) -> String {
+    let source = plan.source.as_deref().unwrap_or(&plan.title);
+    let article = source.split(';').next().unwrap_or_default();
+    article.trim().to_string()
+}
+
+/// The experiment's name without its folder.
+fn name(plan: &Plan) -> String {
+    let name = Path::new(&plan.name).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn tell(arguments: &ReproduceArguments, reproductions: &[Reproduction], page: &Path) {
+    if arguments.quiet {
+        say(&reproduction_line(reproductions));
+    } else {
+        say(&format!("\n{}", reproduction_table(reproductions)));
+    }
+    if arguments.rows.is_empty() && !arguments.quiet {
+        say(&format!("page: {}", page.display()));
+    }
+    let lines = reproductions.iter().flat_map(|one| {
+        let failed = failures(&one.runs).into_iter();
+        failed.map(move |line| format!("  {}: {line}", one.experiment))
+    });
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        note(format!(
+            "\n{} without a result:\n{}",
+            count(lines.len(), "run"),
+            lines.join("\n")
+        ));
+    }
+}
+
+/// As `burnlab run` ends: 130 when stopped from outside, 4 where a run failed, 5 where a claim does not hold.
+fn exit_code(reproductions: &[Reproduction], stopped: bool) -> ExitCode {
+    let has_failed = reproductions.iter().any(|one| {
+        let mut rows = one.runs.iter();
+        rows.any(|row| matches!(row.status, Status::Failed | Status::Diverged))
+    });
+    let mut claims = reproductions.iter().flat_map(|one| &one.claims);
+    let is_unheld = claims.any(|claim| claim.verdict != Verdict::Holds);
+    match (has_failed, stopped, is_unheld) {
+        (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
+        (_, true, _) => ExitCode::from(130),
+        (_, _, true) => ExitCode::from(Kind::Claim.exit_code()),
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,159 @@
+//! The articles' page from the command line: which experiments a row names, what is trained, what is told.
+
+use std::fs;
+
+use crate::lab::{Ended, Lab};
+
+/// A full size of three runs, with a claim that fails for a known reason.
+const FULL: &str = r#"
+title  = "random images"
+source = "An Article; in some words"
+
+[data]
+dataset = { fake = { shape = [1, 4, 4], classes = 2, train = 20, test = 10 } }
+
+[model.classifier]
+layers = ["flatten", { dense = { units = "classes" } }]
+
+[train]
+epochs = 2
+seeds  = [0, 1, 2]
+
+[[expect]]
+claim    = "it learns by heart"
+variant  = "default"
+at_least = 1.1
+why      = "no share is larger than 1"
+"#;
+
+const QUICK: &str = r#"
+title   = "quick: random images"
+extends = "a1-a2-random.toml"
+
+[train]
+seeds = [0]
+
+[[expect]]
+claim    = "it answers"
+variant  = "default"
+article  = 0.5
+at_least = 0.0
+"#;
+
+/// Of one size.
+const SURVEY: &str = r#"
+title   = "another article"
+source  = "Another"
+extends = "a1-a2-random-quick.toml"
+"#;
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    let folder = lab.path().join("experiments/articles");
+    fs::create_dir_all(&folder).unwrap();
+    lab.file("experiments/articles/a1-a2-random.toml", FULL);
+    lab.file("experiments/articles/a1-a2-random-quick.toml", QUICK);
+    lab.file("experiments/articles/b1-survey.toml", SURVEY);
+    lab
+}
+
+fn reproduce(lab: &Lab, more: &[&str]) -> Ended {
+    let mut arguments = vec!["reproduce", "--device", "cpu"];
+    arguments.extend(more);
+    let mut command = lab.command(&arguments);
+    let output = command.current_dir(lab.path()).output();
+    output.expect("burnlab starts").into()
+}
+
+fn page(lab: &Lab) -> String {
+    fs::read_to_string(lab.path().join("results/reproduction.md")).unwrap()
+}
+
+/// Row, size and verdict of every claim of the page.
+fn told(page: &str) -> Vec<String> {
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_string()).collect()
+    };
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    rows.map(cells)
+        .filter(|cells| !["row", "---"].contains(&cells[0].as_str()))
+        .map(|cells| format!("{} {} {} {}", cells[0], cells[1], cells[6], cells[8]))
+        .collect()
+}
+
+#[test]
+fn the_quick_size_is_trained_unless_the_full_one_is_asked_for() {
+    let lab = lab();
+    let ended = reproduce(&lab, &[]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("2 claims: 2 hold"), "{}", ended.out);
+    let quick = ["A1-A2 quick 1 holds", "B1 - 1 holds"];
+    assert_eq!(told(&page(&lab)), quick);
+    assert!(page(&lab).contains("\n## An Article\n"), "{}", page(&lab));
+    let ended = reproduce(&lab, &["--full", "--quiet"]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (5, "3 claims: 2 hold, 1 do not\n")
+    );
+    let failed = "A1-A2 full 3 DOES NOT HOLD: no share is larger than 1";
+    assert_eq!(told(&page(&lab)), [failed, quick[0], quick[1]]);
+}
+
+#[test]
+fn what_was_trained_before_is_kept() {
+    let lab = lab();
+    reproduce(&lab, &["--quiet"]);
+    let row = lab
+        .run_folder("articles/b1-survey", "default")
+        .join("run.json");
+    let before = fs::metadata(&row).unwrap().modified().unwrap();
+    assert_eq!(reproduce(&lab, &["--quiet"]).code, 0);
+    assert_eq!(fs::metadata(&row).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn a_row_alone_leaves_the_page_of_all_as_it_is() {
+    let lab = lab();
+    let ended = reproduce(&lab, &["B1", "--quiet"]);
+    assert_eq!((ended.code, ended.out.as_str()), (0, "1 claim: 1 hold\n"));
+    assert!(!lab.path().join("results/reproduction.md").exists());
+    assert!(!lab.results("articles/a1-a2-random-quick").exists());
+}
+
+#[test]
+fn without_training_the_page_says_what_is_missing() {
+    let lab = lab();
+    let ended = reproduce(&lab, &["--no-train", "--quiet"]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (5, "2 claims: 0 hold, 2 not measured\n")
+    );
+    let missing = "- NOT MEASURED: 1 of 1 runs of `default` unfinished";
+    let expected = ["A1-A2 quick", "B1 -"].map(|row| format!("{row} {missing}"));
+    assert_eq!(told(&page(&lab)), expected);
+}
+
+#[test]
+fn every_row_of_the_five_articles_is_there() {
+    let lab = Lab::new();
+    let ended = lab.burnlab(&["reproduce", "f1"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        "error: no article has a row `f1`\n  hint: known rows: a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, \
+         b1, c1, c2, d1, d2, e1, e2; a letter alone is a whole article\n"
+    );
+}
+
+#[test]
+fn where_there_are_no_articles_it_says_so() {
+    let lab = Lab::new();
+    let ended = reproduce(&lab, &[]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        "error: there are no experiments of articles here\n  experiments/articles\n  \
+         hint: go to the folder that holds `experiments/`\n"
+    );
+}
