@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use super::depthwise::Depthwise;
+use super::few::Few;
 use super::frame::Buffers;
 use super::implicit::{FilterGradient, Plan, together};
 use super::panel::Start;
@@ -22,20 +23,40 @@ const PARTS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     Implicit,
+    Few,
     Unfolded,
     Depthwise,
 }
 
 impl Method {
-    /// For a product of `columns` columns.
-    fn of(sizes: Sizes, columns: usize) -> Self {
-        let groups = sizes.sliding.groups;
-        if groups > 1 && sizes.channels == groups {
-            Method::Depthwise
-        } else if groups > 1 || columns < FEW {
-            Method::Unfolded
-        } else {
-            Method::Implicit
+    fn forward(sizes: Sizes) -> Self {
+        match Method::of_filters(sizes) {
+            // Rows are moved as they lie.
+            Method::Few if sizes.sliding.stride[1] > 1 => Method::Unfolded,
+            method => method,
+        }
+    }
+
+    fn back(sizes: Sizes) -> Self {
+        match sizes.sliding.groups {
+            1 if sizes.channels < FEW => Method::Unfolded,
+            1 => Method::Implicit,
+            groups => Method::grouped(sizes, groups),
+        }
+    }
+
+    fn of_filters(sizes: Sizes) -> Self {
+        match sizes.sliding.groups {
+            1 if sizes.filters < FEW => Method::Few,
+            1 => Method::Implicit,
+            groups => Method::grouped(sizes, groups),
+        }
+    }
+
+    fn grouped(sizes: Sizes, groups: usize) -> Self {
+        match sizes.channels == groups {
+            true => Method::Depthwise,
+            false => Method::Unfolded,
         }
     }
 }
@@ -50,7 +71,7 @@ pub fn forward(
 ) -> Vec<f32> {
     let mut outputs = vec![0.0; sizes.batch * sizes.output()];
     let (size, made) = (sizes.image(), sizes.output());
-    match Method::of(sizes, sizes.filters) {
+    match Method::forward(sizes) {
         Method::Implicit => {
             let plan = Plan::forward(simd, filters, sizes);
             planned(
@@ -61,6 +82,18 @@ pub fn forward(
                 &mut outputs,
                 made,
                 sizes.places(),
+            );
+        }
+        Method::Few => {
+            let few = Few::new(simd, sizes);
+            each(
+                images,
+                size,
+                bias,
+                &mut outputs,
+                made,
+                Buffers::default,
+                |buffers, image, output| few.apply(image, filters, output, buffers),
             );
         }
         Method::Unfolded => {
@@ -107,13 +140,14 @@ pub fn back(
 ) -> Vec<f32> {
     let mut images = vec![0.0; sizes.batch * sizes.image()];
     let (size, made) = (sizes.output(), sizes.image());
-    match Method::of(sizes, sizes.channels) {
+    match Method::back(sizes) {
         Method::Implicit => {
             let plan = Plan::back(simd, filters, sizes);
             let places = sizes.height * sizes.width;
             planned(&plan, outputs, size, bias, &mut images, made, places);
         }
-        Method::Unfolded => {
+        // Its sums over windows have another order.
+        Method::Few | Method::Unfolded => {
             let windows = || vec![0.0; sizes.depth() * sizes.places()];
             each(
                 outputs,
@@ -197,7 +231,7 @@ fn each<B>(
 /// The gradient of the filters, `[filters, channels / groups, rows, columns]`, from images and the gradients of outputs.
 pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) -> Vec<f32> {
     let count = sizes.filters * sizes.seen();
-    match Method::of(sizes, sizes.filters) {
+    match Method::of_filters(sizes) {
         Method::Implicit => {
             let gradient = FilterGradient::new(simd, sizes);
             let together = together(sizes.places());
@@ -217,6 +251,23 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
                 },
             );
             gradient.filters(&sums)
+        }
+        Method::Few => {
+            let few = Few::new(simd, sizes);
+            let sums = in_parts(
+                images,
+                of_outputs,
+                sizes,
+                count,
+                |images, of_outputs, sums| {
+                    let mut buffers = Buffers::default();
+                    let images = images.chunks_exact(sizes.image());
+                    for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
+                        few.compare(image, of_output, sums, &mut buffers);
+                    }
+                },
+            );
+            few.filters(&sums)
         }
         Method::Unfolded => in_parts(
             images,

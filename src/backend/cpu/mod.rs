@@ -6,6 +6,7 @@
 
 mod convolution;
 mod depthwise;
+mod few;
 mod frame;
 pub mod functions;
 mod implicit;
