@@ -7,14 +7,17 @@ the CPU's, seconds an epoch beside PyTorch's, a grid of small runs alone and tog
 """
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -152,10 +155,35 @@ class Bench:
 
     def grid(self):
         rows = []
-        for jobs in ("1", "4", "12"):
-            seconds, epochs = self.run("grid", self.arguments.device, "--jobs", jobs)
-            rows.append([jobs, f"{seconds:.1f}", len({(row["variant"], row["seed"]) for row in epochs})])
-        self.say("### Twelve runs of 4,000 digits, 5 epochs\n\n" + table(["workers", "seconds", "runs"], rows) + "\n")
+        for digits in ("4000", "20000"):
+            for jobs in ("1", "4", "8"):
+                times = []
+                for service in (False, True):
+                    with multi_process_service() if service else contextlib.nullcontext(True) as is_there:
+                        options = ["--jobs", jobs, "--set", f"data.train={digits}"]
+                        seconds, _ = self.run("grid", self.arguments.device, *options) if is_there else (None, [])
+                        times.append(f"{seconds:.1f}" if is_there else "")
+                rows.append([digits, jobs, *times])
+        self.say("### Twelve runs of 5 epochs, seconds in all\n\n" + table(
+            ["digits", "workers", "by themselves", "with NVIDIA's multi-process service"], rows) + "\n")
+
+
+@contextlib.contextmanager
+def multi_process_service():
+    """Lets processes use an NVIDIA GPU side by side; whether that can be had."""
+    control = shutil.which("nvidia-cuda-mps-control", path=os.environ.get("PATH", "") + ":/usr/local/nvidia/bin")
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
+        before = {name: os.environ.get(name) for name in places}
+        os.environ.update(places)
+        is_there = bool(control) and subprocess.run([control, "-d"]).returncode == 0
+        try:
+            yield is_there
+        finally:
+            if is_there:
+                subprocess.run([control], input="quit\n", text=True, timeout=60)
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def main():

@@ -46,14 +46,18 @@ impl fmt::Display for Precisions {
     }
 }
 
+/// Bytes of free memory without which nothing can be trained on a GPU.
+const LEAST: u64 = 1 << 28;
+
 impl Device {
     /// Compares what the device makes of small operations with what the CPU does, and measures its precision.
     ///
     /// Takes some seconds on a GPU whose kernels are not compiled yet.
     ///
     /// # Errors
-    /// A wrong answer or none, with the operation's name.
+    /// A wrong answer or none, with the operation's name; or its memory is spent.
     pub fn check(&self) -> Result<Precisions> {
+        self.has_room()?;
         let expected = operations::<Autodiff<Flex>>();
         for (index, (name, expected)) in expected.iter().enumerate() {
             let problem = |what: String| {
@@ -74,6 +78,18 @@ impl Device {
             }
         }
         Ok(self.run(Measure))
+    }
+
+    fn has_room(&self) -> Result<()> {
+        match self.memory()? {
+            Some((free, _)) if free < LEAST => {
+                let free = free >> 20;
+                let message = format!("the device `{self}` has {free} MiB of free memory left");
+                let hint = "other programs have the rest: `nvidia-smi` names them";
+                Err(Error::run(Problem::new(message).hint(hint)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

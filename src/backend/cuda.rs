@@ -3,13 +3,14 @@
 //! Burn's own backend panics where the driver, the compiler library, its headers or the GPU is missing.
 
 use std::ffi::c_int;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::backend::Cuda;
 use burn::backend::cuda::CudaDevice;
 use cudarc::driver::sys::CUdevice_attribute::{
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
 };
+use cudarc::driver::sys::cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY;
 use cudarc::driver::{DriverError, result};
 use cudarc::{driver, nvrtc};
 
@@ -186,9 +187,24 @@ pub(super) fn memory(number: usize) -> Result<Option<(u64, u64)>> {
     };
     match asked() {
         Ok((free, all)) => Ok(Some((free as u64, all as u64))),
-        Err(error) => Err(missing(
-            format!("the GPU `cuda:{number}` cannot be used: {error:?}"),
-            "see `nvidia-smi` for what else runs there",
-        )),
+        Err(error) => {
+            let reason = match error.0 {
+                CUDA_ERROR_OUT_OF_MEMORY => "other programs have its memory".to_string(),
+                _ => format!("{error:?}"),
+            };
+            Err(missing(
+                format!("the GPU `cuda:{number}` cannot be used: {reason}"),
+                "see `nvidia-smi` for what else runs there",
+            ))
+        }
     }
+}
+
+/// Whether NVIDIA's multi-process service runs: without it kernels of several processes take turns.
+pub(super) fn is_shared() -> bool {
+    let folder = std::env::var_os("CUDA_MPS_PIPE_DIRECTORY");
+    let folder = folder.map_or_else(|| PathBuf::from("/tmp/nvidia-mps"), PathBuf::from);
+    // A service that was killed leaves its files.
+    let number = std::fs::read_to_string(folder.join("nvidia-cuda-mps-control.pid"));
+    number.is_ok_and(|number| Path::new("/proc").join(number.trim()).exists())
 }

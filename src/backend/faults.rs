@@ -60,11 +60,12 @@ fn problem(text: &str) -> Problem {
     let is_of_memory = ["alloc", "memory"]
         .iter()
         .any(|word| line.to_lowercase().contains(word));
-    let hint = match is_of_memory {
-        true => "its memory is spent: a smaller `train.batch_size` takes less",
-        false => "`burnlab doctor` looks whether the device computes what it should",
-    };
-    Problem::new(format!("the device's own thread broke off: {line}")).hint(hint)
+    match is_of_memory {
+        true => Problem::new(format!("the device's memory is spent: {line}"))
+            .hint("a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)"),
+        false => Problem::new(format!("the device's own thread broke off: {line}"))
+            .hint("`burnlab doctor` looks whether the device computes what it should"),
+    }
 }
 
 #[cfg(test)]
@@ -76,8 +77,8 @@ mod tests {
         let text = "called `Result::unwrap()` on an `Err` value: can't allocate buffer of size: 16";
         assert_eq!(
             Error::run(problem(text)).to_string(),
-            "error: the device's own thread broke off: can't allocate buffer of size: 16\n  \
-             hint: its memory is spent: a smaller `train.batch_size` takes less"
+            "error: the device's memory is spent: can't allocate buffer of size: 16\n  \
+             hint: a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)"
         );
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A file has `Backend`, the Burn backend without gradients; `IS_GPU`; `models()`, the names of the machine's
 //! devices of the kind in the order of their numbers, or what is missing; `requirements(number)`, what is missing to
-//! use one; `memory(number)`, its free and whole bytes where that can be had; and `device(number)`, Burn's own name.
+//! use one; `memory(number)`, its free and whole bytes where that can be had; `is_shared()`, whether processes use one side
+//! by side instead of in turns; and `device(number)`, Burn's own name.
 
 /// Makes [`Kind`], its names, and what leads from a device to its backend.
 ///
@@ -56,6 +57,12 @@ macro_rules! kinds {
             fn memory(self, number: usize) -> Result<Option<(u64, u64)>> {
                 match self {
                     $(#[cfg($built)] Kind::$kind => $file::memory(number),)+
+                }
+            }
+
+            fn is_shared(self) -> bool {
+                match self {
+                    $(#[cfg($built)] Kind::$kind => $file::is_shared(),)+
                 }
             }
         }

@@ -25,6 +25,10 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
+pub(super) fn is_shared() -> bool {
+    true
+}
+
 impl Kernels for NdArray {
     const IS_AT_HAND: bool = true;
 }

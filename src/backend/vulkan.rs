@@ -81,3 +81,7 @@ pub(super) fn requirements(_: usize) -> Result<()> {
 pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
+
+pub(super) fn is_shared() -> bool {
+    false
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::run::{carry_out, check_data, shown};
+use super::run::{carry_out, check_data, jobs, shown};
 use super::signals::stop_flag;
 use super::{Set, catalogue, files, note, say};
 use crate::backend::{BURN_VERSION, Device};
@@ -43,7 +43,7 @@ pub struct RegressArguments {
     /// Write the comparison as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Worker processes at a time [default: one a core, one in all on a GPU]
+    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
@@ -219,8 +219,7 @@ fn run_all(
         .map_err(|error| Error::io(Kind::Data, "make a folder", &std::env::temp_dir(), &error))?;
     let options = Options {
         results: folder.path().to_path_buf(),
-        jobs: arguments.jobs.map(usize::from),
-        on_gpu: !device.is_cpu(),
+        jobs: jobs(arguments.jobs, device)?,
         fresh: true,
         fail_fast: false,
     };

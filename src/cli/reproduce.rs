@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::articles::{ArticleExperiment, Size, experiments};
-use super::run::{carry_out, check_data, shown};
+use super::run::{carry_out, check_data, jobs, shown};
 use super::signals::stop_flag;
 use super::{DeviceArgument, catalogue, note, say};
 use crate::backend::Device;
@@ -34,7 +34,7 @@ pub struct ReproduceArguments {
     /// Train nothing: show what has been run
     #[arg(long)]
     no_train: bool,
-    /// Worker processes at a time [default: one a core, one in all on a GPU]
+    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     #[command(flatten)]
@@ -118,8 +118,7 @@ fn train(
 ) -> Result<bool> {
     let options = Options {
         results: arguments.results.clone(),
-        jobs: arguments.jobs.map(usize::from),
-        on_gpu: !device.is_cpu(),
+        jobs: jobs(arguments.jobs, device)?,
         fresh: false,
         fail_fast: false,
     };

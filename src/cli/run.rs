@@ -30,7 +30,7 @@ const TABLES_LAG: Duration = Duration::from_secs(1);
 pub struct RunArguments {
     /// The experiment, as a path or its name under experiments/
     file: PathBuf,
-    /// Worker processes at a time [default: one a core, one in all on a GPU]
+    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     #[command(flatten)]
@@ -84,8 +84,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     };
     let options = Options {
         results: arguments.results.clone(),
-        jobs: arguments.jobs.map(usize::from),
-        on_gpu: !device.is_cpu(),
+        jobs: jobs(arguments.jobs, &device)?,
         fresh: arguments.fresh,
         fail_fast: arguments.fail_fast,
     };
@@ -116,6 +115,14 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// Workers at a time: as many as were asked for, or as the device bears.
+pub(super) fn jobs(asked: Option<u16>, device: &Device) -> Result<Option<usize>> {
+    match asked {
+        Some(jobs) => Ok(Some(usize::from(jobs))),
+        None => device.workers(),
+    }
 }
 
 /// Sees that the datasets of some runs of a plan are there.

@@ -24,7 +24,7 @@ use crate::error::{Flaw, Result};
 use crate::tagged::{one_key_enum, write_table};
 
 /// An optimizer at work on a module `M`, with what it remembers of each tensor.
-pub trait DynOptimizer<B: AutodiffBackend, M: AutodiffModule<B>> {
+pub trait DynOptimizer<B: AutodiffBackend, M: AutodiffModule<B>>: Send {
     /// The module after one step at this rate; tensors without a gradient stay as they are.
     fn step(&mut self, learning_rate: f64, module: M, gradients: GradientsParams) -> M;
 

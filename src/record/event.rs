@@ -108,7 +108,7 @@ pub struct Node {
 }
 
 /// What receives a run's events.
-pub trait Reporter {
+pub trait Reporter: Send {
     /// Receives one event. An error ends the run as failed.
     fn on_event(&mut self, event: &Event) -> Result<()>;
 }

@@ -30,6 +30,9 @@ pub trait Worker {
     /// Gives it a run. A worker that is gone reports its end instead.
     fn assign(&mut self, assignment: &Assignment);
 
+    /// Lets it use so many threads from its next epoch on.
+    fn use_threads(&mut self, number: usize);
+
     /// Says that no more runs follow, and that the current one is to stop after its last whole epoch.
     fn close(&mut self);
 

@@ -18,10 +18,9 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// As many workers as were asked for, else one a core (one in all on a GPU), never more than runs.
-pub fn share(jobs: Option<usize>, runs: usize, on_gpu: bool) -> Share {
-    let wanted = jobs.unwrap_or(if on_gpu { 1 } else { cores() });
-    let jobs = wanted.clamp(1, runs.max(1));
+/// As many workers as were asked for, else one a core, never more than runs.
+pub fn share(jobs: Option<usize>, runs: usize) -> Share {
+    let jobs = jobs.unwrap_or(cores()).clamp(1, runs.max(1));
     Share {
         jobs,
         threads: (cores() / jobs).max(1),
@@ -71,7 +70,7 @@ mod tests {
 
     #[test]
     fn more_runs_than_cores_get_one_thread_each() {
-        let share = share(None, 1000, false);
+        let share = share(None, 1000);
         assert_eq!((share.jobs, share.threads), (cores(), 1));
     }
 
@@ -87,13 +86,12 @@ mod tests {
     #[test]
     fn one_run_gets_the_whole_machine() {
         assert_eq!(
-            share(None, 1, false),
+            share(None, 1),
             Share {
                 jobs: 1,
                 threads: cores()
             }
         );
-        assert_eq!(share(None, 10, true).jobs, 1);
-        assert_eq!(share(Some(3), 2, false).jobs, 2);
+        assert_eq!(share(Some(3), 2).jobs, 2);
     }
 }

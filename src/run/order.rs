@@ -12,10 +12,8 @@ use crate::plan::Plan;
 pub struct Options {
     /// Where `EXPERIMENT/` is made.
     pub results: PathBuf,
-    /// Workers at a time, if the command line says.
+    /// Workers at a time, unless one a core.
     pub jobs: Option<usize>,
-    /// Whether runs are trained on a GPU.
-    pub on_gpu: bool,
     /// Forget what was done before of the runs that are asked for.
     pub fresh: bool,
     /// Stop at the first run that fails.
@@ -60,7 +58,7 @@ fn add_parts<'a>(plan: &'a Plan, only: Only, options: &Options, parts: &mut Vec<
             only,
             fresh,
             states,
-            share: share(options.jobs, number, options.on_gpu),
+            share: share(options.jobs, number),
         });
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::launcher::{Launcher, Report, Worker};
 use super::machine::{killed_for_memory, program};
-use super::protocol::{Assignment, SUPERVISOR};
+use super::protocol::{Assignment, Request, SUPERVISOR};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// Starts worker processes.
@@ -99,15 +99,25 @@ struct Process {
     said_before: u64,
 }
 
-impl Worker for Process {
-    fn assign(&mut self, assignment: &Assignment) {
-        let mut line = serde_json::to_string(assignment).expect("an assignment is plain values");
+impl Process {
+    fn ask(&mut self, request: &Request) {
+        let mut line = serde_json::to_string(request).expect("a request is plain values");
         line.push('\n');
         if let Some(stdin) = &mut self.stdin {
             let _ = stdin
                 .write_all(line.as_bytes())
                 .and_then(|()| stdin.flush());
         }
+    }
+}
+
+impl Worker for Process {
+    fn assign(&mut self, assignment: &Assignment) {
+        self.ask(&Request::Train(Box::new(assignment.clone())));
+    }
+
+    fn use_threads(&mut self, number: usize) {
+        self.ask(&Request::UseThreads(number));
     }
 
     fn close(&mut self) {

@@ -11,7 +11,17 @@ use crate::train::EarlierRun;
 /// The variable that gives a worker the process that it works for.
 pub const SUPERVISOR: &str = "BURNLAB_SUPERVISOR";
 
-/// Supervisor to worker: train this run.
+/// Supervisor to worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Train this run when those before it are over.
+    Train(Box<Assignment>),
+    /// From the next epoch on, use so many threads.
+    UseThreads(usize),
+}
+
+/// A run that is handed over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The run's place in the plan.

@@ -3,6 +3,7 @@
 //! They speak as processes do, in lines of JSON, and leave the same rows in a run's folder, so that all
 //! that listens to runs and reads their folders can be tested in milliseconds.
 
+use std::cell::RefCell;
 use std::fs;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
@@ -72,6 +73,8 @@ pub struct Scripts {
     pub leaves_rows: bool,
     /// Workers that can be started; the system refuses any other.
     pub most: usize,
+    /// Workers that were told how many threads they may use, and how many.
+    pub threads: Rc<RefCell<Vec<(usize, usize)>>>,
 }
 
 impl Scripts {
@@ -82,6 +85,7 @@ impl Scripts {
             patience: Duration::MAX,
             leaves_rows: true,
             most: usize::MAX,
+            threads: Rc::default(),
         }
     }
 }
@@ -100,6 +104,7 @@ impl Launcher for Scripts {
             reports: reports.clone(),
             script: Rc::clone(&self.script),
             leaves_rows: self.leaves_rows,
+            threads: Rc::clone(&self.threads),
             at: None,
             is_dead: false,
         }))
@@ -115,6 +120,7 @@ struct Actor {
     reports: Sender<(usize, Report)>,
     script: Rc<dyn Fn(&Assignment) -> Script>,
     leaves_rows: bool,
+    threads: Rc<RefCell<Vec<(usize, usize)>>>,
     /// The current run and how it ends once it is asked to stop.
     at: Option<(usize, Ending)>,
     is_dead: bool,
@@ -143,6 +149,10 @@ impl Worker for Actor {
             Ending::Dies => self.end(),
             ending => self.at = Some((assignment.index, ending)),
         }
+    }
+
+    fn use_threads(&mut self, number: usize) {
+        self.threads.borrow_mut().push((self.number, number));
     }
 
     fn close(&mut self) {
@@ -290,7 +300,6 @@ impl Default for ScriptedExperiments {
             options: Options {
                 results: folder.path().join("results"),
                 jobs: Some(2),
-                on_gpu: false,
                 fresh: false,
                 fail_fast: false,
             },

@@ -203,6 +203,8 @@ struct Slot {
     /// Whether it takes runs.
     is_open: bool,
     busy: Option<usize>,
+    /// That it may use.
+    threads: usize,
 }
 
 impl Slot {
@@ -430,8 +432,20 @@ impl Supervisor<'_, '_> {
         if self.queue.is_empty() {
             let idle = self.slots.iter_mut().filter(|slot| slot.is_idle());
             idle.for_each(Slot::close);
+            self.share_threads();
         }
         Ok(())
+    }
+
+    /// Gives the threads of workers that are gone to those that train the last runs.
+    fn share_threads(&mut self) {
+        let busy = self.slots.iter().filter(|slot| slot.busy.is_some()).count();
+        let each = self.threads * self.jobs / busy.max(1);
+        let busy = self.slots.iter_mut().filter(|slot| slot.busy.is_some());
+        for slot in busy.filter(|slot| slot.threads < each) {
+            slot.threads = each;
+            slot.worker.use_threads(each);
+        }
     }
 
     fn start_worker(&mut self) -> Result<usize> {
@@ -441,6 +455,7 @@ impl Supervisor<'_, '_> {
             worker,
             is_open: true,
             busy: None,
+            threads: self.threads,
         });
         Ok(number)
     }

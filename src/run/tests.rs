@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::machine::share;
 use super::script::{Ending, Script, ScriptedExperiments, Scripts};
 use super::{Assignment, Lines, Only, Output, Progress, Results, RunState, Share, parts, states};
 use crate::plan::Plan;
@@ -435,4 +436,20 @@ fn a_folder_is_one_supervisors_at_a_time() {
         folder.display()
     );
     assert_eq!(refused.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn the_last_runs_get_the_threads_of_workers_that_are_gone() {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(2);
+    let plan = scripted.plan("last", "seeds = [0, 1, 2]\n[variants.a]\n");
+    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+    let threads = Rc::clone(&scripts.threads);
+    let lines = printed(&scripted, &plan, &mut scripts);
+    assert!(
+        lines[2].starts_with("[3/3] done      a, seed 2"),
+        "{lines:?}"
+    );
+    let each = share(Some(2), 3).threads;
+    assert_eq!(*threads.borrow(), [(0, 2 * each)]);
 }

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::machine;
-use super::protocol::{Assignment, Message, SUPERVISOR};
-use crate::backend::{Device, Precision, Precisions, check_threads, panic_message, watch_threads};
+use super::protocol::{Assignment, Message, Request, SUPERVISOR};
+use crate::backend::{
+    Device, Precision, Precisions, check_threads, panic_message, use_threads, watch_threads,
+};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -39,7 +41,9 @@ const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 /// The supervisor cannot be reached. A run that fails is reported to it and is no error here.
 pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
     send_last_message()?;
-    watch_threads();
+    if !device.is_cpu() {
+        watch_threads();
+    }
     end_with_supervisor()?;
     let stop = Arc::new(AtomicBool::new(false));
     let assignments = assignments(Arc::clone(&stop))?;
@@ -155,7 +159,15 @@ fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
     let listen = move || {
         let lines = std::io::stdin().lock().lines();
         for line in lines.map_while(std::io::Result::ok) {
-            if send.send(assignment(&line)).is_err() {
+            let assignment = match request(&line) {
+                Ok(Request::UseThreads(number)) => {
+                    use_threads(number);
+                    continue;
+                }
+                Ok(Request::Train(assignment)) => Ok(*assignment),
+                Err(reason) => Err(reason),
+            };
+            if send.send(assignment).is_err() {
                 return;
             }
         }
@@ -170,10 +182,10 @@ fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
 }
 
 /// Blocks may be nested as deep as the stack of [`DEEP`] holds, which is deeper than files are.
-fn assignment(line: &str) -> Read {
+fn request(line: &str) -> std::result::Result<Request, String> {
     let mut reader = serde_json::Deserializer::from_str(line);
     reader.disable_recursion_limit();
-    Assignment::deserialize(&mut reader)
+    Request::deserialize(&mut reader)
         .map_err(|error| format!("the worker cannot read its assignment: {error}"))
 }
 
@@ -415,7 +427,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_reported_with_its_reason() {
-        let reason = assignment("{\"index\": -1}").unwrap_err();
+        let reason = request("{\"train\": {\"index\": -1}}").unwrap_err();
         assert!(
             reason
                 .starts_with("the worker cannot read its assignment: invalid value: integer `-1`"),

@@ -15,6 +15,7 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,7 +23,7 @@ use std::time::Instant;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
+use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads, with_threads};
 use crate::config::{Interval, Settings, Start, TrainingPlan, WhenTested};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
@@ -300,72 +301,96 @@ impl<B: TrainingBackend> Run<'_, B> {
         mut state: TrainingState<B>,
         training_plan: &TrainingPlan,
     ) -> Result<Outcome> {
+        let is_cpu = self.job.device.is_cpu();
+        while !is_over(&self.job.settings.train, training_plan, &state.rows) {
+            let interval = || self.interval(state, training_plan);
+            // On a GPU a thread has a queue of work of its own.
+            let next = match is_cpu {
+                true => with_threads(interval),
+                false => interval(),
+            };
+            state = match next? {
+                ControlFlow::Continue(state) => state,
+                ControlFlow::Break(outcome) => return Ok(outcome),
+            };
+        }
+        let finish = || self.finish(state, training_plan);
+        match is_cpu {
+            true => with_threads(finish),
+            false => finish(),
+        }
+    }
+
+    /// Trains one interval, measures and records it; how the run ended, if it did.
+    fn interval(
+        &mut self,
+        mut state: TrainingState<B>,
+        training_plan: &TrainingPlan,
+    ) -> Result<ControlFlow<Outcome, TrainingState<B>>> {
         let settings = &self.job.settings.train;
-        while !is_over(settings, training_plan, &state.rows) {
-            let interval = training_plan.interval(state.rows.len() + 1);
-            if let (Some(stage), true) = (interval.phase.stage, interval.is_first) {
-                state.learner = self.staged(state.learner, stage);
-                state.learner.optimizer = settings.optimizer_of(Some(stage)).build();
-            }
-            let start = Instant::now();
-            let Some(batches) = self.batches(&interval, state.learner)? else {
-                return Ok(Outcome::Interrupted);
-            };
-            let Batches {
-                learner,
-                score,
-                taken,
-                images,
-            } = batches;
-            state.learner = learner;
-            let training = start.elapsed().as_secs_f64();
-            let inference = state.learner.inference();
-            let epoch = interval.number;
-            let validation = self
-                .validation
-                .as_ref()
-                .map(|set| self.measure(&inference, set, epoch).0);
-            check_threads()?;
-            for (what, score) in [("training", Some(score)), ("validation", validation)] {
-                if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
-                    return Ok(outcome);
-                }
-            }
-            let record = &self.job.settings.record;
-            let test = (record.test == WhenTested::EveryEpoch)
-                .then(|| self.measure(&inference, &self.test, epoch).0);
-            let row = EpochRow {
-                epoch,
-                step: interval.steps_done,
-                stage: interval.phase.stage.map(|stage| settings.stage_name(stage)),
-                train: score,
-                validation,
-                test,
-                learning_rate: taken.learning_rate,
-                gradient_norm: taken.gradient_norm,
-                seconds: start.elapsed().as_secs_f64(),
-                images_per_second: rate(images, training),
-            };
-            state.rows.push(row.clone());
-            let is_last = is_over(settings, training_plan, &state.rows);
-            if record.histograms.is_due(is_last) {
-                self.histograms(epoch, inference.values(), taken.gradients)?;
-            }
-            // The last pictures are of the network that is kept.
-            if self.job.settings.pictures.is_due(epoch, false) && !is_last {
-                self.draw(&inference, point(self.job.settings, &row, false))?;
-            }
-            state
-                .best_weights
-                .consider(settings, &state.rows, inference);
-            // The checkpoint last: without it the next attempt does the epoch, and reports it, again.
-            self.job.folder.write_epochs(&state.rows)?;
-            self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
-            if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
-                checkpoint::write(self.job, &state)?;
+        let interval = training_plan.interval(state.rows.len() + 1);
+        if let (Some(stage), true) = (interval.phase.stage, interval.is_first) {
+            state.learner = self.staged(state.learner, stage);
+            state.learner.optimizer = settings.optimizer_of(Some(stage)).build();
+        }
+        let start = Instant::now();
+        let Some(batches) = self.batches(&interval, state.learner)? else {
+            return Ok(ControlFlow::Break(Outcome::Interrupted));
+        };
+        let Batches {
+            learner,
+            score,
+            taken,
+            images,
+        } = batches;
+        state.learner = learner;
+        let training = start.elapsed().as_secs_f64();
+        let inference = state.learner.inference();
+        let epoch = interval.number;
+        let validation = self
+            .validation
+            .as_ref()
+            .map(|set| self.measure(&inference, set, epoch).0);
+        check_threads()?;
+        for (what, score) in [("training", Some(score)), ("validation", validation)] {
+            if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
+                return Ok(ControlFlow::Break(outcome));
             }
         }
-        self.finish(state, training_plan)
+        let record = &self.job.settings.record;
+        let test = (record.test == WhenTested::EveryEpoch)
+            .then(|| self.measure(&inference, &self.test, epoch).0);
+        let row = EpochRow {
+            epoch,
+            step: interval.steps_done,
+            stage: interval.phase.stage.map(|stage| settings.stage_name(stage)),
+            train: score,
+            validation,
+            test,
+            learning_rate: taken.learning_rate,
+            gradient_norm: taken.gradient_norm,
+            seconds: start.elapsed().as_secs_f64(),
+            images_per_second: rate(images, training),
+        };
+        state.rows.push(row.clone());
+        let is_last = is_over(settings, training_plan, &state.rows);
+        if record.histograms.is_due(is_last) {
+            self.histograms(epoch, inference.values(), taken.gradients)?;
+        }
+        // The last pictures are of the network that is kept.
+        if self.job.settings.pictures.is_due(epoch, false) && !is_last {
+            self.draw(&inference, point(self.job.settings, &row, false))?;
+        }
+        state
+            .best_weights
+            .consider(settings, &state.rows, inference);
+        // The checkpoint last: without it the next attempt does the epoch, and reports it, again.
+        self.job.folder.write_epochs(&state.rows)?;
+        self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
+        if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
+            checkpoint::write(self.job, &state)?;
+        }
+        Ok(ControlFlow::Continue(state))
     }
 
     /// The learner with the layers of a stage, from 0, frozen or not; weights and optimizer stay.

@@ -42,6 +42,10 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
     Ok(None)
 }
 
+pub(super) fn is_shared() -> bool {
+    true
+}
+
 impl Passes for Flex {
     const WINDOWS_SPAN_STRIDES: bool = false;
     const IS_AT_HAND: bool = true;
