@@ -45,6 +45,8 @@ class Usage:
 class Process:
     """A program at work."""
 
+    at_work = []
+
     def __init__(self, command, log, limit=None, **environment):
         self.command, self.usage = [str(word) for word in command], Usage()
         self.log = Path(log)
@@ -52,6 +54,7 @@ class Process:
         with open(self.log, "w") as errors:
             self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT,
                                           env=dict(os.environ, **environment), start_new_session=True)
+        Process.at_work.append(self)
         self.threads = [threading.Thread(target=work) for work in (self._follow, self._weigh)]
         for thread in self.threads:
             thread.start()
@@ -64,6 +67,13 @@ class Process:
 
     def _stop(self):
         os.killpg(self.child.pid, signal.SIGKILL)
+
+    @classmethod
+    def stop_all(cls):
+        """Ends what is at work: it stands in groups of its own, which the terminal's Ctrl-C does not reach."""
+        for process in cls.at_work:
+            if process.threads[0].is_alive():
+                process._stop()
 
     def _follow(self):
         usage = self.usage
@@ -84,6 +94,7 @@ class Process:
         """What it took; an error where it ended with another code."""
         for thread in self.threads:
             thread.join()
+        Process.at_work.remove(self)
         if self.timer:
             self.timer.cancel()
         if self.usage.code not in codes:

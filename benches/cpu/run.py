@@ -2,13 +2,14 @@
 
     python3 benches/cpu/run.py [--rows a1,resnet-20] [--pairs 5] [--quick] [--burnlab BINARY] [--python PYTHON]
 
-`just bench` builds burnlab and calls it. The page is `benches/RESULTS.md`; of a quick bench, which shows only that all
-of it works, `target/bench/RESULTS.md`.
+On Linux. `just bench` builds burnlab and calls it. The page is `benches/RESULTS.md`; of some rows, or of a quick bench,
+which shows only that all of it works, `target/bench/RESULTS.md`.
 """
 
 import argparse
 import difflib
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from common import ROOT, Failed, doctor, fail, table, told  # noqa: E402
+from common import ROOT, Failed, Process, doctor, fail, table, told  # noqa: E402
 from works import ROWS  # noqa: E402
 
 QUIET = 0.3  # processes that run beside; more, and times are not to be believed
@@ -41,7 +42,7 @@ class Bench:
         return found
 
     def measure(self, row, pairs):
-        """The samples of each program, taken in turns; of one that does not work the reason."""
+        """The samples of each program, taken in turns; of a peer that does not work the reason."""
         samples, broken = {program: [] for program in ("burnlab", *row.peers)}, {}
         for _ in range(pairs):
             for program in samples:
@@ -52,8 +53,8 @@ class Bench:
                 except Failed as error:
                     if program == "burnlab":
                         raise
-                    print(error, file=sys.stderr)
-                    broken[program] = str(error)
+                    print(f"error: {error}", file=sys.stderr)
+                    broken[program] = str(error).splitlines()[-1]
         return {program: found for program, found in samples.items() if program not in broken}, broken
 
 
@@ -112,7 +113,7 @@ def unlike(samples):
             yield f"{program} ends with a training loss of {theirs:.4g}, burnlab with {ours:.4g}"
 
 
-def page(machine, arguments, measured):
+def page(machine, arguments, measured, failed):
     """All that was found, as Markdown."""
     many = f"median of {arguments.pairs} pairs" if arguments.pairs > 1 else "a single pair"
     parts = [
@@ -129,7 +130,9 @@ def page(machine, arguments, measured):
               [line for name, _, samples, _ in measured for line in details(name, samples)]) + "\n",
     ]
     notes = [f"- {name}: {text}." for name, _, samples, _ in measured for text in unlike(samples)]
-    notes += [f"- {name}: {program} does not work here." for name, _, _, broken in measured for program in broken]
+    notes += [f"- {name}: {program} does not work here: {reason}" for name, _, _, broken in measured
+              for program, reason in broken.items()]
+    notes += [f"- {name}: not measured, burnlab failed." for name in failed]
     return "\n".join(parts + (["\n".join(notes) + "\n"] if notes else []))
 
 
@@ -183,6 +186,8 @@ def checked(arguments):
         fail(f"expected at least 1 for `--pairs`, found `{arguments.pairs}`")
     if not os.access(arguments.burnlab, os.X_OK):
         fail(f"there is no program `{arguments.burnlab}`", "`cargo build --release` makes it, and `just bench` calls that")
+    if not doctor(arguments.burnlab):
+        fail(f"`{arguments.burnlab}` is not burnlab: it has no `doctor`")
     if any(ROWS[name].peers for name in names):
         try:
             done = subprocess.run([arguments.python, "-c", "import torch"], capture_output=True)
@@ -190,7 +195,7 @@ def checked(arguments):
             done = None
         if done is None or done.returncode != 0:
             fail(f"`{arguments.python}` has no PyTorch", "`bash tests/peers/install .venv --torch` installs it (several GB)", 3)
-    if not os.access(arguments.output.parent, os.W_OK):
+    if arguments.output.is_dir() or not os.access(arguments.output.parent, os.W_OK):
         fail(f"`{arguments.output}` cannot be written")
     return names
 
@@ -202,25 +207,37 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that all works")
     parser.add_argument("--burnlab", default=str(ROOT / "target/release/burnlab"), help="the program [default: the release build]")
     parser.add_argument("--python", default=str(ROOT / ".venv/bin/python"), help="a Python with PyTorch [default: .venv's]")
-    parser.add_argument("--output", type=Path, help="the page [default: benches/RESULTS.md, quick: target/bench/RESULTS.md]")
+    parser.add_argument("--output", type=Path, help="the page [default: benches/RESULTS.md, of some rows and quick: target/bench/RESULTS.md]")
     arguments = parser.parse_args()
     arguments.pairs = (1 if arguments.quick else 5) if arguments.pairs is None else arguments.pairs
     load = os.getloadavg()[0]
     bench = Bench(arguments)
-    arguments.output = arguments.output or (bench.scratch if arguments.quick else ROOT / "benches") / "RESULTS.md"
+    folder = bench.scratch if arguments.quick or arguments.rows else ROOT / "benches"
+    arguments.output = arguments.output or folder / "RESULTS.md"
     names = checked(arguments)
-    measured = []
+    measured, failed = [], []
     for name in names:
         row = ROWS[name].smaller() if arguments.quick else ROWS[name]
         start = time.perf_counter()
         try:
             measured.append((name, row, *bench.measure(row, arguments.pairs)))
         except Failed as error:
-            fail(str(error), code=4)
+            print(f"error: {error}", file=sys.stderr)
+            failed.append(name)
         # So far: whoever stops it keeps what is done.
-        arguments.output.write_text(page(machine_of(bench, load, arguments), arguments, measured))
+        arguments.output.write_text(page(machine_of(bench, load, arguments), arguments, measured, failed))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(arguments.output.read_text())
+    sys.exit(4 if failed else 0)
 
 
-main()
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, interrupted)
+try:
+    main()
+except KeyboardInterrupt:
+    Process.stop_all()
+    sys.exit(130)
