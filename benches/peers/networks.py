@@ -164,24 +164,27 @@ def sgd(rate, **settings):
 
 @dataclass
 class Work:
+    """What a file of `benches/works` says, for the twin."""
+
     network: Callable
     loss: Callable
     optimizer: Callable
     batch: int
+    images: int | None = None  # the first ones; `None`: all of the training set
     scale: tuple = (0.0, 1.0)
     shuffle: bool = True
     test_every_epoch: bool = False
-    # Whether a step goes by the sum over its batch.
-    summed: bool = False
+    summed: bool = False  # whether a step goes by the sum over its batch
 
 
 # By the names of their files.
 WORKS = {
-    "lenet": Work(lenet, classified, adam(), 100),
+    "lenet": Work(lenet, classified, adam(), 100, 20000),
     "better-cnn": Work(better_cnn, classified, adam(), 100),
     "resnet-20": Work(resnet_20, classified, sgd(0.1, momentum=0.9, weight_decay=1e-4), 128),
     "vae": Work(vae, reconstructed, adam(), 150),
-    "conv-autoencoder": Work(conv_autoencoder, half_squared, adam(), 1024, scale=(-1.0, 1.0)),
-    "tied-denoising": Work(TiedDenoising, sum_squared, sgd(0.02), 128, shuffle=False, test_every_epoch=True, summed=True),
-    "two-numbers": Work(two_numbers, squared, adam(1e-4), 50),
+    "conv-autoencoder": Work(conv_autoencoder, half_squared, adam(), 1024, 55000, scale=(-1.0, 1.0)),
+    "tied-denoising": Work(TiedDenoising, sum_squared, sgd(0.02), 128, 54912, shuffle=False, test_every_epoch=True,
+                           summed=True),
+    "two-numbers": Work(two_numbers, squared, adam(1e-4), 50, 25000),
 }

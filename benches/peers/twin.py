@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--form", choices=COMPILED, default="eager")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--images", type=int, help="of the training set, the first ones")
+    parser.add_argument("--images", type=int, help="the first ones of the training set [default: as the work's file]")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batches", type=numbers, help="batch sizes, one training each")
     parser.add_argument("--seeds", type=numbers, default=[0])
@@ -139,7 +139,7 @@ def main():
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     work = WORKS[arguments.work]
-    data = [tensor.to(arguments.device) for part, count in (("train", arguments.images), ("t10k", None))
+    data = [tensor.to(arguments.device) for part, count in (("train", arguments.images or work.images), ("t10k", None))
             for tensor in images_of(arguments.data, part, work.scale, count)]
     if arguments.form == "tuned":
         data = [tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor for tensor in data]
