@@ -9,6 +9,7 @@ which shows only that all of it works, `target/bench/RESULTS.md`.
 import argparse
 import difflib
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -20,8 +21,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from common import ROOT, Failed, Process, doctor, fail, table, told  # noqa: E402
 from works import ROWS  # noqa: E402
 
-QUIET = 0.3  # processes that run beside; more, and times are not to be believed
+QUIET = 0.05  # of the machine's processors taken by others; with more, times are not to be believed
 NEAR = 0.1  # share by which the losses of programs that learn the same may differ
+
+
+class Others:
+    """What the machine did beside the bench since this was made."""
+
+    def __init__(self):
+        self.start, self.time = self.seconds(), time.perf_counter()
+
+    @staticmethod
+    def seconds():
+        """Of processors, by others; what a host took for itself (steal) is theirs, too."""
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return busy - sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+    def share(self):
+        """Of all processors of the machine."""
+        return max(0.0, (self.seconds() - self.start) / (time.perf_counter() - self.time) / os.cpu_count())
 
 
 class Bench:
@@ -144,7 +165,7 @@ def first_line(*command):
         return "unknown"
 
 
-def machine_of(bench, load, arguments):
+def machine_of(bench, others, arguments):
     """The machine and all versions, line by line."""
     with open("/proc/cpuinfo") as file:
         names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
@@ -156,7 +177,8 @@ def machine_of(bench, load, arguments):
         ("machine", f"{names[0] if names else 'unknown'}, {bench.cores} cores"),
         ("burnlab", f"{lines[0]}; {kernels}; {first_line('rustc', '--version')}"),
         ("PyTorch", f"{torch}; {first_line(bench.python, '--version')}"),
-        ("beside it", f"{load:.2f} processes at the start" + ("" if load <= QUIET else ": not a quiet machine, provisional")),
+        ("beside it", f"others took {others.share():.1%} of the processors" +
+         ("" if others.share() <= QUIET else ": provisional, this was not a quiet machine")),
     ]
     if arguments.quick:
         found.append(("sizes", "small ones of `--quick`: not to be compared with any goal"))
@@ -210,12 +232,11 @@ def main():
     parser.add_argument("--output", type=Path, help="the page [default: benches/RESULTS.md, of some rows and quick: target/bench/RESULTS.md]")
     arguments = parser.parse_args()
     arguments.pairs = (1 if arguments.quick else 5) if arguments.pairs is None else arguments.pairs
-    load = os.getloadavg()[0]
     bench = Bench(arguments)
     folder = bench.scratch if arguments.quick or arguments.rows else ROOT / "benches"
     arguments.output = arguments.output or folder / "RESULTS.md"
     names = checked(arguments)
-    measured, failed = [], []
+    measured, failed, others = [], [], Others()
     for name in names:
         row = ROWS[name].smaller() if arguments.quick else ROWS[name]
         start = time.perf_counter()
@@ -225,7 +246,7 @@ def main():
             print(f"error: {error}", file=sys.stderr)
             failed.append(name)
         # So far: whoever stops it keeps what is done.
-        arguments.output.write_text(page(machine_of(bench, load, arguments), arguments, measured, failed))
+        arguments.output.write_text(page(machine_of(bench, others, arguments), arguments, measured, failed))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     print(arguments.output.read_text())
     sys.exit(4 if failed else 0)
