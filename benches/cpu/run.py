@@ -22,7 +22,6 @@ from common import ROOT, Failed, Process, doctor, fail, table, told  # noqa: E40
 from works import ROWS  # noqa: E402
 
 QUIET = 0.05  # of the machine's processors taken by others; with more, times are not to be believed
-NEAR = 0.1  # share by which the losses of programs that learn the same may differ
 
 
 class Others:
@@ -54,6 +53,7 @@ class Bench:
         self.scratch = ROOT / "target" / "bench"
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.cores = len(os.sched_getaffinity(0))
+        self.pair = 0
         self.parameters = {}
         self.torch = {}
 
@@ -65,7 +65,7 @@ class Bench:
     def measure(self, row, pairs):
         """The samples of each program, taken in turns; of a peer that does not work the reason."""
         samples, broken = {program: [] for program in ("burnlab", *row.peers)}, {}
-        for _ in range(pairs):
+        for self.pair in range(pairs):
             for program in samples:
                 if program in broken:
                     continue
@@ -125,12 +125,12 @@ def details(name, samples):
         yield [*cells, texts["images_per_second"], texts["wall"], texts["cpu"], peak, texts["train_loss"], texts["test_loss"]]
 
 
-def unlike(samples):
+def unlike(row, samples):
     """The programs whose loss is not near burnlab's."""
     ours = median(samples["burnlab"], "train_loss")
     for program, found in samples.items():
         theirs = median(found, "train_loss")
-        if theirs and abs(ours / theirs - 1) > NEAR:
+        if theirs and max(ours, theirs) / min(ours, theirs) > 1 + row.near:
             yield f"{program} ends with a training loss of {theirs:.4g}, burnlab with {ours:.4g}"
 
 
@@ -150,7 +150,7 @@ def page(machine, arguments, measured, failed):
         table(["work", "program", "time", "images/s", "process, s", "processors, s", "memory, MiB", "training loss", "test loss"],
               [line for name, _, samples, _ in measured for line in details(name, samples)]) + "\n",
     ]
-    notes = [f"- {name}: {text}." for name, _, samples, _ in measured for text in unlike(samples)]
+    notes = [f"- {name}: {text}." for name, row, samples, _ in measured for text in unlike(row, samples)]
     notes += [f"- {name}: {program} does not work here: {reason}" for name, _, _, broken in measured
               for program, reason in broken.items()]
     notes += [f"- {name}: not measured, burnlab failed." for name in failed]

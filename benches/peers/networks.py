@@ -183,7 +183,7 @@ WORKS = {
     "better-cnn": Work(better_cnn, classified, adam(), 100),
     "resnet-20": Work(resnet_20, classified, sgd(0.1, momentum=0.9, weight_decay=1e-4), 128),
     "vae": Work(vae, reconstructed, adam(), 150),
-    "conv-autoencoder": Work(conv_autoencoder, half_squared, adam(), 1024, 55000, scale=(-1.0, 1.0)),
+    "conv-autoencoder": Work(conv_autoencoder, half_squared, adam(1e-2), 1024, 55000, scale=(-1.0, 1.0)),
     "tied-denoising": Work(TiedDenoising, sum_squared, sgd(0.02), 128, 54912, shuffle=False, test_every_epoch=True,
                            summed=True),
     "two-numbers": Work(two_numbers, squared, adam(1e-4), 50, 25000),
