@@ -52,6 +52,11 @@ peers: _python
     {{venv}}/bin/python -c "import torch" 2>/dev/null || bash tests/peers/install {{venv}} --torch
     bash tests/peers/run {{venv}}
 
+# burnlab beside PyTorch on the CPU, into benches/RESULTS.md: just bench --rows a1,resnet-20 --pairs 5; or --quick
+bench *OPTIONS:
+    cargo build --release
+    python3 benches/cpu/run.py {{OPTIONS}}
+
 # On a machine with a GPU: tests, curves and times on it, into benches/GPU.md
 gpu DEVICE="cuda:0" FEATURES="cuda":
     cargo build --release --features {{FEATURES}}

@@ -8,41 +8,29 @@ the CPU's, seconds an epoch beside PyTorch's, a grid of small runs alone and tog
 
 import argparse
 import contextlib
-import csv
 import hashlib
-import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from common import Failed, burnlab, doctor, epoch_seconds, table, told, twin  # noqa: E402
+
 WORKS = {
     "lenet": "main job's network, 20,000 digits, batch 100",
     "better-cnn": "batch normalization and dropout, 60,000 digits, batch 100",
-    "resnet-20": "ResNet-20, 12,800 random images of 3x32x32, batch 128",
+    "resnet-20": "ResNet-20, 12,800 images of 3x32x32, batch 128",
     "vae": "fully connected VAE, 60,000 digits, batch 150",
     "gan": "GAN of digits, 10,000 digits, batch 100",
 }
 # Compared with the CPU's curve; without dropout or codes, whose chance is another on every device.
 CURVES = {"quickstart": ["--only", "rate=0.0"], "lenet": ["--set", "data.train=4000"],
-          "resnet-20": ["--only", "full", "--set", "data.train=1280", "--set", "train.epochs=2"]}
-
-
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
-
-
-def epoch_seconds(epochs):
-    """The median of the epochs after the first."""
-    seconds = [float(row["seconds"]) for row in epochs][1:]
-    return statistics.median(seconds) if seconds else float("nan")
+          "resnet-20": ["--set", "data.train=1280", "--set", "train.epochs=2"]}
 
 
 class Bench:
@@ -56,30 +44,17 @@ class Bench:
         print(text, flush=True)
         self.page.append(text)
 
-    def run(self, name, device, *options):
+    def run(self, name, device, *options, results=None):
         """Trains; gives the wall time and the rows of epochs.csv."""
-        file = HERE / f"{name}.toml"
-        file = file if file.exists() else Path("experiments") / f"{name}.toml"
-        results = self.results / re.sub(r"\W+", "-", f"{name}-{device}-{' '.join(options)}")
-        command = [self.arguments.burnlab, "run", str(file), "--device", device, "--results", str(results), "--quiet",
-                   "--fresh", *options]
+        results = results or self.results / re.sub(r"\W+", "-", f"{name}-{device}-{' '.join(options)}")
         start = time.perf_counter()
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=self.arguments.limit)
-        except subprocess.TimeoutExpired:
-            print(f"{name} on {device}: not done after {self.arguments.limit} s", file=sys.stderr)
-            return float("nan"), []
-        seconds = time.perf_counter() - start
-        tables = list(results.rglob("epochs.csv"))
-        tables = [path for path in tables if path.parent.name != "runs" and (path.parent / "summary.csv").exists()]
-        # A claim that does not hold (5) is no matter here.
-        if done.returncode not in (0, 5) or not tables:
-            words = (done.stderr or done.stdout).strip()
+            trained = burnlab(self.arguments.burnlab, name, results, "--device", device, *options, limit=self.arguments.limit)
+        except Failed as error:
             logs = [path.read_text()[-600:] for path in results.rglob("workers.log")]
-            print(f"{name} on {device}: exit {done.returncode}: {words} {' '.join(logs)}", file=sys.stderr)
-            return seconds, []
-        with open(tables[0]) as file:
-            return seconds, list(csv.DictReader(file))
+            print(f"{name} on {device}: {error} {' '.join(logs)}", file=sys.stderr)
+            return time.perf_counter() - start, []
+        return trained.usage.wall, trained.epochs
 
     def tests(self):
         if not self.arguments.tests:
@@ -109,45 +84,51 @@ class Bench:
             ["work", "seed", "epoch", "loss, CPU", "loss, GPU", "gradient norm, CPU", "gradient norm, GPU"], rows) + "\n")
 
     def speed(self):
-        peers = {}
-        try:
-            command = [sys.executable, str(HERE / "peers.py"), "data/mnist", *self.arguments.forms.split(",")]
-            with open(self.results / "peers.json", "w+") as out:
-                try:
-                    subprocess.run(command, stdout=out, timeout=self.arguments.peers_limit)
-                except subprocess.TimeoutExpired:
-                    print("PyTorch: not all in time", file=sys.stderr)
-                out.seek(0)
-                peers = json.loads(out.read().splitlines()[-1])
-        except (OSError, IndexError, ValueError) as error:
-            print(f"no PyTorch: {error}", file=sys.stderr)
+        peers, version = self.peers()
         rows = []
         for name, what in WORKS.items():
-            options = ["--only", "full"] if name == "resnet-20" else []
-            cold, _ = self.run(name, self.arguments.device, *options)
-            warm, epochs = self.run(name, self.arguments.device, *options)
+            cold, _ = self.run(name, self.arguments.device)
+            warm, epochs = self.run(name, self.arguments.device)
             ours = epoch_seconds(epochs)
-            rounded = self.run(name, self.arguments.device, *options, "--set", "train.precision=\"tf32\"")[1]
+            rounded = self.run(name, self.arguments.device, "--set", "train.precision=\"tf32\"")[1]
             theirs = peers.get(name, {})
             cell = lambda form: f"{theirs[form]:.3f} ({ours / theirs[form]:.2f})" if form in theirs else ""
             rows.append([what, f"{ours:.3f}", f"{epoch_seconds(rounded):.3f}", cell("eager"), cell("compiled"),
                          cell("graphs"), f"{cold:.1f}", f"{warm:.1f}"])
-        self.say(f"### Seconds an epoch, medians of the epochs after the first (PyTorch {peers.get('torch', 'not there')}; "
+        self.say(f"### Seconds an epoch, medians of the epochs after the first (PyTorch {version or 'not there'}; "
                  "in brackets burnlab's time in f32 as a share of it; empty: not measured)\n\n" + table(
                      ["work", "burnlab, f32", "burnlab, tf32", "PyTorch eager", "`torch.compile`", "CUDA graphs",
                       "whole run, first time, s", "again, s"], rows) + "\n")
+
+    def peers(self):
+        """Seconds an epoch of each work in each form of PyTorch, and its version; what fails or is late is left out."""
+        found, version = {}, None
+        end = time.perf_counter() + self.arguments.peers_limit
+        for form in self.arguments.forms.split(","):
+            for name in WORKS:
+                left = end - time.perf_counter()
+                if name == "gan" or left <= 0:  # its twin is not written
+                    continue
+                options = ["--device", self.arguments.device, "--form", form]
+                try:
+                    said = told(twin(sys.executable, name, self.results, *options, limit=left).wait())
+                except Failed as error:
+                    print(error, file=sys.stderr)
+                    continue
+                version = said["torch"]
+                found.setdefault(name, {})[form] = epoch_seconds(said["runs"][0]["epochs"])
+        return found, version
 
     def repeats(self):
         """Whether two runs of one seed give the same weights, to the last bit."""
         rows = []
         for name in WORKS:
-            options = ["--only", "full", "--set", "data.train=1280"] if name == "resnet-20" else ["--set", "data.train=2000"]
+            count = 1280 if name == "resnet-20" else 2000
             digests = set()
             for attempt in ("1", "2"):
                 folder = self.results / f"repeat-{name}-{attempt}"
-                file = HERE / f"{name}.toml"
-                subprocess.run([self.arguments.burnlab, "run", str(file), "--device", self.arguments.device, "--results",
-                                str(folder), "--quiet", "--fresh", "--set", "train.epochs=1", *options], capture_output=True)
+                self.run(name, self.arguments.device, "--set", f"data.train={count}", "--set", "train.epochs=1",
+                         results=folder)
                 for path in sorted(folder.rglob("weights.safetensors")):
                     digests.add(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
             rows.append([WORKS[name], "yes" if len(digests) == 1 else f"no: {sorted(digests)}"])
@@ -199,10 +180,8 @@ def main():
     parser.add_argument("--peers-limit", type=float, default=400, help="seconds of all of PyTorch")
     arguments = parser.parse_args()
     bench = Bench(arguments)
-    doctor = subprocess.run([arguments.burnlab, "doctor"], capture_output=True, text=True).stdout
-    lines = [line for line in doctor.splitlines() if re.match(r"burnlab|cores|cuda|vulkan", line)]
     bench.say("# On a GPU\n\nMeasured by `just gpu` on " + time.strftime("%Y-%m-%d") + ".\n\n" +
-              "\n".join("    " + line for line in lines) + "\n")
+              "\n".join("    " + line for line in doctor(arguments.burnlab)) + "\n")
     for part in arguments.parts.split(","):
         start = time.perf_counter()
         getattr(bench, part)()
