@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::launcher::{Launcher, Report, Worker};
 use super::machine::{killed_for_memory, program};
-use super::protocol::{Assignment, SUPERVISOR};
+use super::protocol::{Assignment, LOCK, SUPERVISOR};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// Starts worker processes.
 pub struct Processes {
+    /// A file that each of them locks, together with the others, for as long as it lives.
+    pub lock: PathBuf,
     /// Takes what they say on standard error.
     pub log: PathBuf,
     /// As `--device` names it.
@@ -43,6 +45,7 @@ impl Launcher for Processes {
             .args(["worker", "--device", &self.device])
             .env("RAYON_NUM_THREADS", self.threads.to_string())
             .env(SUPERVISOR, std::process::id().to_string())
+            .env(LOCK, &self.lock)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log);
