@@ -234,19 +234,44 @@ impl Flaw {
     }
 }
 
+/// How many problems there are beyond those that are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct More {
+    /// Their number.
+    pub count: usize,
+    /// Whether looking for them was broken off: there may be others.
+    pub is_cut: bool,
+}
+
+impl More {
+    /// With these beside them.
+    pub fn and(self, other: More) -> More {
+        More {
+            count: self.count + other.count,
+            is_cut: self.is_cut || other.is_cut,
+        }
+    }
+}
+
 /// One or more problems of the same kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// Whose fault it is: decides the exit code.
     pub kind: Kind,
-    /// All that is wrong; at least one.
+    /// All that is wrong, or the first of it; at least one.
     pub problems: Vec<Problem>,
+    /// What is wrong besides.
+    pub more: More,
 }
 
 impl Error {
     /// An error of these problems.
     pub fn new(kind: Kind, problems: Vec<Problem>) -> Self {
-        Error { kind, problems }
+        Error {
+            kind,
+            problems,
+            more: More::default(),
+        }
     }
 
     /// The file or the command line is wrong.
@@ -283,6 +308,11 @@ impl fmt::Display for Error {
                 write!(f, "\n\n")?;
             }
             write!(f, "{problem}")?;
+        }
+        if self.more.count > 0 {
+            let least = if self.more.is_cut { "at least " } else { "" };
+            let more = count(self.more.count, "more problem");
+            write!(f, "\n\nerror: {least}{more}, not shown")?;
         }
         Ok(())
     }

@@ -85,7 +85,7 @@ fn all_within(folder: &Path, most: usize) -> Result<Vec<PathBuf>> {
 fn experiment(entry: DirEntry) -> Option<PathBuf> {
     let path = entry.path();
     let is_named_so = is_toml(path) && entry.file_name() != "burnlab.toml";
-    if !is_named_so || path.is_dir() {
+    if !is_named_so || path.is_dir() || is_of_a_run(path) {
         return None;
     }
     if !path.is_file() {
@@ -96,6 +96,11 @@ fn experiment(entry: DirEntry) -> Option<PathBuf> {
         return None;
     }
     Some(entry.into_path())
+}
+
+/// Whether it is what a run left of its settings.
+fn is_of_a_run(path: &Path) -> bool {
+    path.ends_with("config.toml") && path.with_file_name("run.json").is_file()
 }
 
 fn skip(path: &Path, error: &walkdir::Error) {
@@ -118,6 +123,11 @@ mod tests {
         fs::write(folder.join("a.toml"), "").unwrap();
         fs::write(folder.join("burnlab.toml"), "").unwrap();
         fs::create_dir(folder.join("inner")).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        for name in ["config.toml", "run.json", "other.toml"] {
+            fs::write(run.path().join(name), "").unwrap();
+        }
+        assert_eq!(all(run.path()).unwrap(), [run.path().join("other.toml")]);
         fs::write(folder.join("inner/b.toml"), "").unwrap();
         let found = all_within(folder, 4).unwrap();
         assert_eq!(

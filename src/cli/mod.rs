@@ -94,7 +94,7 @@ enum Command {
     },
     /// Print the tables and the verdict of an experiment as far as it has been run
     Compare {
-        /// The experiment, as a path or its name under experiments/, or its folder of results
+        /// The experiment, as a path or its name under experiments/, or its folder of results, or a run's
         file: PathBuf,
         #[arg(
             long,

@@ -13,7 +13,7 @@ use super::signals::stop_flag;
 use super::{DeviceArgument, Set, catalogue, files, note, print, say};
 use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
-use crate::plan::{Plan, Run};
+use crate::plan::{Plan, Run, together_note};
 use crate::record::{Event, RunRow, Status};
 use crate::report::{
     ClaimResult, Verdict, check_claims, comparison, failures, plan_table, write_tables,
@@ -158,6 +158,7 @@ pub(super) fn carry_out(
 ) -> Result<Ended> {
     let folder = ResultsFolder::of(&options.results, &part.plan.name);
     let mut processes = Processes {
+        lock: folder.workers_lock(),
         log: folder.path().join("workers.log"),
         device: device.name(),
         threads: part.share.threads,
@@ -175,6 +176,14 @@ pub(super) fn carry_out(
 
 fn tell_of_data(part: &Part, results: &Path) {
     for text in &part.plan.notes {
+        note(format!("note: {text}"));
+    }
+    let to_do = part.plan.runs.iter().zip(&part.states);
+    let to_do = to_do.filter(|(_, state)| state.is_to_do());
+    let largest = to_do
+        .map(|(run, _)| &run.memory)
+        .max_by(|one, other| one.peak().total_cmp(&other.peak()));
+    if let Some(text) = largest.and_then(|memory| together_note(part.share.jobs, memory)) {
         note(format!("note: {text}"));
     }
     let changed = on_other_data(part.plan, results, &part.states);

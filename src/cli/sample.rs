@@ -66,15 +66,16 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
     let model = trained.open(&arguments.device)?;
     let labels = labels(&trained, &*model, arguments.label.as_deref(), number)?;
     let starts = starts(&trained, &catalogue)?;
+    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let most = at_a_time(shape.len());
     let draw = |first: usize| {
-        let count = (number - first).min(AT_A_TIME);
+        let count = (number - first).min(most);
         let labels = labels.as_ref().map(|labels| &labels[first..first + count]);
         let starts = starts.as_ref().map(|starts| starts.take(first, count));
         let seed = seed_of(arguments.draw_seed, first);
         let drawn = model.sample(count, labels, &starts.unwrap_or_default(), seed);
         drawn.ok_or_else(not_generative)
     };
-    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
     let output = &arguments.output;
     let is_file = output
         .extension()
@@ -94,10 +95,14 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
         } else {
             ACROSS
         };
-        let grid = Grid::new(picture::tiles(&draw(0)?, shape, scale, across), across);
+        let drawn: Result<Vec<Vec<f32>>> = (0..number).step_by(most).map(draw).collect();
+        let grid = Grid::new(
+            picture::tiles(&drawn?.concat(), shape, scale, across),
+            across,
+        );
         picture::write(output, framed(&grid.draw()))?;
     } else {
-        for first in (0..number).step_by(AT_A_TIME) {
+        for first in (0..number).step_by(most) {
             let images = images(&draw(first)?, shape, scale);
             write_each(output, first, images, labels.as_deref(), &trained)?;
         }
@@ -105,6 +110,11 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
     let images = count(number, "image");
     say(&format!("wrote {images} to {}", output.display()));
     Ok(())
+}
+
+/// Images of so many pixels that are drawn at a time: as many as fit 256 MiB.
+fn at_a_time(pixels: usize) -> usize {
+    ((256 << 20) / (4 * pixels.max(1))).clamp(1, AT_A_TIME)
 }
 
 /// What the images from this one on are drawn by.

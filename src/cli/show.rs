@@ -7,7 +7,7 @@ use super::{catalogue, files, say};
 use crate::config::{Overrides, Resolved, Settings};
 use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
 use crate::network;
-use crate::plan::{self, Plan, Run, check::planned};
+use crate::plan::{self, Plan, Run, check::planned, gib};
 use crate::record::{RunFolder, RunRow, Status};
 use crate::report::{Verdict, check_claims, comparison};
 use crate::run::{ResultsFolder, is_variant};
@@ -55,7 +55,10 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
                 }
             }
             Err(error) => match &mut worst {
-                Some(worst) => worst.problems.extend(error.problems),
+                Some(worst) => {
+                    worst.problems.extend(error.problems);
+                    worst.more = worst.more.and(error.more);
+                }
                 None => worst = Some(error),
             },
         }
@@ -63,12 +66,17 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     match worst {
         None => Ok(()),
         Some(mut error) => {
-            if error.problems.len() > 1 {
-                let found = count(error.problems.len(), "problem");
-                let files = count(paths.len(), "file");
+            let found = error.problems.len() + error.more.count;
+            if found > 1 {
+                let least = if error.more.is_cut { "at least " } else { "" };
+                let (found, files) = (count(found, "problem"), count(paths.len(), "file"));
+                let shown = match std::mem::take(&mut error.more).count {
+                    0 => String::new(),
+                    _ => format!(", of which {} are shown", error.problems.len()),
+                };
                 error
                     .problems
-                    .push(Problem::new(format!("{found} in {files}")));
+                    .push(Problem::new(format!("{least}{found} in {files}{shown}")));
             }
             Err(error)
         }
@@ -162,6 +170,14 @@ pub fn summary(
         let (facts, _) = catalogue.check(&run.settings.data)?;
         let layers = planned(&run.settings, &catalogue)?;
         say(&network::summary_table(&layers, facts.shape, expand));
+        let (train, memory) = (&run.settings.train, gib(run.memory.peak()));
+        let (trained, measured) = (train.batch_size.get(), train.evaluation_batch(&layers));
+        say(&format!(
+            "about {memory} of memory, trained in batches of {trained} and measured in batches of {measured}"
+        ));
+    }
+    for note in &plan.notes {
+        say(&format!("note: {note}"));
     }
     Ok(())
 }
@@ -237,6 +253,11 @@ pub fn list(results: &Path) -> Result<()> {
 pub fn compare(file: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
     if file.join("summary.csv").is_file() {
         return compare_folder(file);
+    }
+    if let Some(row) = RunFolder::new(file).row() {
+        say(&format!("{}\n", file.display()));
+        say(&comparison(&[row], &[]));
+        return Ok(ExitCode::SUCCESS);
     }
     let path = &files::find(file)?;
     let plan = Plan::make(path, overrides, &catalogue())?;

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::data::{Catalogue, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
-use crate::plan::{Plan, Run};
+use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
@@ -73,6 +73,7 @@ impl TrainedModel {
         let (settings, facts) = (&self.run.settings, &self.run.facts);
         let (plan, _) = settings.network(facts.images, facts.classes);
         Blueprint {
+            batch: settings.train.evaluation_batch(&plan),
             facts: facts.as_ref().clone(),
             plan,
             loss: settings.train.loss.clone(),
@@ -150,7 +151,7 @@ pub fn find(
     catalogue: &Catalogue,
 ) -> Result<TrainedModel> {
     if file.join("run.json").is_file() {
-        return of_folder(file, variant, &which);
+        return of_folder(file, variant, &which, catalogue);
     }
     let path = files::find(file)?;
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
@@ -203,7 +204,12 @@ fn weights(folder: &RunFolder, measured: &Measured, best: bool, name: &str) -> R
 }
 
 /// The run of a folder, as its files describe it.
-fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<TrainedModel> {
+fn of_folder(
+    path: &Path,
+    variant: Option<&str>,
+    which: &Which,
+    catalogue: &Catalogue,
+) -> Result<TrainedModel> {
     if variant.is_some() || which.seed.is_some() || !which.set.set.is_empty() {
         let message = "a run's folder is one run's: it has its variant, its seed and its settings";
         return Err(Error::usage(Problem::new(message).at_file(path)));
@@ -219,8 +225,10 @@ fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<Traine
     let settings: Option<Settings> = config.and_then(|text| toml::from_str(&text).ok());
     let settings = settings.ok_or_else(|| damaged("`config.toml` of the run cannot be read"))?;
     let images = folder.provenance().and_then(|provenance| provenance.images);
-    let unknown = "`provenance.json` of the run does not say the shape of its images";
-    let images = images.ok_or_else(|| damaged(unknown))?;
+    // Runs of earlier versions did not say; a dataset that is there, or known by its name, does.
+    let of_data = || Some(catalogue.check(&settings.data).ok()?.0.shape);
+    let unknown = "`provenance.json` of the run does not say the shape of its images, and its data is not there";
+    let images = images.or_else(of_data).ok_or_else(|| damaged(unknown))?;
     let classes = measured.classes.len();
     let (network, flaws) = settings.network(images, classes);
     if let Some(flaw) = flaws.first() {
@@ -237,10 +245,12 @@ fn of_folder(path: &Path, variant: Option<&str>, which: &Which) -> Result<Traine
             has_validation: settings.data.validation != Validation::default(),
             settings: Arc::new(settings),
             digest: None,
+            weights: None,
             swept: row.swept,
             images: 0,
             parameters: measured.parameters,
             work: 0.0,
+            memory: Memory::default(),
         },
         weights: weights(&folder, &measured, which.best, &name)?,
         measured,

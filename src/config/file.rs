@@ -1,11 +1,12 @@
 //! An experiment file with all it extends, split into what its tables are for.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::document::Document;
 use super::stack::{Origin, Resolved, Stack};
-use crate::error::{Error, Kind, Problem, Result, did_you_mean};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 
 /// The tables that make up a run's settings; the other keys are the file's own.
 pub const SETTINGS: &[&str] = &[
@@ -24,23 +25,48 @@ pub struct Overrides {
     pub variables: Vec<(String, String)>,
     /// `train.epochs=3`, as given on the command line.
     pub set: Vec<String>,
+    /// Variables of the environment whose names or values are not UTF-8.
+    pub unreadable: Vec<String>,
 }
 
 impl Overrides {
     /// The `BURNLAB_SECTION__KEY` variables of this process.
     pub fn from_environment() -> Self {
-        let mut variables: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("BURNLAB_") && name.contains("__"))
-            .collect();
-        variables.sort();
-        Overrides {
-            variables,
-            set: Vec::new(),
+        Overrides::from_variables(std::env::vars_os())
+    }
+
+    fn from_variables(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut overrides = Overrides::default();
+        for (name, value) in all {
+            let shown = name.to_string_lossy();
+            if !shown.starts_with("BURNLAB_") || !shown.contains("__") {
+                continue;
+            }
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => {
+                    let variable = (name.to_string(), value.to_string());
+                    overrides.variables.push(variable);
+                }
+                _ => {
+                    let variable = format!("{shown}={}", value.to_string_lossy());
+                    overrides.unreadable.push(variable);
+                }
+            }
         }
+        overrides.variables.sort();
+        overrides.unreadable.sort();
+        overrides
     }
 
     fn layers(&self) -> Result<Vec<(Origin, toml::Table)>> {
+        if !self.unreadable.is_empty() {
+            let problem = |variable: &String| {
+                let place = Place::Setting(variable.clone());
+                Problem::new("the variable of the environment is not UTF-8").at(place)
+            };
+            let problems = self.unreadable.iter().map(problem).collect();
+            return Err(Error::new(Kind::Usage, problems));
+        }
         let variables = self.variables.iter().map(|(name, value)| {
             let key = name
                 .trim_start_matches("BURNLAB_")
@@ -63,7 +89,7 @@ impl Overrides {
                 let wrong = |message: String, hint: Option<String>| {
                     Error::usage(
                         Problem::new(message)
-                            .at(crate::error::Place::Setting(name.clone()))
+                            .at(Place::Setting(name.clone()))
                             .maybe_hint(hint),
                     )
                 };

@@ -21,7 +21,7 @@ use crate::pictures::Pictures;
 use crate::record::Watched;
 use crate::shape::ImageShape;
 use crate::tagged::OrNone;
-use crate::value::Positive;
+use crate::value::{Positive, PositiveOrAuto};
 
 /// Everything that a run's numbers depend on, besides its seed; and what is written down and drawn, on which they
 /// do not.
@@ -69,6 +69,10 @@ pub struct Train {
     pub stages: Vec<Stage>,
     /// Images a step. A last, smaller batch is trained on too.
     pub batch_size: Positive,
+    /// Images that are measured at a time, on which the last digits of losses depend. Default "auto": as many as need
+    /// 512 MiB for the values between layers, or as a training step has if those are more, and 500 at most.
+    #[serde(default, skip_serializing_if = "PositiveOrAuto::is_auto")]
+    pub evaluation_batch_size: PositiveOrAuto,
     /// Whether every epoch goes through the training images in another order. Default true.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub shuffle: bool,
@@ -143,6 +147,14 @@ impl Train {
         }
     }
 
+    /// Images that are led through a network at a time when it is measured, drawn or asked.
+    pub fn evaluation_batch(&self, plan: &network::Plan) -> usize {
+        let usual = || plan.evaluation_batch(self.batch_size.get());
+        self.evaluation_batch_size
+            .0
+            .map_or_else(usual, Positive::get)
+    }
+
     /// What decides the epoch whose weights are kept.
     pub fn best_metric(&self) -> Watched {
         let usual = || Watched::find("validation_loss").expect("there is such a column");
@@ -194,7 +206,12 @@ impl Settings {
         let trained_on = classes
             .map(|class| trained.binary_search(&class).is_ok())
             .collect();
-        self.model
-            .blueprint(plan, images, &self.train.loss, test, trained_on)
+        let batch = self.train.evaluation_batch(&plan);
+        Blueprint {
+            batch,
+            ..self
+                .model
+                .blueprint(plan, images, &self.train.loss, test, trained_on)
+        }
     }
 }

@@ -319,7 +319,20 @@ impl Catalogue {
         }
         // Frees the one before, so that two are never held at once.
         *loaded = None;
-        let raw = Arc::new(Source::open(spec, &self.folders)?.read()?);
+        let digest = self.digest(spec)?;
+        let source = Source::open(spec, &self.folders)?;
+        let raw = Arc::new(source.read()?);
+        // What was read goes by the digest that was taken before.
+        if source.digest(self.folders.digests())? != digest {
+            let message = format!(
+                "the images of `{}` changed while they were read",
+                source.name
+            );
+            let problem = Problem::new(message).at_file(&source.folder);
+            return Err(Error::data(
+                problem.hint("try again when nobody writes there"),
+            ));
+        }
         *loaded = Some((spec.clone(), raw.clone()));
         Ok(raw)
     }
@@ -808,6 +821,26 @@ mod tests {
         assert!(
             load_error(dir.path(), &mnist())
                 .starts_with("error: dataset `mnist` is not on this machine; looked in ")
+        );
+    }
+
+    #[test]
+    fn images_that_changed_since_their_digest_was_taken_are_not_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = small(dir.path());
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        catalogue.digest(&fields.dataset).unwrap();
+        let images = dir.path().join("train-images-idx3-ubyte");
+        let mut bytes = fs::read(&images).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&images, bytes).unwrap();
+        let error = catalogue.load(&fields, Seed(0)).unwrap_err();
+        assert_eq!(
+            error.problems[0].message,
+            format!(
+                "the images of `{}` changed while they were read",
+                fields.dataset
+            )
         );
     }
 

@@ -19,6 +19,9 @@ use crate::hex::hex;
 /// A file that was changed less than this ago may change again without its times telling.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// How the names of files begin that are being written.
+const PART: &str = ".part-";
+
 /// Size, and the nanoseconds since 1970 at which content and file were last changed.
 type Stamp = (u64, u64, u64);
 
@@ -34,6 +37,9 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
     let path = store.map(|store| place(store, root));
     let cached = path.as_deref().and_then(read).unwrap_or_default();
     let started = SystemTime::now();
+    if let Some(store) = store {
+        remove_parts(store, started);
+    }
     let found: Vec<(String, Stamp, String, bool)> = files
         .par_iter()
         .map(|path| {
@@ -76,6 +82,22 @@ fn read(path: &Path) -> Option<DigestCache> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// Removes what processes that were killed left half written; what is new may still be written.
+fn remove_parts(store: &Path, now: SystemTime) {
+    let entries = fs::read_dir(store).into_iter().flatten().flatten();
+    for entry in entries {
+        let is_part = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PART.as_bytes());
+        let changed = entry.metadata().and_then(|data| data.modified());
+        let is_left = changed.is_ok_and(|changed| changed < now - SETTLED * 30);
+        if is_part && is_left {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// As far as it can be done: a disk that is full or not ours costs time, nothing else.
 fn write(path: &Path, cached: &DigestCache) {
     let Some(folder) = path.parent() else {
@@ -85,7 +107,7 @@ fn write(path: &Path, cached: &DigestCache) {
         return;
     };
     let written = fs::create_dir_all(folder)
-        .and_then(|()| tempfile::NamedTempFile::with_prefix_in(".part-", folder))
+        .and_then(|()| tempfile::NamedTempFile::with_prefix_in(PART, folder))
         .and_then(|file| fs::write(file.path(), bytes).map(|()| file));
     if let Ok(file) = written {
         let _ = file.persist(path);
@@ -145,6 +167,23 @@ mod tests {
         let renamed = dir.path().join("eno");
         fs::rename(&one, &renamed).unwrap();
         assert_ne!(digest(&[&renamed, &other]), before);
+    }
+
+    #[test]
+    fn what_killed_processes_left_half_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        fs::create_dir(&store).unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "1").unwrap();
+        for name in [".part-old", ".part-new", "other.json"] {
+            fs::write(store.join(name), "").unwrap();
+        }
+        set_times(&store.join(".part-old"), 1000);
+        set_times(&store.join("other.json"), 1000);
+        digest(dir.path(), &[&file], Some(&store)).unwrap();
+        let is_there = |name: &str| store.join(name).exists();
+        assert!(!is_there(".part-old") && is_there(".part-new") && is_there("other.json"));
     }
 
     #[test]

@@ -180,6 +180,27 @@ impl Tree {
     }
 }
 
+/// Images besides the first that cannot be read, and besides the first that is not of the first one's shape.
+fn others(headers: &[Result<(ImageShape, ColorType)>]) -> [usize; 2] {
+    let mut shapes = headers.iter().flatten().map(|(shape, _)| shape);
+    let first = shapes.next();
+    let odd = shapes.filter(|shape| Some(*shape) != first).count();
+    let unreadable = headers.iter().filter(|header| header.is_err()).count();
+    [unreadable, odd].map(|number| number.saturating_sub(1))
+}
+
+/// An error about one image, with the number of those that it holds for, too.
+fn with_others(mut error: Error, others: usize) -> Error {
+    if let (Some(problem), 1..) = (error.problems.first_mut(), others) {
+        let others = format!("so it is with {}", count(others, "other image"));
+        problem.hint = Some(match problem.hint.take() {
+            Some(hint) => format!("{hint}; {others}"),
+            None => others,
+        });
+    }
+    error
+}
+
 impl Format for Tree {
     fn outline(&self) -> Result<Outline> {
         let files: Vec<&Path> = self.all().collect();
@@ -187,10 +208,12 @@ impl Format for Tree {
             .par_iter()
             .map(|path| header(path).map_err(|error| unreadable(path, &error)))
             .collect();
+        let others = others(&headers);
         let (mut first, mut colors) = (None, Vec::new());
         for (path, header) in files.iter().zip(headers) {
-            let (shape, color) = header?;
-            self.same_shape(&mut first, shape, path)?;
+            let (shape, color) = header.map_err(|error| with_others(error, others[0]))?;
+            self.same_shape(&mut first, shape, path)
+                .map_err(|error| with_others(error, others[1]))?;
             colors.push(color);
         }
         let (shape, _) = first.ok_or_else(|| Error::bug("a folder dataset without images"))?;
@@ -588,6 +611,13 @@ mod tests {
                 odd.display()
             )
         );
+        gray(dir.path().join("dog/8.png"), 6, 0);
+        let error = tree.outline().unwrap_err();
+        assert_eq!(
+            error.problems[0].hint.as_deref(),
+            Some("so it is with 1 other image")
+        );
+        gray(dir.path().join("dog/8.png"), 3, 0);
         RgbImage::new(4, 3).save(&odd).unwrap();
         assert_eq!(
             tree.read().unwrap_err().to_string(),

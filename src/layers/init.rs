@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng as _;
@@ -319,6 +319,8 @@ pub struct Weights<B: Backend> {
     device: B::Device,
     layer: u64,
     tensor: u64,
+    /// Whether values are drawn at once; otherwise tensors are 0, and made only where somebody reads them.
+    drawn: bool,
 }
 
 impl<B: Backend> Weights<B> {
@@ -329,6 +331,15 @@ impl<B: Backend> Weights<B> {
             device,
             layer: 0,
             tensor: 0,
+            drawn: true,
+        }
+    }
+
+    /// Weights that take no memory: their shapes alone are meant.
+    pub fn shapes(device: B::Device) -> Self {
+        Weights {
+            drawn: false,
+            ..Weights::new(Seed(0), device)
         }
     }
 
@@ -350,6 +361,11 @@ impl<B: Backend> Weights<B> {
         shape: [usize; D],
         fan: Fan,
     ) -> Param<Tensor<B, D>> {
+        if !self.drawn {
+            let zeros = move |device: &B::Device, _| Tensor::zeros(shape, device);
+            let (id, device) = (ParamId::new(), self.device.clone());
+            return Param::uninitialized(id, zeros, device, true, shape.into());
+        }
         let mut rng = self.seed.stream(Purpose::Init, &[self.layer, self.tensor]);
         self.tensor += 1;
         let values = init.values(&shape, fan, &mut rng);

@@ -145,6 +145,8 @@ pub struct Blueprint {
     pub plan: Plan,
     /// What it is trained with.
     pub loss: Loss,
+    /// Images that are led through it at a time.
+    pub batch: usize,
 }
 
 impl Blueprint {

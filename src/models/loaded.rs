@@ -11,9 +11,6 @@ use crate::network::{Network, Node};
 use crate::rng::{Purpose, Seed};
 use crate::shape::Shape;
 
-/// Images that are led through at a time.
-const AT_A_TIME: usize = 500;
-
 /// A model with its weights on a device.
 pub struct LoadedModel<B: Backend> {
     blueprint: Blueprint,
@@ -42,11 +39,12 @@ impl<B: Kernels> LoadedModel<B> {
         mut part: impl FnMut(Tensor<B, 2>, ForwardContext<B>) -> Tensor<B, 2>,
     ) -> Vec<f32> {
         let mut answers = Vec::new();
-        for (number, batch) in rows.chunks(AT_A_TIME * width).enumerate() {
+        let most = self.blueprint.batch;
+        for (number, batch) in rows.chunks(most * width).enumerate() {
             let count = batch.len() / width;
             let data = TensorData::new(batch.to_vec(), [count, width]);
             let input = Tensor::from_data(data, &self.device);
-            let labels = labels.map(|labels| &labels[number * AT_A_TIME..][..count]);
+            let labels = labels.map(|labels| &labels[number * most..][..count]);
             let context = labeled(ForwardContext::inference(), self.labels(labels));
             answers.extend(part(input, context).into_data().iter::<f32>());
         }

@@ -270,6 +270,7 @@ impl ModelSpec {
             trained_on,
         };
         Blueprint {
+            batch: plan.evaluation_batch(1),
             facts,
             plan,
             loss: loss.clone(),

@@ -5,6 +5,7 @@
 
 mod contractive;
 mod graph;
+mod memory;
 mod patterns;
 mod plan;
 mod planner;
@@ -242,7 +243,15 @@ impl<B: Kernels> Wiring<Signal<B>> for Batches<'_, B> {
 impl<B: Backend> Network<B> {
     /// The network with fresh weights; the plan has no flaws.
     pub fn build(plan: Plan, classes: usize, seed: Seed, device: &B::Device) -> Self {
-        let mut weights = Weights::new(seed, device.clone());
+        Network::of(plan, classes, Weights::new(seed, device.clone()))
+    }
+
+    /// A network that is asked for the shapes of its tensors alone: they take no memory.
+    fn of_shapes(plan: Plan, classes: usize, device: &B::Device) -> Self {
+        Network::of(plan, classes, Weights::shapes(device.clone()))
+    }
+
+    fn of(plan: Plan, classes: usize, mut weights: Weights<B>) -> Self {
         let mut layers = Vec::with_capacity(plan.layers.len());
         for (index, planned) in plan.layers.iter().enumerate() {
             weights.enter_layer(index);

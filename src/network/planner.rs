@@ -579,6 +579,7 @@ fn softmax_flaw(plan: &Plan, last: &Node, index: usize, loss: LossKind) -> Optio
 fn names(specs: &[LayerSpec], position: &ListPosition) -> (Vec<String>, Vec<Flaw>) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut names: Vec<String> = Vec::with_capacity(specs.len());
+    let mut first: HashMap<String, usize> = HashMap::new();
     let mut flaws = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let (given, called) = spec.name();
@@ -592,7 +593,7 @@ fn names(specs: &[LayerSpec], position: &ListPosition) -> (Vec<String>, Vec<Flaw
             let key = position.at(index, &format!("{}.name", spec.key()));
             Flaw::new(key, format!("{} {text}", position.title(specs, index)))
         };
-        if let Some(other) = names.iter().position(|earlier| *earlier == name) {
+        if let Some(&other) = first.get(&name) {
             let earlier = position.title(specs, other);
             flaws.push(
                 flaw(format!("is named `{name}` like {earlier}"))
@@ -608,6 +609,7 @@ fn names(specs: &[LayerSpec], position: &ListPosition) -> (Vec<String>, Vec<Flaw
             let key = position.at(index, &format!("{}.{name}", spec.key()));
             Flaw::new(key, format!("{} {text}", position.title(specs, index)))
         }));
+        first.entry(name.clone()).or_insert(index);
         names.push(name);
     }
     (names, flaws)

@@ -22,7 +22,6 @@ use crate::error::{Error, Kind, Problem, Result, thousands};
 use crate::hex::hex;
 use crate::layers::{InPytorch, Layer, LayerFields};
 use crate::record::write_atomically;
-use crate::rng::Seed;
 
 /// The metadata of a file that states the SHA-256 of its tensors' bytes, in hexadecimal.
 const SUM: &str = "sha256";
@@ -70,7 +69,7 @@ impl Plan {
     /// All tensors that the network will have, running statistics included, layer by layer.
     pub fn tensors(&self, classes: usize) -> Vec<TensorShape> {
         let device = Default::default();
-        Network::<Flex>::build(self.clone(), classes, Seed(0), &device).tensors()
+        Network::<Flex>::of_shapes(self.clone(), classes, &device).tensors()
     }
 }
 
@@ -456,6 +455,17 @@ trait AnyTensor {
     fn read(&self) -> Vec<f32>;
 }
 
+/// A parameter that was not made yet is not made for its shape.
+impl<B: Backend, const D: usize> AnyTensor for Param<Tensor<B, D>> {
+    fn shape(&self) -> Vec<usize> {
+        self.lazy_shape().to_vec()
+    }
+
+    fn read(&self) -> Vec<f32> {
+        self.val().read()
+    }
+}
+
 impl<B: Backend, const D: usize> AnyTensor for Tensor<B, D> {
     fn shape(&self) -> Vec<usize> {
         self.dims().to_vec()
@@ -485,7 +495,7 @@ impl<B: Backend> ModuleVisitor<B> for Named<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let (layer, role) = self.walk.tensor();
-        (self.visit)(layer, role, &param.val());
+        (self.visit)(layer, role, param);
     }
 }
 
@@ -556,6 +566,7 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::rng::Seed;
     use burn::backend::{Autodiff, Flex};
 
     const SMALL: &str = "
@@ -582,6 +593,25 @@ mod tests {
                 "out/bias"
             ]
         );
+    }
+
+    #[test]
+    fn shapes_are_those_of_the_network_and_take_no_memory() {
+        for list in [
+            SMALL,
+            EXAMPLE,
+            "'flatten', { lstm = { units = 3 } }, { dense = { units = 'classes' } }",
+        ] {
+            let plan = planned(list);
+            let built = Network::<Flex>::build(plan.clone(), 10, Seed(0), &Default::default());
+            assert_eq!(plan.tensors(10), built.tensors());
+        }
+        // Ten terabytes.
+        let wide = planned(
+            "'flatten', { dense = { units = 16000000 } }, { dense = { units = 160000, init = 'orthogonal' } },
+             { dense = { units = 'classes' } }",
+        );
+        assert_eq!(wide.tensors(10)[2].shape, [16_000_000, 160_000]);
     }
 
     #[test]

@@ -46,6 +46,10 @@ impl OptimizerFields for Adagrad {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }
+
+    fn numbers_a_weight(&self) -> usize {
+        1
+    }
 }
 
 #[cfg(test)]

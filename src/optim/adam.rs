@@ -56,6 +56,10 @@ impl OptimizerFields for Adam {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }
+
+    fn numbers_a_weight(&self) -> usize {
+        2
+    }
 }
 
 /// The step of Adam and of AdamW, which differ in where the weight decay goes.

@@ -54,4 +54,8 @@ impl OptimizerFields for Adamw {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }
+
+    fn numbers_a_weight(&self) -> usize {
+        2
+    }
 }

@@ -43,6 +43,9 @@ trait OptimizerFields {
     /// The rate before any schedule.
     fn learning_rate(&self) -> f64;
 
+    /// Numbers that it remembers of each weight.
+    fn numbers_a_weight(&self) -> usize;
+
     /// What is wrong with fields that are each in range.
     fn check(&self) -> Vec<Flaw> {
         Vec::new()
@@ -103,6 +106,11 @@ impl OptimizerSpec {
     /// The rate before any schedule.
     pub fn learning_rate(&self) -> f64 {
         self.fields().learning_rate()
+    }
+
+    /// Numbers that it remembers of each weight from step to step.
+    pub fn numbers_a_weight(&self) -> usize {
+        self.fields().numbers_a_weight()
     }
 
     /// What is wrong with it; keys are such as `sgd.nesterov`.

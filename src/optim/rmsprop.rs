@@ -53,6 +53,10 @@ impl OptimizerFields for Rmsprop {
     fn learning_rate(&self) -> f64 {
         self.learning_rate.get()
     }
+
+    fn numbers_a_weight(&self) -> usize {
+        1 + usize::from(self.centered) + usize::from(self.momentum.get() > 0.0)
+    }
 }
 
 /// The step; Burn's own keeps `rho` as a 32-bit float, in which `1 - rho` loses digits.

@@ -95,6 +95,10 @@ impl OptimizerFields for Sgd {
         self.learning_rate.get()
     }
 
+    fn numbers_a_weight(&self) -> usize {
+        usize::from(self.momentum.get() > 0.0)
+    }
+
     fn check(&self) -> Vec<Flaw> {
         if self.nesterov && self.momentum.get() == 0.0 {
             let flaw = Flaw::new("nesterov", "`nesterov` needs a `momentum` above 0");

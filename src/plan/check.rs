@@ -12,7 +12,7 @@ use crate::network::{self, TensorShape};
 use crate::pictures::PictureContext;
 use crate::shape::ImageShape;
 
-use super::memory::Load;
+use super::memory::Memory;
 use super::{limits, note, training};
 
 /// Settings that nothing is wrong with, and what follows from them.
@@ -38,8 +38,8 @@ pub struct Checked {
     pub parameters: usize,
     /// For one image, forward.
     pub multiply_adds: usize,
-    /// Bytes at the peak of training, about.
-    pub memory: f64,
+    /// What training takes.
+    pub memory: Memory,
 }
 
 /// Checks point after point, each `[data]` table once.
@@ -183,15 +183,15 @@ impl<'a> Checker<'a> {
         let training = training::flaws(&settings, &facts, &model, is_sound, self.catalogue)?;
         flaws.extend(training);
         flaws.extend(seed_flaws(&settings.train.seeds));
-        let load = Load {
-            layers: &blueprint.plan.layers,
-            parameters: cost.parameters,
-            images: facts.shape,
-            samples: facts.train + facts.validation + facts.test,
-            batch: settings.train.batch_size.get().min(facts.train),
+        let whole = match facts.absent {
+            true => facts.train + facts.test,
+            false => {
+                let whole = self.catalogue.describe(&settings.data.dataset)?;
+                whole.train + whole.test
+            }
         };
         let checked = Checked {
-            memory: load.bytes(),
+            memory: Memory::of(&settings, &blueprint.plan, (&facts, whole), cost.parameters),
             facts: Arc::new(model),
             has_validation: facts.validation > 0,
             absent: facts.absent,

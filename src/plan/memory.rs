@@ -1,71 +1,183 @@
 //! About how much memory a run takes, held against what the machine has.
 //!
 //! What is counted is what grows with the settings: the data, the weights with their gradients and the optimizer's
-//! averages, and what the layers of one batch leave for the way back. Kernels and libraries take more.
+//! state, what is kept and written of them, and the values between the layers of one batch. Kernels and libraries
+//! take more.
 
 use std::fs;
+use std::path::Path;
 
-use crate::network::Planned;
-use crate::shape::ImageShape;
+use crate::config::Settings;
+use crate::data::Facts;
+use crate::network::Plan;
 
 /// Bytes of a number.
 const NUMBER: f64 = 4.0;
 
-/// Numbers kept for one that is trained: itself, its gradient, and two averages of the optimizer.
-const PER_PARAMETER: f64 = 4.0;
+/// Bytes that a program takes which trains next to nothing.
+const PROGRAM: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// What a run's memory depends on.
-pub struct Load<'a> {
-    pub layers: &'a [Planned],
-    /// Trained numbers.
-    pub parameters: usize,
-    pub images: ImageShape,
-    /// Images of all sets.
-    pub samples: usize,
-    /// Images of a step.
-    pub batch: usize,
+/// What a run needs at the peak of its training, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Memory {
+    /// Data and weights, which are always there.
+    resident: f64,
+    /// Gradients of a step.
+    gradients: f64,
+    /// What a checkpoint is written from.
+    checkpoint: f64,
+    /// Values between layers, of an image that is trained on and of one that is measured.
+    images: [f64; 2],
+    /// Images at a time of both.
+    batches: [usize; 2],
+    /// Whether the file says how many are measured at a time.
+    says_evaluation: bool,
 }
 
-impl Load<'_> {
-    /// Bytes at the peak of training, about.
-    pub fn bytes(&self) -> f64 {
-        let outputs: f64 = self
-            .layers
-            .iter()
-            .map(|layer| layer.output.len() as f64)
-            .sum();
-        // Each output has a gradient of its size.
-        let batch = 2.0 * outputs * self.batch as f64;
-        let data = self.samples as f64 * self.images.len() as f64;
-        NUMBER * (batch + data + PER_PARAMETER * self.parameters as f64)
+impl Memory {
+    /// That of a run on some images of a dataset of `whole` images; `parameters` are the trained numbers of the plan.
+    pub fn of(
+        settings: &Settings,
+        plan: &Plan,
+        (facts, whole): (&Facts, usize),
+        parameters: usize,
+    ) -> Self {
+        let train = &settings.train;
+        let parameters = NUMBER * parameters as f64;
+        let stages = (0..train.stages.len()).map(Some);
+        let states = stages.chain([None]).map(|stage| train.optimizer_of(stage));
+        let state = states
+            .map(|optimizer| optimizer.numbers_a_weight())
+            .max()
+            .unwrap_or(0);
+        let restores = train.early_stopping.as_ref();
+        let copies = [
+            train.average.as_ref().is_some(),
+            facts.validation > 0,
+            restores.is_some_and(|stopping| stopping.restore_best),
+        ];
+        let copies = copies.into_iter().filter(|is_kept| *is_kept).count();
+        let kept = parameters * (1 + state + copies) as f64;
+        let trained = facts.train * (1 + settings.augment.copies.len());
+        let samples = trained + facts.validation + facts.test;
+        Memory {
+            // The dataset itself has a byte a pixel.
+            resident: PROGRAM
+                + kept
+                + (whole as f64 + NUMBER * samples as f64) * facts.shape.len() as f64,
+            gradients: parameters,
+            // The whole file and one network of it; gradients for histograms are there, too.
+            checkpoint: kept + 2.0 * parameters,
+            images: [plan.values_in_training(), plan.values_in_inference()]
+                .map(|values| NUMBER * values as f64),
+            batches: [
+                train.batch_size.get().min(trained.max(1)),
+                train.evaluation_batch(plan),
+            ],
+            says_evaluation: !train.evaluation_batch_size.is_auto(),
+        }
+    }
+
+    /// Bytes at the peak.
+    pub fn peak(&self) -> f64 {
+        let [step, measured] = [0, 1].map(|part| self.images[part] * self.batches[part] as f64);
+        self.resident + (self.gradients + step).max(measured).max(self.checkpoint)
+    }
+
+    /// What takes it, and batches that would fit `room` bytes.
+    fn advice(&self, room: f64) -> String {
+        let left = room - self.resident;
+        let weights = self.gradients.max(self.checkpoint);
+        if left < weights {
+            let most = gib(self.resident + weights);
+            return format!("{most} of that are for data and weights, whatever the batch");
+        }
+        let [step, measured] = [left - self.gradients, left];
+        let fits = [step / self.images[0], measured / self.images[1]].map(|images| images as usize);
+        let keys = ["train.batch_size", "train.evaluation_batch_size"];
+        let too_large: Vec<String> = (0..2)
+            .filter(|&part| self.batches[part] > fits[part])
+            // Unless the file says it, it follows the other.
+            .filter(|&part| part == 0 || self.says_evaluation || fits[0] >= self.batches[0])
+            .map(|part| match fits[part] {
+                0 => format!(
+                    "one image takes {} between the layers",
+                    gib(self.images[part])
+                ),
+                fits => format!("`{} = {fits}` would fit", keys[part]),
+            })
+            .collect();
+        too_large.join(", ")
     }
 }
 
-/// A note on the run that takes most, if that is more than the machine has.
-pub fn note(label: &str, bytes: f64) -> Option<String> {
+/// `1.5 GiB`, `20 MiB`.
+pub fn gib(bytes: f64) -> String {
+    let mib = bytes / f64::from(1 << 20);
+    match mib < 1000.0 {
+        true => format!("{:.0} MiB", mib.max(1.0)),
+        false => format!("{:.1} GiB", mib / 1024.0),
+    }
+}
+
+/// A note on a run that takes more than the machine has.
+pub fn note(label: &str, memory: &Memory) -> Option<String> {
     let machine = machine()?;
-    let gib = |bytes: f64| format!("{:.1} GiB", bytes / f64::from(1 << 30));
-    (bytes > machine).then(|| {
+    let peak = memory.peak();
+    (peak > machine).then(|| {
+        let (takes, has, advice) = (gib(peak), gib(machine), memory.advice(machine));
         format!(
-            "`{label}` takes about {} of memory to train, and this machine has {}",
-            gib(bytes),
-            gib(machine)
+            "`{label}` takes about {takes} of memory to train, and this machine has {has}; {advice}"
+        )
+    })
+}
+
+/// A note on workers that take more together than the machine has, where one of them fits.
+pub fn together_note(workers: usize, memory: &Memory) -> Option<String> {
+    let text = |machine| together(workers, memory.peak(), machine);
+    machine().and_then(text)
+}
+
+fn together(workers: usize, peak: f64, machine: f64) -> Option<String> {
+    let all = peak * workers as f64;
+    (all > machine && peak <= machine).then(|| {
+        let (takes, has, fit) = (gib(all), gib(machine), (machine / peak) as usize);
+        format!(
+            "{workers} workers take up to about {takes} of memory together, and this machine has {has}; `--jobs {fit}` would fit"
         )
     })
 }
 
 /// Bytes of memory that the process may use, where the system says.
 fn machine() -> Option<f64> {
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let of_group = limits.iter().filter_map(|file| {
+    let whole = total(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limits = limits_of_groups(&groups);
+    let limits = limits.into_iter().filter_map(|file| {
         let text = fs::read_to_string(file).ok()?;
         text.trim().parse().ok()
     });
-    let whole = total(&fs::read_to_string("/proc/meminfo").ok()?)?;
-    Some(of_group.fold(whole, f64::min))
+    Some(limits.fold(whole, f64::min))
+}
+
+/// Files that state the limits of the process's control groups, and of those that these are in; `groups` as
+/// `/proc/self/cgroup` has them.
+fn limits_of_groups(groups: &str) -> Vec<String> {
+    let of_line = |line: &str| {
+        let (_, rest) = line.split_once(':')?;
+        let (root, path, file) = match rest.split_once(':')? {
+            ("", path) => ("/sys/fs/cgroup", path, "memory.max"),
+            ("memory", path) => ("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"),
+            _ => return None,
+        };
+        let inside = Path::new(path).ancestors();
+        let limits = inside.map(|group| {
+            let group = group.display().to_string();
+            format!("{root}{}/{file}", group.trim_end_matches('/'))
+        });
+        Some(limits.collect::<Vec<_>>())
+    };
+    groups.lines().filter_map(of_line).flatten().collect()
 }
 
 /// The bytes of `MemTotal`, which the kernel gives in KiB.
@@ -81,16 +193,91 @@ fn total(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// 100 bytes of data and weights, 10 of gradients, 20 and 5 bytes an image.
+    const MEMORY: Memory = Memory {
+        resident: 100.0,
+        gradients: 10.0,
+        checkpoint: 30.0,
+        images: [20.0, 5.0],
+        batches: [7, 10],
+        says_evaluation: false,
+    };
+
     #[test]
-    fn data_weights_and_what_a_batch_leaves_are_counted() {
-        let load = Load {
-            layers: &[],
-            parameters: 10,
-            images: ImageShape::new(1, 2, 3),
-            samples: 5,
-            batch: 7,
+    fn the_peak_is_the_step_or_the_measurement_or_the_checkpoint() {
+        let peak = |batches| Memory { batches, ..MEMORY }.peak();
+        assert_eq!(peak([7, 10]), 100.0 + 10.0 + 7.0 * 20.0);
+        assert_eq!(peak([1, 10]), 100.0 + 10.0 * 5.0);
+        assert_eq!(peak([1, 1]), 100.0 + 30.0);
+    }
+
+    #[test]
+    fn what_would_fit_is_told() {
+        assert_eq!(MEMORY.advice(200.0), "`train.batch_size = 4` would fit");
+        let both = Memory {
+            batches: [7, 50],
+            says_evaluation: true,
+            ..MEMORY
         };
-        assert_eq!(load.bytes(), 4.0 * (30.0 + 40.0));
+        assert_eq!(
+            both.advice(200.0),
+            "`train.batch_size = 4` would fit, `train.evaluation_batch_size = 20` would fit"
+        );
+        assert_eq!(
+            Memory {
+                batches: [2, 50],
+                ..MEMORY
+            }
+            .advice(200.0),
+            "`train.evaluation_batch_size = 20` would fit"
+        );
+        let weights = (1u64 << 30) as f64 * 2.0;
+        assert_eq!(
+            Memory {
+                resident: weights,
+                ..MEMORY
+            }
+            .advice(200.0),
+            "2.0 GiB of that are for data and weights, whatever the batch"
+        );
+        let wide = Memory {
+            images: [weights, 5.0],
+            ..MEMORY
+        };
+        assert_eq!(
+            wide.advice(200.0),
+            "one image takes 2.0 GiB between the layers"
+        );
+    }
+
+    #[test]
+    fn workers_are_held_against_the_machine_together() {
+        let gib = f64::from(1 << 30);
+        assert_eq!(together(2, 4.0 * gib, 8.0 * gib), None);
+        assert_eq!(together(1, 9.0 * gib, 8.0 * gib), None);
+        assert_eq!(
+            together(4, 3.0 * gib, 8.0 * gib).unwrap(),
+            "4 workers take up to about 12.0 GiB of memory together, and this machine has 8.0 GiB; `--jobs 2` would fit"
+        );
+    }
+
+    #[test]
+    fn limits_of_all_groups_around_the_process_count() {
+        assert_eq!(
+            limits_of_groups("0::/a.slice/b\n"),
+            [
+                "/sys/fs/cgroup/a.slice/b/memory.max",
+                "/sys/fs/cgroup/a.slice/memory.max",
+                "/sys/fs/cgroup/memory.max",
+            ]
+        );
+        assert_eq!(
+            limits_of_groups("3:cpu:/x\n2:memory:/x\n1:name=systemd:/\n"),
+            [
+                "/sys/fs/cgroup/memory/x/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            ]
+        );
     }
 
     #[test]
@@ -105,9 +292,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn only_what_the_machine_has_not_is_noted() {
-        assert_eq!(note("plain", 1.0), None);
-        let text = note("plain", 1e18).unwrap();
+        assert_eq!(note("plain", &MEMORY), None);
+        let large = Memory {
+            resident: 1e18,
+            ..MEMORY
+        };
+        let text = note("plain", &large).unwrap();
         let start = "`plain` takes about 931322574.6 GiB of memory to train, and this machine has ";
         assert!(text.starts_with(start), "{text}");
+        let end = "; 931322574.6 GiB of that are for data and weights, whatever the batch";
+        assert!(text.ends_with(end), "{text}");
     }
 }

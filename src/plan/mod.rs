@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
+pub use memory::{Memory, gib, together_note};
 use needs::Dependent;
 pub use needs::Earlier;
 
@@ -76,6 +77,8 @@ pub struct Run {
     pub settings: Arc<Settings>,
     /// The SHA-256 of its data, where people fill the dataset.
     pub digest: Option<String>,
+    /// The SHA-256 of the file of weights that it starts from, if it does.
+    pub weights: Option<String>,
     /// What measures know of the model beforehand.
     pub facts: Arc<ModelFacts>,
     /// Whether its epochs are measured on images that are not trained on.
@@ -88,6 +91,8 @@ pub struct Run {
     pub parameters: usize,
     /// Multiply-adds of the whole training, forward only: what estimates of time go by.
     pub work: f64,
+    /// What its training takes.
+    pub memory: Memory,
 }
 
 impl Run {
@@ -150,12 +155,14 @@ impl Plan {
         let grid = Grid::read(&chain, &variants, &mut problems);
         let (mut runs, mut dependents) = (Vec::new(), Vec::new());
         let (mut absent, mut notes) = (Vec::new(), Vec::new());
-        let mut largest = (String::new(), 0.0);
+        let mut largest = (String::new(), Memory::default());
         let mut checker = check::Checker::new(catalogue);
+        let mut surplus = limits::Surplus::default();
         for variant in &variants {
             let points = grid.points(variant.as_deref().unwrap_or_default());
             for point in points {
-                if problems.len() >= limits::MOST_PROBLEMS || runs.len() > limits::MOST_RUNS {
+                surplus.take(&mut problems);
+                if surplus.is_over() || runs.len() > limits::MOST_RUNS {
                     break;
                 }
                 let label = label(variant.as_deref(), &point);
@@ -176,7 +183,7 @@ impl Plan {
                             notes.push(text.clone());
                         }
                     }
-                    if checked.memory > largest.1 {
+                    if checked.memory.peak() > largest.1.peak() {
                         largest = (label.clone(), checked.memory);
                     }
                     let (first, needs) = (runs.len(), checked.settings.needs_something());
@@ -209,14 +216,14 @@ impl Plan {
         note_twins(&runs, &mut problems);
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
-            return Err(in_order(problems));
+            return Err(in_order(problems, surplus));
         }
         if runs.is_empty() {
             let place = Grid::place_of_skips(&chain);
             let problem = Problem::new("the grid leaves no runs: `skip` names them all");
             return Err(Error::usage(problem.at(place)));
         }
-        notes.extend(memory::note(&largest.0, largest.1));
+        notes.extend(memory::note(&largest.0, &largest.1));
         Ok(Plan {
             name: experiment_name(path),
             path: path.to_path_buf(),
@@ -292,22 +299,19 @@ fn note(problems: &mut Vec<Problem>, problem: Problem) {
     }
 }
 
-/// The first problems by their places; whether there are more is said.
-fn in_order(mut problems: Vec<Problem>) -> Error {
+/// The first problems by their places, and how many there are besides.
+fn in_order(mut problems: Vec<Problem>, mut surplus: limits::Surplus) -> Error {
+    surplus.take(&mut problems);
     problems.sort_by_key(|problem| match problem.place.as_deref() {
         Some(Place::File {
             path, line, column, ..
         }) => (path.clone(), *line, *column),
         _ => (PathBuf::new(), 0, 0),
     });
-    if problems.len() >= limits::MOST_PROBLEMS {
-        problems.truncate(limits::MOST_PROBLEMS);
-        let most = limits::MOST_PROBLEMS;
-        problems.push(Problem::new(format!(
-            "no more than {most} problems are looked for"
-        )));
+    Error {
+        more: surplus.more(),
+        ..Error::new(Kind::Usage, problems)
     }
-    Error::new(Kind::Usage, problems)
 }
 
 /// A text at the top of the file.
@@ -436,11 +440,13 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
         earlier: Vec::new(),
         settings: Arc::clone(&settings),
         digest: checked.digest.clone(),
+        weights: None,
         facts: Arc::clone(&checked.facts),
         has_validation: checked.has_validation,
         swept: swept.clone(),
         images: checked.images,
         parameters: checked.parameters,
+        memory: checked.memory,
         work: passes * checked.images as f64 * checked.multiply_adds as f64,
     };
     settings.train.seeds.iter().map(run).collect()

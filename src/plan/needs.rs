@@ -65,7 +65,6 @@ pub(super) fn connect(
         search,
         problems,
         others: Vec::new(),
-        sums: HashMap::new(),
         files: HashMap::new(),
         tensors: HashMap::new(),
     };
@@ -82,8 +81,6 @@ pub(super) struct Connector<'a> {
     problems: &'a mut Vec<Problem>,
     /// Other experiments by their files; none for one that has problems itself.
     others: Vec<(PathBuf, Option<Plan>)>,
-    /// SHA-256 of the files that runs start from, by the runs' numbers.
-    pub sums: HashMap<usize, String>,
     pub files: HashMap<PathBuf, Option<Rc<WeightFile>>>,
     /// By model and data.
     pub tensors: HashMap<String, Rc<Vec<TensorShape>>>,
@@ -94,7 +91,10 @@ impl Connector<'_> {
         let settings = Rc::new(runs[dependent.runs.start].settings.as_ref().clone());
         let weights = settings.start.as_ref();
         if let Some((start, path)) = weights.and_then(|start| Some((start, start.file()?))) {
-            self.connect_to_file(dependent, &settings, start, path)?;
+            let sum = self.connect_to_file(dependent, &settings, start, path)?;
+            for run in &mut runs[dependent.runs.clone()] {
+                run.weights.clone_from(&sum);
+            }
         }
         for need in settings.needs(dependent.classes) {
             self.connect_to_runs(runs, dependent, &need)?;
@@ -227,6 +227,7 @@ impl Connector<'_> {
             Err(Error {
                 kind: Kind::Usage,
                 problems,
+                ..
             }) => {
                 for problem in problems {
                     note(self.problems, problem);
@@ -266,7 +267,7 @@ impl Connector<'_> {
         path.push(index);
         known[index] = true;
         let mut from = Vec::new();
-        if let Some(sum) = self.sums.get(&index) {
+        if let Some(sum) = &runs[index].weights {
             from.push(("start.weights", sum.clone()));
         }
         for earlier in runs[index].earlier.clone() {

@@ -11,23 +11,21 @@ use crate::error::{Flaw, Result};
 use crate::network::{TensorShape, WeightFile, misfit};
 
 impl Connector<'_> {
+    /// Compares runs with the file that they start from; gives its SHA-256 if it is one.
     pub fn connect_to_file(
         &mut self,
         dependent: &Dependent,
         settings: &Settings,
         start: &Start,
         path: &Path,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         let Some(file) = self.file(dependent, start, path) else {
-            return Ok(());
+            return Ok(None);
         };
         self.compare(dependent, settings, "start.weights", &|tensor| {
             file.shape(tensor)
         })?;
-        for index in dependent.runs.clone() {
-            self.sums.insert(index, file.sha256().to_string());
-        }
-        Ok(())
+        Ok(Some(file.sha256().to_string()))
     }
 
     fn file(

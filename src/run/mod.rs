@@ -61,6 +61,11 @@ impl ResultsFolder {
         }
     }
 
+    /// What workers hold for as long as they live.
+    pub fn workers_lock(&self) -> PathBuf {
+        self.0.join(".workers.lock")
+    }
+
     /// The folder of a run.
     pub fn run(&self, run: &Run) -> RunFolder {
         RunFolder::new(self.0.join("runs").join(run.folder()))

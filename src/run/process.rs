@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::launcher::{Launcher, Report, Worker};
 use super::machine::{killed_for_memory, program};
-use super::protocol::{Assignment, Request, SUPERVISOR};
+use super::protocol::{Assignment, LOCK, Request, SUPERVISOR};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// Starts worker processes.
 pub struct Processes {
+    /// A file that each of them locks, together with the others, for as long as it lives.
+    pub lock: PathBuf,
     /// Takes what they say on standard error.
     pub log: PathBuf,
     /// As `--device` names it.
@@ -45,6 +47,7 @@ impl Launcher for Processes {
             .env(SUPERVISOR, std::process::id().to_string())
             // A step frees what the next one takes: the system need not clear it anew each time.
             .env("MIMALLOC_PURGE_DELAY", "1000")
+            .env(LOCK, &self.lock)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log);

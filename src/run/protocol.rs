@@ -11,6 +11,9 @@ use crate::train::EarlierRun;
 /// The variable that gives a worker the process that it works for.
 pub const SUPERVISOR: &str = "BURNLAB_SUPERVISOR";
 
+/// The variable that gives a worker the file that it locks for as long as it lives.
+pub const LOCK: &str = "BURNLAB_WORKERS_LOCK";
+
 /// Supervisor to worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +36,9 @@ pub struct Assignment {
     /// The SHA-256 of the data that the run was planned with, where people fill the dataset.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The SHA-256 of the file of weights that the run was planned to start from, if it does.
+    #[serde(default)]
+    pub weights: Option<String>,
     /// The runs that it needs, which are done.
     pub earlier: Vec<EarlierRun>,
     /// Training images of one epoch, augmented copies included.

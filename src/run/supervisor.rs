@@ -12,12 +12,15 @@ use super::order::{Options, Part};
 use super::parameters::of_several_types;
 use super::protocol::{Assignment, Message};
 use super::state::{RunState, states};
-use super::{Output, Results, ResultsFolder};
+use super::{Output, Progress, Results, ResultsFolder};
 use crate::config::{START, Settings};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Earlier, Plan, Run};
 use crate::record::{Event, RunFolder, RunRow, Status, write_atomically};
 use crate::train::EarlierRun;
+
+/// How long workers of another supervisor are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How it ended.
 #[derive(Debug)]
@@ -45,6 +48,14 @@ pub fn supervise(
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
     let _lock = lock(&folder)?;
+    if !wait_for_workers(&folder, stop, output.progress)? {
+        let states = states(plan, &options.results, &part.only, false);
+        let results = results(plan, &states, &folder);
+        return Ok(Ended {
+            results,
+            stopped: true,
+        });
+    }
     take_over(plan, &folder)?;
     folder.remove_parts();
     let states = states(plan, &options.results, &part.only, part.fresh);
@@ -106,6 +117,44 @@ fn lock(folder: &ResultsFolder) -> Result<File> {
                 .hint("wait for it, or write elsewhere with `--results DIR`"),
         )),
         Err(fs::TryLockError::Error(error)) => Err(Error::io(Kind::Data, "lock", &path, &error)),
+    }
+}
+
+/// Waits until no worker of a supervisor that was killed writes into the folder: they end within seconds. Says
+/// whether none does; otherwise Ctrl-C came.
+///
+/// # Errors
+/// One does after [`PATIENCE`].
+fn wait_for_workers(
+    folder: &ResultsFolder,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<bool> {
+    let path = folder.workers_lock();
+    let cannot = |error| Error::io(Kind::Data, "lock the results", &path, &error);
+    let mut open = File::options();
+    let open = open.create(true).truncate(false).write(true);
+    let file = open.open(&path).map_err(cannot)?;
+    let started = Instant::now();
+    let mut has_said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::WouldBlock) => {}
+            Err(fs::TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        if !std::mem::replace(&mut has_said, true) {
+            progress.note("waiting for the workers of a burnlab that was killed");
+        }
+        if stop.swap(false, Ordering::Relaxed) {
+            return Ok(false);
+        }
+        if started.elapsed() > PATIENCE {
+            let problem = Problem::new("workers of a burnlab that was killed do not end");
+            let hint = "end them, or write elsewhere with `--results DIR`";
+            return Err(Error::run(problem.at_file(folder.path()).hint(hint)));
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -477,6 +526,7 @@ impl Supervisor<'_, '_> {
             row: run.unfinished(),
             settings: self.settings(run),
             digest: run.digest.clone(),
+            weights: run.weights.clone(),
             earlier: self.earlier(run),
             images: run.images,
             experiment: self.plan.name.clone(),

@@ -1,8 +1,10 @@
 //! A worker process: trains the runs it is given, one after another.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 use std::sync::Arc;
@@ -13,12 +15,12 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::machine;
-use super::protocol::{Assignment, Message, Request, SUPERVISOR};
+use super::protocol::{Assignment, LOCK, Message, Request, SUPERVISOR};
 use crate::backend::{
     Device, Precision, Precisions, check_threads, panic_message, use_threads, watch_threads,
 };
 use crate::data::Catalogue;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Kind, Problem, Result};
 use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
 use crate::train::{self, Job, Outcome};
 
@@ -45,6 +47,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         watch_threads();
     }
     end_with_supervisor()?;
+    let _lock = hold_results()?;
     let stop = Arc::new(AtomicBool::new(false));
     let assignments = assignments(Arc::clone(&stop))?;
     let trainer = Trainer {
@@ -87,8 +90,7 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
 #[cfg(unix)]
 fn end_with_supervisor() -> Result<()> {
     use std::os::unix::process::parent_id;
-    let known = std::env::var(SUPERVISOR).ok();
-    let Some(supervisor) = known.and_then(|number| number.parse::<u32>().ok()) else {
+    let Some(supervisor) = supervisor() else {
         return Ok(());
     };
     let watch = move || {
@@ -112,6 +114,31 @@ fn end_with_supervisor() -> Result<()> {
 #[cfg(not(unix))]
 fn end_with_supervisor() -> Result<()> {
     Ok(())
+}
+
+/// The process that this one works for, if it was told.
+#[cfg(unix)]
+fn supervisor() -> Option<u32> {
+    std::env::var(SUPERVISOR).ok()?.parse().ok()
+}
+
+/// Locks the results together with the other workers, so that a next supervisor sees whether this process still
+/// writes there; the system lets go of them however it ends.
+///
+/// # Errors
+/// They cannot be locked, or the supervisor died before they were.
+fn hold_results() -> Result<Option<File>> {
+    let Some(path) = std::env::var_os(LOCK) else {
+        return Ok(None);
+    };
+    let cannot = |error| Error::io(Kind::Data, "lock the results", Path::new(&path), &error);
+    let file = File::open(&path).map_err(cannot)?;
+    file.lock_shared().map_err(cannot)?;
+    #[cfg(unix)]
+    if supervisor().is_some_and(|supervisor| supervisor != std::os::unix::process::parent_id()) {
+        return Err(Error::run(Problem::new("the supervisor is gone")));
+    }
+    Ok(Some(file))
 }
 
 /// Puts a fresh process in the place of this one, which says the message before it goes on.
@@ -307,6 +334,7 @@ impl Trainer<'_> {
             settings: &assignment.settings,
             earlier: &assignment.earlier,
             seed: assignment.row.seed,
+            weights: assignment.weights.as_deref(),
             folder,
             device: self.device,
             catalogue: self.catalogue,
@@ -465,6 +493,7 @@ mod tests {
             row: run.unfinished(),
             settings: run.settings.as_ref().clone(),
             digest: run.digest.clone(),
+            weights: run.weights.clone(),
             earlier: Vec::new(),
             images: run.images,
             experiment: plan.name.clone(),

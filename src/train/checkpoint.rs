@@ -29,6 +29,8 @@ use crate::record::{EpochRow, RunFolder, write_atomically};
 const FILE: &str = "checkpoint.bin";
 const FORMAT: &[u8] = b"burnlab checkpoint 3\n";
 const PARTS: usize = 6;
+/// Bytes of the SHA-256.
+const SUM: usize = 32;
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
 
@@ -53,22 +55,25 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
             bytes::<B::InnerBackend, _>(network.clone().into_record())
         })
     };
-    let parts: [Vec<u8>; PARTS] = [
-        header,
-        bytes::<B, _>(state.learner.network.clone().into_record()),
-        state.learner.optimizer.save(),
-        best_weights(&state.learner.average),
-        best_weights(&state.best_weights.best),
-        best_weights(&state.best_weights.to_restore),
+    // One after the other: of a large network the file alone takes much memory.
+    let parts: [&dyn Fn() -> Vec<u8>; PARTS] = [
+        &|| header.clone(),
+        &|| bytes::<B, _>(state.learner.network.clone().into_record()),
+        &|| state.learner.optimizer.save(),
+        &|| best_weights(&state.learner.average),
+        &|| best_weights(&state.best_weights.best),
+        &|| best_weights(&state.best_weights.to_restore),
     ];
-    let mut body = Vec::new();
-    for part in parts {
-        body.extend((part.len() as u64).to_le_bytes());
-        body.extend(part);
-    }
     let mut file = FORMAT.to_vec();
-    file.extend(Sha256::digest(&body));
-    file.extend(body);
+    file.extend([0; SUM]);
+    let start = file.len();
+    for part in parts {
+        let part = part();
+        file.extend((part.len() as u64).to_le_bytes());
+        file.extend(part);
+    }
+    let sum = Sha256::digest(&file[start..]);
+    file[start - SUM..start].copy_from_slice(&sum);
     write_atomically(&job.folder.file(FILE), &file)
 }
 
@@ -119,7 +124,7 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
         Err(error) => return Err(format!("cannot be read: {error}")),
     };
     let rest = file.strip_prefix(FORMAT).ok_or("is of another format")?;
-    let (sum, body) = rest.split_at_checked(32).ok_or("is cut short")?;
+    let (sum, body) = rest.split_at_checked(SUM).ok_or("is cut short")?;
     if Sha256::digest(body).as_slice() != sum {
         return Err("is damaged".to_string());
     }

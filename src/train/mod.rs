@@ -24,7 +24,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads, with_threads};
-use crate::config::{Interval, Settings, Start, TrainingPlan, WhenTested};
+use crate::config::{Interval, Settings, TrainingPlan, WhenTested};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::models::{BatchMetrics, Criterion, MetricSums, Model};
@@ -55,6 +55,8 @@ pub struct Job<'a> {
     pub earlier: &'a [EarlierRun],
     /// The seed of everything that is random in it.
     pub seed: u64,
+    /// The SHA-256 that the file of weights must have which it starts from, if that is known.
+    pub weights: Option<&'a str>,
     /// Where the run's files go; it exists.
     pub folder: &'a RunFolder,
     /// What it computes on.
@@ -153,6 +155,7 @@ impl Work for Training<'_> {
         let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
         let (loss, shape) = (&settings.train.loss, splits.train.shape);
+        let (scale, measured) = (settings.data.scale, settings.train.evaluation_batch(&whole));
         let mut run = Run {
             criterion: Criterion {
                 objective: Objective::new(loss, &counts, &device),
@@ -165,9 +168,9 @@ impl Work for Training<'_> {
             train: TrainingSet::new(job, splits.train, &device)?,
             validation: splits
                 .validation
-                .map(|held| EvaluationSet::new(held, job.settings.data.scale, &device))
+                .map(|held| EvaluationSet::new(held, scale, measured, &device))
                 .transpose()?,
-            test: EvaluationSet::new(splits.test, job.settings.data.scale, &device)?,
+            test: EvaluationSet::new(splits.test, scale, measured, &device)?,
             classes: splits.class_names,
             whole,
             real,
@@ -223,7 +226,7 @@ impl<B: TrainingBackend> TrainingState<B> {
         let network = Network::build(plan, classes, Seed(job.seed), device);
         Ok(TrainingState {
             learner: Learner {
-                network: first_weights(network, job.settings.start.as_ref())?,
+                network: first_weights(network, job)?,
                 optimizer: job.settings.train.optimizer.build(),
                 average: None,
             },
@@ -235,14 +238,18 @@ impl<B: TrainingBackend> TrainingState<B> {
 
 /// The network with what it takes from a file of weights; whoever gave the job has seen to it that a run
 /// that it starts from is such a file.
-fn first_weights<B: TrainingBackend>(
-    network: Network<B>,
-    start: Option<&Start>,
-) -> Result<Network<B>> {
+fn first_weights<B: TrainingBackend>(network: Network<B>, job: &Job) -> Result<Network<B>> {
+    let start = job.settings.start.as_ref();
     let Some((start, path)) = start.and_then(|start| Some((start, start.weights.as_ref()?))) else {
         return Ok(network);
     };
     let file = WeightFile::read(path, start.layout)?;
+    if job.weights.is_some_and(|planned| planned != file.sha256()) {
+        let path = path.display();
+        let message = format!("the weights `{path}` have changed since the run was planned");
+        let hint = "`burnlab run` again starts from them as they are";
+        return Err(Error::data(Problem::new(message).hint(hint)));
+    }
     network.take_weights(&file, &|layer| start.takes(layer))
 }
 

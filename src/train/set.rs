@@ -19,9 +19,6 @@ use crate::record::Picture;
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 
-/// Images that are evaluated at a time.
-const EVALUATED: usize = 500;
-
 /// What a run trains on.
 pub(super) struct TrainingSet<B: TrainingBackend> {
     images: Images<B>,
@@ -237,17 +234,25 @@ pub(super) struct EvaluationSet<B: Backend> {
     images: Tensor<B, 4>,
     labels: Tensor<B, 1, Int>,
     truth: Vec<u32>,
+    batch_size: usize,
     device: B::Device,
 }
 
 impl<B: Kernels> EvaluationSet<B> {
-    pub fn new(samples: Samples, scale: Scale, device: &B::Device) -> Result<Self> {
+    /// The images, of which `batch_size` are measured at a time.
+    pub fn new(
+        samples: Samples,
+        scale: Scale,
+        batch_size: usize,
+        device: &B::Device,
+    ) -> Result<Self> {
         let mut samples = filled(samples, "evaluation")?;
         scale.apply(&mut samples.pixels);
         Ok(EvaluationSet {
             images: image_tensor(samples.pixels, samples.shape, device),
             labels: label_tensor(&samples.labels, device),
             truth: samples.labels,
+            batch_size,
             device: device.clone(),
         })
     }
@@ -274,8 +279,8 @@ impl<B: Kernels> EvaluationSet<B> {
     /// All samples, in their order.
     pub fn batches(&self) -> impl Iterator<Item = Batch<B>> {
         let count = self.truth.len();
-        (0..count).step_by(EVALUATED).map(move |start| {
-            let range = start..(start + EVALUATED).min(count);
+        (0..count).step_by(self.batch_size).map(move |start| {
+            let range = start..(start + self.batch_size).min(count);
             Batch {
                 images: self.images.clone().slice([range.clone()]),
                 targets: Targets::of(self.labels.clone().slice([range])),

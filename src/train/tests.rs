@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::backend::testing::{sole_use_of_chance, test_device};
 use crate::data::Folders;
+use crate::network::Layout;
 use crate::optim::schedule::Span;
 use crate::record::Picture;
 use crate::tagged::OrNone;
@@ -58,6 +59,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
     };
     folder.create().unwrap();
     let job = Job {
+        weights: None,
         settings,
         earlier: &[],
         seed: 3,
@@ -602,6 +604,7 @@ fn weights_that_are_not_there_fail_the_run() {
     let folder = RunFolder::new(temporary.path());
     let stop = AtomicBool::new(false);
     let job = Job {
+        weights: None,
         settings: &settings,
         earlier: &[],
         seed: 0,
@@ -620,6 +623,86 @@ fn weights_that_are_not_there_fail_the_run() {
         error.problems[0].message,
         "cannot read the weights: no such file or directory"
     );
+}
+
+#[test]
+fn weights_that_changed_since_the_run_was_planned_fail_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (_, first) = attempt_in(&temporary, "first", |_, _| {});
+    let file = first.file("weights.safetensors");
+    let planned = WeightFile::read(&file, Layout::Burnlab)
+        .unwrap()
+        .sha256()
+        .to_string();
+    let start = |settings: &mut Settings| {
+        let start = format!("weights = '{}'", file.display());
+        settings.start = Some(toml::from_str(&start).unwrap());
+    };
+    let (outcome, _) = attempt_in(&temporary, "same", |settings, job_weights| {
+        start(settings);
+        *job_weights = Some(planned.clone());
+    });
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let (outcome, _) = attempt_in(&temporary, "other", |settings, job_weights| {
+        start(settings);
+        *job_weights = Some(planned.replace(|_| true, "0"));
+    });
+    assert_eq!(
+        outcome.unwrap_err().problems[0].message,
+        format!(
+            "the weights `{}` have changed since the run was planned",
+            file.display()
+        )
+    );
+}
+
+/// Trains an epoch in a folder, with settings and planned weights as they are changed.
+fn attempt_in(
+    temporary: &TempDir,
+    name: &str,
+    change: impl Fn(&mut Settings, &mut Option<String>),
+) -> (crate::error::Result<Outcome>, RunFolder) {
+    let mut settings = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
+    let mut weights = None;
+    change(&mut settings, &mut weights);
+    let folder = RunFolder::new(temporary.path().join(name));
+    folder.create().unwrap();
+    let stop = AtomicBool::new(false);
+    let job = Job {
+        weights: weights.as_deref(),
+        settings: &settings,
+        earlier: &[],
+        seed: 0,
+        folder: &folder,
+        device: test_device(),
+        catalogue: &catalogue(),
+        stop: &stop,
+    };
+    let mut recorder = Recorder {
+        events: Vec::new(),
+        stop_after: 0,
+        stop: &stop,
+    };
+    (train(&job, &mut recorder), folder)
+}
+
+#[test]
+fn images_are_measured_in_batches_of_any_size() {
+    let measured = |train: &str| {
+        let settings = settings(
+            NETWORK,
+            &format!("epochs = 1\noptimizer = 'adam'\n{train}"),
+            "",
+        );
+        trained(&settings).0
+    };
+    let auto = measured("");
+    for size in [1, 7, 5000] {
+        let other = measured(&format!("evaluation_batch_size = {size}"));
+        assert_eq!(other.confusion, auto.confusion);
+        let (one, two) = (auto.test.loss, other.test.loss);
+        assert!((one - two).abs() < 1e-6 * one.abs(), "{one} against {two}");
+    }
 }
 
 /// All tensors of a file, as bytes.

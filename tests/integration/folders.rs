@@ -183,6 +183,10 @@ fn a_runs_folder_alone_can_be_asked() {
     let weights = weights.to_str().unwrap();
     let exported = lab.burnlab(&["export", folder, "-o", weights, "--layout", "pytorch"]);
     assert_eq!(exported.code, 0, "{}", exported.err);
+    let compared = lab.burnlab(&["compare", folder]);
+    assert_eq!(compared.code, 0, "{}", compared.err);
+    let rows = |text: &str| text.lines().skip(1).map(String::from).collect::<Vec<_>>();
+    assert_eq!(rows(&compared.out), rows(&table));
     let refused = lab.burnlab(&["predict", folder, "other", image]);
     assert_eq!(refused.code, 2);
     assert!(
@@ -198,8 +202,36 @@ fn a_runs_folder_alone_can_be_asked() {
     let results = lab.results("pets");
     let compared = lab.burnlab(&["compare", results.to_str().unwrap()]);
     assert_eq!(compared.code, 0, "{}", compared.err);
-    let rows = |text: &str| text.lines().skip(1).map(String::from).collect::<Vec<_>>();
     assert_eq!(rows(&compared.out), rows(&table));
+}
+
+#[test]
+fn a_run_that_does_not_say_the_shape_of_its_images_is_asked_while_its_data_is_there() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    assert_eq!(lab.burnlab(&["run", file.to_str().unwrap()]).code, 0);
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let provenance = folder.join("provenance.json");
+    let text = fs::read_to_string(&provenance).unwrap();
+    let mut values: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // As earlier versions wrote it.
+    values.as_object_mut().unwrap().remove("images");
+    fs::write(&provenance, values.to_string()).unwrap();
+    let image = lab.path().join("one.png");
+    gray(&image, 45);
+    let predict = || lab.burnlab(&["predict", folder.to_str().unwrap(), image.to_str().unwrap()]);
+    let asked = predict();
+    assert_eq!(asked.code, 0, "{}", asked.err);
+    fs::remove_dir_all(lab.path().join("pets")).unwrap();
+    let asked = predict();
+    assert_eq!(asked.code, 3);
+    assert_eq!(
+        asked.err,
+        format!(
+            "error: `provenance.json` of the run does not say the shape of its images, and its data is not there\n  {}\n",
+            folder.display()
+        )
+    );
 }
 
 #[test]

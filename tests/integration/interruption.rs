@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -240,6 +241,71 @@ fn a_worker_that_measures_ends_soon_after_its_supervisor_and_the_run_can_be_resu
     }
     let plan = lab.burnlab(&["run", file, "--dry-run"]);
     assert!(plan.out.contains("to resume after epoch 1"), "{}", plan.out);
+}
+
+#[test]
+fn a_run_waits_until_workers_of_a_killed_supervisor_write_no_more() {
+    ends_the_same(|scene| {
+        let mut supervisor = scene.start("1", &[0]);
+        let workers = children(supervisor.id());
+        // One that is stopped outlives its supervisor for as long as the test likes.
+        workers.iter().for_each(|&worker| signal("-STOP", worker));
+        signal("-9", supervisor.id());
+        supervisor.wait().unwrap();
+        if workers.is_empty() {
+            return None;
+        }
+        let before = (scene.done(0), scene.done(1));
+        let said = scene.lab.path().join("said");
+        let [run, file] = scene.arguments();
+        let mut command = scene.lab.command(&[&run, &file]);
+        command
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&said).unwrap());
+        let mut next = command.spawn().unwrap();
+        let waiting = "waiting for the workers of a burnlab that was killed\n";
+        wait_until("it says that it waits", || {
+            fs::read_to_string(&said).unwrap() == waiting
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(children(next.id()).is_empty() && next.try_wait().unwrap().is_none());
+        assert_eq!((scene.done(0), scene.done(1)), before);
+
+        workers.iter().for_each(|&worker| signal("-CONT", worker));
+        assert_eq!(next.wait().unwrap().code(), Some(0));
+        let said = fs::read_to_string(&said).unwrap();
+        let goes_on = said.strip_prefix(waiting);
+        assert!(
+            goes_on.is_some_and(|rest| rest.contains("to train")),
+            "{said}"
+        );
+        Some(())
+    });
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_workers_of_a_killed_supervisor() {
+    let scene = Scene::new(1_000_000);
+    let mut supervisor = scene.start("1", &[0]);
+    let workers = children(supervisor.id());
+    workers.iter().for_each(|&worker| signal("-STOP", worker));
+    signal("-9", supervisor.id());
+    supervisor.wait().unwrap();
+    let [run, file] = scene.arguments();
+    let mut next = scene.lab.command(&[&run, &file]);
+    let mut next = next
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(next.stderr.as_mut().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(said.starts_with("waiting for the workers"), "{said}");
+    signal("-INT", next.id());
+    assert_eq!(next.wait().unwrap().code(), Some(130));
+    workers.iter().for_each(|&worker| signal("-9", worker));
 }
 
 #[test]
