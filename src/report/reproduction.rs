@@ -97,17 +97,13 @@ fn by_article(reproductions: &[Reproduction]) -> Vec<(&str, Vec<Vec<String>>)> {
 pub fn reproduction_line(reproductions: &[Reproduction]) -> String {
     let claims = || reproductions.iter().flat_map(|one| &one.claims);
     let of = |is_so: fn(&Verdict) -> bool| claims().filter(|claim| is_so(&claim.verdict)).count();
-    let all = count(claims().count(), "claim");
     let held = of(|verdict| *verdict == Verdict::Holds);
-    let failed = of(|verdict| *verdict == Verdict::Fails);
     let unmeasured = of(|verdict| matches!(verdict, Verdict::NotMeasured(_)));
-    let mut line = format!("{all}: {held} hold");
-    for (number, what) in [(failed, "do not"), (unmeasured, "not measured")] {
-        if number > 0 {
-            line += &format!(", {number} {what}");
-        }
+    let line = format!("{held} of {} hold", count(claims().count(), "claim"));
+    match unmeasured {
+        0 => line,
+        number => format!("{line}, {number} not measured"),
     }
-    line
 }
 
 /// The page for a terminal.
@@ -200,7 +196,7 @@ mod tests {
         assert_eq!(
             tables,
             format!(
-                "3 claims: 1 hold, 1 do not, 1 not measured.\n\n## First\n\n{header}\
+                "1 of 3 claims hold, 1 not measured.\n\n## First\n\n{header}\
                  | A1 | quick | articles/A1 | it reads | 0.9188 | 0.9100 ± 0.0141 | 2 | cpu | holds |\n\
                  | A1 | quick | articles/A1 | it reads better | - | 0.9100 ± 0.0141, `other` 0.9500 | 2 | cpu \
                  | DOES NOT HOLD: too few \\| digits |\n\n## Second\n\n{header}\
