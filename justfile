@@ -22,6 +22,25 @@ regress *OPTIONS:
 reproduce *OPTIONS:
     {{burnlab}} reproduce {{OPTIONS}}
 
+# Keep tables, provenance and last pictures of what has been reproduced as evidence, under results/reference/articles
+evidence:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    {{burnlab}} reproduce --no-train --quiet || test $? = 5
+    cp results/reproduction.md results/reference/
+    for folder in results/articles/*/; do
+        kept=results/reference/articles/$(basename "$folder")
+        grep -q ,done, "$folder/summary.csv" || continue
+        rm -rf "$kept" && mkdir -p "$kept"
+        cp "$folder"/{summary.csv,epochs.csv,table.md} "$kept"
+        cp "$(find "$folder/runs" -name provenance.json | sort | head -1)" "$kept"
+        for kind in "$folder"/runs/*-seed-0-*/pictures/*/; do
+            test -d "$kind" || continue
+            variant=$(basename "$(dirname "$(dirname "$kind")")")
+            cp "$(find "$kind" -name "*.png" | sort | tail -1)" "$kept/${variant%%-seed-*}.$(basename "$kind").png"
+        done
+    done
+
 # The tests
 test:
     cargo test --release

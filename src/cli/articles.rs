@@ -145,8 +145,8 @@ fn in_order(paths: &[PathBuf]) -> Vec<ArticleExperiment> {
 }
 
 fn chosen(all: Vec<ArticleExperiment>, asked: &[String]) -> Result<Vec<ArticleExperiment>> {
-    let is_known = |row: &&String| !all.iter().any(|experiment| experiment.rows.has(row));
-    if let Some(unknown) = asked.iter().find(is_known) {
+    let is_unknown = |row: &&String| !all.iter().any(|experiment| experiment.rows.has(row));
+    if let Some(unknown) = asked.iter().find(is_unknown) {
         let mut known: Vec<String> = Vec::new();
         for row in all.iter().flat_map(|experiment| experiment.rows.each()) {
             if !known.contains(&row) {

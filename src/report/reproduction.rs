@@ -22,7 +22,7 @@ const HEADER: [&str; 9] = [
 ];
 
 /// What stands above the tables.
-const LEGEND: &str = "Mean ± sample standard deviation over n seeds; after `:` the variant that it is compared with. \
+const LEGEND: &str = "Mean ± sample standard deviation over n seeds; where variants are compared, both. \
     Size: `full` is the article's setting, `quick` a small one for two cores; where an article gives no setting there is one size.";
 
 /// An experiment on the page.
@@ -57,7 +57,7 @@ impl Reproduction {
     fn record(&self, claim: &ClaimResult) -> Vec<String> {
         let dash = || "-".to_string();
         let compared = claim.compared.as_ref();
-        let compared = compared.map(|(name, spread)| format!(": {name} {}", spread.rounded()));
+        let compared = compared.map(|(name, spread)| format!(", `{name}` {}", spread.rounded()));
         let measured = claim
             .measured
             .map(|spread| spread.rounded() + &compared.unwrap_or_default());
@@ -97,17 +97,13 @@ fn by_article(reproductions: &[Reproduction]) -> Vec<(&str, Vec<Vec<String>>)> {
 pub fn reproduction_line(reproductions: &[Reproduction]) -> String {
     let claims = || reproductions.iter().flat_map(|one| &one.claims);
     let of = |is_so: fn(&Verdict) -> bool| claims().filter(|claim| is_so(&claim.verdict)).count();
-    let all = count(claims().count(), "claim");
     let held = of(|verdict| *verdict == Verdict::Holds);
-    let failed = of(|verdict| *verdict == Verdict::Fails);
     let unmeasured = of(|verdict| matches!(verdict, Verdict::NotMeasured(_)));
-    let mut line = format!("{all}: {held} hold");
-    for (number, what) in [(failed, "do not"), (unmeasured, "not measured")] {
-        if number > 0 {
-            line += &format!(", {number} {what}");
-        }
+    let line = format!("{held} of {} hold", count(claims().count(), "claim"));
+    match unmeasured {
+        0 => line,
+        number => format!("{line}, {number} not measured"),
     }
-    line
 }
 
 /// The page for a terminal.
@@ -200,9 +196,9 @@ mod tests {
         assert_eq!(
             tables,
             format!(
-                "3 claims: 1 hold, 1 do not, 1 not measured.\n\n## First\n\n{header}\
+                "1 of 3 claims hold, 1 not measured.\n\n## First\n\n{header}\
                  | A1 | quick | articles/A1 | it reads | 0.9188 | 0.9100 ± 0.0141 | 2 | cpu | holds |\n\
-                 | A1 | quick | articles/A1 | it reads better | - | 0.9100 ± 0.0141: other 0.9500 | 2 | cpu \
+                 | A1 | quick | articles/A1 | it reads better | - | 0.9100 ± 0.0141, `other` 0.9500 | 2 | cpu \
                  | DOES NOT HOLD: too few \\| digits |\n\n## Second\n\n{header}\
                  | B1 | quick | articles/B1 | more | - | - | - | cpu | NOT MEASURED: no run of `plain` |\n"
             )

@@ -87,14 +87,14 @@ fn the_quick_size_is_trained_unless_the_full_one_is_asked_for() {
     let lab = lab();
     let ended = reproduce(&lab, &[]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
-    assert!(ended.out.contains("2 claims: 2 hold"), "{}", ended.out);
+    assert!(ended.out.contains("2 of 2 claims hold"), "{}", ended.out);
     let quick = ["A1-A2 quick 1 holds", "B1 - 1 holds"];
     assert_eq!(told(&page(&lab)), quick);
     assert!(page(&lab).contains("\n## An Article\n"), "{}", page(&lab));
     let ended = reproduce(&lab, &["--full", "--quiet"]);
     assert_eq!(
         (ended.code, ended.out.as_str()),
-        (5, "3 claims: 2 hold, 1 do not\n")
+        (5, "2 of 3 claims hold\n")
     );
     let failed = "A1-A2 full 3 DOES NOT HOLD: no share is larger than 1";
     assert_eq!(told(&page(&lab)), [failed, quick[0], quick[1]]);
@@ -116,7 +116,7 @@ fn what_was_trained_before_is_kept() {
 fn a_row_alone_leaves_the_page_of_all_as_it_is() {
     let lab = lab();
     let ended = reproduce(&lab, &["B1", "--quiet"]);
-    assert_eq!((ended.code, ended.out.as_str()), (0, "1 claim: 1 hold\n"));
+    assert_eq!((ended.code, ended.out.as_str()), (0, "1 of 1 claim hold\n"));
     assert!(!lab.path().join("results/reproduction.md").exists());
     assert!(!lab.results("articles/a1-a2-random-quick").exists());
 }
@@ -127,7 +127,7 @@ fn without_training_the_page_says_what_is_missing() {
     let ended = reproduce(&lab, &["--no-train", "--quiet"]);
     assert_eq!(
         (ended.code, ended.out.as_str()),
-        (5, "2 claims: 0 hold, 2 not measured\n")
+        (5, "0 of 2 claims hold, 2 not measured\n")
     );
     let missing = "- NOT MEASURED: 1 of 1 runs of `default` unfinished";
     let expected = ["A1-A2 quick", "B1 -"].map(|row| format!("{row} {missing}"));
