@@ -22,7 +22,7 @@ regress *OPTIONS:
 reproduce *OPTIONS:
     {{burnlab}} reproduce {{OPTIONS}}
 
-# Keep tables, provenance and last pictures of what has been reproduced as evidence, under results/reference/articles
+# Keep tables, provenance and last small pictures of what has been reproduced as evidence, under results/reference/articles
 evidence:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -36,8 +36,9 @@ evidence:
         cp "$(find "$folder/runs" -name provenance.json | sort | head -1)" "$kept"
         for kind in "$folder"/runs/*-seed-0-*/pictures/*/; do
             test -d "$kind" || continue
-            variant=$(basename "$(dirname "$(dirname "$kind")")")
-            cp "$(find "$kind" -name "*.png" | sort | tail -1)" "$kept/${variant%%-seed-*}.$(basename "$kind").png"
+            run=$(basename "$(dirname "$(dirname "$kind")")")
+            last=$(find "$kind" -name "*.png" -size -256k | sort -V | tail -1)
+            test -z "$last" || cp "$last" "$kept/${run%%-seed-*}.$(basename "$kind").png"
         done
     done
 
