@@ -645,7 +645,7 @@ fn weights_that_changed_since_the_run_was_planned_fail_it() {
     assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
     let (outcome, _) = attempt_in(&temporary, "other", |settings, job_weights| {
         start(settings);
-        *job_weights = Some(planned.replace(|_| true, "0"));
+        *job_weights = Some(planned.replace(|_: char| true, "0"));
     });
     assert_eq!(
         outcome.unwrap_err().problems[0].message,
