@@ -12,7 +12,7 @@ use super::signals::stop_flag;
 use super::{DeviceArgument, catalogue, note, say};
 use crate::backend::Device;
 use crate::config::Overrides;
-use crate::error::{Kind, Result, count};
+use crate::error::{Error, Kind, Result, count};
 use crate::plan::Plan;
 use crate::record::{RunRow, Status, write_atomically};
 use crate::report::reproduction::{
@@ -87,6 +87,14 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     let page = arguments.results.join(PAGE);
     // A page of some rows is not to replace that of all.
     if arguments.rows.is_empty() {
+        std::fs::create_dir_all(&arguments.results).map_err(|error| {
+            Error::io(
+                Kind::Data,
+                "make the results folder",
+                &arguments.results,
+                &error,
+            )
+        })?;
         write_atomically(&page, reproduction_markdown(&reproductions).as_bytes())?;
     }
     tell(&arguments, &reproductions, &page);

@@ -701,7 +701,8 @@ fn images_are_measured_in_batches_of_any_size() {
         let other = measured(&format!("evaluation_batch_size = {size}"));
         assert_eq!(other.confusion, auto.confusion);
         let (one, two) = (auto.test.loss, other.test.loss);
-        assert!((one - two).abs() < 1e-6 * one.abs(), "{one} against {two}");
+        // Thousands of 32-bit losses, added up in parts of another size.
+        assert!((one - two).abs() < 1e-5 * one.abs(), "{one} against {two}");
     }
 }
 
