@@ -5,15 +5,16 @@ use std::fs;
 use crate::lab::{Lab, SMALL};
 
 /// One epoch is enough.
+const ONE: [&str; 2] = ["--set", "train.epochs=1"];
+
+/// The path of an experiment that has been run.
 fn ran(lab: &Lab, name: &str) -> String {
     let file = lab.file(&format!("{name}.toml"), SMALL);
     let file = file.to_str().unwrap().to_string();
-    let ended = lab.burnlab(&["run", &file, "--set", "train.epochs=1"]);
+    let ended = lab.burnlab(&["run", &file, ONE[0], ONE[1]]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     file
 }
-
-const ONE: [&str; 2] = ["--set", "train.epochs=1"];
 
 #[test]
 fn a_run_leaves_a_report_and_the_command_writes_it_again() {
@@ -23,11 +24,7 @@ fn a_run_leaves_a_report_and_the_command_writes_it_again() {
     let page = fs::read_to_string(&path).unwrap();
     assert!(page.contains("<h1>a small experiment</h1>"));
     assert!(page.contains("4 of 4 runs done"));
-    assert!(
-        page.contains(&format!(
-            "burnlab run {file} --set &#39;train.epochs=1&#39;"
-        )) || page.contains(&format!("burnlab run {file} --set train.epochs=1"))
-    );
+    assert!(page.contains(&format!("burnlab run {file} --set 'train.epochs=1'\n")));
     for id in ["numbers", "curves", "confusion", "settings", "provenance"] {
         assert!(page.contains(&format!("<h2 id=\"{id}\">")), "{id}");
     }
@@ -103,10 +100,7 @@ fn damaged_results_are_named_and_their_report_stays_as_it_is() {
         index.contains("<a href=\"./whole/report.html\">whole</a>"),
         "{index}"
     );
-    assert!(
-        index.contains("the run&#39;s file cannot be read")
-            || index.contains("the run's file cannot be read")
-    );
+    assert!(index.contains("the run's file cannot be read"));
 
     fs::remove_dir_all(row.parent().unwrap()).unwrap();
     let epochs = lab.run_folder("small", "plain-seed-1").join("epochs.json");

@@ -33,7 +33,7 @@ pub fn section(view: &View) -> Markup {
             h2 id="confusion" { "Confusion matrices" }
             p { "Test images of each class (rows) by answer (columns), summed over the seeds. The darker a cell, the larger its share of the row." }
             @if let Some(text) = view.left_out(MOST_VARIANTS) { p.quiet { (text) } }
-            div.figures { @for (name, answers) in &found {
+            div.figures.confusions { @for (name, answers) in &found {
                 div {
                     h3 { (name) }
                     @match answers.classes.len() > MOST_CLASSES {

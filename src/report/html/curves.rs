@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{Chart, Charts, Line, rounded, thinned};
+use super::variant_name;
 use crate::error::Result;
 use crate::record::{Cell, Column, EPOCH_COLUMNS, EpochRow, Status};
 use crate::report::statistics::spread;
@@ -182,7 +183,7 @@ fn table(lines: &[Line], name: &str, x_name: &str, decimals: usize) -> Markup {
                 caption { "Mean over the seeds" }
                 thead { tr {
                     th.number scope="col" { (x_name) }
-                    @for line in lines { th.number scope="col" { (line.name) } }
+                    @for line in lines { th.number scope="col" { (variant_name(&line.name)) } }
                 } }
                 tbody { @for at in thinned(x.len(), MOST_ROWS) { tr {
                     th.number scope="row" { (x[at]) }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{Chart, Charts, Line, ParallelAxis, rounded};
+use super::variant_name;
 use crate::error::thousands;
 use crate::record::Better;
 use crate::report::statistics::Group;
@@ -445,7 +446,7 @@ fn ranked<'a>(points: &'a [Point<'a>], (_, facts): NamedMetric) -> Vec<&'a Point
 fn table(points: &[Point], (metric, facts): NamedMetric) -> Markup {
     let ranked = ranked(points, (metric, facts));
     html! {
-        div.scroll role="region" tabindex="0" aria-label={ "Numbers of " (metric) " over the grid" } {
+        div.scroll.long[ranked.len() > 20] role="region" tabindex="0" aria-label={ "Numbers of " (metric) " over the grid" } {
             table {
                 caption {
                     @match ranked.len() > MOST_ROWS {
@@ -455,7 +456,7 @@ fn table(points: &[Point], (metric, facts): NamedMetric) -> Markup {
                 }
                 thead { tr { th scope="col" { "variant" } th.number scope="col" { (metric) } } }
                 tbody { @for point in ranked.iter().take(MOST_ROWS) { tr {
-                    th scope="row" { (point.group.variant) }
+                    th scope="row" { (variant_name(point.group.variant)) }
                     td.number { (point.group.spread(metric).map_or(String::new(), |spread| spread.text(facts.decimals))) }
                 } } }
             }

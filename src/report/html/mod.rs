@@ -99,6 +99,11 @@ pub fn page(subject: &Subject, reference: Option<&str>, commands: &[String]) -> 
     Ok(document(&subject.title, &body))
 }
 
+/// A variant's name, which may be broken between the keys of the grid.
+fn variant_name(name: &str) -> Markup {
+    html! { @for (number, part) in name.split_inclusive(',').enumerate() { @if number > 0 { wbr; } (part) } }
+}
+
 fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
@@ -160,9 +165,10 @@ fn claims(subject: &Subject) -> Markup {
     html! {
         section aria-labelledby="claims" {
             h2 id="claims" { "Claims" }
-            div.scroll role="region" tabindex="0" aria-label="Claims and whether they hold" { table {
+            div.scroll role="region" tabindex="0" aria-label="Claims and whether they hold" { table.claims {
                 thead { tr {
-                    @for title in ["claim", "verdict", "variant", "metric", "must be", "measured"] { th scope="col" { (title) } }
+                    @for title in ["claim", "verdict", "variant", "metric", "must be"] { th scope="col" { (title) } }
+                    th.number scope="col" { "measured" }
                 } }
                 tbody { @for claim in &subject.claims { tr {
                     th scope="row" { (claim.claim) }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::variant_name;
 use crate::error::thousands;
 use crate::report::difference::{CONFIDENCE, Difference, Outcome, POWER, signed};
 use crate::report::statistics::{Group, Spread};
@@ -32,9 +33,14 @@ pub fn section(view: &View) -> Markup {
     }
 }
 
+/// Whether tables of all variants are scrolled through.
+fn is_long(view: &View) -> bool {
+    view.groups.len() > 20
+}
+
 fn overview(view: &View) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label="Means of all metrics by variant" {
+        div.scroll.long[is_long(view)] role="region" tabindex="0" aria-label="Means of all metrics by variant" {
             table {
                 caption { "Mean ± sample standard deviation over seeds" }
                 thead { tr {
@@ -43,7 +49,7 @@ fn overview(view: &View) -> Markup {
                     @for (name, metric) in &view.metrics { th.number scope="col" title=(metric.doc) { (name) } }
                 } }
                 tbody { @for group in view.chosen(MOST_ROWS) { tr {
-                    th scope="row" { (group.variant) }
+                    th scope="row" { (variant_name(group.variant)) }
                     td.number { (runs(group)) }
                     @for (name, metric) in &view.metrics { td.number { (mean(group, name, metric.decimals)) } }
                 } } }
@@ -97,7 +103,7 @@ fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
         let spread = group.spread(name);
         html! {
             tr {
-                th scope="row" { (group.variant) }
+                th scope="row" { (variant_name(group.variant)) }
                 td.number { (spread.map_or(0, |spread| spread.runs)) }
                 td.number { (spread.map_or("-".to_string(), |spread| format!("{:.decimals$}", spread.mean))) }
                 td.number { (deviation(spread, decimals)) }
@@ -110,7 +116,7 @@ fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
         }
     };
     html! {
-        div.scroll role="region" tabindex="0" aria-label={ "Differences of " (name) } {
+        div.scroll.long[is_long(view)] role="region" tabindex="0" aria-label={ "Differences of " (name) } {
             table {
                 caption { (name) ": " (metric.doc) @if let Some(unit) = metric.unit { " (" (unit) ")" } }
                 thead { tr {
@@ -139,7 +145,7 @@ fn difference(found: &Difference, decimals: usize) -> Markup {
         td.number { (found.interval_text(decimals)) }
         td.number { (found.p_text()) }
         td.number { (found.test_text()) }
-        td { (outcome(found)) }
+        td.outcome { (outcome(found)) }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::variant_name;
 use crate::error::Result;
 use crate::report::view::{MOST_VARIANTS, View};
 
@@ -27,10 +28,13 @@ pub fn section(view: &View) -> Result<Markup> {
     }
     let reference = view.reference().variant;
     let whole = uneven(&settings);
-    let all: Vec<(&str, Leaves)> = settings
+    let mut all: Vec<(&str, Leaves)> = settings
         .iter()
         .map(|(name, value)| (*name, leaves(value, &whole)))
         .collect();
+    for path in &whole {
+        leave_out_shared(&mut all, path);
+    }
     let full = settings
         .iter()
         .find(|(name, _)| *name == reference)
@@ -39,7 +43,7 @@ pub fn section(view: &View) -> Result<Markup> {
     Ok(html! {
         section aria-labelledby="settings" {
             h2 id="settings" { "Settings" }
-            @if all.len() > 1 { (differing(&all)) }
+            @if all.len() > 1 { (differing(&all, !whole.is_empty())) }
             @if let Some(text) = view.left_out(MOST_VARIANTS) { p.quiet { (text) } }
             @if let Some((name, leaves)) = full {
                 details {
@@ -59,7 +63,7 @@ pub fn section(view: &View) -> Result<Markup> {
     })
 }
 
-fn differing(all: &[(&str, Leaves)]) -> Markup {
+fn differing(all: &[(&str, Leaves)], has_lists: bool) -> Markup {
     let mut keys: Vec<&String> = Vec::new();
     for (key, _) in all.iter().flat_map(|(_, leaves)| leaves) {
         if !keys.contains(&key) {
@@ -80,11 +84,12 @@ fn differing(all: &[(&str, Leaves)]) -> Markup {
         @if keys.is_empty() {
             p { "Nothing: these variants have the same settings." }
         } @else {
+            @if has_lists { p.quiet { "Of lists that are not equally long, the items that not all variants have." } }
             div.scroll role="region" tabindex="0" aria-label="Settings that differ between variants" {
                 table {
                     thead { tr {
                         th scope="col" { "key" }
-                        @for (name, _) in all { th scope="col" { (name) } }
+                        @for (name, _) in all { th scope="col" { (variant_name(name)) } }
                     } }
                     tbody { @for key in keys { tr {
                         th scope="row" { code { (key) } }
@@ -93,6 +98,32 @@ fn differing(all: &[(&str, Leaves)]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Leaves out of a list, an item a line, what stands in that of every variant.
+fn leave_out_shared(all: &mut [(&str, Leaves)], path: &str) {
+    let mut lists: Vec<&mut String> = all
+        .iter_mut()
+        .filter_map(|(_, leaves)| Some(&mut leaves.iter_mut().find(|(key, _)| key == path)?.1))
+        .collect();
+    let Some(first) = lists.first().map(|list| list.to_string()) else {
+        return;
+    };
+    for item in first.lines() {
+        let places: Option<Vec<usize>> = lists
+            .iter()
+            .map(|list| list.lines().position(|line| line == item))
+            .collect();
+        for (list, place) in lists.iter_mut().zip(places.unwrap_or_default()) {
+            let mut lines: Vec<&str> = list.lines().collect();
+            lines.remove(place);
+            **list = lines.join("\n");
+        }
+    }
+    for list in lists {
+        let others = if list.is_empty() { "[]" } else { "" };
+        list.push_str(others);
     }
 }
 
@@ -240,5 +271,16 @@ mod tests {
                 "{ rotate = { degrees = 10 } }\n{ zoom = { factor = 0.8 } }".to_string()
             )]
         );
+    }
+
+    #[test]
+    fn of_uneven_lists_the_shared_items_are_left_out() {
+        let leaves = |lines: &str| vec![("layers".to_string(), lines.to_string())];
+        let mut all = [
+            ("one", leaves("conv\npool\nconv\ndense")),
+            ("two", leaves("conv\ndense")),
+        ];
+        leave_out_shared(&mut all, "layers");
+        assert_eq!(all, [("one", leaves("pool\nconv")), ("two", leaves("[]"))]);
     }
 }
