@@ -59,15 +59,19 @@ torture SECONDS="120" SEED="0":
 tensorboard NAME="." PORT="6006": _python
     {{venv}}/bin/tensorboard --logdir results/{{NAME}} --port {{PORT}}
 
-# Tables and verdict of an experiment as far as it has been run
-report NAME:
-    {{burnlab}} compare {{NAME}}
+# What has been run of an experiment, as one page: just report augmentation; of all: just report --all
+report *NAME:
+    {{burnlab}} report {{NAME}}
+
+# The tables of an experiment on the terminal, or of two: just compare quickstart:rate=0.0 quickstart:rate=0.5
+compare *NAMES:
+    {{burnlab}} compare {{NAMES}}
 
 # Write the JSON schema of experiment files anew
 schema:
     {{burnlab}} schema > schemas/experiment.schema.json
 
-# Checks against PyTorch (several GB to install), SciPy, TensorBoard and taplo
+# Checks against PyTorch (several GB to install), SciPy, TensorBoard, taplo and, where there is one, Chromium
 peers: _python
     {{venv}}/bin/python -c "import torch" 2>/dev/null || bash tests/peers/install {{venv}} --torch
     bash tests/peers/run {{venv}}

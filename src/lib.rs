@@ -84,7 +84,7 @@ pub mod train;
 // All runs: supervisor, workers, progress.
 pub mod run;
 
-// Tables, TensorBoard, the verdict.
+// Tables, TensorBoard, reports, the verdict.
 pub mod report;
 
 // The commands.

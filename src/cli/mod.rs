@@ -1,6 +1,7 @@
 //! The commands: what each takes, what it calls, what it prints.
 
 mod articles;
+mod compare;
 mod data;
 mod doctor;
 mod encode;
@@ -16,6 +17,7 @@ mod planted;
 mod predict;
 mod reconstruct;
 mod regress;
+mod report;
 mod reproduce;
 mod run;
 mod sample;
@@ -92,20 +94,10 @@ enum Command {
         )]
         results: PathBuf,
     },
-    /// Print the tables and the verdict of an experiment as far as it has been run
-    Compare {
-        /// The experiment, as a path or its name under experiments/, or its folder of results, or a run's
-        file: PathBuf,
-        #[arg(
-            long,
-            value_name = "DIR",
-            default_value = "results",
-            env = "BURNLAB_RESULTS"
-        )]
-        results: PathBuf,
-        #[command(flatten)]
-        set: Set,
-    },
+    /// Print the tables and the verdict of what has been run, or compare any two experiments, variants or runs
+    Compare(compare::CompareArguments),
+    /// Write what has been run of an experiment as one page, report.html, into its folder of results
+    Report(report::ReportArguments),
     /// Write a trained run's weights as a safetensors file, for burnlab or for PyTorch
     Export(export::ExportArguments),
     /// Print the classes that a trained classifier predicts for images
@@ -205,9 +197,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             show::summary(&files::find(&file)?, &overrides, variant.as_deref(), expand)?;
         }
         Command::List { results } => show::list(&results)?,
-        Command::Compare { file, results, set } => {
-            return show::compare(&file, &set.overrides(), &results);
-        }
+        Command::Compare(arguments) => return compare::compare(arguments),
+        Command::Report(arguments) => return report::report(arguments),
         Command::Export(arguments) => export::export(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
         Command::Pictures(arguments) => pictures::pictures(arguments)?,

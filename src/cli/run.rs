@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::report::report_run;
 use super::signals::stop_flag;
 use super::{DeviceArgument, Set, catalogue, files, note, print, say};
 use crate::backend::Device;
@@ -105,9 +106,13 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         let ended = carry_out(part, &options, progress(&arguments), &device, &stop)?;
         let rows = &ended.results.rows;
         let claim_results = claim_results(part.plan, rows, &part.states);
+        let report = written_report(part.plan, rows, &arguments);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
             let folder = ResultsFolder::of(&options.results, &part.plan.name);
             tell(&arguments, part.plan, &folder, rows, &claim_results);
+            if let Some(path) = report.filter(|_| !arguments.quiet && !arguments.json) {
+                say(&format!("report: {}", path.display()));
+            }
             code = exit_code(rows, ended.stopped, &claim_results);
         }
         if ended.stopped {
@@ -123,6 +128,29 @@ pub(super) fn jobs(asked: Option<u16>, device: &Device) -> Result<Option<usize>>
         Some(jobs) => Ok(Some(usize::from(jobs))),
         None => device.workers(),
     }
+}
+
+/// The page of what has been run, if it can be written: the tables are there without it.
+fn written_report(plan: &Plan, rows: &[RunRow], arguments: &RunArguments) -> Option<PathBuf> {
+    if rows.iter().all(|row| row.status == Status::Unfinished) {
+        return None;
+    }
+    let written = report_run(plan, &arguments.results, &arguments.set);
+    written
+        .map_err(|error| {
+            note(format!(
+                "note: the report is not written: {}",
+                first(&error)
+            ))
+        })
+        .ok()
+}
+
+fn first(error: &Error) -> &str {
+    error
+        .problems
+        .first()
+        .map_or("", |problem| &problem.message)
 }
 
 /// Sees that the datasets of some runs of a plan are there.

@@ -1,15 +1,13 @@
-//! The commands that only look: `check`, `explain`, `summary`, `list`, `compare`.
+//! The commands that only look: `check`, `explain`, `summary`, `list`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use super::{catalogue, files, say};
 use crate::config::{Overrides, Resolved, Settings};
-use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean};
+use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned, gib};
-use crate::record::{RunFolder, RunRow, Status};
-use crate::report::{Verdict, check_claims, comparison};
+use crate::record::Status;
 use crate::run::{ResultsFolder, is_variant};
 
 /// Checks every file and shows all problems of all of them.
@@ -245,68 +243,4 @@ pub fn list(results: &Path) -> Result<()> {
         say("no experiments: there is no `experiments/` folder here, or it holds no TOML files");
     }
     Ok(())
-}
-
-/// Prints the tables of what has been run, and checks the claims.
-///
-/// Of an experiment's results folder the runs of its table are shown, without its file and its claims.
-pub fn compare(file: &Path, overrides: &Overrides, results: &Path) -> Result<ExitCode> {
-    if file.join("summary.csv").is_file() {
-        return compare_folder(file);
-    }
-    if let Some(row) = RunFolder::new(file).row() {
-        say(&format!("{}\n", file.display()));
-        say(&comparison(&[row], &[]));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = &files::find(file)?;
-    let plan = Plan::make(path, overrides, &catalogue())?;
-    let folder = ResultsFolder::of(results, &plan.name);
-    let rows: Vec<RunRow> = plan.runs.iter().map(|run| folder.row(run)).collect();
-    if rows.iter().all(|row| row.status == Status::Unfinished) {
-        let problem = Problem::new(format!("no run of `{}` is done", plan.name))
-            .hint(format!("burnlab run {}", path.display()));
-        return Err(Error::data(problem));
-    }
-    let claim_results = check_claims(&plan.claims, &rows);
-    say(&format!("{}\n", plan.title));
-    say(&comparison(&rows, &claim_results));
-    let held = claim_results
-        .iter()
-        .all(|claim_result| claim_result.verdict == Verdict::Holds);
-    Ok(match held {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(Kind::Claim.exit_code()),
-    })
-}
-
-fn compare_folder(folder: &Path) -> Result<ExitCode> {
-    let table = folder.join("summary.csv");
-    let damaged = |error: csv::Error| {
-        Error::data(Problem::new(format!("cannot read the table: {error}")).at_file(&table))
-    };
-    let mut reader = csv::Reader::from_path(&table).map_err(damaged)?;
-    let ids = reader
-        .headers()
-        .map_err(damaged)?
-        .iter()
-        .position(|name| name == "id");
-    let mut rows = Vec::new();
-    let there: Vec<RunRow> = std::fs::read_dir(folder.join("runs"))
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| RunFolder::new(entry.ok()?.path()).row())
-        .collect();
-    for record in reader.records() {
-        let record = record.map_err(damaged)?;
-        let id = ids.and_then(|at| record.get(at)).unwrap_or_default();
-        rows.extend(there.iter().find(|row| row.id == id).cloned());
-    }
-    if rows.is_empty() {
-        let problem = Problem::new("no run of this folder is done").at_file(folder);
-        return Err(Error::data(problem));
-    }
-    say(&format!("{}\n", folder.display()));
-    say(&comparison(&rows, &[]));
-    Ok(ExitCode::SUCCESS)
 }

@@ -121,6 +121,37 @@ impl RunFolder {
         is_whole.then_some(row)
     }
 
+    /// The row as [`row`](Self::row) has it; `None` only where there is no file of it.
+    ///
+    /// # Errors
+    /// There is one that cannot be read, or it says done and lacks what was measured.
+    pub fn checked_row(&self) -> Result<Option<RunRow>> {
+        let row: Option<RunRow> = self.checked("run.json")?;
+        match row {
+            Some(row) if row.status == Status::Done && row.measured.is_none() => {
+                let problem = Problem::new("the run's file says done and lacks what was measured");
+                Err(Error::data(problem.at_file(self.file("run.json"))))
+            }
+            row => Ok(row),
+        }
+    }
+
+    /// The epochs as [`epochs`](Self::epochs) has them.
+    ///
+    /// # Errors
+    /// There is a file of them that cannot be read.
+    pub fn checked_epochs(&self) -> Result<Vec<EpochRow>> {
+        Ok(self.checked("epochs.json")?.unwrap_or_default())
+    }
+
+    /// Where the run's numbers come from; `None` where there is no file of it.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn checked_provenance(&self) -> Result<Option<Provenance>> {
+        self.checked("provenance.json")
+    }
+
     /// Writes the run's row, over an earlier one.
     pub fn write_row(&self, row: &RunRow) -> Result<()> {
         self.write("run.json", row)
@@ -186,6 +217,19 @@ impl RunFolder {
     fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let bytes = fs::read(self.file(name)).ok()?;
         serde_json::from_slice(&bytes).ok()
+    }
+
+    fn checked<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let path = self.file(name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(Kind::Data, "read the file", &path, &error)),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let problem = Problem::new(format!("the run's file cannot be read: {error}"));
+            Error::data(problem.at_file(path))
+        })
     }
 
     fn write<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {

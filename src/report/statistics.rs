@@ -1,6 +1,6 @@
 //! Means and spreads over the seeds of a variant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::measure::metric;
 use crate::record::{RunRow, Status};
@@ -80,6 +80,13 @@ impl Group<'_> {
         let done = self.rows.iter().filter(|row| row.status == Status::Done);
         let values: Vec<f64> = done.filter_map(|row| metric(row, name)).collect();
         spread(&values)
+    }
+
+    /// The same runs' numbers by seed.
+    pub fn values(&self, name: &str) -> BTreeMap<u64, f64> {
+        let done = self.rows.iter().filter(|row| row.status == Status::Done);
+        done.filter_map(|row| Some((row.seed, metric(row, name)?)))
+            .collect()
     }
 }
 

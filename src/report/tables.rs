@@ -1,7 +1,9 @@
 //! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
 
+use super::difference::{Difference, signed};
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, Verdict};
+use super::view::{MOST_ROWS, View};
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
@@ -69,7 +71,7 @@ fn epochs(results: &Results) -> impl Iterator<Item = Record> {
 
 /// The metrics of the table by variant that some variant has: those of the test set first, those of no set
 /// of samples last.
-fn shown(groups: &[Group]) -> Vec<(&'static str, &'static Metric)> {
+pub(super) fn shown(groups: &[Group]) -> Vec<(&'static str, &'static Metric)> {
     let mut columns: Vec<_> = RUN_COLUMNS.iter().filter(|column| column.shown).collect();
     columns.sort_by_key(|column| (column.split.is_none(), column.split));
     let metrics = columns
@@ -152,6 +154,59 @@ pub fn comparison(rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     text
 }
 
+/// How far each variant is from the reference in the main metric, for a terminal; `None` where there is nothing
+/// to compare.
+pub fn differences(view: &View) -> Option<String> {
+    let (name, metric) = view.main.filter(|_| view.groups.len() > 1)?;
+    // Differences are smaller than the numbers.
+    let decimals = metric.decimals + 1;
+    let reference = view.reference();
+    let header = [
+        "variant",
+        "n",
+        "mean",
+        "difference",
+        "95 % interval",
+        "p",
+        "test",
+        "more seeds",
+    ];
+    let record = |group: &&Group| -> Record {
+        let spread = group.spread(name);
+        let mean = spread.map_or("-".to_string(), |spread| {
+            format!("{:.decimals$}", spread.mean)
+        });
+        let runs = spread.map_or(0, |spread| spread.runs).to_string();
+        let found = Difference::of(group, reference, name);
+        let texts = match found {
+            _ if group.variant == reference.variant => {
+                ["reference", "", "", "", ""].map(String::from)
+            }
+            None => ["-", "", "", "", "not measured"].map(String::from),
+            Some(found) => [
+                signed(found.mean, decimals),
+                found.interval_text(decimals),
+                found.p_text(),
+                found.test_text(),
+                found.outcome_text(),
+            ],
+        };
+        [group.variant.to_string(), runs, mean]
+            .into_iter()
+            .chain(texts)
+            .collect()
+    };
+    let records: Records = view.chosen(MOST_ROWS).iter().map(record).collect();
+    let left_out = view
+        .left_out(MOST_ROWS)
+        .map_or(String::new(), |text| format!("\n{text}"));
+    let table = draw(&header, &records, 1);
+    Some(format!(
+        "{name}, difference from `{}`:\n\n{table}{left_out}",
+        reference.variant
+    ))
+}
+
 /// `table.md`.
 pub fn markdown(plan: &Plan, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     let (header, records) = by_variant(rows);
@@ -200,7 +255,7 @@ pub(super) fn markdown_table(header: &[String], records: &Records) -> String {
 }
 
 /// A line for every variant whose seeds were trained on different devices, whose numbers need not agree.
-fn mixed_devices(rows: &[RunRow]) -> Vec<String> {
+pub(super) fn mixed_devices(rows: &[RunRow]) -> Vec<String> {
     let line = |group: &Group| {
         let devices = group.devices();
         let listed: Vec<String> = devices.iter().map(|name| format!("`{name}`")).collect();

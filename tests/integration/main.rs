@@ -14,6 +14,7 @@ mod measures;
 mod mutants;
 mod pictures;
 mod regress;
+mod report;
 mod reproduce;
 mod rooms;
 mod runs;

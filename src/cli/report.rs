@@ -1,0 +1,203 @@
+//! `burnlab report`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use walkdir::WalkDir;
+
+use super::{Set, catalogue, files, note, say};
+use crate::config::Overrides;
+use crate::error::{Error, Kind, Problem, Result};
+use crate::plan::Plan;
+use crate::record::write_atomically;
+use crate::report::Subject;
+use crate::report::html::{IndexEntry, index, page};
+use crate::run::ResultsFolder;
+
+/// The page in an experiment's results folder.
+const REPORT: &str = "report.html";
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// The experiment, as a path or its name under experiments/, or its folder of results
+    #[arg(required_unless_present = "all")]
+    file: Option<PathBuf>,
+    /// Write the report of every experiment that has results, and index.html over them
+    #[arg(long, conflicts_with_all = ["file", "reference", "set"])]
+    all: bool,
+    /// The variant that others are compared with [default: the first one]
+    #[arg(long, value_name = "VARIANT")]
+    reference: Option<String>,
+    /// Where results are
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "results",
+        env = "BURNLAB_RESULTS"
+    )]
+    results: PathBuf,
+    #[command(flatten)]
+    set: Set,
+}
+
+/// Writes a page about what has been run.
+pub fn report(arguments: ReportArguments) -> Result<ExitCode> {
+    let reference = arguments.reference.as_deref();
+    let Some(file) = &arguments.file else {
+        return report_all(&arguments.results);
+    };
+    let written = match file.join("summary.csv").is_file() {
+        true => {
+            let subject = Subject::of_folder(file)?;
+            let command = command(&["report"], file, reference, &Set::default());
+            write(&subject, reference, &[command], file)?
+        }
+        false => {
+            let path = files::find(file)?;
+            let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
+            let subject = of_plan(&plan, &arguments.results)?;
+            let commands = [
+                command(&["run"], &path, None, &arguments.set),
+                command(&["report"], &path, reference, &arguments.set),
+            ];
+            let folder = ResultsFolder::of(&arguments.results, &plan.name);
+            write(&subject, reference, &commands, folder.path())?
+        }
+    };
+    say(&format!("report: {}", written.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the report of an experiment that has just been run.
+pub(super) fn report_run(plan: &Plan, results: &Path, set: &Set) -> Result<PathBuf> {
+    let subject = of_plan(plan, results)?;
+    let commands = ["run", "report"].map(|name| command(&[name], &plan.path, None, set));
+    write(
+        &subject,
+        None,
+        &commands,
+        ResultsFolder::of(results, &plan.name).path(),
+    )
+}
+
+/// The runs of a plan, if some have ended.
+pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
+    let subject = Subject::of_plan(plan, results)?;
+    match subject.has_results() {
+        true => Ok(subject),
+        false => {
+            let problem = Problem::new(format!("no run of `{}` is done", plan.name));
+            Err(Error::data(
+                problem.hint(format!("burnlab run {}", plan.path.display())),
+            ))
+        }
+    }
+}
+
+fn write(
+    subject: &Subject,
+    reference: Option<&str>,
+    commands: &[String],
+    folder: &Path,
+) -> Result<PathBuf> {
+    let path = folder.join(REPORT);
+    let page = page(subject, reference, commands)?;
+    write_atomically(&path, page.as_bytes())?;
+    Ok(path)
+}
+
+/// A command line as a shell takes it.
+pub(super) fn command(words: &[&str], path: &Path, reference: Option<&str>, set: &Set) -> String {
+    let path = path.to_string_lossy();
+    let mut all = vec!["burnlab"];
+    all.extend(words);
+    all.push(&path);
+    for value in &set.set {
+        all.extend(["--set", value]);
+    }
+    if let Some(reference) = reference {
+        all.extend(["--reference", reference]);
+    }
+    shlex::try_join(all.iter().copied()).unwrap_or_else(|_| all.join(" "))
+}
+
+/// Reports of all experiments below a results folder, and the index; those that are damaged keep theirs.
+fn report_all(results: &Path) -> Result<ExitCode> {
+    let names = names(results);
+    if names.is_empty() {
+        let problem = Problem::new("there are no results of experiments in here").at_file(results);
+        return Err(Error::data(problem.hint("`burnlab run` leaves some")));
+    }
+    let mut entries = Vec::new();
+    let mut damaged = Vec::new();
+    for name in &names {
+        match report_one(name, results) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => {
+                let message = error
+                    .problems
+                    .first()
+                    .map_or("", |problem| &problem.message);
+                entries.push(IndexEntry::without_report(name, message.to_string()));
+                damaged.extend(error.problems);
+            }
+        }
+    }
+    let path = results.join("index.html");
+    write_atomically(&path, index(&entries).as_bytes())?;
+    say(&format!("index: {}", path.display()));
+    match damaged.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Error::new(Kind::Data, damaged)),
+    }
+}
+
+/// The experiments below a results folder that have a table and runs, in the order of their names.
+fn names(results: &Path) -> Vec<String> {
+    let inner = |name: &str| ["runs", "tensorboard"].contains(&name);
+    let entries = WalkDir::new(results)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !entry.file_name().to_str().is_some_and(inner));
+    let folders = entries
+        .filter_map(std::result::Result::ok)
+        .filter(|entry| entry.file_type().is_dir());
+    let has_results =
+        |path: &Path| path.join("summary.csv").is_file() && path.join("runs").is_dir();
+    folders
+        .filter(|entry| has_results(entry.path()))
+        .filter_map(|entry| {
+            let parts = entry.path().strip_prefix(results).ok()?.iter();
+            let parts: Option<Vec<&str>> = parts.map(|part| part.to_str()).collect();
+            Some(parts?.join("/")).filter(|name| !name.is_empty())
+        })
+        .collect()
+}
+
+/// By its file, if that is under `experiments/` and still describes what was run; else by the folder alone.
+fn report_one(name: &str, results: &Path) -> Result<IndexEntry> {
+    let folder = results.join(name);
+    let path = Path::new("experiments").join(format!("{name}.toml"));
+    let plan = path
+        .is_file()
+        .then(|| Plan::make(&path, &Overrides::from_environment(), &catalogue()));
+    let subject = match plan {
+        Some(Ok(plan)) => Some(Subject::of_plan(&plan, results)?).filter(Subject::has_results),
+        Some(Err(_)) | None => None,
+    };
+    let (subject, commands) = match subject {
+        Some(subject) => {
+            let commands =
+                ["run", "report"].map(|name| command(&[name], &path, None, &Set::default()));
+            (subject, commands.to_vec())
+        }
+        None => {
+            let command = command(&["report"], &folder, None, &Set::default());
+            (Subject::of_folder(&folder)?, vec![command])
+        }
+    };
+    let written = write(&subject, None, &commands, &folder)?;
+    note(format!("report: {}", written.display()));
+    IndexEntry::of(name, &subject)
+}

@@ -1,0 +1,131 @@
+//! The list of all reports of a results folder.
+
+use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Subject, document};
+use crate::error::{Result, count, thousands};
+use crate::record::Status;
+use crate::report::verdict::Verdict;
+use crate::report::view::View;
+
+/// What stands as it is in a part of an address.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// An experiment's line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexEntry {
+    /// Its name, which is its folder below the results.
+    pub name: String,
+    /// What it asks.
+    pub title: String,
+    /// `12 of 12`.
+    pub runs: String,
+    /// The best variant and its number.
+    pub best: String,
+    /// Claims that hold, and all.
+    pub claims: (usize, usize),
+    /// Why there is no report.
+    pub problem: Option<String>,
+}
+
+impl IndexEntry {
+    /// The line of an experiment whose results are whole.
+    ///
+    /// # Errors
+    /// None that a subject with runs has.
+    pub fn of(name: &str, subject: &Subject) -> Result<Self> {
+        let view = View::new(subject, None)?;
+        let done = subject
+            .rows
+            .iter()
+            .filter(|row| row.status == Status::Done)
+            .count();
+        let best = view.ranking().first().and_then(|&number| {
+            let group = &view.groups[number];
+            let (metric, facts) = view.main?;
+            let text = view.main_spread(group)?.text(facts.decimals);
+            Some(format!("{}: {metric} {text}", group.variant))
+        });
+        let held = subject
+            .claims
+            .iter()
+            .filter(|claim| claim.verdict == Verdict::Holds)
+            .count();
+        Ok(IndexEntry {
+            name: name.to_string(),
+            title: subject.title.clone(),
+            runs: format!("{} of {}", thousands(done), thousands(subject.rows.len())),
+            best: best.unwrap_or_default(),
+            claims: (held, subject.claims.len()),
+            problem: None,
+        })
+    }
+
+    /// The line of one that has no report, and why.
+    pub fn without_report(name: &str, problem: String) -> Self {
+        IndexEntry {
+            name: name.to_string(),
+            title: String::new(),
+            runs: String::new(),
+            best: String::new(),
+            claims: (0, 0),
+            problem: Some(problem),
+        }
+    }
+}
+
+/// The page that lists the reports of a results folder, in which it lies.
+pub fn index(entries: &[IndexEntry]) -> String {
+    let body = html! {
+        main {
+            h1 { "Results" }
+            p { (count(entries.len(), "experiment")) }
+            div.scroll role="region" tabindex="0" aria-label="Experiments" { table {
+                thead { tr {
+                    th scope="col" { "experiment" }
+                    th scope="col" { "question" }
+                    th.number scope="col" { "runs done" }
+                    th scope="col" { "best variant" }
+                    th scope="col" { "claims" }
+                } }
+                tbody { @for entry in entries { (line(entry)) } }
+            } }
+        }
+    };
+    document("Results", &body)
+}
+
+fn line(entry: &IndexEntry) -> Markup {
+    let parts: Vec<String> = entry
+        .name
+        .split('/')
+        .map(|part| utf8_percent_encode(part, PLAIN).to_string())
+        .collect();
+    let address = format!("./{}/report.html", parts.join("/"));
+    let (held, all) = entry.claims;
+    html! {
+        tr {
+            @match &entry.problem {
+                Some(problem) => {
+                    th scope="row" { (entry.name) }
+                    td colspan="4" { span.bad { "no report: " } (problem) }
+                }
+                None => {
+                    th scope="row" { a href=(address) { (entry.name) } }
+                    td { (entry.title) }
+                    td.number { (entry.runs) }
+                    td { (entry.best) }
+                    td { @match all {
+                        0 => span.quiet { "none" },
+                        _ => span class=(if held == all { "good" } else { "bad" }) { (held) " of " (all) " hold" },
+                    } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The tables of metrics by variant, and how far each variant is from the reference.
+
+use maud::{Markup, html};
+
+use super::variant_name;
+use crate::error::thousands;
+use crate::report::difference::{CONFIDENCE, Difference, Outcome, POWER, signed};
+use crate::report::statistics::{Group, Spread};
+use crate::report::view::{MOST_ROWS, NamedMetric, View};
+
+/// The table of all metrics, and a table of differences for each.
+pub fn section(view: &View) -> Markup {
+    let compared: Vec<&NamedMetric> = view
+        .metrics
+        .iter()
+        .filter(|(_, metric)| metric.decimals > 0)
+        .collect();
+    let main = view.main.map(|(name, _)| name);
+    html! {
+        section aria-labelledby="numbers" {
+            h2 id="numbers" { "Numbers" }
+            (overview(view))
+            @if view.groups.len() > 1 {
+                h3 { "Differences from " code { (view.reference().variant) } }
+                (explanation(view))
+                @for metric in view.main.iter() { (differences(view, metric)) }
+                @for metric in compared.into_iter().filter(|(name, _)| Some(*name) != main) {
+                    details { summary { (metric.0) } (differences(view, metric)) }
+                }
+            }
+            @if let Some(text) = view.left_out(MOST_ROWS) { p.quiet { (text) } }
+        }
+    }
+}
+
+/// Whether tables of all variants are scrolled through.
+fn is_long(view: &View) -> bool {
+    view.groups.len() > 20
+}
+
+fn overview(view: &View) -> Markup {
+    html! {
+        div.scroll.long[is_long(view)] role="region" tabindex="0" aria-label="Means of all metrics by variant" {
+            table {
+                caption { "Mean ± sample standard deviation over seeds" }
+                thead { tr {
+                    th scope="col" { "variant" }
+                    th.number scope="col" { "runs" }
+                    @for (name, metric) in &view.metrics { th.number scope="col" title=(metric.doc) { (name) } }
+                } }
+                tbody { @for group in view.chosen(MOST_ROWS) { tr {
+                    th scope="row" { (variant_name(group.variant)) }
+                    td.number { (runs(group)) }
+                    @for (name, metric) in &view.metrics { td.number { (mean(group, name, metric.decimals)) } }
+                } } }
+            }
+        }
+    }
+}
+
+fn runs(group: &Group) -> String {
+    match (group.done(), group.rows.len()) {
+        (done, all) if done == all => all.to_string(),
+        (done, all) => format!("{done} of {all}"),
+    }
+}
+
+fn mean(group: &Group, name: &str, decimals: usize) -> String {
+    match group.spread(name) {
+        None => "-".to_string(),
+        Some(spread) if decimals == 0 => thousands(spread.mean as usize),
+        Some(spread) => spread.text(decimals),
+    }
+}
+
+fn explanation(view: &View) -> Markup {
+    let percent = (100.0 * CONFIDENCE).round();
+    let chance = (100.0 * POWER).round();
+    html! {
+        p {
+            "Variants are compared seed by seed where they share at least two seeds (Student's paired test), else as independent "
+            "samples (Welch). The interval holds the true difference with " (percent) " % confidence; where it leaves out zero, the "
+            "seeds settle which is larger. “More seeds” is how many further ones would settle a difference as large as the one found, "
+            "with a probability of " (chance) " %."
+        }
+        @if view.groups.len() > 2 {
+            p.quiet {
+                "Every row stands alone: of twenty variants that are in truth equal to the reference, one looks settled by chance."
+            }
+        }
+    }
+}
+
+fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
+    // Differences are smaller than the numbers.
+    let decimals = metric.decimals + 1;
+    let reference = view.reference();
+    let row = |group: &Group| {
+        let found = match std::ptr::eq(group.variant, reference.variant) {
+            true => None,
+            false => Difference::of(group, reference, name),
+        };
+        let spread = group.spread(name);
+        html! {
+            tr {
+                th scope="row" { (variant_name(group.variant)) }
+                td.number { (spread.map_or(0, |spread| spread.runs)) }
+                td.number { (spread.map_or("-".to_string(), |spread| format!("{:.decimals$}", spread.mean))) }
+                td.number { (deviation(spread, decimals)) }
+                @match found {
+                    Some(found) => (difference(&found, decimals)),
+                    None if group.variant == reference.variant => td colspan="5" { "reference" },
+                    None => td colspan="5" { "not measured" },
+                }
+            }
+        }
+    };
+    html! {
+        div.scroll.long[is_long(view)] role="region" tabindex="0" aria-label={ "Differences of " (name) } {
+            table {
+                caption { (name) ": " (metric.doc) @if let Some(unit) = metric.unit { " (" (unit) ")" } }
+                thead { tr {
+                    th scope="col" { "variant" }
+                    @for title in ["n", "mean", "standard deviation", "difference", "95 % interval", "p", "test"] {
+                        th.number scope="col" { (title) }
+                    }
+                    th scope="col" { "more seeds" }
+                } }
+                tbody { @for group in view.chosen(MOST_ROWS) { (row(group)) } }
+            }
+        }
+    }
+}
+
+fn deviation(spread: Option<Spread>, decimals: usize) -> String {
+    let deviation = spread.and_then(|spread| spread.deviation);
+    deviation.map_or("-".to_string(), |deviation| {
+        format!("{deviation:.decimals$}")
+    })
+}
+
+fn difference(found: &Difference, decimals: usize) -> Markup {
+    html! {
+        td.number { (signed(found.mean, decimals)) }
+        td.number { (found.interval_text(decimals)) }
+        td.number { (found.p_text()) }
+        td.number { (found.test_text()) }
+        td.outcome { (outcome(found)) }
+    }
+}
+
+fn outcome(found: &Difference) -> Markup {
+    let class = match found.outcome {
+        Outcome::Settled => "good",
+        Outcome::Same => "",
+        _ => "open",
+    };
+    html! { span class=(class) { (found.outcome_text()) } }
+}

@@ -1,0 +1,135 @@
+//! Which of a subject's variants and metrics people are shown: of a big grid not all.
+
+use std::cmp::Ordering;
+
+use super::statistics::{Group, Spread};
+use super::subject::Subject;
+use super::tables::shown;
+use crate::error::{Error, Problem, Result, did_you_mean, thousands};
+use crate::measure::RUN_COLUMNS;
+use crate::record::{Better, Metric};
+
+/// Variants with curves, confusion matrices and pictures: as many as there are colors.
+pub const MOST_VARIANTS: usize = 8;
+
+/// Rows of a table of variants.
+pub const MOST_ROWS: usize = 100;
+
+/// A metric and its column's name.
+pub type NamedMetric = (&'static str, &'static Metric);
+
+/// A subject as people see it.
+pub struct View<'a> {
+    /// What it is about.
+    pub subject: &'a Subject,
+    /// Its runs by variant.
+    pub groups: Vec<Group<'a>>,
+    /// The metrics that some variant has.
+    pub metrics: Vec<NamedMetric>,
+    /// The one that variants are ordered by; `None` where nothing was measured.
+    pub main: Option<NamedMetric>,
+    /// The variant that others are compared with.
+    reference: usize,
+}
+
+impl<'a> View<'a> {
+    /// `reference` is a variant's name; else the first is taken.
+    ///
+    /// # Errors
+    /// There is no such variant.
+    pub fn new(subject: &'a Subject, reference: Option<&str>) -> Result<Self> {
+        let groups = subject.groups();
+        let metrics = shown(&groups);
+        let claimed = subject.claims.first().map(|claim| &*claim.metric);
+        let named = |name: &str| {
+            let column = RUN_COLUMNS.iter().find(|column| column.name == name)?;
+            let is_there = groups.iter().any(|group| group.spread(name).is_some());
+            Some((&*column.name, column.metric?)).filter(|_| is_there)
+        };
+        let directed = metrics.iter().find(|(_, metric)| metric.better.is_some());
+        let main = claimed
+            .and_then(named)
+            .or(directed.copied())
+            .or(metrics.first().copied());
+        let reference = match reference {
+            None => 0,
+            Some(asked) => groups
+                .iter()
+                .position(|group| group.variant == asked)
+                .ok_or_else(|| {
+                    let known: Vec<&str> = groups.iter().map(|group| group.variant).collect();
+                    let problem =
+                        Problem::new(format!("there is no variant `{asked}` to compare with"));
+                    Error::usage(problem.maybe_hint(did_you_mean(asked, &known)))
+                })?,
+        };
+        Ok(View {
+            subject,
+            groups,
+            metrics,
+            main,
+            reference,
+        })
+    }
+
+    /// The variant that others are compared with.
+    pub fn reference(&self) -> &Group<'a> {
+        &self.groups[self.reference]
+    }
+
+    /// The variants' numbers from the best to the worst by the main metric, or as they come; those without a number last.
+    pub fn ranking(&self) -> Vec<usize> {
+        let means: Vec<Option<f64>> = self
+            .groups
+            .iter()
+            .map(|group| Some(self.main_spread(group)?.mean))
+            .collect();
+        let better = self.main.and_then(|(_, metric)| metric.better);
+        let order = |one: f64, other: f64| match better {
+            Some(Better::More) => other.total_cmp(&one),
+            Some(Better::Less) => one.total_cmp(&other),
+            None => Ordering::Equal,
+        };
+        let mut ranking: Vec<usize> = (0..self.groups.len()).collect();
+        ranking.sort_by(|&one, &other| match (means[one], means[other]) {
+            (Some(one), Some(other)) => order(one, other),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        });
+        ranking
+    }
+
+    /// The main metric of a variant.
+    pub fn main_spread(&self, group: &Group) -> Option<Spread> {
+        group.spread(self.main?.0)
+    }
+
+    /// The reference and the best others, at most so many, in the order of the file.
+    pub fn chosen(&self, most: usize) -> Vec<&Group<'a>> {
+        let others = self
+            .ranking()
+            .into_iter()
+            .filter(|&number| number != self.reference);
+        let mut chosen: Vec<usize> = std::iter::once(self.reference)
+            .chain(others.take(most - 1))
+            .collect();
+        chosen.sort_unstable();
+        chosen
+            .into_iter()
+            .map(|number| &self.groups[number])
+            .collect()
+    }
+
+    /// What [`chosen`](Self::chosen) leaves out, in a sentence; `None` where that is nothing.
+    pub fn left_out(&self, most: usize) -> Option<String> {
+        let all = self.groups.len();
+        let which = match self.main {
+            Some((name, metric)) if metric.better.is_some() => {
+                format!("the best {} others by {name}", most - 1)
+            }
+            _ => format!("the first {} others", most - 1),
+        };
+        (all > most).then(|| {
+            format!("Shown of {} variants: the reference and {which}. All are in summary.csv and epochs.csv.", thousands(all))
+        })
+    }
+}
