@@ -1,5 +1,6 @@
 //! `burnlab reproduce`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use super::signals::stop_flag;
 use super::{DeviceArgument, catalogue, note, say};
 use crate::backend::Device;
 use crate::config::Overrides;
-use crate::error::{Kind, Result, count};
+use crate::error::{Error, Kind, Result, count};
 use crate::plan::Plan;
 use crate::record::{RunRow, Status, write_atomically};
 use crate::report::reproduction::{
@@ -87,7 +88,7 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     let page = arguments.results.join(PAGE);
     // A page of some rows is not to replace that of all.
     if arguments.rows.is_empty() {
-        write_atomically(&page, reproduction_markdown(&reproductions).as_bytes())?;
+        write_page(&page, &reproductions)?;
     }
     tell(&arguments, &reproductions, &page);
     Ok(exit_code(&reproductions, stopped))
@@ -153,6 +154,14 @@ fn reproductions(arguments: &ReproduceArguments, planned: &[Planned]) -> Vec<Rep
         })
     };
     planned.iter().filter_map(of).collect()
+}
+
+fn write_page(page: &Path, reproductions: &[Reproduction]) -> Result<()> {
+    if let Some(folder) = page.parent() {
+        fs::create_dir_all(folder)
+            .map_err(|error| Error::io(Kind::Data, "make a folder", folder, &error))?;
+    }
+    write_atomically(page, reproduction_markdown(reproductions).as_bytes())
 }
 
 /// The source without what is remarked on it.
