@@ -1,5 +1,6 @@
 //! `burnlab reproduce`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -87,15 +88,7 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     let page = arguments.results.join(PAGE);
     // A page of some rows is not to replace that of all.
     if arguments.rows.is_empty() {
-        std::fs::create_dir_all(&arguments.results).map_err(|error| {
-            Error::io(
-                Kind::Data,
-                "make the results folder",
-                &arguments.results,
-                &error,
-            )
-        })?;
-        write_atomically(&page, reproduction_markdown(&reproductions).as_bytes())?;
+        write_page(&page, &reproductions)?;
     }
     tell(&arguments, &reproductions, &page);
     Ok(exit_code(&reproductions, stopped))
@@ -160,6 +153,14 @@ fn reproductions(arguments: &ReproduceArguments, planned: &[Planned]) -> Vec<Rep
         })
     };
     planned.iter().filter_map(of).collect()
+}
+
+fn write_page(page: &Path, reproductions: &[Reproduction]) -> Result<()> {
+    if let Some(folder) = page.parent() {
+        fs::create_dir_all(folder)
+            .map_err(|error| Error::io(Kind::Data, "make a folder", folder, &error))?;
+    }
+    write_atomically(page, reproduction_markdown(reproductions).as_bytes())
 }
 
 /// The source without what is remarked on it.
