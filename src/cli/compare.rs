@@ -19,7 +19,7 @@ const COMPARISONS: &str = "comparisons";
 
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// The experiment, as a path or its name under experiments/, or its folder of results
+    /// The experiment, as a path or its name under experiments/, or its folder of results, or a run's
     file: PathBuf,
     /// What to compare it with: both may be experiments, folders of results or of runs, EXPERIMENT:VARIANT or
     /// EXPERIMENT:VARIANT:SEED
@@ -103,8 +103,11 @@ fn tell(subject: &Subject, reference: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The runs of an experiment or of its results folder.
+/// The runs of an experiment or of its results folder, or the one of a run's folder.
 fn experiment(file: &Path, arguments: &CompareArguments) -> Result<Subject> {
+    if file.join("run.json").is_file() {
+        return Subject::of_run(file);
+    }
     if file.join("summary.csv").is_file() {
         return Subject::of_folder(file);
     }
@@ -115,9 +118,6 @@ fn experiment(file: &Path, arguments: &CompareArguments) -> Result<Subject> {
 
 /// One of two that are compared.
 fn side(name: &Path, arguments: &CompareArguments) -> Result<Subject> {
-    if name.join("run.json").is_file() {
-        return Subject::of_run(name);
-    }
     match parted(name) {
         None => experiment(name, arguments),
         Some((file, which)) => {
@@ -130,7 +130,12 @@ fn side(name: &Path, arguments: &CompareArguments) -> Result<Subject> {
 /// An experiment and what of it, parted by the first colon that leaves an experiment before it; `None` of a
 /// name that is one as it stands.
 fn parted(name: &Path) -> Option<(&str, &str)> {
-    let is_known = |path: &Path| path.join("summary.csv").is_file() || files::find(path).is_ok();
+    let is_folder = |path: &Path| {
+        ["summary.csv", "run.json"]
+            .iter()
+            .any(|file| path.join(file).is_file())
+    };
+    let is_known = |path: &Path| is_folder(path) || files::find(path).is_ok();
     let text = name.to_str().filter(|_| !is_known(name))?;
     let colons = text.match_indices(':').map(|(at, _)| at);
     let parts = colons.map(|at| (&text[..at], &text[at + 1..]));

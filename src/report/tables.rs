@@ -3,11 +3,11 @@
 use super::difference::{Difference, signed};
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, Verdict};
-use super::view::{MOST_ROWS, View};
+use super::view::{MOST_ROWS, View, shown};
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
-use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
+use crate::record::{EPOCH_COLUMNS, EpochRow, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, RunState};
 use crate::table::draw;
 
@@ -67,18 +67,6 @@ fn epochs(results: &Results) -> impl Iterator<Item = Record> {
     let records =
         runs.flat_map(move |(run, epochs)| epochs.iter().map(move |epoch| record(run, epoch)));
     std::iter::once(header).chain(records)
-}
-
-/// The metrics of the table by variant that some variant has: those of the test set first, those of no set
-/// of samples last.
-pub(super) fn shown(groups: &[Group]) -> Vec<(&'static str, &'static Metric)> {
-    let mut columns: Vec<_> = RUN_COLUMNS.iter().filter(|column| column.shown).collect();
-    columns.sort_by_key(|column| (column.split.is_none(), column.split));
-    let metrics = columns
-        .into_iter()
-        .filter_map(|column| Some((column.name.as_str(), column.metric?)));
-    let is_measured = |name: &str| groups.iter().any(|group| group.spread(name).is_some());
-    metrics.filter(|(name, _)| is_measured(name)).collect()
 }
 
 /// Header and rows of the table by variant.

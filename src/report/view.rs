@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use super::statistics::{Group, Spread};
 use super::subject::Subject;
-use super::tables::shown;
 use crate::error::{Error, Problem, Result, did_you_mean, thousands};
 use crate::measure::RUN_COLUMNS;
 use crate::record::{Better, Metric};
@@ -30,6 +29,18 @@ pub struct View<'a> {
     pub main: Option<NamedMetric>,
     /// The variant that others are compared with.
     reference: usize,
+}
+
+/// The metrics of the table by variant that some variant has: those of the test set first, those of no set
+/// of samples last.
+pub(super) fn shown(groups: &[Group]) -> Vec<NamedMetric> {
+    let mut columns: Vec<_> = RUN_COLUMNS.iter().filter(|column| column.shown).collect();
+    columns.sort_by_key(|column| (column.split.is_none(), column.split));
+    let metrics = columns
+        .into_iter()
+        .filter_map(|column| Some((column.name.as_str(), column.metric?)));
+    let is_measured = |name: &str| groups.iter().any(|group| group.spread(name).is_some());
+    metrics.filter(|(name, _)| is_measured(name)).collect()
 }
 
 impl<'a> View<'a> {
