@@ -209,7 +209,7 @@ fn more_seeds(effect: f64, known: usize) -> Outcome {
 /// Student's noncentral distribution as an integral over that of the deviation (Johnson, Kotz and Balakrishnan 1995,
 /// "Continuous univariate distributions 2", chapter 31), by Simpson's rule.
 fn power(effect: f64, seeds: usize) -> f64 {
-    const STEPS: usize = 400;
+    const STEPS: usize = 1600;
     let freedom = (seeds - 1) as f64;
     let (Ok(students), Ok(normal)) = (StudentsT::new(0.0, 1.0, freedom), Normal::new(0.0, 1.0))
     else {
