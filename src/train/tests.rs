@@ -688,6 +688,7 @@ fn attempt_in(
 
 #[test]
 fn images_are_measured_in_batches_of_any_size() {
+    let _alone = sole_use_of_chance();
     let measured = |train: &str| {
         let settings = settings(
             NETWORK,
