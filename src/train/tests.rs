@@ -627,6 +627,7 @@ fn weights_that_are_not_there_fail_the_run() {
 
 #[test]
 fn weights_that_changed_since_the_run_was_planned_fail_it() {
+    let _alone = sole_use_of_chance();
     let temporary = tempfile::tempdir().unwrap();
     let (_, first) = attempt_in(&temporary, "first", |_, _| {});
     let file = first.file("weights.safetensors");
