@@ -254,53 +254,61 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
         }
         Method::Few => {
             let few = Few::new(simd, sizes);
-            let sums = in_parts(
+            let sums = image_by_image(
                 images,
                 of_outputs,
                 sizes,
                 count,
-                |images, of_outputs, sums| {
-                    let mut buffers = Buffers::default();
-                    let images = images.chunks_exact(sizes.image());
-                    for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
-                        few.compare(image, of_output, sums, &mut buffers);
-                    }
-                },
+                Buffers::default,
+                |buffers, image, of_output, sums| few.compare(image, of_output, sums, buffers),
             );
             few.filters(&sums)
         }
-        Method::Unfolded => in_parts(
+        Method::Unfolded => image_by_image(
             images,
             of_outputs,
             sizes,
             count,
-            |images, of_outputs, sums| {
-                let mut windows = vec![0.0; sizes.depth() * sizes.places()];
-                let images = images.chunks_exact(sizes.image());
-                for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
-                    unfold(image, sizes, &mut windows);
-                    compare(simd, of_output, &windows, sizes, sums);
-                }
+            || vec![0.0; sizes.depth() * sizes.places()],
+            |windows: &mut Vec<f32>, image, of_output, sums| {
+                unfold(image, sizes, windows);
+                compare(simd, of_output, windows, sizes, sums);
             },
         ),
         Method::Depthwise => {
             let depthwise = Depthwise::new(simd, sizes);
-            let sums = in_parts(
+            let sums = image_by_image(
                 images,
                 of_outputs,
                 sizes,
                 count,
-                |images, of_outputs, sums| {
-                    let mut buffers = Buffers::default();
-                    let images = images.chunks_exact(sizes.image());
-                    for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
-                        depthwise.compare(image, of_output, sums, &mut buffers);
-                    }
+                Buffers::default,
+                |buffers, image, of_output, sums| {
+                    depthwise.compare(image, of_output, sums, buffers)
                 },
             );
             depthwise.filters(&sums)
         }
     }
+}
+
+/// Adds up what `add` makes of one image after another, with buffers of each part's own.
+fn image_by_image<B>(
+    images: &[f32],
+    of_outputs: &[f32],
+    sizes: Sizes,
+    count: usize,
+    buffers: impl Fn() -> B + Sync,
+    add: impl Fn(&mut B, &[f32], &[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let of_part = |images: &[f32], of_outputs: &[f32], sums: &mut [f32]| {
+        let mut buffers = buffers();
+        let images = images.chunks_exact(sizes.image());
+        for (image, of_output) in images.zip(of_outputs.chunks_exact(sizes.output())) {
+            add(&mut buffers, image, of_output, sums);
+        }
+    };
+    in_parts(images, of_outputs, sizes, count, of_part)
 }
 
 /// Adds up what `add` makes of fixed parts of a batch, in their order.

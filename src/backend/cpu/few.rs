@@ -59,7 +59,7 @@ impl Few {
         self.pad(image, &mut buffers.frames);
         let filters = filters.chunks_exact(self.sizes.seen());
         for (filter, output) in filters.zip(output.chunks_exact_mut(self.sizes.places())) {
-            add_rows(
+            add_pieces(
                 self.simd,
                 &buffers.frames,
                 &self.offsets,
@@ -92,7 +92,7 @@ impl Few {
         self.frame.fill(self.simd, image, turned, frames);
         let outputs = output.chunks_exact(self.sizes.places());
         for (output, sums) in outputs.zip(sums.chunks_exact_mut(self.sizes.seen())) {
-            add_windows(self.simd, frames, &self.windows, output, &self.under, sums);
+            add_pieces(self.simd, frames, &self.windows, output, &self.under, sums);
         }
     }
 
@@ -186,33 +186,18 @@ fn multiply_add(values: &[f32], factor: f32, sums: &mut [f32; LANES]) {
 }
 
 on_every_set! {
-    /// Adds to pieces of rows what one filter makes of them, one of its values after another.
-    fn add_rows(frame: &[f32], offsets: &[usize], filter: &[f32], pieces: &[Piece], output: &mut [f32]) {
+    /// Adds to pieces of `sums` what lies `offset` after where they are read, times the offset's factor, one offset after
+    /// another.
+    fn add_pieces(frame: &[f32], offsets: &[usize], factors: &[f32], pieces: &[Piece], sums: &mut [f32]) {
         for pieces in pieces.chunks(TOGETHER) {
             let places = filled(pieces);
-            let mut sums = places.map(|piece| load(output, piece));
-            for (offset, weight) in offsets.iter().zip(filter) {
-                for (piece, sums) in places.iter().zip(&mut sums) {
-                    multiply_add(&frame[offset + piece.from..], *weight, sums);
+            let mut lanes = places.map(|piece| load(sums, piece));
+            for (offset, factor) in offsets.iter().zip(factors) {
+                for (piece, lanes) in places.iter().zip(&mut lanes) {
+                    multiply_add(&frame[offset + piece.from..], *factor, lanes);
                 }
             }
-            store(pieces, &sums, output);
-        }
-    }
-}
-
-on_every_set! {
-    /// Adds to pieces of one filter's gradient what lies under them, times the outputs, one window after another.
-    fn add_windows(frame: &[f32], windows: &[usize], output: &[f32], pieces: &[Piece], gradient: &mut [f32]) {
-        for pieces in pieces.chunks(TOGETHER) {
-            let places = filled(pieces);
-            let mut sums = places.map(|piece| load(gradient, piece));
-            for (window, output) in windows.iter().zip(output) {
-                for (piece, sums) in places.iter().zip(&mut sums) {
-                    multiply_add(&frame[window + piece.from..], *output, sums);
-                }
-            }
-            store(pieces, &sums, gradient);
+            store(pieces, &lanes, sums);
         }
     }
 }
