@@ -71,8 +71,9 @@ impl Device {
                 let line = message(&*panic).lines().next().unwrap_or_default();
                 problem(format!("cannot compute {name}: {line}"))
             })?;
-            check_threads()
-                .map_err(|error| problem(format!("cannot compute {name}: {}", first(&error))))?;
+            check_threads().map_err(|error| {
+                problem(format!("cannot compute {name}: {}", error.first_message()))
+            })?;
             if let Some(wrong) = wrong(&received, &expected(&Default::default())) {
                 return Err(problem(format!("computes {name} wrongly: {wrong}")));
             }
@@ -91,11 +92,6 @@ impl Device {
             _ => Ok(()),
         }
     }
-}
-
-fn first(error: &Error) -> String {
-    let problem = error.problems.first();
-    problem.map_or_else(String::new, |problem| problem.message.clone())
 }
 
 /// The text of a caught panic.

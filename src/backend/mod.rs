@@ -35,7 +35,7 @@ pub use kernels::{AdamStep, Kernels, LEAST_PROBABILITY, MomentumStep, Standardiz
 pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};
-pub use threads::{use_threads, with_threads};
+pub use threads::use_threads;
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 
@@ -194,6 +194,15 @@ impl Device {
             true => ((free / WORKER) as usize).clamp(1, 8),
             false => 1,
         }))
+    }
+
+    /// Does a piece of work with as many threads as are [wanted](use_threads) now.
+    pub fn with_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.is_cpu() {
+            true => threads::with_threads(work),
+            // On a GPU a thread has a queue of work of its own.
+            false => work(),
+        }
     }
 
     /// The CPU, by the default backend.

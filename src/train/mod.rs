@@ -23,7 +23,7 @@ use std::time::Instant;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads, with_threads};
+use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
 use crate::config::{Interval, Settings, TrainingPlan, WhenTested};
 use crate::data::{Catalogue, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
@@ -308,24 +308,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         mut state: TrainingState<B>,
         training_plan: &TrainingPlan,
     ) -> Result<Outcome> {
-        let is_cpu = self.job.device.is_cpu();
+        let device = self.job.device;
         while !is_over(&self.job.settings.train, training_plan, &state.rows) {
-            let interval = || self.interval(state, training_plan);
-            // On a GPU a thread has a queue of work of its own.
-            let next = match is_cpu {
-                true => with_threads(interval),
-                false => interval(),
-            };
+            let next = device.with_threads(|| self.interval(state, training_plan));
             state = match next? {
                 ControlFlow::Continue(state) => state,
                 ControlFlow::Break(outcome) => return Ok(outcome),
             };
         }
-        let finish = || self.finish(state, training_plan);
-        match is_cpu {
-            true => with_threads(finish),
-            false => finish(),
-        }
+        device.with_threads(|| self.finish(state, training_plan))
     }
 
     /// Trains one interval, measures and records it; how the run ended, if it did.

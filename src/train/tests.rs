@@ -598,27 +598,11 @@ fn a_run_that_starts_from_the_weights_of_another_starts_where_that_ended() {
 
 #[test]
 fn weights_that_are_not_there_fail_the_run() {
-    let mut settings = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
-    settings.start = Some(toml::from_str("weights = 'nowhere.safetensors'").unwrap());
     let temporary = tempfile::tempdir().unwrap();
-    let folder = RunFolder::new(temporary.path());
-    let stop = AtomicBool::new(false);
-    let job = Job {
-        weights: None,
-        settings: &settings,
-        earlier: &[],
-        seed: 0,
-        folder: &folder,
-        device: test_device(),
-        catalogue: &catalogue(),
-        stop: &stop,
-    };
-    let mut recorder = Recorder {
-        events: Vec::new(),
-        stop_after: 0,
-        stop: &stop,
-    };
-    let error = train(&job, &mut recorder).unwrap_err();
+    let (outcome, _) = attempt_in(&temporary, "run", |settings, _| {
+        settings.start = Some(toml::from_str("weights = 'nowhere.safetensors'").unwrap());
+    });
+    let error = outcome.unwrap_err();
     assert_eq!(
         error.problems[0].message,
         "cannot read the weights: no such file or directory"
