@@ -274,6 +274,11 @@ impl Error {
         }
     }
 
+    /// What its first problem says.
+    pub fn first_message(&self) -> &str {
+        self.problems.first().map_or("", |problem| &problem.message)
+    }
+
     /// The file or the command line is wrong.
     pub fn usage(problem: Problem) -> Self {
         Error::new(Kind::Usage, vec![problem])

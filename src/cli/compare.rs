@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::report::{command, of_plan};
-use super::{Set, catalogue, files, say};
+use super::{ResultsArgument, Set, catalogue, files, say};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 use crate::plan::{Plan, file_name};
 use crate::record::{RunRow, write_atomically};
@@ -30,14 +30,8 @@ pub struct CompareArguments {
     /// Where the page of two goes [default: comparisons/ in the results]
     #[arg(long, short, value_name = "FILE", requires = "other")]
     output: Option<PathBuf>,
-    /// Where results are
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "results",
-        env = "BURNLAB_RESULTS"
-    )]
-    results: PathBuf,
+    #[command(flatten)]
+    results: ResultsArgument,
     #[command(flatten)]
     set: Set,
 }
@@ -73,6 +67,7 @@ fn compare_two(arguments: &CompareArguments, other: &Path) -> Result<ExitCode> {
             let name = format!("{}--{}", arguments.file.display(), other.display());
             arguments
                 .results
+                .folder
                 .join(COMPARISONS)
                 .join(format!("{}.html", file_name(&name)))
         }
@@ -113,7 +108,7 @@ fn experiment(file: &Path, arguments: &CompareArguments) -> Result<Subject> {
     }
     let path = files::find(file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
-    of_plan(&plan, &arguments.results)
+    of_plan(&plan, &arguments.results.folder)
 }
 
 /// One of two that are compared.

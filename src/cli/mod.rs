@@ -86,13 +86,8 @@ enum Command {
     },
     /// List the experiments and how far they are
     List {
-        #[arg(
-            long,
-            value_name = "DIR",
-            default_value = "results",
-            env = "BURNLAB_RESULTS"
-        )]
-        results: PathBuf,
+        #[command(flatten)]
+        results: ResultsArgument,
     },
     /// Print the tables and the verdict of what has been run, or compare any two experiments, variants or runs
     Compare(compare::CompareArguments),
@@ -196,7 +191,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             let overrides = set.overrides();
             show::summary(&files::find(&file)?, &overrides, variant.as_deref(), expand)?;
         }
-        Command::List { results } => show::list(&results)?,
+        Command::List { results } => show::list(&results.folder)?,
         Command::Compare(arguments) => return compare::compare(arguments),
         Command::Report(arguments) => return report::report(arguments),
         Command::Export(arguments) => export::export(arguments)?,
@@ -225,6 +220,41 @@ fn worker(device: &str) -> Result<()> {
         Ok(Box::new(TensorBoard::new(assignment)?))
     };
     work(&device, &catalogue(), &make)
+}
+
+/// Where a command's results are.
+#[derive(Debug, Clone, Args)]
+struct ResultsArgument {
+    /// The folder of results
+    #[arg(
+        id = "results",
+        long = "results",
+        value_name = "DIR",
+        default_value = "results",
+        env = "BURNLAB_RESULTS"
+    )]
+    folder: PathBuf,
+}
+
+/// How many workers a command trains with.
+#[derive(Debug, Args)]
+struct JobsArgument {
+    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
+    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+impl JobsArgument {
+    /// As many as were asked for, or as the device bears; `None` for one a core.
+    ///
+    /// # Errors
+    /// The device cannot be used now.
+    fn on(&self, device: &Device) -> Result<Option<usize>> {
+        match self.jobs {
+            Some(jobs) => Ok(Some(usize::from(jobs))),
+            None => device.workers(),
+        }
+    }
 }
 
 /// Which device a command computes on.

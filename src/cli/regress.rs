@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::run::{carry_out, check_data, jobs, shown};
+use super::run::{carry_out, check_data, shown};
 use super::signals::stop_flag;
-use super::{Set, catalogue, files, note, say};
+use super::{JobsArgument, Set, catalogue, files, note, say};
 use crate::backend::{BURN_VERSION, Device};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::Plan;
@@ -43,9 +43,8 @@ pub struct RegressArguments {
     /// Write the comparison as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
-    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    jobs: JobsArgument,
     /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
     #[arg(long, default_value = "cpu", env = "BURNLAB_DEVICE")]
     device: String,
@@ -219,7 +218,7 @@ fn run_all(
         .map_err(|error| Error::io(Kind::Data, "make a folder", &std::env::temp_dir(), &error))?;
     let options = Options {
         results: folder.path().to_path_buf(),
-        jobs: jobs(arguments.jobs, device)?,
+        jobs: arguments.jobs.on(device)?,
         fresh: true,
         fail_fast: false,
     };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use walkdir::WalkDir;
 
-use super::{Set, catalogue, files, note, say};
+use super::{ResultsArgument, Set, catalogue, files, note, say};
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::Plan;
@@ -29,14 +29,8 @@ pub struct ReportArguments {
     /// The variant that others are compared with [default: the first one]
     #[arg(long, value_name = "VARIANT")]
     reference: Option<String>,
-    /// Where results are
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "results",
-        env = "BURNLAB_RESULTS"
-    )]
-    results: PathBuf,
+    #[command(flatten)]
+    results: ResultsArgument,
     #[command(flatten)]
     set: Set,
 }
@@ -45,7 +39,7 @@ pub struct ReportArguments {
 pub fn report(arguments: ReportArguments) -> Result<ExitCode> {
     let reference = arguments.reference.as_deref();
     let Some(file) = &arguments.file else {
-        return report_all(&arguments.results);
+        return report_all(&arguments.results.folder);
     };
     let written = match file.join("summary.csv").is_file() {
         true => {
@@ -56,12 +50,12 @@ pub fn report(arguments: ReportArguments) -> Result<ExitCode> {
         false => {
             let path = files::find(file)?;
             let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
-            let subject = of_plan(&plan, &arguments.results)?;
+            let subject = of_plan(&plan, &arguments.results.folder)?;
             let commands = [
                 command(&["run"], &path, None, &arguments.set),
                 command(&["report"], &path, reference, &arguments.set),
             ];
-            let folder = ResultsFolder::of(&arguments.results, &plan.name);
+            let folder = ResultsFolder::of(&arguments.results.folder, &plan.name);
             write(&subject, reference, &commands, folder.path())?
         }
     };
@@ -135,11 +129,8 @@ fn report_all(results: &Path) -> Result<ExitCode> {
         match report_one(name, results) {
             Ok(entry) => entries.push(entry),
             Err(error) => {
-                let message = error
-                    .problems
-                    .first()
-                    .map_or("", |problem| &problem.message);
-                entries.push(IndexEntry::without_report(name, message.to_string()));
+                let message = error.first_message().to_string();
+                entries.push(IndexEntry::without_report(name, message));
                 damaged.extend(error.problems);
             }
         }

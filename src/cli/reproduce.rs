@@ -1,16 +1,16 @@
 //! `burnlab reproduce`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
 use super::articles::{ArticleExperiment, Size, experiments};
-use super::run::{carry_out, check_data, jobs, shown};
+use super::run::{carry_out, check_data, exit_code, shown};
 use super::signals::stop_flag;
-use super::{DeviceArgument, catalogue, note, say};
+use super::{DeviceArgument, JobsArgument, ResultsArgument, catalogue, note, say};
 use crate::backend::Device;
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result, count};
@@ -19,7 +19,7 @@ use crate::record::{RunRow, Status, write_atomically};
 use crate::report::reproduction::{
     Reproduction, reproduction_line, reproduction_markdown, reproduction_table,
 };
-use crate::report::{Verdict, check_claims, failures};
+use crate::report::{check_claims, failures};
 use crate::run::{Only, Options, ResultsFolder, parts};
 
 /// The page's file among the results.
@@ -35,19 +35,12 @@ pub struct ReproduceArguments {
     /// Train nothing: show what has been run
     #[arg(long)]
     no_train: bool,
-    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
-    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    jobs: JobsArgument,
     #[command(flatten)]
     device: DeviceArgument,
-    /// Where results go
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "results",
-        env = "BURNLAB_RESULTS"
-    )]
-    results: PathBuf,
+    #[command(flatten)]
+    results: ResultsArgument,
     /// Print no progress and no table, but how many claims hold
     #[arg(long, short)]
     quiet: bool,
@@ -85,13 +78,15 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
         }
     }
     let reproductions = reproductions(&arguments, &planned);
-    let page = arguments.results.join(PAGE);
+    let page = arguments.results.folder.join(PAGE);
     // A page of some rows is not to replace that of all.
     if arguments.rows.is_empty() {
         write_page(&page, &reproductions)?;
     }
     tell(&arguments, &reproductions, &page);
-    Ok(exit_code(&reproductions, stopped))
+    let rows = reproductions.iter().flat_map(|one| &one.runs);
+    let claims = reproductions.iter().flat_map(|one| &one.claims);
+    Ok(exit_code(rows, stopped, claims))
 }
 
 /// A plan for each experiment; the data of those that are to be trained is there.
@@ -118,8 +113,8 @@ fn train(
     stop: &AtomicBool,
 ) -> Result<bool> {
     let options = Options {
-        results: arguments.results.clone(),
-        jobs: jobs(arguments.jobs, device)?,
+        results: arguments.results.folder.clone(),
+        jobs: arguments.jobs.on(device)?,
         fresh: false,
         fail_fast: false,
     };
@@ -139,7 +134,7 @@ fn train(
 fn reproductions(arguments: &ReproduceArguments, planned: &[Planned]) -> Vec<Reproduction> {
     let of = |one: &Planned| {
         let plan = &one.plan;
-        let folder = ResultsFolder::of(&arguments.results, &plan.name);
+        let folder = ResultsFolder::of(&arguments.results.folder, &plan.name);
         let runs: Vec<RunRow> = plan.runs.iter().map(|run| folder.row(run)).collect();
         let has_begun = runs.iter().any(|row| row.status != Status::Unfinished);
         let is_shown = has_begun || arguments.wants(one.experiment.size);
@@ -196,21 +191,5 @@ fn tell(arguments: &ReproduceArguments, reproductions: &[Reproduction], page: &P
             count(lines.len(), "run"),
             lines.join("\n")
         ));
-    }
-}
-
-/// As `burnlab run` ends: 130 when stopped from outside, 4 where a run failed, 5 where a claim does not hold.
-fn exit_code(reproductions: &[Reproduction], stopped: bool) -> ExitCode {
-    let has_failed = reproductions.iter().any(|one| {
-        let mut rows = one.runs.iter();
-        rows.any(|row| matches!(row.status, Status::Failed | Status::Diverged))
-    });
-    let mut claims = reproductions.iter().flat_map(|one| &one.claims);
-    let is_unheld = claims.any(|claim| claim.verdict != Verdict::Holds);
-    match (has_failed, stopped, is_unheld) {
-        (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
-        (_, true, _) => ExitCode::from(130),
-        (_, _, true) => ExitCode::from(Kind::Claim.exit_code()),
-        _ => ExitCode::SUCCESS,
     }
 }

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::report::report_run;
 use super::signals::stop_flag;
-use super::{DeviceArgument, Set, catalogue, files, note, print, say};
+use super::{
+    DeviceArgument, JobsArgument, ResultsArgument, Set, catalogue, files, note, print, say,
+};
 use crate::backend::Device;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::{Plan, Run, together_note};
@@ -31,9 +33,8 @@ const TABLES_LAG: Duration = Duration::from_secs(1);
 pub struct RunArguments {
     /// The experiment, as a path or its name under experiments/
     file: PathBuf,
-    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
-    #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    jobs: JobsArgument,
     #[command(flatten)]
     device: DeviceArgument,
     /// Only this variant, and what it needs; may be repeated
@@ -48,14 +49,8 @@ pub struct RunArguments {
     /// Print the plan as a table and stop
     #[arg(long)]
     dry_run: bool,
-    /// Where results go
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "results",
-        env = "BURNLAB_RESULTS"
-    )]
-    results: PathBuf,
+    #[command(flatten)]
+    results: ResultsArgument,
     /// Print nothing but errors
     #[arg(long, short, conflicts_with = "json")]
     quiet: bool,
@@ -71,7 +66,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
     let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
     check_only(&plan, &arguments.only)?;
-    check_results(&arguments.results)?;
+    check_results(&arguments.results.folder)?;
     let only = &arguments.only;
     let wanted = plan
         .runs
@@ -84,8 +79,8 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         false => Only::Variants(arguments.only.clone()),
     };
     let options = Options {
-        results: arguments.results.clone(),
-        jobs: jobs(arguments.jobs, &device)?,
+        results: arguments.results.folder.clone(),
+        jobs: arguments.jobs.on(&device)?,
         fresh: arguments.fresh,
         fail_fast: arguments.fail_fast,
     };
@@ -113,7 +108,7 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
             if let Some(path) = report.filter(|_| !arguments.quiet && !arguments.json) {
                 say(&format!("report: {}", path.display()));
             }
-            code = exit_code(rows, ended.stopped, &claim_results);
+            code = exit_code(rows.iter(), ended.stopped, claim_results.iter());
         }
         if ended.stopped {
             break;
@@ -122,35 +117,20 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Workers at a time: as many as were asked for, or as the device bears.
-pub(super) fn jobs(asked: Option<u16>, device: &Device) -> Result<Option<usize>> {
-    match asked {
-        Some(jobs) => Ok(Some(usize::from(jobs))),
-        None => device.workers(),
-    }
-}
-
 /// The page of what has been run, if it can be written: the tables are there without it.
 fn written_report(plan: &Plan, rows: &[RunRow], arguments: &RunArguments) -> Option<PathBuf> {
     if rows.iter().all(|row| row.status == Status::Unfinished) {
         return None;
     }
-    let written = report_run(plan, &arguments.results, &arguments.set);
+    let written = report_run(plan, &arguments.results.folder, &arguments.set);
     written
         .map_err(|error| {
             note(format!(
                 "note: the report is not written: {}",
-                first(&error)
+                error.first_message()
             ))
         })
         .ok()
-}
-
-fn first(error: &Error) -> &str {
-    error
-        .problems
-        .first()
-        .map_or("", |problem| &problem.message)
 }
 
 /// Sees that the datasets of some runs of a plan are there.
@@ -358,14 +338,14 @@ fn tell(
     }
 }
 
-/// 130 when stopped from outside, as shells have it.
-fn exit_code(rows: &[RunRow], stopped: bool, claim_results: &[ClaimResult]) -> ExitCode {
-    let bad = rows
-        .iter()
-        .any(|row| matches!(row.status, Status::Failed | Status::Diverged));
-    let unheld = claim_results
-        .iter()
-        .any(|claim_result| claim_result.verdict != Verdict::Holds);
+/// 130 when stopped from outside, as shells have it; 4 where a run failed, 5 where a claim does not hold.
+pub(super) fn exit_code<'a>(
+    mut rows: impl Iterator<Item = &'a RunRow>,
+    stopped: bool,
+    mut claims: impl Iterator<Item = &'a ClaimResult>,
+) -> ExitCode {
+    let bad = rows.any(|row| matches!(row.status, Status::Failed | Status::Diverged));
+    let unheld = claims.any(|claim| claim.verdict != Verdict::Holds);
     match (bad, stopped, unheld) {
         (true, _, _) => ExitCode::from(Kind::Run.exit_code()),
         (_, true, _) => ExitCode::from(130),

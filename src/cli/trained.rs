@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{DeviceArgument, Set, files};
+use super::{DeviceArgument, ResultsArgument, Set, files};
 use crate::config::Settings;
 use crate::data::{Catalogue, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
@@ -25,14 +25,8 @@ pub struct Which {
     /// Take the weights of the best epoch by `train.best`, not the final ones
     #[arg(long)]
     best: bool,
-    /// Where results are
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "results",
-        env = "BURNLAB_RESULTS"
-    )]
-    results: PathBuf,
+    #[command(flatten)]
+    results: ResultsArgument,
     #[command(flatten)]
     set: Set,
 }
@@ -157,7 +151,7 @@ pub fn find(
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
     let run = one_run(&plan, variant, which.seed)?;
     let name = format!("`{}`, seed {} of `{}`", run.variant, run.seed, plan.name);
-    let results = ResultsFolder::of(&which.results, &plan.name);
+    let results = ResultsFolder::of(&which.results.folder, &plan.name);
     let folder = results.run(run);
     let row = folder.row().filter(|row| row.id == run.id);
     let Some(measured) = measured(row, &name, &folder)? else {

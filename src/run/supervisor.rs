@@ -512,9 +512,7 @@ impl Supervisor<'_, '_> {
     /// Goes on with `open` workers, since no other can be started.
     fn do_without(&mut self, open: usize, error: &Error) {
         self.jobs = open;
-        let problem = error.problems.first();
-        let reason = problem.map_or("", |problem| problem.message.as_str());
-        let workers = count(open, "worker");
+        let (reason, workers) = (error.first_message(), count(open, "worker"));
         let note = format!("{reason}: {workers} must do");
         self.output.progress.note(&note);
     }
