@@ -21,6 +21,8 @@ pub fn use_threads(number: usize) {
 }
 
 /// Does a piece of work with as many threads as are wanted now.
+///
+/// It runs on one of them: from outside, every part of it would first have to wake one and wait.
 pub fn with_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match pool() {
         Some(pool) => pool.install(work),
@@ -28,12 +30,12 @@ pub fn with_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
-/// The threads that are wanted; none where the process's own will do, or the system has no others.
+/// The threads that are wanted; none where the system has no others.
 fn pool() -> Option<Arc<ThreadPool>> {
-    let wanted = WANTED.load(Ordering::Relaxed);
-    if wanted == 0 || wanted == rayon::current_num_threads() {
-        return None;
-    }
+    let wanted = match WANTED.load(Ordering::Relaxed) {
+        0 => rayon::current_num_threads(),
+        wanted => wanted,
+    };
     let mut kept = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.as_ref().map(|pool| pool.current_num_threads()) != Some(wanted) {
         let made = ThreadPoolBuilder::new()
@@ -55,6 +57,7 @@ mod tests {
         let inside = with_threads(|| (rayon::current_num_threads(), with_threads(|| 7)));
         assert_eq!(inside, (own + 3, 7));
         use_threads(0);
+        assert!(with_threads(rayon::current_thread_index).is_some());
         assert_eq!(with_threads(rayon::current_num_threads), own);
     }
 }

@@ -5,7 +5,7 @@
 //! Several images go through one product where an image has few places. Channels in one group only.
 
 use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
-use super::panel::{Panel, Run, Start, width};
+use super::panel::{Output, Panel, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::transpose;
 use crate::backend::sizes::Sizes;
@@ -179,13 +179,12 @@ impl Plan {
                     right: &pass.right[begin..begin + taken * wide],
                     right_stride: wide,
                     columns,
-                    start: match start {
-                        _ if index > 0 => Start::Output,
-                        Start::Row(row) => Start::Row(&row[column..]),
-                        start => start,
+                    start: match index {
+                        0 => start.from(column),
+                        _ => Start::Output,
                     },
                 };
-                panel.write(self.simd, &mut made[column..], &outputs);
+                panel.write(self.simd, Output::of(&mut made[column..]), &outputs);
             }
             from += taken;
         }
@@ -437,7 +436,7 @@ impl FilterGradient {
                 start: Start::Output,
                 columns,
             };
-            panel.write(self.simd, &mut sums[column..], &self.outputs);
+            panel.write(self.simd, Output::of(&mut sums[column..]), &self.outputs);
         }
     }
 

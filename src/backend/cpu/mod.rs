@@ -13,6 +13,7 @@ mod implicit;
 mod panel;
 mod product;
 mod simd;
+pub mod steps;
 pub mod sums;
 #[cfg(test)]
 mod testing;

@@ -4,6 +4,9 @@
 //! runs. So the windows of an image are rows without being copied. The right matrix is packed, row after row of
 //! the panel's columns. Every output is one chain of fused multiply-adds, from first to last.
 
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
 use super::simd::Simd;
 use super::vector::{Plain, Vector};
 
@@ -23,6 +26,69 @@ pub enum Start<'a> {
     Row(&'a [f32]),
     /// What the output holds.
     Output,
+}
+
+impl Start<'_> {
+    /// The same for the columns from a later one on.
+    pub fn from(self, column: usize) -> Self {
+        match self {
+            Start::Row(row) => Start::Row(&row[column..]),
+            start => start,
+        }
+    }
+}
+
+/// Where products go. Several may lie over each other, each in the hands of a thread that keeps to places of its own.
+#[derive(Debug)]
+pub struct Output<'a> {
+    first: *mut f32,
+    length: usize,
+    values: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is a mutable slice, of which parts are another's.
+unsafe impl Send for Output<'_> {}
+
+impl<'a> Output<'a> {
+    pub fn of(values: &'a mut [f32]) -> Self {
+        Output {
+            first: values.as_mut_ptr(),
+            length: values.len(),
+            values: PhantomData,
+        }
+    }
+
+    /// Of places that hold nothing yet.
+    ///
+    /// # Safety
+    /// Every place is written before anything [begins](Start::Output) with it.
+    pub unsafe fn fresh(values: &'a mut [MaybeUninit<f32>]) -> Self {
+        Output {
+            first: values.as_mut_ptr().cast(),
+            length: values.len(),
+            values: PhantomData,
+        }
+    }
+
+    /// Another that begins with a later place.
+    ///
+    /// # Safety
+    /// While both are in use, no two threads reach the same place.
+    pub unsafe fn twin(&self, first: usize) -> Output<'a> {
+        assert!(first <= self.length);
+        Output {
+            // SAFETY: it was just compared.
+            first: unsafe { self.first.add(first) },
+            length: self.length - first,
+            values: PhantomData,
+        }
+    }
+
+    /// What begins with a later place, for as long as this one is not used.
+    pub fn from(&mut self, first: usize) -> Output<'_> {
+        // SAFETY: there are not two at once.
+        unsafe { self.twin(first) }
+    }
 }
 
 /// A product's operands: `left[rows, depth]` and `right[depth, columns]`.
@@ -65,14 +131,14 @@ impl Panel<'_> {
     ///
     /// # Panics
     /// An offset leads out of a slice.
-    pub fn write(&self, simd: Simd, output: &mut [f32], outputs: &[usize]) {
+    pub fn write(&self, simd: Simd, output: Output, outputs: &[usize]) {
         let depth: usize = self.runs.iter().map(|run| run.length).sum();
         let full = self.runs.iter().filter(|run| run.length > 0);
         let reach = full.map(|run| run.offset + (run.length - 1) * self.step + 1);
         let reach = reach.max().unwrap_or(0);
         let fits = |row: &usize| row + reach <= self.left.len();
         assert!(self.rows.iter().all(fits) && self.rows.len() == outputs.len());
-        let fits = |row: &usize| row + self.columns <= output.len();
+        let fits = |row: &usize| row + self.columns <= output.length;
         assert!(outputs.iter().all(fits));
         let width = width(simd, self.columns);
         assert!((1..=width).contains(&self.columns) && self.right_stride >= width);
@@ -101,12 +167,12 @@ macro_rules! tiles {
         let mut row = 0;
         while row + $height <= $outputs.len() {
             // SAFETY: the caller's.
-            unsafe { tile::<$vector, $height, $vectors>($panel, row, $output, $outputs) };
+            unsafe { tile::<$vector, $height, $vectors>($panel, row, $output.first, $outputs) };
             row += $height;
         }
         match $outputs.len() - row {
             // SAFETY: the caller's.
-            $($rest => unsafe { tile::<$vector, $rest, $vectors>($panel, row, $output, $outputs) },)*
+            $($rest => unsafe { tile::<$vector, $rest, $vectors>($panel, row, $output.first, $outputs) },)*
             _ => {}
         }
     }};
@@ -114,7 +180,7 @@ macro_rules! tiles {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn avx512(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+unsafe fn avx512(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::x86_64::__m512;
     match panel.columns.div_ceil(16) {
         1 => tiles!(panel, output, outputs, __m512, 1, 8, [1 2 3 4 5 6 7]),
@@ -125,7 +191,7 @@ unsafe fn avx512(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+unsafe fn avx2(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::x86_64::__m256;
     match panel.columns.div_ceil(8) {
         1 => tiles!(panel, output, outputs, __m256, 1, 6, [1 2 3 4 5]),
@@ -135,7 +201,7 @@ unsafe fn avx2(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon")]
-unsafe fn neon(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+unsafe fn neon(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::aarch64::float32x4_t;
     match panel.columns.div_ceil(4) {
         1 => tiles!(panel, output, outputs, float32x4_t, 1, 8, [1 2 3 4 5 6 7]),
@@ -144,7 +210,7 @@ unsafe fn neon(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
     }
 }
 
-unsafe fn portable(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
+unsafe fn portable(panel: &Panel, output: Output, outputs: &[usize]) {
     tiles!(panel, output, outputs, Plain, 1, 2, [1])
 }
 
@@ -156,7 +222,7 @@ unsafe fn portable(panel: &Panel, output: &mut [f32], outputs: &[usize]) {
 unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
     panel: &Panel,
     first: usize,
-    output: &mut [f32],
+    output: *mut f32,
     outputs: &[usize],
 ) {
     // Lanes of each vector that hold columns.
@@ -181,7 +247,7 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
             Start::Output => {
                 for (sums, begin) in sums.iter_mut().zip(outputs) {
                     for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = load(output.as_ptr().add(begin), v);
+                        *sum = load(output.add(begin), v);
                     }
                 }
             }
@@ -204,7 +270,7 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
         }
         for i in 0..HEIGHT {
             for v in 0..VECTORS {
-                let to = output.as_mut_ptr().add(outputs[i] + v * V::LANES);
+                let to = output.add(outputs[i] + v * V::LANES);
                 match lanes[v] == V::LANES {
                     true => sums[i][v].store(to),
                     false => sums[i][v].store_first(to, lanes[v]),
@@ -233,7 +299,8 @@ mod tests {
             start: Start::Row(&start),
             columns: 5,
         };
-        panel.write(Simd::detected(), &mut vec![0.0; output], &[0, 5]);
+        let mut output = vec![0.0; output];
+        panel.write(Simd::detected(), Output::of(&mut output), &[0, 5]);
     }
 
     #[test]
@@ -266,7 +333,7 @@ mod tests {
             columns: 64,
         };
         for set in Simd::supported() {
-            let write = || panel.write(set, &mut [0.0; 64], &[0]);
+            let write = || panel.write(set, Output::of(&mut [0.0; 64]), &[0]);
             assert!(std::panic::catch_unwind(write).is_err());
         }
     }

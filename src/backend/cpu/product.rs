@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{Panel, Run, Start, width};
+use super::panel::{Output, Panel, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::transpose;
 
@@ -20,6 +20,12 @@ const SHARED: usize = 1 << 19;
 
 /// Rows that a panel is not packed for.
 const FEW: usize = 8;
+
+/// Columns that the widest vector holds.
+const LANES: usize = 16;
+
+/// Columns that fill a panel.
+const MANY: usize = 48;
 
 /// A matrix, row-major or read as the transpose of one.
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +63,14 @@ impl<'a> Matrix<'a> {
     }
 
     /// Some of its rows.
-    fn part(self, first: usize, rows: usize) -> Self {
+    fn part(self, rows: Range<usize>) -> Self {
         let begin = match self.transposed {
-            true => first,
-            false => first * self.stride,
+            true => rows.start,
+            false => rows.start * self.stride,
         };
         Matrix {
             values: &self.values[begin..],
-            rows,
+            rows: rows.len(),
             ..self
         }
     }
@@ -95,25 +101,21 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `left` times `right` in row-major order, the rows shared among threads.
+/// `left` times `right` in row-major order, shared among threads.
 ///
 /// # Panics
-/// The shapes do not fit.
+/// The shapes do not fit, or the start is the output, which holds nothing yet.
 pub fn product(simd: Simd, left: Matrix, right: Matrix, start: Start) -> Vec<f32> {
+    assert!(!matches!(start, Start::Output));
     let (rows, columns) = (left.rows, right.columns);
-    let mut output = vec![0.0; rows * columns];
-    let threads = rayon::current_num_threads();
-    if threads == 1 || rows * columns * left.columns < SHARED || rows < 2 * FEW {
-        add_product(simd, left, right, start, &mut output);
-        return output;
-    }
-    let height = rows.div_ceil(threads).next_multiple_of(FEW);
-    let parts = output.par_chunks_mut(height * columns).enumerate();
-    parts.for_each(|(index, output)| {
-        let left = left.part(index * height, output.len() / columns);
-        add_product(simd, left, right, start, output);
-    });
-    output
+    let mut made = Vec::with_capacity(rows * columns);
+    let places = &mut made.spare_capacity_mut()[..rows * columns];
+    // SAFETY: a product begins with zeros or the row.
+    let output = unsafe { Output::fresh(places) };
+    shared(simd, left, right, start, output);
+    // SAFETY: all of them are written.
+    unsafe { made.set_len(rows * columns) };
+    made
 }
 
 /// The same, written to `output`, on this thread.
@@ -121,9 +123,51 @@ pub fn product(simd: Simd, left: Matrix, right: Matrix, start: Start) -> Vec<f32
 /// # Panics
 /// The shapes do not fit.
 pub fn add_product(simd: Simd, left: Matrix, right: Matrix, start: Start, output: &mut [f32]) {
-    assert_eq!(left.columns, right.rows);
     assert_eq!(output.len(), left.rows * right.columns);
-    if output.is_empty() {
+    let stride = right.columns;
+    write(simd, left, right, start, Output::of(output), stride);
+}
+
+/// Rows of the output for each thread, where packing the right matrix once more is soon made good, else columns.
+fn shared(simd: Simd, left: Matrix, right: Matrix, start: Start, output: Output) {
+    let (rows, columns) = (left.rows, right.columns);
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows * columns * left.columns < SHARED {
+        return write(simd, left, right, start, output, columns);
+    }
+    let many = if left.transposed { columns } else { threads * HEIGHT };
+    let by_rows = rows >= many || columns < threads * MANY;
+    let (all, least) = match by_rows {
+        true => (rows, FEW),
+        false => (columns, LANES),
+    };
+    let each = all.div_ceil(threads).next_multiple_of(least);
+    let parts = (0..all).step_by(each).map(|first| {
+        let to = if by_rows { first * columns } else { first };
+        // SAFETY: no two parts have the same rows, or no two the same columns.
+        (first..all.min(first + each), unsafe { output.twin(to) })
+    });
+    let parts: Vec<_> = parts.collect();
+    parts.into_par_iter().for_each(|(part, output)| {
+        let (left, right, start) = match by_rows {
+            true => (left.part(part), right, start),
+            false => (left, right.turned().part(part.clone()).turned(), start.from(part.start)),
+        };
+        write(simd, left, right, start, output, columns);
+    });
+}
+
+/// The product, on this thread; a row of the output begins `stride` after another.
+fn write(
+    simd: Simd,
+    left: Matrix,
+    right: Matrix,
+    start: Start,
+    mut output: Output,
+    stride: usize,
+) {
+    assert_eq!(left.columns, right.rows);
+    if left.rows * right.columns == 0 {
         return;
     }
     BUFFERS.with_borrow_mut(|buffers| {
@@ -132,9 +176,9 @@ pub fn add_product(simd: Simd, left: Matrix, right: Matrix, start: Start, output
             buffers.right.resize(needed, 0.0);
         }
         for first in (0..left.rows).step_by(HEIGHT) {
-            let rows = HEIGHT.min(left.rows - first);
-            let output = &mut output[first * right.columns..][..rows * right.columns];
-            block(simd, left.part(first, rows), right, start, output, buffers);
+            let rows = first..left.rows.min(first + HEIGHT);
+            let output = output.from(first * stride);
+            block(simd, left.part(rows), right, start, output, stride, buffers);
         }
     });
 }
@@ -158,13 +202,14 @@ fn block(
     left: Matrix,
     right: Matrix,
     start: Start,
-    output: &mut [f32],
+    mut output: Output,
+    stride: usize,
     buffers: &mut Buffers,
 ) {
     buffers.outputs.clear();
     buffers
         .outputs
-        .extend((0..left.rows).map(|row| row * right.columns));
+        .extend((0..left.rows).map(|row| row * stride));
     let width = width(simd, right.columns);
     for from in (0..left.columns.max(1)).step_by(DEPTH) {
         let depth = from..(from + DEPTH).min(left.columns);
@@ -203,12 +248,9 @@ fn block(
                 right,
                 right_stride,
                 columns: columns.len(),
-                start: match start {
-                    Start::Row(row) => Start::Row(&row[column..]),
-                    start => start,
-                },
+                start: start.from(column),
             };
-            panel.write(simd, &mut output[column..], &buffers.outputs);
+            panel.write(simd, output.from(column), &buffers.outputs);
         }
     }
 }

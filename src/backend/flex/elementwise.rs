@@ -8,7 +8,7 @@ use crate::backend::cpu::{Simd, functions};
 use crate::backend::passes::Function;
 
 /// Values that are worth a thread.
-const SHARED: usize = 1 << 15;
+pub(super) const SHARED: usize = 1 << 15;
 
 type OfEach = fn(Simd, &[f32], &mut [f32]);
 type OfPairs = fn(Simd, &[f32], &[f32], &mut [f32]);
