@@ -1,9 +1,11 @@
 //! Mistakes that tests plant in the program, to see that the regression gate turns red.
 //!
-//! Compiled for tests only. Each is asked for at the one place in the program that would make it, on the thread
-//! that planted it: tests beside it see nothing of it.
+//! Compiled for tests only. Each is asked for at the one place in the program that would make it, on threads of its own:
+//! tests beside it see nothing of it.
 
 use std::cell::Cell;
+
+use rayon::ThreadPoolBuilder;
 
 /// A mistake that no setting of an experiment can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +30,11 @@ pub fn is_planted(defect: Defect) -> bool {
 }
 
 /// Does something with a mistake in the program.
-pub fn with<T>(defect: Option<Defect>, work: impl FnOnce() -> T) -> T {
-    PLANTED.set(defect);
-    let done = work();
-    PLANTED.set(None);
-    done
+pub fn with<T: Send>(defect: Option<Defect>, work: impl FnOnce() -> T + Send) -> T {
+    let threads = ThreadPoolBuilder::new()
+        .num_threads(rayon::current_num_threads())
+        .start_handler(move |_| PLANTED.set(defect));
+    threads.build().expect("threads").install(work)
 }
 
 /// Labels as they are, or each the next one.

@@ -4,6 +4,9 @@
 //! image), so that adding a draw in one spot moves nothing elsewhere, and a resumed run continues
 //! as if it had never stopped.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rand::SeedableRng;
 use sha2::{Digest, Sha256};
 
@@ -23,9 +26,9 @@ pub enum Purpose {
     Augment,
     /// Mixing of images in a batch; place: the epoch, the batch.
     Mix,
-    /// Dropout and the noise layers; place: the epoch.
+    /// Dropout and the noise layers; place: the epoch, the batch.
     Dropout,
-    /// What a trained model draws; place: 0 for corruption, 1 for samples, 2 for codes.
+    /// What a trained model draws; place: 0 for corruption, 1 for samples, 2 and its number for a draw of codes.
     Sample,
     /// What a model draws while it is measured; place: the epoch, 0 for the test set.
     Measure,
@@ -68,7 +71,12 @@ impl Seed {
         Rng::from_seed(self.key(purpose, place))
     }
 
-    /// One number in place of a stream, for generators that are not ours (a device's own).
+    /// Tensors of random numbers, made where they are needed.
+    pub fn chance(self, purpose: Purpose, place: &[u64]) -> Chance {
+        Chance::new(self.number(purpose, place))
+    }
+
+    /// One number in place of a stream: a seed in its turn, or the key of a [`Chance`].
     pub fn number(self, purpose: Purpose, place: &[u64]) -> u64 {
         let key = self.key(purpose, place);
         u64::from_le_bytes(key[..8].try_into().expect("a key has 32 bytes"))
@@ -85,10 +93,71 @@ impl Seed {
     }
 }
 
+/// What the layers of one pass draw from, one tensor after another.
+///
+/// A copy goes on where the original is. Every number belongs to a sample of the batch, by its place in the whole set,
+/// so that batches of another size give the same.
+#[derive(Debug, Clone, Default)]
+pub struct Chance {
+    key: u64,
+    first: u64,
+    drawn: Arc<AtomicU32>,
+}
+
+impl Chance {
+    /// Another key gives other numbers.
+    pub fn new(key: u64) -> Self {
+        Chance {
+            key,
+            ..Chance::default()
+        }
+    }
+
+    /// From the beginning, for a batch whose first sample has this number in its set.
+    pub fn from_sample(&self, first: usize) -> Self {
+        Chance {
+            key: self.key,
+            first: first as u64,
+            drawn: Arc::default(),
+        }
+    }
+
+    /// The next tensor's numbers.
+    pub fn draw(&self) -> Draw {
+        Draw {
+            key: self.key,
+            number: self.drawn.fetch_add(1, Ordering::Relaxed),
+            first: self.first,
+        }
+    }
+}
+
+/// The numbers of one tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// What they are all made of.
+    pub key: u64,
+    /// How many tensors were drawn before.
+    pub number: u32,
+    /// The number of the tensor's first sample.
+    pub first: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::Rng as _;
+
+    #[test]
+    fn copies_of_chance_draw_on_and_each_batch_begins_anew() {
+        let chance = Seed(3).chance(Purpose::Dropout, &[1]);
+        let numbers = [&chance, &chance.clone(), &chance.from_sample(7)].map(Chance::draw);
+        assert_eq!(
+            numbers.map(|draw| (draw.number, draw.first)),
+            [(0, 0), (1, 0), (0, 7)]
+        );
+        assert!(numbers.iter().all(|draw| draw.key == numbers[0].key));
+    }
 
     #[test]
     fn streams_repeat_and_differ_by_seed_purpose_and_place() {

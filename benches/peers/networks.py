@@ -97,7 +97,7 @@ class Vae(nn.Module):
 
     def forward(self, x):
         mean, gamma = self.encoder(x).chunk(2, 1)
-        code = mean + torch.exp(0.5 * gamma) * torch.randn_like(mean) if self.training else mean
+        code = mean + torch.exp(0.5 * gamma) * torch.randn_like(mean)  # when tested, too: the bound is of drawn codes
         return self.decoder(code), mean, gamma
 
 

@@ -5,10 +5,12 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::module::{conv_transpose2d, conv_transpose3d, conv2d, conv3d, linear};
 use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
-use burn::tensor::{ElementConversion, Int, Tensor, activation};
+use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
 
+use super::cpu::{self, Simd};
 use super::shapes::{fit, reshape};
 use super::sliding::{Sliding, Sliding3d};
+use crate::rng::Draw;
 
 /// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
 pub const LEAST_PROBABILITY: f32 = 1e-7;
@@ -127,6 +129,14 @@ pub trait Kernels: Backend {
         activation::log_sigmoid(x.neg()).neg()
     }
 
+    /// `x` above 0, else `e^x - 1`, with a slope of 1 at 0.
+    fn elu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        // An exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
+        let is_above = x.clone().greater_elem(0.0);
+        let below = Self::exp(x.clone().mask_fill(is_above, 0.0)) - 1.0;
+        <Self as Kernels>::relu(x) + below
+    }
+
     /// The larger of `x` and 0, with a slope of 0 at 0; NaN stays NaN.
     fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
         // Burn's is one pass where a mask takes two, and a sum is quicker than either.
@@ -191,6 +201,18 @@ pub trait Kernels: Backend {
     fn sum_of_squares(tensors: Vec<Tensor<Self, 1>>) -> Tensor<Self, 1> {
         let squares = |x: Tensor<Self, 1>| <Self as Kernels>::sum(x.square());
         <Self as Kernels>::sum(Tensor::cat(tensors.into_iter().map(squares).collect(), 0))
+    }
+
+    /// Random numbers for a batch of samples, `[batch, ...]`: each is known by its draw, its sample and its place in it, and
+    /// is the same on every device; of normal ones the last digits may differ.
+    fn random<const D: usize>(
+        shape: [usize; D],
+        distribution: Distribution,
+        draw: Draw,
+        device: &Self::Device,
+    ) -> Tensor<Self, D> {
+        let values = random_values(&shape, distribution, draw);
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
 
     /// A weight, the running mean of its gradient and that of its square after a step of Adam; no means before the first.
@@ -349,6 +371,30 @@ pub(super) fn scale_channels<B: Backend>(
 ) -> Tensor<B, 3> {
     let [_, channels, _] = x.dims();
     x * reshape(scale, [1, channels, 1]) + reshape(shift, [1, channels, 1])
+}
+
+/// What random numbers are distributed like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Distribution {
+    /// 1 with this probability, else 0.
+    Bernoulli(f64),
+    /// From 0 to below 1.
+    Uniform,
+    /// Of mean 0 and deviation 1.
+    Normal,
+}
+
+/// [`Kernels::random`] in row-major order.
+pub(super) fn random_values(shape: &[usize], distribution: Distribution, draw: Draw) -> Vec<f32> {
+    let mut values = vec![0.0; shape.iter().product()];
+    let from = first_value(shape, draw);
+    cpu::random::fill(Simd::detected(), draw, distribution, from, &mut values);
+    values
+}
+
+/// The number of a tensor's first value among all of the draw's.
+pub(super) fn first_value(shape: &[usize], draw: Draw) -> u64 {
+    draw.first * shape[1..].iter().product::<usize>() as u64
 }
 
 /// The numbers of a step of Adam (Kingma and Ba 2015, algorithm 1).

@@ -5,7 +5,8 @@
 
 use burn::tensor::Tensor;
 
-use super::kernels::Kernels;
+use super::kernels::{Distribution, Kernels};
+use crate::rng::Draw;
 
 macro_rules! of_each_value {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
@@ -27,6 +28,8 @@ of_each_value! {
     tanh;
     /// `1 / (1 + e^-x)`
     sigmoid;
+    /// `x` above 0, else `e^x - 1`.
+    elu;
     /// The larger of `x` and 0; NaN stays NaN.
     relu;
 }
@@ -83,4 +86,13 @@ pub fn linear<B: Kernels>(
     bias: Option<Tensor<B, 1>>,
 ) -> Tensor<B, 2> {
     <B as Kernels>::linear(x, weight, bias)
+}
+
+/// Random numbers of the shape of `x`, `[batch, ...]`.
+pub fn random_like<B: Kernels, const D: usize>(
+    x: &Tensor<B, D>,
+    distribution: Distribution,
+    draw: Draw,
+) -> Tensor<B, D> {
+    <B as Kernels>::random(x.dims(), distribution, draw, &x.device())
 }

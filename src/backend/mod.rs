@@ -31,7 +31,9 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
-pub use kernels::{AdamStep, Kernels, LEAST_PROBABILITY, MomentumStep, Standardized, holds_nan};
+pub use kernels::{
+    AdamStep, Distribution, Kernels, LEAST_PROBABILITY, MomentumStep, Standardized, holds_nan,
+};
 pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};
@@ -309,8 +311,6 @@ pub trait Work {
 }
 
 #[cfg(test)]
-pub(crate) use testing::sole_use_of_chance;
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,9 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 
-use super::kernels::{AdamStep, MomentumStep};
+use super::kernels::{AdamStep, Distribution, MomentumStep};
 use super::sizes::Sizes;
+use crate::rng::Draw;
 
 /// Which way filters are applied.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,7 @@ pub(super) enum Function {
     Tanh,
     Sigmoid,
     Softplus,
+    Elu,
     Relu,
 }
 
@@ -35,7 +37,7 @@ impl Function {
     pub fn saves_output(self) -> bool {
         match self {
             Function::Exp | Function::Tanh | Function::Sigmoid | Function::Relu => true,
-            Function::Ln | Function::Ln1p | Function::Softplus => false,
+            Function::Ln | Function::Ln1p | Function::Softplus | Function::Elu => false,
         }
     }
 }
@@ -228,6 +230,14 @@ pub(super) trait Passes: Backend {
 
     /// The sum of the squares of all values of all tensors, `[1]`.
     fn sum_of_squares(tensors: Vec<FloatTensor<Self>>) -> FloatTensor<Self>;
+
+    /// [`Kernels::random`](super::Kernels::random)
+    fn random(
+        shape: &[usize],
+        distribution: Distribution,
+        draw: Draw,
+        device: &Self::Device,
+    ) -> FloatTensor<Self>;
 
     /// Weight, running mean of the gradient and running mean of its square after a step.
     fn adam_step(

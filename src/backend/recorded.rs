@@ -5,14 +5,15 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps, IntTensor};
 use burn::tensor::{Int, Shape, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::kernels::{AdamStep, Kernels, MomentumStep, Standardized};
+use super::kernels::{AdamStep, Distribution, Kernels, MomentumStep, Standardized};
 use super::passes::{Function, Passes, Reduction, Way};
 use super::sizes::Sizes;
 use super::sliding::Sliding;
+use crate::rng::Draw;
 
 /// A backend with [`Passes`], or the one that records its operations.
 pub(super) trait Recording: Backend {
@@ -27,6 +28,9 @@ pub(super) trait Recording: Backend {
 
     /// Whole numbers, which have no gradients.
     fn plain_int(tensor: IntTensor<Self>) -> IntTensor<Self::Inner>;
+
+    /// The device that both name alike.
+    fn plain_device(device: &Self::Device) -> &<Self::Inner as BackendTypes>::Device;
 
     /// A tensor of values that nothing with gradients led to.
     fn constant(values: FloatTensor<Self::Inner>) -> FloatTensor<Self>;
@@ -53,6 +57,10 @@ impl<B: Passes> Recording for B {
 
     fn plain_int(tensor: IntTensor<B>) -> IntTensor<B> {
         tensor
+    }
+
+    fn plain_device(device: &B::Device) -> &B::Device {
+        device
     }
 
     fn constant(values: FloatTensor<B>) -> FloatTensor<B> {
@@ -82,6 +90,10 @@ impl<B: Passes> Recording for Autodiff<B> {
 
     fn plain_int(tensor: IntTensor<Self>) -> IntTensor<B> {
         tensor
+    }
+
+    fn plain_device(device: &B::Device) -> &B::Device {
+        device
     }
 
     fn constant(values: FloatTensor<B>) -> FloatTensor<Self> {
@@ -204,6 +216,10 @@ impl<B: Recording> Kernels for B {
         of_each_value(Function::Softplus, x)
     }
 
+    fn elu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        of_each_value(Function::Elu, x)
+    }
+
     fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
         of_each_value(Function::Relu, x)
     }
@@ -263,6 +279,21 @@ impl<B: Recording> Kernels for B {
         let plain = |tensor| B::plain(&primitive(tensor)).clone();
         let sum = <B::Inner as Passes>::sum_of_squares(tensors.into_iter().map(plain).collect());
         tensor(B::constant(sum))
+    }
+
+    fn random<const D: usize>(
+        shape: [usize; D],
+        distribution: Distribution,
+        draw: Draw,
+        device: &Self::Device,
+    ) -> Tensor<Self, D> {
+        let device = B::plain_device(device);
+        tensor(B::constant(<B::Inner as Passes>::random(
+            &shape,
+            distribution,
+            draw,
+            device,
+        )))
     }
 
     fn adam_step<const D: usize>(
@@ -645,13 +676,14 @@ mod tests {
 
     fn functions<B: TrainingBackend>(trial: &mut Trial<B>) {
         type Of<B> = fn(Tensor<B, 2>) -> Tensor<B, 2>;
-        let all: [(&str, Of<B>); 7] = [
+        let all: [(&str, Of<B>); 8] = [
             ("exp", B::exp),
             ("ln", |x| B::ln(x.powi_scalar(2) + 0.1)),
             ("ln_1p", |x| B::ln_1p(x.powi_scalar(2))),
             ("tanh", B::tanh),
             ("sigmoid", math::sigmoid),
             ("softplus", B::softplus),
+            ("elu", B::elu),
             ("relu", math::relu),
         ];
         for (what, of) in all {

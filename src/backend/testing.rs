@@ -1,6 +1,6 @@
 //! The device that tests run on: `BURNLAB_TEST_DEVICE`, or the CPU.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 
 use super::{Device, Precision, Precisions};
 
@@ -36,12 +36,6 @@ pub(crate) fn tolerance_factor() -> f32 {
         f32::max(factor(products), factor(convolutions))
     });
     *FACTOR
-}
-
-/// Held by every test that draws on a backend's own generator, of which a process has but one.
-pub(crate) fn sole_use_of_chance() -> MutexGuard<'static, ()> {
-    static CHANCE: Mutex<()> = Mutex::new(());
-    CHANCE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Calls a function that is generic over the backend, `function::<B>(&device, arguments)`, on the device of the tests.

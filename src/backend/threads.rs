@@ -2,15 +2,20 @@
 //!
 //! Their number changes no value: sums are made in fixed parts.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// 0 until somebody says.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
-static POOL: Mutex<Option<Arc<ThreadPool>>> = Mutex::new(None);
+thread_local! {
+    /// A thread's own: one that waits for its part of some work takes up other work of its pool, which must not be a
+    /// training of somebody else's.
+    static POOL: RefCell<Option<Arc<ThreadPool>>> = const { RefCell::new(None) };
+}
 
 /// Bytes of stack of a thread, as a process's first has it.
 const STACK: usize = 8 << 20;
@@ -30,20 +35,24 @@ pub fn with_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
-/// The threads that are wanted; none where the system has no others.
+/// The threads that are wanted; none where it works on such already, or the system has no others.
 fn pool() -> Option<Arc<ThreadPool>> {
     let wanted = match WANTED.load(Ordering::Relaxed) {
         0 => rayon::current_num_threads(),
         wanted => wanted,
     };
-    let mut kept = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.as_ref().map(|pool| pool.current_num_threads()) != Some(wanted) {
-        let made = ThreadPoolBuilder::new()
-            .num_threads(wanted)
-            .stack_size(STACK);
-        *kept = made.build().ok().map(Arc::new);
+    if rayon::current_thread_index().is_some() && rayon::current_num_threads() == wanted {
+        return None;
     }
-    kept.clone()
+    POOL.with_borrow_mut(|kept| {
+        if kept.as_ref().map(|pool| pool.current_num_threads()) != Some(wanted) {
+            let made = ThreadPoolBuilder::new()
+                .num_threads(wanted)
+                .stack_size(STACK);
+            *kept = made.build().ok().map(Arc::new);
+        }
+        kept.clone()
+    })
 }
 
 #[cfg(test)]

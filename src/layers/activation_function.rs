@@ -136,6 +136,9 @@ impl<B: Kernels> EachRank<B> for ActivationFunction {
 
 /// With an exponential of nothing above 0: its overflow, though masked, would leave a gradient of NaN.
 fn elu<B: Kernels, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> {
+    if alpha == 1.0 {
+        return math::elu(x);
+    }
     math::relu(x.clone()) + (math::exp(at_most(x, 0.0)) - 1.0) * alpha
 }
 

@@ -192,8 +192,11 @@ mod tests {
             signal.features().into_data().into_vec().unwrap()
         };
         // Mean 3 and variance 1: the running ones become 1.5 and 1.
-        layer.forward(batch([2.0, 4.0]), &mut ForwardContext::training());
-        let mut frozen = ForwardContext::training();
+        layer.forward(
+            batch([2.0, 4.0]),
+            &mut ForwardContext::training(crate::rng::Chance::new(1)),
+        );
+        let mut frozen = ForwardContext::training(crate::rng::Chance::new(1));
         frozen.frozen = true;
         for _ in 0..2 {
             let output = values(layer.forward(batch([1.5, 11.5]), &mut frozen));

@@ -7,6 +7,7 @@ use super::Signal;
 use crate::backend::{Kernels, math, reshape};
 #[cfg(test)]
 use crate::defects::{Defect, is_planted};
+use crate::rng::Chance;
 
 /// The state of one batch's forward pass.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct ForwardContext<B: Backend> {
     /// Whether the current layer is frozen: its statistics stay too, and are what it works with. Dropout
     /// and noise are no part of that.
     pub frozen: bool,
+    /// What is drawn in the pass comes from here.
+    pub chance: Chance,
     /// Outputs of side classifiers: the weight of each in the loss and its scores `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
     /// The weight that the current layer is tied to, if it is.
@@ -102,13 +105,14 @@ pub enum SharedWeight<B: Backend> {
 
 impl<B: Kernels> ForwardContext<B> {
     /// A forward pass in training: dropout, noise and batch statistics are on.
-    pub fn training() -> Self {
+    pub fn training(chance: Chance) -> Self {
         ForwardContext {
             training: true,
             corrupting: true,
             drawing: true,
             labels: None,
             frozen: false,
+            chance,
             auxiliary: Vec::new(),
             tied: None,
             gaussian: Vec::new(),
@@ -118,13 +122,13 @@ impl<B: Kernels> ForwardContext<B> {
         }
     }
 
-    /// A forward pass that measures or predicts: dropout, noise and batch statistics are off.
+    /// A forward pass that measures or predicts: dropout, noise and batch statistics are off, and nothing is drawn.
     pub fn inference() -> Self {
         ForwardContext {
             training: false,
             corrupting: false,
             drawing: false,
-            ..ForwardContext::training()
+            ..ForwardContext::training(Chance::default())
         }
     }
 

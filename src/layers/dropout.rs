@@ -1,14 +1,15 @@
 //! `dropout`: values dropped at random in training.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
-use crate::backend::Kernels;
+use crate::backend::{Distribution, Kernels, math};
 #[cfg(test)]
 use crate::defects::{Defect, is_planted};
 use crate::error::Flaw;
+use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
 
@@ -29,12 +30,13 @@ impl LayerFields for Dropout {
 
 struct Drop {
     rate: f64,
+    draw: Draw,
 }
 
 impl<B: Kernels> EachRank<B> for Drop {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         let kept = 1.0 - self.rate;
-        let mask = x.random_like(Distribution::Bernoulli(kept));
+        let mask = math::random_like(&x, Distribution::Bernoulli(kept), self.draw);
         x * mask / kept
     }
 }
@@ -46,7 +48,8 @@ impl Weightless for Dropout {
         #[cfg(test)]
         let drops = drops || is_planted(Defect::DropoutInEvaluation);
         if drops && rate > 0.0 {
-            input.map(Drop { rate })
+            let draw = context.chance.draw();
+            input.map(Drop { rate, draw })
         } else {
             input
         }

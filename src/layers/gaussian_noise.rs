@@ -1,12 +1,13 @@
 //! `gaussian_noise`: a normally distributed number added to each value in training.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
-use crate::backend::Kernels;
+use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::NonNegative;
 
@@ -31,12 +32,13 @@ impl LayerFields for GaussianNoise {
 
 struct Add {
     deviation: f64,
+    draw: Draw,
 }
 
 impl<B: Kernels> EachRank<B> for Add {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
-        let noise = x.random_like(Distribution::Normal(0.0, self.deviation));
-        x + noise
+        let noise = math::random_like(&x, Distribution::Normal, self.draw);
+        x + noise * self.deviation
     }
 }
 
@@ -44,7 +46,8 @@ impl Weightless for GaussianNoise {
     fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let deviation = self.standard_deviation.get();
         if context.corrupting && deviation > 0.0 {
-            input.map(Add { deviation })
+            let draw = context.chance.draw();
+            input.map(Add { deviation, draw })
         } else {
             input
         }

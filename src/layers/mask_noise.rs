@@ -1,12 +1,13 @@
 //! `mask_noise`: values set to 0 at random in training.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
-use crate::backend::Kernels;
+use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Fraction;
 
@@ -33,11 +34,12 @@ impl LayerFields for MaskNoise {
 
 struct Mask {
     keep: f64,
+    draw: Draw,
 }
 
 impl<B: Kernels> EachRank<B> for Mask {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
-        let mask = x.random_like(Distribution::Bernoulli(self.keep));
+        let mask = math::random_like(&x, Distribution::Bernoulli(self.keep), self.draw);
         x * mask
     }
 }
@@ -46,7 +48,8 @@ impl Weightless for MaskNoise {
     fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let keep = self.keep.get();
         if context.corrupting && keep < 1.0 {
-            input.map(Mask { keep })
+            let draw = context.chance.draw();
+            input.map(Mask { keep, draw })
         } else {
             input
         }

@@ -1,12 +1,13 @@
 //! `salt_and_pepper_noise`: values set to the lowest or the highest at random in training.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
-use crate::backend::Kernels;
+use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::{Fraction, Real};
 
@@ -43,22 +44,28 @@ impl LayerFields for SaltAndPepperNoise {
     }
 }
 
-impl<B: Kernels> EachRank<B> for &SaltAndPepperNoise {
+struct Replace<'a> {
+    by: &'a SaltAndPepperNoise,
+    draw: Draw,
+}
+
+impl<B: Kernels> EachRank<B> for Replace<'_> {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
         // Up to `rate / 2` pepper, from there up to `rate` salt.
-        let rate = self.rate.get();
-        let draws = x.random_like(Distribution::Uniform(0.0, 1.0));
+        let rate = self.by.rate.get();
+        let draws = math::random_like(&x, Distribution::Uniform, self.draw);
         let replaced = draws.clone().lower_elem(rate);
         let pepper = draws.lower_elem(rate / 2.0);
-        x.mask_fill(replaced, self.high.get())
-            .mask_fill(pepper, self.low.get())
+        x.mask_fill(replaced, self.by.high.get())
+            .mask_fill(pepper, self.by.low.get())
     }
 }
 
 impl Weightless for SaltAndPepperNoise {
     fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         if context.corrupting && self.rate.get() > 0.0 {
-            input.map(self)
+            let draw = context.chance.draw();
+            input.map(Replace { by: self, draw })
         } else {
             input
         }

@@ -1,12 +1,13 @@
 //! `spatial_dropout`: whole channels dropped at random in training.
 
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::Tensor;
 
 use super::fields::layer;
 use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
-use crate::backend::Kernels;
+use crate::backend::{Distribution, Kernels};
 use crate::error::Flaw;
+use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
 
@@ -28,6 +29,7 @@ impl LayerFields for SpatialDropout {
 
 struct DropChannels {
     rate: f64,
+    draw: Draw,
 }
 
 impl<B: Kernels> EachRank<B> for DropChannels {
@@ -36,7 +38,7 @@ impl<B: Kernels> EachRank<B> for DropChannels {
         let dims = x.dims();
         let mut shape = [1; D];
         (shape[0], shape[channels]) = (dims[0], dims[channels]);
-        let mask = Tensor::random(shape, Distribution::Bernoulli(kept), &x.device());
+        let mask = B::random(shape, Distribution::Bernoulli(kept), self.draw, &x.device());
         x * mask / kept
     }
 }
@@ -45,7 +47,8 @@ impl Weightless for SpatialDropout {
     fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         let rate = self.rate.get();
         if context.training && rate > 0.0 {
-            input.map(DropChannels { rate })
+            let draw = context.chance.draw();
+            input.map(DropChannels { rate, draw })
         } else {
             input
         }

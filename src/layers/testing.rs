@@ -7,10 +7,10 @@ use burn::tensor::{Tensor, TensorData};
 use super::{
     ActivationFunction, Forward, ForwardContext, Layer, LayerContext, LayerSpec, Signal, Weights,
 };
-use crate::backend::testing::{on_test_device, sole_use_of_chance, test_device, tolerance_factor};
+use crate::backend::testing::{on_test_device, test_device, tolerance_factor};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
-use crate::rng::Seed;
+use crate::rng::{Chance, Seed};
 use crate::shape::Shape;
 
 const CONTEXT: LayerContext = LayerContext {
@@ -150,7 +150,12 @@ fn labeled<B: Kernels>(
 }
 
 fn training<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> ForwardContext<B> {
-    labeled(ForwardContext::training(), values, input, device)
+    labeled(
+        ForwardContext::training(Chance::new(1)),
+        values,
+        input,
+        device,
+    )
 }
 
 fn inference<B: Kernels>(values: usize, input: &[usize], device: &B::Device) -> ForwardContext<B> {
@@ -180,12 +185,10 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
         input: &[usize],
         batch: &[f32],
     ) -> Vec<f32> {
-        B::seed(device, 1);
         let layer = build::<B>(&parse(layer), input, device);
         let mut context = training(batch.len(), input, device);
         values(layer.forward(signal(batch.to_vec(), input, device), &mut context))
     }
-    let _alone = sole_use_of_chance();
     on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
 }
 
@@ -226,7 +229,6 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
         "parameters of {layer}"
     );
 
-    let _alone = sole_use_of_chance();
     on_test_device!(check_forward(layer: &'a str, input: &'a [usize], expected: Expected) -> ());
 }
 

@@ -135,7 +135,7 @@ impl ModelFields for Autoencoder {
     ) -> Tensor<B, 1> {
         let context = || {
             labeled(
-                ForwardContext::training(),
+                ForwardContext::training(batch.chance.clone()),
                 Some(batch.targets.classes.clone()),
             )
         };
@@ -145,7 +145,7 @@ impl ModelFields for Autoencoder {
         parts.measure(criterion, &clean, metrics);
         let steps = self.walk_back.map_or(1, |walk_back| walk_back.steps.get());
         for _ in 1..steps {
-            let drawn = through::drawn(outputs.detach(), criterion.objective.loss());
+            let drawn = through::drawn(outputs.detach(), criterion.objective.loss(), &batch.chance);
             let (next, more) = through(through::as_images(drawn, criterion.images));
             parts = parts.plus(more);
             outputs = next;
@@ -164,6 +164,7 @@ impl ModelFields for Autoencoder {
         let context = ForwardContext {
             corrupting: self.test_corruption,
             drawing: true,
+            chance: batch.chance.clone(),
             ..labeled(
                 ForwardContext::inference(),
                 Some(batch.targets.classes.clone()),

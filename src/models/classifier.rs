@@ -53,7 +53,7 @@ impl ModelFields for Classifier {
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
         let (objective, targets) = (&criterion.objective, &batch.targets);
-        let forward_output = network.forward_training(batch.images.clone());
+        let forward_output = network.forward_training(batch.images.clone(), batch.chance.clone());
         let mean = objective.mean(forward_output.outputs.clone(), targets);
         let factor = criterion.step_factor(batch.size());
         measure_scores(

@@ -6,6 +6,7 @@ use burn::tensor::backend::Backend;
 use crate::backend::Kernels;
 use crate::network::Network;
 use crate::objective::{Objective, Targets};
+use crate::rng::Chance;
 use crate::shape::ImageShape;
 
 /// A part of the training images, or of others.
@@ -15,6 +16,8 @@ pub struct Batch<B: Backend> {
     pub images: Tensor<B, 4>,
     /// What the images are, and what they are mixed with.
     pub targets: Targets<B>,
+    /// What is drawn on its way comes from here.
+    pub chance: Chance,
 }
 
 impl<B: Backend> Batch<B> {

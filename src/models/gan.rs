@@ -90,7 +90,7 @@ impl ModelFields for Gan {
     ) -> Tensor<B, 1> {
         let context = || {
             labeled(
-                ForwardContext::training(),
+                ForwardContext::training(batch.chance.clone()),
                 Some(batch.targets.classes.clone()),
             )
         };
@@ -139,7 +139,8 @@ impl ModelFields for Gan {
 impl Gan {
     /// Latent numbers for each image of the batch.
     fn draw<B: Kernels>(&self, batch: &Batch<B>) -> Tensor<B, 2> {
-        through::latent(batch.size(), self.latent.get(), &batch.images.device())
+        let shape = [batch.size(), self.latent.get()];
+        through::latent(shape, &batch.chance, &batch.images.device())
     }
 }
 

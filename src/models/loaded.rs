@@ -8,7 +8,7 @@ use super::{Activations, Blueprint, Model, ModelFacts, Route, Routes, WeightTens
 use crate::backend::{Kernels, reshape};
 use crate::layers::{ForwardContext, Role};
 use crate::network::{Network, Node};
-use crate::rng::{Purpose, Seed};
+use crate::rng::{Chance, Purpose, Seed};
 use crate::shape::Shape;
 
 /// A model with its weights on a device.
@@ -30,9 +30,10 @@ impl<B: Kernels> LoadedModel<B> {
         }
     }
 
-    /// What `part` makes of rows, which it is given a batch at a time with their pass.
+    /// What `part` makes of rows, which it is given a batch at a time with their pass, in which `chance` is drawn from.
     fn batches(
         &self,
+        chance: &Chance,
         rows: &[f32],
         labels: Option<&[u32]>,
         width: usize,
@@ -45,7 +46,10 @@ impl<B: Kernels> LoadedModel<B> {
             let data = TensorData::new(batch.to_vec(), [count, width]);
             let input = Tensor::from_data(data, &self.device);
             let labels = labels.map(|labels| &labels[number * most..][..count]);
-            let context = labeled(ForwardContext::inference(), self.labels(labels));
+            let context = ForwardContext {
+                chance: chance.from_sample(number * most),
+                ..labeled(ForwardContext::inference(), self.labels(labels))
+            };
             answers.extend(part(input, context).into_data().iter::<f32>());
         }
         answers
@@ -81,29 +85,37 @@ impl<B: Kernels> LoadedModel<B> {
         self.along(&routes, images, self.shape(), context)
     }
 
-    fn seed(&self, seed: u64, place: u64) {
-        let number = Seed(seed).number(Purpose::Sample, &[place]);
-        B::seed(&self.device, number);
-    }
-
     /// The end of a Markov chain from each image: corrupted, led through, drawn, again and again.
-    fn chain(&self, starts: &[f32], labels: Option<&[u32]>, steps: usize) -> Vec<f32> {
+    fn chain(
+        &self,
+        chance: &Chance,
+        starts: &[f32],
+        labels: Option<&[u32]>,
+        steps: usize,
+    ) -> Vec<f32> {
         let loss = &self.blueprint.loss;
-        self.batches(starts, labels, self.shape().len(), |start, context| {
-            let mut here = start;
-            let mut last = here.clone();
-            for _ in 0..steps {
-                let mut context = ForwardContext {
-                    corrupting: true,
-                    drawing: true,
-                    ..labeled(ForwardContext::inference(), context.labels.clone())
-                };
-                last = self.reconstructed(here, &mut context);
-                here = through::drawn(last.clone(), loss);
-            }
-            // The means of the last step's pixels: what was drawn of them is grain alone.
-            last
-        })
+        self.batches(
+            chance,
+            starts,
+            labels,
+            self.shape().len(),
+            |start, context| {
+                let mut here = start;
+                let mut last = here.clone();
+                for _ in 0..steps {
+                    let mut context = ForwardContext {
+                        corrupting: true,
+                        drawing: true,
+                        chance: context.chance.clone(),
+                        ..labeled(ForwardContext::inference(), context.labels.clone())
+                    };
+                    last = self.reconstructed(here, &mut context);
+                    here = through::drawn(last.clone(), loss, &context.chance);
+                }
+                // The means of the last step's pixels: what was drawn of them is grain alone.
+                last
+            },
+        )
     }
 }
 
@@ -114,22 +126,34 @@ impl<B: Kernels> Model for LoadedModel<B> {
 
     fn encode(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
         let shape = self.shape();
-        self.batches(images, labels, shape.len(), |batch, mut context| {
-            self.along(&[&self.routes.encode], batch, shape, &mut context)
-        })
+        self.batches(
+            &Chance::default(),
+            images,
+            labels,
+            shape.len(),
+            |batch, mut context| self.along(&[&self.routes.encode], batch, shape, &mut context),
+        )
     }
 
     fn decode(&self, codes: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
         let code = self.facts().code.expect("what decodes has a code");
-        self.batches(codes, labels, code.len(), |batch, mut context| {
-            self.along(&[&self.routes.decode], batch, code, &mut context)
-        })
+        self.batches(
+            &Chance::default(),
+            codes,
+            labels,
+            code.len(),
+            |batch, mut context| self.along(&[&self.routes.decode], batch, code, &mut context),
+        )
     }
 
     fn reconstruct(&self, images: &[f32], labels: Option<&[u32]>) -> Vec<f32> {
-        self.batches(images, labels, self.shape().len(), |batch, mut context| {
-            self.reconstructed(batch, &mut context)
-        })
+        self.batches(
+            &Chance::default(),
+            images,
+            labels,
+            self.shape().len(),
+            |batch, mut context| self.reconstructed(batch, &mut context),
+        )
     }
 
     fn corrupt(&self, images: &[f32], seed: u64) -> Option<Vec<f32>> {
@@ -144,15 +168,17 @@ impl<B: Kernels> Model for LoadedModel<B> {
         if !leads.iter().all(is_light) {
             return None;
         }
-        self.seed(seed, 0);
+        let chance = Seed(seed).chance(Purpose::Sample, &[0]);
         let shape = self.shape();
-        Some(self.batches(images, None, shape.len(), |batch, context| {
-            let mut context = ForwardContext {
-                corrupting: true,
-                ..context
-            };
-            flat(self.network.list(leads, shaped(batch, shape), &mut context))
-        }))
+        Some(
+            self.batches(&chance, images, None, shape.len(), |batch, context| {
+                let mut context = ForwardContext {
+                    corrupting: true,
+                    ..context
+                };
+                flat(self.network.list(leads, shaped(batch, shape), &mut context))
+            }),
+        )
     }
 
     fn sample(
@@ -165,12 +191,12 @@ impl<B: Kernels> Model for LoadedModel<B> {
         if !self.facts().is_generative() {
             return None;
         }
-        self.seed(seed, 1);
+        let chance = Seed(seed).chance(Purpose::Sample, &[1]);
         if let Some(steps) = self.facts().chain {
-            return Some(self.chain(starts, labels, steps));
+            return Some(self.chain(&chance, starts, labels, steps));
         }
         let width = self.facts().code?.len();
-        let codes = through::latent::<B>(count, width, &self.device);
+        let codes = through::latent::<B>([count, width], &chance, &self.device);
         let codes: Vec<f32> = codes.into_data().iter::<f32>().collect();
         Some(self.decode(&codes, labels))
     }
@@ -178,11 +204,13 @@ impl<B: Kernels> Model for LoadedModel<B> {
     fn scores(&self, images: &[f32]) -> Option<Vec<f32>> {
         let (route, shape) = (&self.routes.classify, self.shape());
         route.as_ref()?;
-        Some(
-            self.batches(images, None, shape.len(), |batch, mut context| {
-                self.along(&[route], batch, shape, &mut context)
-            }),
-        )
+        Some(self.batches(
+            &Chance::default(),
+            images,
+            None,
+            shape.len(),
+            |batch, mut context| self.along(&[route], batch, shape, &mut context),
+        ))
     }
 
     fn activations(
@@ -201,18 +229,24 @@ impl<B: Kernels> Model for LoadedModel<B> {
         }
         let mut before = Vec::new();
         let (input, routes) = (self.facts().input(), self.routes.whole());
-        let after = self.batches(images, labels, input.len(), |batch, mut context| {
-            context.capture = Some(index);
-            for route in &routes {
-                if context.captured.is_none() {
-                    let input = shaped(batch.clone(), input);
-                    self.network.route(route, input, &mut context);
+        let after = self.batches(
+            &Chance::default(),
+            images,
+            labels,
+            input.len(),
+            |batch, mut context| {
+                context.capture = Some(index);
+                for route in &routes {
+                    if context.captured.is_none() {
+                        let input = shaped(batch.clone(), input);
+                        self.network.route(route, input, &mut context);
+                    }
                 }
-            }
-            let captured = context.captured.expect("every layer is met on some way");
-            before.extend(flat(captured.before).into_data().iter::<f32>());
-            flat(captured.after)
-        });
+                let captured = context.captured.expect("every layer is met on some way");
+                before.extend(flat(captured.before).into_data().iter::<f32>());
+                flat(captured.after)
+            },
+        );
         Some(Activations {
             shape: plan.layers[index].output,
             before,
@@ -233,11 +267,11 @@ impl<B: Kernels> Model for LoadedModel<B> {
         if !self.facts().has_gaussian_code {
             return None;
         }
-        self.seed(seed, 2);
         let count = images.len() / shape.len();
         let mut weights = vec![0.0; count * draws];
         for draw in 0..draws {
-            let of_draw = self.batches(images, labels, shape.len(), |batch, context| {
+            let chance = Seed(seed).chance(Purpose::Sample, &[2, draw as u64]);
+            let of_draw = self.batches(&chance, images, labels, shape.len(), |batch, context| {
                 let mut context = ForwardContext {
                     drawing: true,
                     ..context

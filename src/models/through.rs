@@ -1,11 +1,12 @@
 //! Batches on their way through the parts of a model, in training and in inference.
 
-use burn::tensor::{Distribution, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
-use crate::backend::{Kernels, reshape, rows};
+use crate::backend::{Distribution, Kernels, math, reshape, rows};
 use crate::layers::{ForwardContext, Signal};
 use crate::network::Network;
 use crate::objective::Loss;
+use crate::rng::Chance;
 use crate::shape::{ImageShape, Shape};
 
 /// Number of the part that makes codes of images, or images of chance.
@@ -64,17 +65,17 @@ pub fn generate<B: Kernels>(
 }
 
 /// Normally distributed numbers, `[batch, latent]`.
-pub fn latent<B: Kernels>(batch: usize, latent: usize, device: &B::Device) -> Tensor<B, 2> {
-    Tensor::random([batch, latent], Distribution::Normal(0.0, 1.0), device)
+pub fn latent<B: Kernels>(shape: [usize; 2], chance: &Chance, device: &B::Device) -> Tensor<B, 2> {
+    B::random(shape, Distribution::Normal, chance.draw(), device)
 }
 
 /// Images drawn from what came out, `[batch, pixels]`: pixels that are 0 or 1 where outputs are their
 /// probabilities, else the outputs.
-pub fn drawn<B: Kernels>(outputs: Tensor<B, 2>, loss: &Loss) -> Tensor<B, 2> {
+pub fn drawn<B: Kernels>(outputs: Tensor<B, 2>, loss: &Loss, chance: &Chance) -> Tensor<B, 2> {
     match loss.takes_probabilities() {
         true => {
-            let chance = outputs.random_like(Distribution::Uniform(0.0, 1.0));
-            chance.lower(outputs).float()
+            let drawn = math::random_like(&outputs, Distribution::Uniform, chance.draw());
+            drawn.lower(outputs).float()
         }
         false => outputs,
     }

@@ -34,7 +34,7 @@ use crate::layers::{
     ActivationFunction, Forward, ForwardContext, Join, Layer, LayerContext, LayerOutput,
     SharedWeight, Signal, Weights, Wiring,
 };
-use crate::rng::Seed;
+use crate::rng::{Chance, Seed};
 
 /// Layers with their weights on a device, and what flows where.
 #[derive(Module, Debug)]
@@ -79,8 +79,8 @@ impl<B: Kernels> Network<B> {
     }
 
     /// The same with dropout, noise and batch statistics on, and all that the loss is made of.
-    pub fn forward_training(&self, images: Tensor<B, 4>) -> ForwardOutput<B> {
-        self.forward_output(images, ForwardContext::training())
+    pub fn forward_training(&self, images: Tensor<B, 4>, chance: Chance) -> ForwardOutput<B> {
+        self.forward_output(images, ForwardContext::training(chance))
     }
 
     fn forward_output(
@@ -446,7 +446,7 @@ mod tests {
         let side = format!("{{ auxiliary = {{ weight = 0.5, layers = [{END}] }} }}");
         let network = network::<Flex>(&format!("{side}, {}, {END}", times(2)), 3);
         let images = || Tensor::ones([2, 1, 28, 28], &Default::default());
-        let forward_output = network.forward_training(images());
+        let forward_output = network.forward_training(images(), Chance::new(1));
         assert_eq!(forward_output.auxiliary.len(), 1);
         assert_eq!(forward_output.auxiliary[0].0, 0.5);
         assert_eq!(forward_output.auxiliary[0].1.dims(), [2, 10]);
@@ -457,12 +457,11 @@ mod tests {
 
     #[test]
     fn codes_and_outputs_count_in_the_loss() {
-        let _alone = crate::backend::sole_use_of_chance();
         let penalty = |list: &str| {
             let network = network::<Flex>(&format!("'flatten', {list}"), 3);
             let images = Tensor::ones([2, 1, 28, 28], &Default::default());
             network
-                .forward_training(images)
+                .forward_training(images, Chance::new(1))
                 .penalty
                 .map(|sum| sum.into_scalar())
         };
@@ -535,8 +534,10 @@ mod tests {
             "'flatten', { dense = { units = 2, l2 = 0.5, init = { constant = { value = 2 } } } },
                     { dense = { units = 10, l1 = 0.1, init = { constant = { value = -3 } } } }";
         let network = network::<Flex>(list, 0);
-        let forward_output =
-            network.forward_training(Tensor::ones([1, 1, 28, 28], &Default::default()));
+        let forward_output = network.forward_training(
+            Tensor::ones([1, 1, 28, 28], &Default::default()),
+            Chance::new(1),
+        );
         let penalty: f32 = forward_output.penalty.unwrap().into_scalar();
         let by_hand = 0.5 * 784.0 * 2.0 * 4.0 + 0.1 * 20.0 * 3.0;
         assert!(

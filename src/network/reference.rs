@@ -11,13 +11,13 @@ use toml::Value;
 
 use super::{ForwardOutput, NamedValues, Network, Part, plan_layers, plan_parts};
 use crate::backend::TrainingBackend;
-use crate::backend::testing::{on_test_device, sole_use_of_chance};
+use crate::backend::testing::on_test_device;
 use crate::layers::{ActivationFunction, ForwardContext, LayerContext, LayerSpec, Signal};
 use crate::objective::{Loss, Objective, Targets};
 use crate::reference::{
     Answers, assert_none, cases, check_cover, difference, one, without_case, words,
 };
-use crate::rng::Seed;
+use crate::rng::{self, Seed};
 use crate::shape::{ImageShape, Shape};
 
 const OUTPUT_TOLERANCE: f32 = 1e-4;
@@ -154,7 +154,7 @@ fn training<B: TrainingBackend>(
     device: &B::Device,
 ) -> Vec<String> {
     let images = answers.tensor::<B, 4>("input", device).require_grad();
-    let mut context = ForwardContext::training();
+    let mut context = ForwardContext::training(rng::Chance::new(1));
     context.labels = labels(answers, device);
     let forward_output = network.forward_output(images.clone(), context);
     let output = forward_output.outputs.clone();
@@ -226,7 +226,6 @@ fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 #[test]
 fn divergences_agree_with_pytorch() {
-    let _alone = sole_use_of_chance();
     on_test_device!(divergences() -> ());
 }
 
@@ -236,7 +235,7 @@ fn divergences<B: TrainingBackend>(device: &B::Device) {
         let answers = Answers::new("divergence", &name);
         let network = case.build::<B>(&name, &answers, device);
         let images = answers.tensor::<B, 4>("input", device).require_grad();
-        let mut context = ForwardContext::training();
+        let mut context = ForwardContext::training(rng::Chance::new(1));
         network.list(
             &network.plan.nodes,
             Signal::Image(images.clone()),
@@ -284,7 +283,7 @@ fn norms_of_jacobians<B: TrainingBackend>(device: &B::Device) {
         let images = answers.tensor::<B, 4>("input", device).require_grad();
         let (_, norm) = network.contracted(
             Signal::Image(images.clone()),
-            &mut ForwardContext::training(),
+            &mut ForwardContext::training(rng::Chance::new(1)),
         );
         let gradients = norm.backward();
         let mut received = vec![("norm".to_string(), read(norm))];
@@ -326,19 +325,19 @@ fn second() -> usize {
 
 #[test]
 fn chance_falls_as_it_does_in_pytorch() {
-    let _alone = sole_use_of_chance();
     on_test_device!(chance() -> ());
 }
 
 fn chance<B: TrainingBackend>(device: &B::Device) {
-    B::seed(device, 1);
     let mut differences = Vec::new();
     for (name, case) in cases::<Chance>("chance") {
         let answers = Answers::new("chance", &name);
         let images = Tensor::<B, 4>::full(case.network.input, case.value, device);
         let images = images.require_grad();
         let network = case.network.build::<B>(&name, &answers, device);
-        let output = network.forward_training(images.clone()).outputs;
+        let output = network
+            .forward_training(images.clone(), rng::Chance::new(1))
+            .outputs;
         let gradients = output.clone().sum().backward();
         let gradient = images.grad(&gradients).expect("a gradient");
         for (what, numbers) in [("output", read(output)), ("gradient", read(gradient))] {

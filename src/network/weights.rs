@@ -566,7 +566,7 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::rng::Seed;
+    use crate::rng::{Chance, Seed};
     use burn::backend::{Autodiff, Flex};
 
     const SMALL: &str = "
@@ -618,7 +618,11 @@ mod tests {
     fn gradients_carry_their_tensors_names() {
         let network = network::<Autodiff<Flex>>(SMALL, 0);
         let images = Tensor::ones([2, 1, 28, 28], &Default::default());
-        let gradients = network.forward_training(images).outputs.sum().backward();
+        let gradients = network
+            .forward_training(images, Chance::new(1))
+            .outputs
+            .sum()
+            .backward();
         let gradients = GradientsParams::from_grads(gradients, &network);
         let values = network.gradient_values(&gradients);
         assert_eq!(
@@ -776,7 +780,11 @@ mod tests {
         let device = Default::default();
         let network = Network::<Autodiff<Flex>>::build(plan, 10, Seed(0), &device);
         let images = Tensor::ones([2, 1, 28, 28], &device);
-        let gradients = network.forward_training(images).outputs.sum().backward();
+        let gradients = network
+            .forward_training(images, Chance::new(1))
+            .outputs
+            .sum()
+            .backward();
         let gradients = GradientsParams::from_grads(gradients, &network);
         assert_eq!(
             names(&network.gradient_values(&gradients)),

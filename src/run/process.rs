@@ -46,7 +46,7 @@ impl Launcher for Processes {
             .env("RAYON_NUM_THREADS", self.threads.to_string())
             .env(SUPERVISOR, std::process::id().to_string())
             // A step frees what the next one takes: the system need not clear it anew each time.
-            .env("MIMALLOC_PURGE_DELAY", "1000")
+            .env("MIMALLOC_PURGE_DELAY", "10000")
             .env(LOCK, &self.lock)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use crate::backend::Kernels;
 use crate::models::{BatchMetrics, Criterion, MetricSums, ModelSpec};
 use crate::network::Network;
 use crate::record::Score;
+use crate::rng::Chance;
 
 /// The score on a whole set, and a classifier's answer to each sample.
 pub(super) fn evaluate<B: Kernels>(
@@ -14,12 +15,11 @@ pub(super) fn evaluate<B: Kernels>(
     set: &EvaluationSet<B>,
     model: &ModelSpec,
     criterion: &Criterion<B>,
-    seed: u64,
+    chance: Chance,
 ) -> (Score, Vec<usize>) {
-    B::seed(set.device(), seed);
     let mut sums = MetricSums::default();
     let mut answers = Vec::new();
-    for batch in set.batches() {
+    for batch in set.batches(chance) {
         let mut metrics = BatchMetrics::new(batch.size());
         answers.extend(model.measure(network, &batch, criterion, &mut metrics));
         sums.add(metrics);

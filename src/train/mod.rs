@@ -409,8 +409,14 @@ impl<B: TrainingBackend> Run<'_, B> {
         set: &EvaluationSet<B::InnerBackend>,
         epoch: usize,
     ) -> (Score, Vec<usize>) {
-        let seed = Seed(self.job.seed).number(Purpose::Measure, &[epoch as u64]);
-        evaluate(network, set, &self.job.settings.model, &self.measured, seed)
+        let chance = Seed(self.job.seed).chance(Purpose::Measure, &[epoch as u64]);
+        evaluate(
+            network,
+            set,
+            &self.job.settings.model,
+            &self.measured,
+            chance,
+        )
     }
 
     /// Trains one interval; `None` if it was interrupted.
@@ -421,7 +427,6 @@ impl<B: TrainingBackend> Run<'_, B> {
     ) -> Result<Option<Batches<B>>> {
         let (settings, model) = (&self.job.settings.train, &self.job.settings.model);
         let (seed, epoch) = (Seed(self.job.seed), interval.number);
-        B::seed(&self.device, seed.number(Purpose::Dropout, &[epoch as u64]));
         let (span, accumulate) = (interval.phase.span, settings.accumulate.get());
         let mut order = self.train.order(pass_of(interval, interval.steps.start));
         let batches_of = |step: usize, order: &Order<B>| {
@@ -443,7 +448,9 @@ impl<B: TrainingBackend> Run<'_, B> {
                 if self.job.stop.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
-                let batch = self.train.batch(&order, number);
+                let place = [epoch as u64, done as u64];
+                let chance = seed.chance(Purpose::Dropout, &place);
+                let batch = self.train.batch(&order, number, chance);
                 images += batch.size();
                 let mut metrics = BatchMetrics::new(batch.size());
                 let share = order.share(number, accumulate);

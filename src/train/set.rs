@@ -16,7 +16,7 @@ use crate::error::{Error, Problem, Result};
 use crate::models::Batch;
 use crate::objective::{Mixed, Targets};
 use crate::record::Picture;
-use crate::rng::{Purpose, Seed};
+use crate::rng::{Chance, Purpose, Seed};
 use crate::shape::ImageShape;
 
 /// What a run trains on.
@@ -147,7 +147,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
     }
 
     /// A batch of an epoch, from 0, as the network sees it.
-    pub fn batch(&self, order: &Order<B>, batch: usize) -> Batch<B> {
+    pub fn batch(&self, order: &Order<B>, batch: usize, chance: Chance) -> Batch<B> {
         let range = order.range(batch);
         let chosen = order.device.clone().slice([range.clone()]);
         let labels = self.labels.clone().select(0, chosen.clone());
@@ -159,7 +159,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
                 image_tensor(batch, self.shape, &self.device)
             }
         };
-        self.mixed(images, labels, order.epoch, batch)
+        self.mixed(images, labels, order.epoch, batch, chance)
     }
 
     fn mixed(
@@ -168,10 +168,15 @@ impl<B: TrainingBackend> TrainingSet<B> {
         classes: Tensor<B, 1, Int>,
         epoch: usize,
         batch: usize,
+        chance: Chance,
     ) -> Batch<B> {
         let mut targets = Targets::of(classes);
         if self.mixing.is_empty() {
-            return Batch { images, targets };
+            return Batch {
+                images,
+                targets,
+                chance,
+            };
         }
         let place = [epoch as u64, batch as u64];
         let mut rng = self.seed.stream(Purpose::Mix, &place);
@@ -183,6 +188,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
         Batch {
             images: mixed.images,
             targets,
+            chance,
         }
     }
 
@@ -205,7 +211,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
 
     /// The first images of the first batch, as the network sees them.
     pub fn pictures(&self, most: usize) -> Vec<Picture> {
-        let first = self.batch(&self.order(1), 0);
+        let first = self.batch(&self.order(1), 0, Chance::default());
         let pixels: Vec<f32> = first.images.into_data().iter::<f32>().collect();
         let images = pixels.chunks_exact(self.shape.len()).take(most);
         images
@@ -235,7 +241,6 @@ pub(super) struct EvaluationSet<B: Backend> {
     labels: Tensor<B, 1, Int>,
     truth: Vec<u32>,
     batch_size: usize,
-    device: B::Device,
 }
 
 impl<B: Kernels> EvaluationSet<B> {
@@ -253,7 +258,6 @@ impl<B: Kernels> EvaluationSet<B> {
             labels: label_tensor(&samples.labels, device),
             truth: samples.labels,
             batch_size,
-            device: device.clone(),
         })
     }
 
@@ -272,18 +276,15 @@ impl<B: Kernels> EvaluationSet<B> {
         &self.truth
     }
 
-    pub fn device(&self) -> &B::Device {
-        &self.device
-    }
-
-    /// All samples, in their order.
-    pub fn batches(&self) -> impl Iterator<Item = Batch<B>> {
+    /// All samples, in their order; what is drawn for one does not depend on the size of batches.
+    pub fn batches(&self, chance: Chance) -> impl Iterator<Item = Batch<B>> {
         let count = self.truth.len();
         (0..count).step_by(self.batch_size).map(move |start| {
             let range = start..(start + self.batch_size).min(count);
             Batch {
                 images: self.images.clone().slice([range.clone()]),
                 targets: Targets::of(self.labels.clone().slice([range])),
+                chance: chance.from_sample(start),
             }
         })
     }

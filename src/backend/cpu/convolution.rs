@@ -6,10 +6,11 @@
 use rayon::prelude::*;
 
 use super::depthwise::Depthwise;
+use super::direct::{Direct, turned, turned_filters};
 use super::few::Few;
 use super::frame::Buffers;
 use super::implicit::{FilterGradient, Plan, together};
-use super::panel::Start;
+use super::panel::{Output, Start};
 use super::simd::Simd;
 use super::unfolded::{apply, compare, fold, spread, unfold};
 use crate::backend::sizes::Sizes;
@@ -22,6 +23,7 @@ const PARTS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
+    Direct,
     Implicit,
     Few,
     Unfolded,
@@ -33,6 +35,7 @@ impl Method {
         match Method::of_filters(sizes) {
             // Rows are moved as they lie.
             Method::Few if sizes.sliding.stride[1] > 1 => Method::Unfolded,
+            Method::Implicit if Direct::suits(sizes) => Method::Direct,
             method => method,
         }
     }
@@ -40,6 +43,7 @@ impl Method {
     fn back(sizes: Sizes) -> Self {
         match sizes.sliding.groups {
             1 if sizes.channels < FEW => Method::Unfolded,
+            1 if turned(sizes).is_some_and(Direct::suits) => Method::Direct,
             1 => Method::Implicit,
             groups => Method::grouped(sizes, groups),
         }
@@ -69,10 +73,14 @@ pub fn forward(
     bias: Option<&[f32]>,
     sizes: Sizes,
 ) -> Vec<f32> {
+    let method = Method::forward(sizes);
+    if method == Method::Direct {
+        return lines(simd, images, filters, bias, sizes);
+    }
     let mut outputs = vec![0.0; sizes.batch * sizes.output()];
     let (size, made) = (sizes.image(), sizes.output());
-    match Method::forward(sizes) {
-        Method::Implicit => {
+    match method {
+        Method::Direct | Method::Implicit => {
             let plan = Plan::forward(simd, filters, sizes);
             planned(
                 &plan,
@@ -138,10 +146,15 @@ pub fn back(
     bias: Option<&[f32]>,
     sizes: Sizes,
 ) -> Vec<f32> {
+    let method = Method::back(sizes);
+    if let (Method::Direct, Some(turned)) = (method, turned(sizes)) {
+        let filters = turned_filters(filters, sizes);
+        return lines(simd, outputs, &filters, bias, turned);
+    }
     let mut images = vec![0.0; sizes.batch * sizes.image()];
     let (size, made) = (sizes.output(), sizes.image());
-    match Method::back(sizes) {
-        Method::Implicit => {
+    match method {
+        Method::Direct | Method::Implicit => {
             let plan = Plan::back(simd, filters, sizes);
             let places = sizes.height * sizes.width;
             planned(&plan, outputs, size, bias, &mut images, made, places);
@@ -179,6 +192,30 @@ pub fn back(
         }
     }
     images
+}
+
+/// One image at a time, line by line.
+fn lines(
+    simd: Simd,
+    images: &[f32],
+    filters: &[f32],
+    bias: Option<&[f32]>,
+    sizes: Sizes,
+) -> Vec<f32> {
+    let direct = Direct::new(simd, sizes);
+    let count = sizes.batch * sizes.output();
+    let mut made = Vec::with_capacity(count);
+    made.spare_capacity_mut()[..count]
+        .par_chunks_mut(sizes.output())
+        .zip(images.par_chunks(sizes.image()))
+        .for_each_init(Buffers::default, |buffers, (output, image)| {
+            // SAFETY: no output begins with what is there.
+            let output = unsafe { Output::fresh(output) };
+            direct.apply(image, filters, bias, output, buffers);
+        });
+    // SAFETY: an image writes all lines of all of its outputs.
+    unsafe { made.set_len(count) };
+    made
 }
 
 /// A few images at a time through a plan.
@@ -232,7 +269,7 @@ fn each<B>(
 pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) -> Vec<f32> {
     let count = sizes.filters * sizes.seen();
     match Method::of_filters(sizes) {
-        Method::Implicit => {
+        Method::Direct | Method::Implicit => {
             let gradient = FilterGradient::new(simd, sizes);
             let together = together(sizes.places());
             let sums = in_parts(
@@ -359,7 +396,9 @@ mod tests {
                 false => (up_to(9), [up_to(5), up_to(40)][up_to(2) - 1]),
             };
             let groups = if depthwise { up_to(20) + 1 } else { groups };
-            let [height, width, rows, columns] = [up_to(12), up_to(12), up_to(4), up_to(4)];
+            let [height, rows, columns] = [up_to(12), up_to(4), up_to(4)];
+            // Some lines fill vectors.
+            let width = [up_to(12), 10 + up_to(45)][up_to(2) - 1];
             let sliding = Sliding {
                 stride: [up_to(3), up_to(3)],
                 before: [up_to(4) - 1, up_to(4) - 1],

@@ -4,7 +4,7 @@
 //! under a window is weighted by its output. Channels in one group only. Sums have the order of the
 //! [unfolded](super::unfolded) products, so both give the same bits.
 
-use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
+use super::frame::{Buffers, Frame, Tap, image_frame, plane_offsets, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::transpose::transpose;
 use crate::backend::sizes::Sizes;
@@ -42,11 +42,11 @@ struct Piece {
 impl Few {
     pub fn new(simd: Simd, sizes: Sizes) -> Self {
         let frame = image_frame(sizes);
-        let extent = padded(&frame);
+        let extent = frame.extent();
         Few {
             simd,
             sizes,
-            offsets: offsets(sizes, extent),
+            offsets: plane_offsets(&frame, sizes),
             rows: rows(sizes, extent),
             windows: window_offsets(&frame, sizes),
             under: under(sizes, &frame),
@@ -56,7 +56,7 @@ impl Few {
 
     /// Adds to an output, `[filters, down, across]`, what the filters make of an image; the stride along a row is 1.
     pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
-        self.pad(image, &mut buffers.frames);
+        self.frame.pad(image, LANES, &mut buffers.frames);
         let filters = filters.chunks_exact(self.sizes.seen());
         for (filter, output) in filters.zip(output.chunks_exact_mut(self.sizes.places())) {
             add_pieces(
@@ -67,20 +67,6 @@ impl Few {
                 &self.rows,
                 output,
             );
-        }
-    }
-
-    /// Channel by channel, with zeros around each.
-    fn pad(&self, image: &[f32], frames: &mut Vec<f32>) {
-        let [lines, line] = padded(&self.frame);
-        frames.clear();
-        // Rows are read in whole pieces.
-        frames.resize(self.sizes.channels * lines * line + LANES, 0.0);
-        let rows = image.chunks_exact(self.sizes.width);
-        for (index, row) in rows.enumerate() {
-            let (channel, y) = (index / self.sizes.height, index % self.sizes.height);
-            let start = (channel * lines + self.frame.before[0] + y) * line + self.frame.before[1];
-            frames[start..start + row.len()].copy_from_slice(row);
         }
     }
 
@@ -107,24 +93,6 @@ impl Few {
         }
         filters
     }
-}
-
-/// Rows of a channel with zeros around it, and values of each.
-fn padded(frame: &Frame) -> [usize; 2] {
-    let Frame { before, after, .. } = frame;
-    [
-        before[0] + frame.height + after[0],
-        before[1] + frame.width + after[1],
-    ]
-}
-
-fn offsets(sizes: Sizes, [lines, line]: [usize; 2]) -> Vec<usize> {
-    let [down, across] = sizes.sliding.dilation;
-    let under = |Tap { row, column }: Tap| row * down * line + column * across;
-    let taps = taps(sizes).into_iter().map(under);
-    (0..sizes.channels)
-        .flat_map(|channel| taps.clone().map(move |tap| channel * lines * line + tap))
-        .collect()
 }
 
 fn rows(sizes: Sizes, [_, line]: [usize; 2]) -> Vec<Piece> {

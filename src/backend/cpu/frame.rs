@@ -76,6 +76,29 @@ impl Frame {
         }
     }
 
+    /// Lines of a channel with what is around it, and places of a line.
+    pub fn extent(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let inside = [self.height, self.width][axis];
+            self.before[axis] + inside + self.after[axis]
+        })
+    }
+
+    /// An image of `[channels, height, width]` as it lies, with what is around each channel and `slack` values behind,
+    /// in a buffer that nothing but such images of this frame was written to.
+    pub fn pad(&self, image: &[f32], slack: usize, buffer: &mut Vec<f32>) {
+        let [lines, line] = self.extent();
+        buffer.resize(self.channels * lines * line + slack, 0.0);
+        let frames = buffer.chunks_exact_mut((lines * line).max(1));
+        let channels = image.chunks_exact(self.height * self.width);
+        for (frame, channel) in frames.zip(channels) {
+            let rows = frame.chunks_exact_mut(line).skip(self.before[0]);
+            for (row, from) in rows.zip(channel.chunks_exact(self.width)) {
+                row[self.before[1]..][..self.width].copy_from_slice(from);
+            }
+        }
+    }
+
     /// The images without what is around them, `[channels, height, width]`.
     pub fn take(&self, simd: Simd, frames: &[f32], turned: &mut Vec<f32>, images: &mut [f32]) {
         let places = self.height * self.width;
@@ -157,4 +180,16 @@ pub fn window_offsets(frame: &Frame, sizes: Sizes) -> Vec<usize> {
         (0..sizes.across).map(x)
     };
     (0..sizes.down).flat_map(row).collect()
+}
+
+/// Where each value of a window lies in a [padded](Frame::pad) image, from where the window begins, in the order of a
+/// filter's.
+pub fn plane_offsets(frame: &Frame, sizes: Sizes) -> Vec<usize> {
+    let [lines, line] = frame.extent();
+    let [down, across] = sizes.sliding.dilation;
+    let under = |Tap { row, column }: Tap| row * down * line + column * across;
+    let taps = taps(sizes).into_iter().map(under);
+    (0..sizes.channels)
+        .flat_map(|channel| taps.clone().map(move |tap| channel * lines * line + tap))
+        .collect()
 }

@@ -44,7 +44,7 @@ fn power_of_2(n: i32) -> f32 {
 }
 
 #[inline(always)]
-fn ln_of(x: f32) -> f32 {
+pub(super) fn ln_of(x: f32) -> f32 {
     let is_small = x < f32::MIN_POSITIVE;
     let scaled = if is_small { x * 8_388_608.0 } else { x };
     let shift = if is_small { -23.0 } else { 0.0 };
@@ -118,6 +118,19 @@ fn softplus_of(x: f32) -> f32 {
     above + ln_1p_of(exp_of(-x.abs()))
 }
 
+/// `x` above 0, else `e^x - 1`.
+#[inline(always)]
+fn elu_of(x: f32) -> f32 {
+    let below = exp_of(x) - 1.0;
+    if x > 0.0 { x } else { below }
+}
+
+#[inline(always)]
+fn elu_slope(x: f32) -> f32 {
+    let below = exp_of(x);
+    if x > 0.0 { 1.0 } else { below }
+}
+
 #[inline(always)]
 fn relu_of(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
@@ -165,6 +178,8 @@ each_value! {
     sigmoid: sigmoid_of;
     /// `ln(1 + e^x)`
     softplus: softplus_of;
+    /// `x` above 0, else `e^x - 1`.
+    elu: elu_of;
     /// The larger of `x` and 0.
     relu: relu_of;
 }
@@ -197,6 +212,8 @@ each_pair! {
     sigmoid_gradient: |gradient: f32, y: f32| gradient * (y * (1.0 - y));
     /// Of [`softplus`], from gradients of the output and the input.
     softplus_gradient: |gradient: f32, x: f32| gradient * sigmoid_of(x);
+    /// Of [`elu`], from gradients of the output and the input.
+    elu_gradient: |gradient: f32, x: f32| gradient * elu_slope(x);
     /// Of [`relu`], from gradients of the output and the input.
     relu_gradient: |gradient: f32, x: f32| if x <= 0.0 { 0.0 } else { gradient };
     /// `a * b`
@@ -339,13 +356,14 @@ mod tests {
     #[test]
     fn gradients_are_the_same_for_every_set() {
         type Pair = fn(Simd, &[f32], &[f32], &mut [f32]);
-        let pairs: [(&str, Pair); 9] = [
+        let pairs: [(&str, Pair); 10] = [
             ("exp", exp_gradient),
             ("ln", ln_gradient),
             ("ln_1p", ln_1p_gradient),
             ("tanh", tanh_gradient),
             ("sigmoid", sigmoid_gradient),
             ("softplus", softplus_gradient),
+            ("elu", elu_gradient),
             ("relu", relu_gradient),
             ("binary cross-entropy", binary_cross_entropy),
             ("its slope", binary_cross_entropy_gradient),

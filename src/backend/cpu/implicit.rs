@@ -5,7 +5,7 @@
 //! Several images go through one product where an image has few places. Channels in one group only.
 
 use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
-use super::panel::{Output, Panel, Run, Start, width};
+use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::transpose;
 use crate::backend::sizes::Sizes;
@@ -177,7 +177,7 @@ impl Plan {
                     runs: &runs,
                     step: 1,
                     right: &pass.right[begin..begin + taken * wide],
-                    right_stride: wide,
+                    right_rows: RightRows::Apart(wide),
                     columns,
                     start: match index {
                         0 => start.from(column),
@@ -432,7 +432,7 @@ impl FilterGradient {
                 runs: &runs,
                 step: across * self.frame.channels,
                 right,
-                right_stride: wide,
+                right_rows: RightRows::Apart(wide),
                 start: Start::Output,
                 columns,
             };

@@ -4,14 +4,17 @@
 //! size of its caches and the number of threads: a value of a product is one chain of fused multiply-adds, a function
 //! is one polynomial, a sum has one tree. Knows slices of numbers, not tensors.
 
+pub mod channels;
 mod convolution;
 mod depthwise;
+mod direct;
 mod few;
 mod frame;
 pub mod functions;
 mod implicit;
 mod panel;
 mod product;
+pub mod random;
 mod simd;
 pub mod steps;
 pub mod sums;

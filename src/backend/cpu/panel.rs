@@ -24,6 +24,8 @@ pub enum Start<'a> {
     Zero,
     /// One value for each of the panel's columns.
     Row(&'a [f32]),
+    /// One value for each row.
+    Column(&'a [f32]),
     /// What the output holds.
     Output,
 }
@@ -33,6 +35,14 @@ impl Start<'_> {
     pub fn from(self, column: usize) -> Self {
         match self {
             Start::Row(row) => Start::Row(&row[column..]),
+            start => start,
+        }
+    }
+
+    /// The same for the rows from a later one on.
+    pub fn of_rows(self, row: usize) -> Self {
+        match self {
+            Start::Column(column) => Start::Column(&column[row..]),
             start => start,
         }
     }
@@ -91,6 +101,35 @@ impl<'a> Output<'a> {
     }
 }
 
+/// Where the rows of the right matrix begin.
+#[derive(Debug, Clone, Copy)]
+pub enum RightRows<'a> {
+    /// One after another, this far apart.
+    Apart(usize),
+    /// Anywhere.
+    At(&'a Offsets),
+}
+
+/// Offsets into a slice, and the furthest of them.
+#[derive(Debug, Clone)]
+pub struct Offsets {
+    offsets: Vec<usize>,
+    furthest: usize,
+}
+
+impl Offsets {
+    pub fn new(offsets: Vec<usize>) -> Self {
+        Offsets {
+            furthest: offsets.iter().copied().max().unwrap_or(0),
+            offsets,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+}
+
 /// A product's operands: `left[rows, depth]` and `right[depth, columns]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
@@ -103,8 +142,8 @@ pub struct Panel<'a> {
     pub step: usize,
     /// `[depth, width]`, the width a whole number of vectors.
     pub right: &'a [f32],
-    /// From one row of it to the next: its [`width`], or more.
-    pub right_stride: usize,
+    /// Each as long as its [`width`], or longer.
+    pub right_rows: RightRows<'a>,
     pub start: Start<'a>,
     /// Of the output and the start, no more than the width; the others of it are not stored.
     pub columns: usize,
@@ -141,21 +180,45 @@ impl Panel<'_> {
         let fits = |row: &usize| row + self.columns <= output.length;
         assert!(outputs.iter().all(fits));
         let width = width(simd, self.columns);
-        assert!((1..=width).contains(&self.columns) && self.right_stride >= width);
-        assert!(depth == 0 || (depth - 1) * self.right_stride + width <= self.right.len());
-        if let Start::Row(start) = self.start {
-            assert!(start.len() >= self.columns);
+        assert!((1..=width).contains(&self.columns));
+        let furthest = match self.right_rows {
+            RightRows::Apart(stride) => {
+                assert!(stride >= width);
+                depth.saturating_sub(1) * stride
+            }
+            RightRows::At(offsets) => {
+                assert!(offsets.len() >= depth);
+                offsets.furthest
+            }
+        };
+        assert!(depth == 0 || furthest + width <= self.right.len());
+        match self.start {
+            Start::Row(start) => assert!(start.len() >= self.columns),
+            Start::Column(start) => assert!(start.len() >= self.rows.len()),
+            Start::Zero | Start::Output => {}
         }
         // SAFETY: all offsets were just compared with the slices, and a set is only made where it is supported.
         unsafe {
+            match self.right_rows {
+                RightRows::Apart(_) => self.on::<false>(simd, output, outputs),
+                RightRows::At(_) => self.on::<true>(simd, output, outputs),
+            }
+        }
+    }
+
+    /// # Safety
+    /// All offsets lie in their slices, the processor has the set, and `AT` says how the right rows are known.
+    unsafe fn on<const AT: bool>(&self, simd: Simd, output: Output, outputs: &[usize]) {
+        // SAFETY: the caller's.
+        unsafe {
             match simd {
                 #[cfg(target_arch = "x86_64")]
-                Simd::Avx512 => avx512(self, output, outputs),
+                Simd::Avx512 => avx512::<AT>(self, output, outputs),
                 #[cfg(target_arch = "x86_64")]
-                Simd::Avx2 => avx2(self, output, outputs),
+                Simd::Avx2 => avx2::<AT>(self, output, outputs),
                 #[cfg(target_arch = "aarch64")]
-                Simd::Neon => neon(self, output, outputs),
-                Simd::Portable => portable(self, output, outputs),
+                Simd::Neon => neon::<AT>(self, output, outputs),
+                Simd::Portable => portable::<AT>(self, output, outputs),
             }
         }
     }
@@ -167,12 +230,12 @@ macro_rules! tiles {
         let mut row = 0;
         while row + $height <= $outputs.len() {
             // SAFETY: the caller's.
-            unsafe { tile::<$vector, $height, $vectors>($panel, row, $output.first, $outputs) };
+            unsafe { tile::<$vector, $height, $vectors, AT>($panel, row, $output.first, $outputs) };
             row += $height;
         }
         match $outputs.len() - row {
             // SAFETY: the caller's.
-            $($rest => unsafe { tile::<$vector, $rest, $vectors>($panel, row, $output.first, $outputs) },)*
+            $($rest => unsafe { tile::<$vector, $rest, $vectors, AT>($panel, row, $output.first, $outputs) },)*
             _ => {}
         }
     }};
@@ -180,7 +243,7 @@ macro_rules! tiles {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-unsafe fn avx512(panel: &Panel, output: Output, outputs: &[usize]) {
+unsafe fn avx512<const AT: bool>(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::x86_64::__m512;
     match panel.columns.div_ceil(16) {
         1 => tiles!(panel, output, outputs, __m512, 1, 8, [1 2 3 4 5 6 7]),
@@ -191,7 +254,7 @@ unsafe fn avx512(panel: &Panel, output: Output, outputs: &[usize]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(panel: &Panel, output: Output, outputs: &[usize]) {
+unsafe fn avx2<const AT: bool>(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::x86_64::__m256;
     match panel.columns.div_ceil(8) {
         1 => tiles!(panel, output, outputs, __m256, 1, 6, [1 2 3 4 5]),
@@ -201,7 +264,7 @@ unsafe fn avx2(panel: &Panel, output: Output, outputs: &[usize]) {
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon")]
-unsafe fn neon(panel: &Panel, output: Output, outputs: &[usize]) {
+unsafe fn neon<const AT: bool>(panel: &Panel, output: Output, outputs: &[usize]) {
     use std::arch::aarch64::float32x4_t;
     match panel.columns.div_ceil(4) {
         1 => tiles!(panel, output, outputs, float32x4_t, 1, 8, [1 2 3 4 5 6 7]),
@@ -210,16 +273,16 @@ unsafe fn neon(panel: &Panel, output: Output, outputs: &[usize]) {
     }
 }
 
-unsafe fn portable(panel: &Panel, output: Output, outputs: &[usize]) {
+unsafe fn portable<const AT: bool>(panel: &Panel, output: Output, outputs: &[usize]) {
     tiles!(panel, output, outputs, Plain, 1, 2, [1])
 }
 
-/// `HEIGHT` rows from `first` on, in registers.
+/// `HEIGHT` rows from `first` on, in registers; `AT`: the right rows are known by their offsets.
 ///
 /// # Safety
 /// All offsets lie in their slices, and the processor has the vector's instructions.
 #[inline(always)]
-unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
+unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize, const AT: bool>(
     panel: &Panel,
     first: usize,
     output: *mut f32,
@@ -244,6 +307,11 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
                 let start: [V; VECTORS] = std::array::from_fn(|v| load(start.as_ptr(), v));
                 sums = [start; HEIGHT];
             }
+            Start::Column(start) => {
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    *sums = [V::splat(start[first + i]); VECTORS];
+                }
+            }
             Start::Output => {
                 for (sums, begin) in sums.iter_mut().zip(outputs) {
                     for (v, sum) in sums.iter_mut().enumerate() {
@@ -252,10 +320,18 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
                 }
             }
         }
+        let (stride, mut offsets) = match panel.right_rows {
+            RightRows::Apart(stride) => (stride, std::ptr::null()),
+            RightRows::At(offsets) => (0, offsets.offsets.as_ptr()),
+        };
         let mut right = panel.right.as_ptr();
         for run in panel.runs {
             let mut at = run.offset;
             for _ in 0..run.length {
+                if AT {
+                    right = panel.right.as_ptr().add(*offsets);
+                    offsets = offsets.add(1);
+                }
                 let columns: [V; VECTORS] =
                     std::array::from_fn(|v| V::load(right.add(v * V::LANES)));
                 for i in 0..HEIGHT {
@@ -265,7 +341,9 @@ unsafe fn tile<V: Vector, const HEIGHT: usize, const VECTORS: usize>(
                     }
                 }
                 at += panel.step;
-                right = right.wrapping_add(panel.right_stride);
+                if !AT {
+                    right = right.wrapping_add(stride);
+                }
             }
         }
         for i in 0..HEIGHT {
@@ -295,7 +373,7 @@ mod tests {
             }],
             step: 2,
             right: &right,
-            right_stride: 48,
+            right_rows: RightRows::Apart(48),
             start: Start::Row(&start),
             columns: 5,
         };
@@ -328,7 +406,7 @@ mod tests {
             }],
             step: 1,
             right: &[1.0; 64],
-            right_stride: 64,
+            right_rows: RightRows::Apart(64),
             start: Start::Zero,
             columns: 64,
         };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{Output, Panel, Run, Start, width};
+use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::transpose;
 
@@ -135,7 +135,11 @@ fn shared(simd: Simd, left: Matrix, right: Matrix, start: Start, output: Output)
     if threads == 1 || rows * columns * left.columns < SHARED {
         return write(simd, left, right, start, output, columns);
     }
-    let many = if left.transposed { columns } else { threads * HEIGHT };
+    let many = if left.transposed {
+        columns
+    } else {
+        threads * HEIGHT
+    };
     let by_rows = rows >= many || columns < threads * MANY;
     let (all, least) = match by_rows {
         true => (rows, FEW),
@@ -150,22 +154,19 @@ fn shared(simd: Simd, left: Matrix, right: Matrix, start: Start, output: Output)
     let parts: Vec<_> = parts.collect();
     parts.into_par_iter().for_each(|(part, output)| {
         let (left, right, start) = match by_rows {
-            true => (left.part(part), right, start),
-            false => (left, right.turned().part(part.clone()).turned(), start.from(part.start)),
+            true => (left.part(part.clone()), right, start.of_rows(part.start)),
+            false => (
+                left,
+                right.turned().part(part.clone()).turned(),
+                start.from(part.start),
+            ),
         };
         write(simd, left, right, start, output, columns);
     });
 }
 
 /// The product, on this thread; a row of the output begins `stride` after another.
-fn write(
-    simd: Simd,
-    left: Matrix,
-    right: Matrix,
-    start: Start,
-    mut output: Output,
-    stride: usize,
-) {
+fn write(simd: Simd, left: Matrix, right: Matrix, start: Start, mut output: Output, stride: usize) {
     assert_eq!(left.columns, right.rows);
     if left.rows * right.columns == 0 {
         return;
@@ -178,6 +179,7 @@ fn write(
         for first in (0..left.rows).step_by(HEIGHT) {
             let rows = first..left.rows.min(first + HEIGHT);
             let output = output.from(first * stride);
+            let start = start.of_rows(rows.start);
             block(simd, left.part(rows), right, start, output, stride, buffers);
         }
     });
@@ -246,7 +248,7 @@ fn block(
                 }],
                 step: 1,
                 right,
-                right_stride,
+                right_rows: RightRows::Apart(right_stride),
                 columns: columns.len(),
                 start: start.from(column),
             };
@@ -315,11 +317,15 @@ mod tests {
             let turned = [case % 2 == 1, case % 4 > 1];
             let left = numbers(&mut chance, rows * depth);
             let right = numbers(&mut chance, depth * columns);
-            let (bias, before) = (
-                numbers(&mut chance, columns),
-                numbers(&mut chance, rows * columns),
-            );
-            let start = [Start::Zero, Start::Row(&bias), Start::Output][case % 3];
+            let [bias, rows_bias, before] =
+                [columns, rows, rows * columns].map(|count| numbers(&mut chance, count));
+            let starts = [
+                Start::Zero,
+                Start::Row(&bias),
+                Start::Output,
+                Start::Column(&rows_bias),
+            ];
+            let start = starts[case / 3 % 4];
             let what = format!("{rows} x {depth} x {columns}, {turned:?}, {start:?}");
             let received = by_every_set(&what, |simd| {
                 let mut output = before.clone();
@@ -332,6 +338,7 @@ mod tests {
                 let first = match start {
                     Start::Zero => 0.0,
                     Start::Row(row) => row[column],
+                    Start::Column(values) => values[row],
                     Start::Output => before[row * columns + column],
                 };
                 (0..depth).fold(first, |sum, k| {

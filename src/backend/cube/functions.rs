@@ -47,6 +47,8 @@ fn function_kernel(
             sigmoid(x)
         } else if comptime!(function == Function::Softplus) {
             softplus(x)
+        } else if comptime!(function == Function::Elu) {
+            select(x > 0.0, x, x.exp() - 1.0)
         } else {
             select(is_no_number(x), x, max(x, 0.0))
         };
@@ -76,6 +78,8 @@ fn gradient_kernel(
             g * (v * (1.0 - v))
         } else if comptime!(function == Function::Softplus) {
             g * sigmoid(v)
+        } else if comptime!(function == Function::Elu) {
+            g * select(v > 0.0, 1.0, v.exp())
         } else {
             select(v <= 0.0, 0.0, g)
         };

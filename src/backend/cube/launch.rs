@@ -13,7 +13,7 @@ const MOST: usize = u32::MAX as usize;
 /// Units of a cube where each has one value.
 pub(super) const UNITS: usize = 256;
 
-fn check(values: usize) {
+pub(super) fn check(values: usize) {
     assert!(
         values <= MOST,
         "a tensor of {values} values is too large for this device"

@@ -29,6 +29,7 @@ files!(
     functions,
     launch,
     product,
+    random,
     softmax,
     steps,
     sums,
@@ -38,16 +39,17 @@ files!(
 );
 
 use burn::tensor::ops::FloatTensorOps;
-use burn::tensor::{Shape, TensorMetadata};
+use burn::tensor::{FloatDType, Shape, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 
 pub(super) use self::cache::keep_kernels;
 use self::launch::contiguous;
 use self::product::{Convolution, Matrices};
-use super::kernels::{AdamStep, MomentumStep};
+use super::kernels::{AdamStep, Distribution, MomentumStep};
 use super::passes::{Function, Passes, Reduction, Statistics, Way, matrix_shape};
 use super::sizes::Sizes;
+use crate::rng::Draw;
 
 /// One of Burn's cube backends.
 type Gpu<R, T> = CubeBackend<R, f32, i32, T>;
@@ -279,6 +281,16 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
 
     fn sum_of_squares(tensors: Vec<CubeTensor<R>>) -> CubeTensor<R> {
         sums::of_squares(tensors)
+    }
+
+    fn random(
+        shape: &[usize],
+        distribution: Distribution,
+        draw: Draw,
+        device: &R::Device,
+    ) -> CubeTensor<R> {
+        random::random(shape, distribution, draw, device)
+            .unwrap_or_else(|| Self::float_zeros(shape.to_vec().into(), device, FloatDType::F32))
     }
 
     fn adam_step(

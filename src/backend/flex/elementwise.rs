@@ -22,6 +22,7 @@ fn passes(function: Function) -> (OfEach, OfPairs) {
         Function::Tanh => (functions::tanh, functions::tanh_gradient),
         Function::Sigmoid => (functions::sigmoid, functions::sigmoid_gradient),
         Function::Softplus => (functions::softplus, functions::softplus_gradient),
+        Function::Elu => (functions::elu, functions::elu_gradient),
         Function::Relu => (functions::relu, functions::relu_gradient),
     }
 }
@@ -97,13 +98,18 @@ mod tests {
         let values: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
         let above: Vec<f32> = values.iter().map(|value| value.abs() + 0.01).collect();
         let softplus: Of<Training> = |x| activation::softplus(x, 1.0);
-        let cases: [(Of<Training>, Of<Training>, &[f32]); 7] = [
+        let elu: Of<Training> = |x| {
+            let above = x.clone().greater_elem(0.0);
+            activation::relu(x.clone()) + x.mask_fill(above, 0.0).exp() - 1.0
+        };
+        let cases: [(Of<Training>, Of<Training>, &[f32]); 8] = [
             (Training::exp, Tensor::exp, &values),
             (Training::ln, Tensor::log, &above),
             (Training::ln_1p, Tensor::log1p, &above),
             (Training::tanh, activation::tanh, &values),
             (Training::sigmoid, activation::sigmoid, &values),
             (Training::softplus, softplus, &values),
+            (Training::elu, elu, &values),
             (Training::relu, activation::relu, &values),
         ];
         for (index, (ours, burns, values)) in cases.into_iter().enumerate() {

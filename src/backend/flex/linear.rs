@@ -3,18 +3,16 @@
 use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::plain::{Plain, plain, values};
+use super::plain::{Lying, Plain, is_turned, plain, values};
 use crate::backend::cpu::{Matrix, Simd, Start, add_product, product, sums};
 use crate::backend::passes::matrix_shape;
 
 pub(super) fn linear(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
-    let ([batch, inputs], [_, outputs]) = (matrix_shape(x), matrix_shape(weight));
-    let (x, weight) = (values(x), values(weight));
+    let ([batch, _], [_, outputs]) = (matrix_shape(x), matrix_shape(weight));
+    let (x, weight) = (Lying::of(x), Lying::of(weight));
     let bias = bias.map(values);
     let start = bias.as_deref().map_or(Start::Zero, Start::Row);
-    let x = Matrix::new(&x, batch, inputs);
-    let weight = Matrix::new(&weight, inputs, outputs);
-    let y = product(Simd::detected(), x, weight, start);
+    let y = product(Simd::detected(), x.matrix(), weight.matrix(), start);
     plain(y, &[batch, outputs])
 }
 
@@ -46,7 +44,7 @@ pub(super) fn product_gradients(
 ) -> [Option<Plain>; 2] {
     [
         with_left.then(|| left_gradient(grad_output, right)),
-        with_right.then(|| right_gradient(left, grad_output)),
+        with_right.then(|| right_gradient(left, right, grad_output)),
     ]
 }
 
@@ -54,6 +52,12 @@ pub(super) fn product_gradients(
 fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
     let [inner, columns] = matrix_shape(right);
     let [rows, _] = matrix_shape(grad_output);
+    if is_matrix(right) {
+        let (grad_output, right) = (Lying::of(grad_output), Lying::of(right));
+        let right = right.matrix().turned();
+        let made = product(Simd::detected(), grad_output.matrix(), right, Start::Zero);
+        return plain(made, &[rows, inner]);
+    }
     let made = products(grad_output, right, [rows, inner], |grad_output, right| {
         let right = Matrix::new(right, inner, columns).turned();
         (Matrix::new(grad_output, rows, columns), right)
@@ -61,15 +65,35 @@ fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
     shaped(made, grad_output, [rows, inner])
 }
 
-/// The left matrix, transposed, times the gradient of the output.
-fn right_gradient(left: &Plain, grad_output: &Plain) -> Plain {
+/// The left matrix, transposed, times the gradient of the output; it lies as the right matrix does.
+fn right_gradient(left: &Plain, right: &Plain, grad_output: &Plain) -> Plain {
     let [rows, inner] = matrix_shape(left);
     let [_, columns] = matrix_shape(grad_output);
+    if is_matrix(left) {
+        let simd = Simd::detected();
+        let (left, grad_output) = (Lying::of(left), Lying::of(grad_output));
+        let (left, grad_output) = (left.matrix(), grad_output.matrix());
+        return match is_turned(right) {
+            true => {
+                let made = product(simd, grad_output.turned(), left, Start::Zero);
+                plain(made, &[columns, inner]).transpose(0, 1)
+            }
+            false => {
+                let made = product(simd, left.turned(), grad_output, Start::Zero);
+                plain(made, &[inner, columns])
+            }
+        };
+    }
     let made = products(left, grad_output, [inner, columns], |left, grad_output| {
         let left = Matrix::new(left, rows, inner).turned();
         (left, Matrix::new(grad_output, rows, columns))
     });
     shaped(made, left, [inner, columns])
+}
+
+/// Whether it has no leading axes.
+fn is_matrix(tensor: &Plain) -> bool {
+    tensor.shape().num_dims() == 2
 }
 
 /// With the leading axes of `like`.
@@ -111,6 +135,11 @@ fn products<'a>(
 pub(super) fn product_of(left: &Plain, right: &Plain) -> Plain {
     let ([rows, inner], [height, columns]) = (matrix_shape(left), matrix_shape(right));
     assert_eq!(inner, height, "the matrices' shapes do not fit");
+    if is_matrix(left) && is_matrix(right) {
+        let (left, right) = (Lying::of(left), Lying::of(right));
+        let made = product(Simd::detected(), left.matrix(), right.matrix(), Start::Zero);
+        return plain(made, &[rows, columns]);
+    }
     let made = products(left, right, [rows, columns], |left, right| {
         let right = Matrix::new(right, inner, columns);
         (Matrix::new(left, rows, inner), right)
@@ -169,6 +198,33 @@ mod tests {
                     near(ours / 10.0, burns / 10.0, "gradient of the bias");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_turned_weight_is_read_as_it_lies_and_gives_the_same_bits() {
+        let (x, weight) = (input([9, 30], 0.37), input([20, 30], 0.71));
+        // Turned twice, its values lie in order again.
+        let copied = || {
+            let data = weight.clone().inner().swap_dims(0, 1).into_data();
+            Tensor::<Training, 2>::from_data(data, &Default::default()).require_grad()
+        };
+        let made = |leaf: &Tensor<Training, 2>, right: Tensor<Training, 2>| {
+            let y = Training::linear(x.clone(), right.clone(), None);
+            let y = y.square() + Training::matmul(x.clone(), right);
+            let gradients = y.clone().sum().backward();
+            [
+                y.inner(),
+                x.grad(&gradients).unwrap(),
+                leaf.grad(&gradients).unwrap(),
+            ]
+        };
+        let turned = made(&weight, weight.clone().swap_dims(0, 1));
+        let copied = copied();
+        let [y, of_x, of_weight] = made(&copied, copied.clone());
+        let expected = [y, of_x, of_weight.swap_dims(0, 1)];
+        for (turned, expected) in turned.into_iter().zip(expected) {
+            assert_eq!(turned.into_data(), expected.into_data());
         }
     }
 

@@ -17,10 +17,11 @@ use burn::tensor::ops::{FloatTensorOps, IntTensor};
 
 use self::plain::Plain;
 use super::cpu::Simd;
-use super::kernels::{AdamStep, MomentumStep};
+use super::kernels::{AdamStep, Distribution, MomentumStep, random_values};
 use super::passes::{Function, Passes, Reduction, Statistics, Way};
 use super::sizes::Sizes;
 use crate::error::Result;
+use crate::rng::Draw;
 
 pub(super) type Backend = Flex;
 pub(super) const IS_GPU: bool = false;
@@ -181,6 +182,15 @@ impl Passes for Flex {
         });
         let sums = Flex::float_cat(sums.collect(), 0);
         reductions::forward(Reduction::sum_of_all(), &sums)
+    }
+
+    fn random(
+        shape: &[usize],
+        distribution: Distribution,
+        draw: Draw,
+        _device: &FlexDevice,
+    ) -> Plain {
+        plain::plain(random_values(shape, distribution, draw), shape)
     }
 
     fn adam_step(

@@ -9,6 +9,7 @@ use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
 use super::plain::{Plain, plain, values};
+use crate::backend::cpu::{Simd, channels};
 use crate::backend::passes::Statistics;
 
 /// `[batch, channels, places]`
@@ -47,16 +48,20 @@ impl Sizes {
     }
 
     /// `of(row, the other's row)` summed for every channel.
-    fn sums(
+    fn sums<const N: usize>(
         self,
         values: &[f32],
         others: &[f32],
-        of: impl Fn(&[f32], &[f32], usize) -> f32 + Sync,
-    ) -> Vec<f64> {
+        of: impl Fn(&[f32], &[f32], usize) -> [f32; N] + Sync,
+    ) -> Vec<[f64; N]> {
         let channel = |channel: usize| {
             let rows = self.rows(values, channel).zip(self.rows(others, channel));
-            rows.map(|(row, other)| f64::from(of(row, other, channel)))
-                .sum()
+            rows.fold([0.0; N], |mut sums, (row, other)| {
+                for (sum, part) in sums.iter_mut().zip(of(row, other, channel)) {
+                    *sum += f64::from(part);
+                }
+                sums
+            })
         };
         (0..self.channels).into_par_iter().map(channel).collect()
     }
@@ -85,24 +90,6 @@ impl Sizes {
     }
 }
 
-/// The sum of `of(a, b)`, in eight lanes that the processor adds at once.
-fn lanes(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a
-        .remainder()
-        .iter()
-        .zip(b.remainder())
-        .map(|(&a, &b)| of(a, b))
-        .sum();
-    for (a, b) in a.zip(b) {
-        for lane in 0..8 {
-            sums[lane] += of(a[lane], b[lane]);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 /// What standardizing gives, and what its gradient needs.
 struct Result {
     values: Vec<f32>,
@@ -113,29 +100,20 @@ struct Result {
 }
 
 fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
-    let sums = sizes.sums(x, x, |row, _, _| lanes(row, row, |v, _| v));
-    let mean: Vec<f32> = sums
-        .iter()
-        .map(|sum| (sum / sizes.count()) as f32)
-        .collect();
-    let off = |row: &[f32], _: &[f32], channel: usize| {
-        let mean = mean[channel];
-        lanes(row, row, |v, _| (v - mean) * (v - mean))
-    };
-    let variance: Vec<f64> = sizes
-        .sums(x, x, off)
-        .into_iter()
-        .map(|sum| sum / sizes.count())
-        .collect();
+    let simd = Simd::detected();
+    let mean_of = |[sum]: [f64; 1]| sum / sizes.count();
+    let sums = sizes.sums(x, x, |row, _, _| [channels::sum(simd, row)]);
+    let mean: Vec<f32> = sums.into_iter().map(|sum| mean_of(sum) as f32).collect();
+    let squares = sizes.sums(x, x, |row, _, channel| {
+        [channels::squares(simd, row, mean[channel])]
+    });
+    let variance: Vec<f64> = squares.into_iter().map(mean_of).collect();
     let rate: Vec<f32> = variance
         .iter()
         .map(|v| (1.0 / (v + epsilon).sqrt()) as f32)
         .collect();
     let values = sizes.rows_from(x, x, |made, row, _, channel| {
-        let (mean, rate) = (mean[channel], rate[channel]);
-        for (made, v) in made.iter_mut().zip(row) {
-            *made = (v - mean) * rate;
-        }
+        channels::standardize(simd, row, mean[channel], rate[channel], made);
     });
     Result {
         values,
@@ -147,20 +125,18 @@ fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
 
 /// `(gradient - mean(gradient) - values * mean(gradient * values)) * rate`, the means over each channel.
 fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> Vec<f32> {
-    let count = sizes.count();
-    let means =
-        |sums: Vec<f64>| -> Vec<f32> { sums.iter().map(|sum| (sum / count) as f32).collect() };
-    let plain = means(sizes.sums(grad_output, grad_output, |row, _, _| {
-        lanes(row, row, |s, _| s)
-    }));
-    let along = means(sizes.sums(grad_output, values, |row, values, _| {
-        lanes(row, values, |s, v| s * v)
-    }));
+    let simd = Simd::detected();
+    let sums = sizes.sums(grad_output, values, |row, values, _| {
+        channels::sum_and_products(simd, row, values)
+    });
+    let means = sums
+        .into_iter()
+        .map(|sums| sums.map(|sum| (sum / sizes.count()) as f32));
+    let means: Vec<[f32; 2]> = means.collect();
     sizes.rows_from(grad_output, values, |made, row, values, channel| {
-        let (plain, along, rate) = (plain[channel], along[channel], rate[channel]);
-        for ((made, s), v) in made.iter_mut().zip(row).zip(values) {
-            *made = (s - plain - v * along) * rate;
-        }
+        let [plain, along] = means[channel];
+        let by = [plain, along, rate[channel]];
+        channels::standardize_gradient(simd, row, values, by, made);
     })
 }
 
@@ -191,11 +167,9 @@ pub(super) fn standardization_gradient(
 }
 
 fn scaled(x: &[f32], scale: &[f32], shift: &[f32], sizes: Sizes) -> Vec<f32> {
+    let simd = Simd::detected();
     sizes.rows_from(x, x, |made, row, _, channel| {
-        let (scale, shift) = (scale[channel], shift[channel]);
-        for (made, v) in made.iter_mut().zip(row) {
-            *made = v * scale + shift;
-        }
+        channels::scale(simd, row, scale[channel], shift[channel], made);
     })
 }
 
@@ -220,16 +194,21 @@ pub(super) fn scaling_gradients(
             &sizes.shape(),
         )
     };
-    let channels = |sums: Vec<f64>| {
-        let sums = sums.into_iter().map(|sum| sum as f32).collect();
-        plain(sums, &[sizes.channels])
+    let simd = Simd::detected();
+    let sums = match with_scale || with_shift {
+        true => sizes.sums(&grad_output, &x, |row, x, _| {
+            channels::sum_and_products(simd, row, x)
+        }),
+        false => Vec::new(),
     };
-    let along = |row: &[f32], x: &[f32], _: usize| lanes(row, x, |s, x| s * x);
-    let all = |row: &[f32], _: &[f32], _: usize| lanes(row, row, |s, _| s);
+    let of_channels = |which: usize| {
+        let sums = sums.iter().map(|sums| sums[which] as f32);
+        plain(sums.collect(), &[sizes.channels])
+    };
     [
         with_x.then(of_x),
-        with_scale.then(|| channels(sizes.sums(&grad_output, &x, along))),
-        with_shift.then(|| channels(sizes.sums(&grad_output, &grad_output, all))),
+        with_scale.then(|| of_channels(1)),
+        with_shift.then(|| of_channels(0)),
     ]
 }
 

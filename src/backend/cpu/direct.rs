@@ -1,0 +1,132 @@
+//! Convolution of stride 1 as a product whose right matrix is the image as it lies: along a line, what a value of the
+//! filters sees is the line itself, moved.
+//!
+//! Nothing is turned, neither the image nor the output, and the left matrix is the filters as they lie. Lines must be
+//! long enough to fill vectors. Channels in one group only.
+
+use super::frame::{Buffers, Frame, image_frame, plane_offsets};
+use super::panel::{Offsets, Output, Panel, RightRows, Run, Start, width};
+use super::simd::Simd;
+use crate::backend::sizes::Sizes;
+use crate::backend::sliding::Sliding;
+
+/// Values of a line that are loaded together, at most.
+const MOST: usize = 48;
+
+/// Lanes of the widest vector.
+const LANES: usize = 16;
+
+/// What images and filters make of each other, line by line.
+#[derive(Debug)]
+pub struct Direct {
+    simd: Simd,
+    sizes: Sizes,
+    frame: Frame,
+    /// Of what a filter sees, from the beginning of a window.
+    offsets: Offsets,
+    /// Where each filter begins, and where its outputs do.
+    filters: Vec<usize>,
+    outputs: Vec<usize>,
+}
+
+impl Direct {
+    /// Whether the windows move by 1 and three quarters of the vectors' lanes are filled.
+    pub fn suits(sizes: Sizes) -> bool {
+        let Sliding { stride, groups, .. } = sizes.sliding;
+        let lanes = sizes.across.next_multiple_of(LANES);
+        stride == [1, 1] && groups == 1 && 4 * sizes.across >= 3 * lanes
+    }
+
+    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+        let frame = image_frame(sizes);
+        Direct {
+            simd,
+            sizes,
+            offsets: Offsets::new(plane_offsets(&frame, sizes)),
+            filters: (0..sizes.filters)
+                .map(|filter| filter * sizes.depth())
+                .collect(),
+            outputs: (0..sizes.filters)
+                .map(|filter| filter * sizes.places())
+                .collect(),
+            frame,
+        }
+    }
+
+    /// Writes the output, `[filters, down, across]`, that an image gives with `[filters, channels, rows, columns]`.
+    pub fn apply(
+        &self,
+        image: &[f32],
+        filters: &[f32],
+        bias: Option<&[f32]>,
+        mut output: Output,
+        buffers: &mut Buffers,
+    ) {
+        let (sizes, [_, line]) = (self.sizes, self.frame.extent());
+        self.frame.pad(image, MOST, &mut buffers.frames);
+        let all = width(self.simd, sizes.across);
+        for y in 0..sizes.down {
+            for x in (0..sizes.across).step_by(all) {
+                let panel = Panel {
+                    left: filters,
+                    rows: &self.filters,
+                    runs: &[Run {
+                        offset: 0,
+                        length: sizes.depth(),
+                    }],
+                    step: 1,
+                    right: &buffers.frames[y * line + x..],
+                    right_rows: RightRows::At(&self.offsets),
+                    start: bias.map_or(Start::Zero, Start::Column),
+                    columns: all.min(sizes.across - x),
+                };
+                let first = y * sizes.across + x;
+                panel.write(self.simd, output.from(first), &self.outputs);
+            }
+        }
+    }
+}
+
+/// The way back as a way forward: the sizes of the convolution that makes images of outputs. There is none where more
+/// zeros are around an image than a window reaches over.
+pub fn turned(sizes: Sizes) -> Option<Sizes> {
+    let Sliding {
+        before,
+        dilation,
+        groups,
+        ..
+    } = sizes.sliding;
+    let before = |axis: usize, kernel: usize| {
+        let reach = (kernel - 1) * dilation[axis];
+        reach.checked_sub(before[axis])
+    };
+    Some(Sizes {
+        channels: sizes.filters,
+        height: sizes.down,
+        width: sizes.across,
+        filters: sizes.channels,
+        down: sizes.height,
+        across: sizes.width,
+        sliding: Sliding {
+            before: [before(0, sizes.rows)?, before(1, sizes.columns)?],
+            after: [0, 0],
+            stride: sizes.sliding.stride,
+            dilation,
+            groups,
+        },
+        ..sizes
+    })
+}
+
+/// `[filters, channels, rows, columns]` as `[channels, filters, rows, columns]`, the values of each kernel backwards.
+pub fn turned_filters(filters: &[f32], sizes: Sizes) -> Vec<f32> {
+    let taps = sizes.rows * sizes.columns;
+    let mut turned = Vec::with_capacity(filters.len());
+    for channel in 0..sizes.channels {
+        for filter in 0..sizes.filters {
+            let kernel = &filters[(filter * sizes.channels + channel) * taps..][..taps];
+            turned.extend(kernel.iter().rev());
+        }
+    }
+    turned
+}
