@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::data::{
-    Catalogue, DATASETS, DataFields, DatasetSpec, FileStatus, Folders, fetch, find, list, verify,
+    Catalogue, DATASETS, DataFields, DatasetSpec, FileStatus, FolderFields, Folders, fetch, find,
+    list, verify,
 };
 use crate::error::{Error, Kind, Problem, Result, count, thousands};
 
@@ -84,7 +85,7 @@ fn verify_folder(folder: &Path, folders: &Folders) -> Result<()> {
         std::fs::read_dir(folder).map_err(|error| Error::io(Kind::Data, "list", folder, &error))?;
     let spec = match entries.flatten().any(is_idx) {
         true => DatasetSpec::Idx(folder.to_path_buf()),
-        false => DatasetSpec::Folder(folder.to_path_buf()),
+        false => DatasetSpec::Folder(FolderFields::at(folder)),
     };
     let (catalogue, fields) = (Catalogue::new(folders.clone()), DataFields::new(spec));
     let (facts, _) = catalogue.check(&fields)?;

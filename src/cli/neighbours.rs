@@ -24,7 +24,7 @@ pub struct NeighboursArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// A PNG or JPEG file, or the number of a test image from 0
+    /// An image's file, or the number of a test image from 0
     #[arg(required_unless_present = "variant")]
     image: Option<PathBuf>,
     /// Number of neighbors

@@ -7,6 +7,8 @@ use std::hash::Hash;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
+
 use super::dataset::Dataset;
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
@@ -14,7 +16,8 @@ use super::format::{Checksum, Labels, Outline, Part, Raw};
 use super::generated::shares;
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
-use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::error::{Error, Flaw, Kind, Problem, Result, count};
+use crate::hex::hex;
 use crate::rng::Seed;
 use crate::shape::ImageShape;
 
@@ -37,6 +40,8 @@ pub struct Facts {
     pub test: usize,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
+    /// Whether nothing tells the images' classes: all are of one.
+    pub is_unlabeled: bool,
     /// Whether the dataset is not on this machine and all this is only what is known of it by name.
     pub absent: bool,
     /// What a reader of files and table may not expect, a sentence each.
@@ -108,6 +113,7 @@ struct Outlined {
     folder: PathBuf,
     outline: Outline,
     classes: Vec<String>,
+    is_unlabeled: bool,
 }
 
 impl Catalogue {
@@ -129,7 +135,24 @@ impl Catalogue {
 
     /// The whole dataset, from headers (and labels where those alone give the classes).
     pub fn describe(&self, spec: &DatasetSpec) -> Result<Facts> {
-        let outlined = self.outlines.get(spec, || {
+        let outlined = self.outlined(spec)?;
+        Ok(Facts {
+            name: outlined.name.clone(),
+            folder: outlined.folder.clone(),
+            shape: outlined.outline.shape,
+            train: outlined.outline.train,
+            generated: 0,
+            validation: outlined.outline.validation,
+            test: outlined.outline.test,
+            classes: outlined.classes.clone(),
+            is_unlabeled: outlined.is_unlabeled,
+            absent: false,
+            notes: outlined.outline.notes.clone(),
+        })
+    }
+
+    fn outlined(&self, spec: &DatasetSpec) -> Result<Arc<Outlined>> {
+        self.outlines.get(spec, || {
             let source = Source::open(spec, &self.folders)?;
             Ok(Outlined {
                 outline: source.outline()?,
@@ -137,21 +160,10 @@ impl Catalogue {
                     Some(names) => names.to_vec(),
                     None => numbered(&*self.all_labels(spec)?),
                 },
+                is_unlabeled: source.is_unlabeled,
                 name: source.name,
                 folder: source.folder,
             })
-        })?;
-        Ok(Facts {
-            name: outlined.name.clone(),
-            folder: outlined.folder.clone(),
-            shape: outlined.outline.shape,
-            train: outlined.outline.train,
-            generated: 0,
-            validation: 0,
-            test: outlined.outline.test,
-            classes: outlined.classes.clone(),
-            absent: false,
-            notes: outlined.outline.notes.clone(),
         })
     }
 
@@ -190,16 +202,28 @@ impl Catalogue {
                 "the test set has no image of these classes",
             ));
         }
-        facts.validation = fields.validation.of(train.len()).min(train.len());
+        let own = match fields.has_own_validation() {
+            true => Pool::of(&labels.validation, &fields.classes)
+                .keep(&fields.trained(facts.classes.len())),
+            false => Pool::default(),
+        };
+        let taken = fields.validation.of(train.len()).min(train.len());
+        facts.validation = taken + own.len();
         // Of images that are made up, nobody asks which classes are tested.
         let is_real = !facts.absent && !matches!(fields.dataset, DatasetSpec::Fake(_));
         if flaws.is_empty() && is_real {
             let test = Pool::of(&labels.test, &fields.classes);
-            facts
-                .notes
-                .extend(missing_notes(fields, &train, &test, &facts.classes));
+            let missing = missing_notes(fields, &train, [&own, &test], &facts.classes);
+            facts.notes.extend(missing);
         }
-        facts.train = train.len() - facts.validation;
+        let unused = labels.validation.len();
+        if unused > 0 && !fields.has_own_validation() {
+            facts.notes.push(format!(
+                "the {} that the dataset keeps for validation are not used: `validation` takes some of training",
+                count(unused, "image")
+            ));
+        }
+        facts.train = train.len() - taken;
         if let Subset::Of { count, .. } = fields.train {
             facts.train = facts.train.min(count);
         }
@@ -245,9 +269,18 @@ impl Catalogue {
         let (rest, held) = all.split(fields.validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let test = Pool::of(&raw.test.labels, &fields.classes);
+        let own = raw
+            .validation
+            .as_ref()
+            .filter(|_| fields.has_own_validation());
+        let own = own.map(|part| {
+            let pool = Pool::of(&part.labels, &fields.classes).keep(&trained);
+            samples(raw.shape, part, pool)
+        });
+        let taken = || samples(raw.shape, &raw.train, held.clone());
         Ok(Splits {
             train: samples(raw.shape, &raw.train, train),
-            validation: (held.len() > 0).then(|| samples(raw.shape, &raw.train, held)),
+            validation: own.or_else(|| (held.len() > 0).then(taken)),
             test: samples(raw.shape, &raw.test, test),
             class_names: facts.classes,
             trained,
@@ -269,9 +302,21 @@ impl Catalogue {
             return Ok(None);
         }
         let digest = self.digests.get(spec, || {
-            Source::open(spec, &self.folders)?.digest(self.folders.digests())
+            self.digest_of(spec, &Source::open(spec, &self.folders)?)
         })?;
         Ok(digest.as_ref().clone())
+    }
+
+    /// The digest as the files are now.
+    fn digest_of(&self, spec: &DatasetSpec, source: &Source) -> Result<Option<String>> {
+        let digest = source.digest(self.folders.digests())?;
+        let Some(digest) = digest else {
+            return Ok(None);
+        };
+        Ok(Some(match self.outlined(spec)?.outline.is_read_anew {
+            true => hex(&Sha256::digest(format!("{digest} turned, deep"))),
+            false => digest,
+        }))
     }
 
     /// Puts ids in the place of classes that are named, in `classes` and `train_classes`; of folders that
@@ -321,9 +366,9 @@ impl Catalogue {
         *loaded = None;
         let digest = self.digest(spec)?;
         let source = Source::open(spec, &self.folders)?;
-        let raw = Arc::new(source.read()?);
+        let raw = Arc::new(source.read(&|_, _| {})?);
         // What was read goes by the digest that was taken before.
-        if source.digest(self.folders.digests())? != digest {
+        if self.digest_of(spec, &source)? != digest {
             let message = format!(
                 "the images of `{}` changed while they were read",
                 source.name
@@ -380,10 +425,16 @@ fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
             .iter()
             .map(|name| name.to_string())
             .collect(),
+        is_unlabeled: false,
         absent: true,
         notes: Vec::new(),
     };
-    (facts, Arc::new(Labels { train, test }))
+    let labels = Labels {
+        train,
+        validation: Vec::new(),
+        test,
+    };
+    (facts, Arc::new(labels))
 }
 
 /// The numbers from 0 to the highest label, as names.
@@ -408,11 +459,10 @@ fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
 
 fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
     let size = shape.len();
-    let values: Vec<f32> = (0..=255u8).map(|value| f32::from(value) / 255.0).collect();
     let mut pixels = Vec::with_capacity(pool.len() * size);
     for &place in &pool.places {
-        let image = &part.pixels[place * size..(place + 1) * size];
-        pixels.extend(image.iter().map(|&value| values[usize::from(value)]));
+        part.pixels
+            .append(place * size..(place + 1) * size, &mut pixels);
     }
     Samples {
         shape,
@@ -425,6 +475,7 @@ fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
 mod tests {
     use super::*;
     use crate::data::fields::{Pick, Validation};
+    use crate::data::folder::FolderFields;
     use crate::data::registry;
     use crate::tagged::OrNone;
     use flate2::Compression;
@@ -807,10 +858,80 @@ mod tests {
         );
     }
 
+    /// A folder of parts with as many images of each of two classes.
+    fn parts(folder: &Path, counts: [(&str, usize); 3]) -> DataFields {
+        for (part, count) in counts {
+            for (class, value) in [("a", 0u8), ("b", 255)] {
+                let folder = folder.join(part).join(class);
+                fs::create_dir_all(&folder).unwrap();
+                for index in 0..count {
+                    let image = image::GrayImage::from_pixel(2, 2, image::Luma([value]));
+                    image.save(folder.join(format!("{index}.png"))).unwrap();
+                }
+            }
+        }
+        DataFields::new(DatasetSpec::Folder(FolderFields::at(folder)))
+    }
+
+    #[test]
+    fn a_folder_for_validation_is_the_validation_set_unless_the_table_takes_some_of_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = parts(dir.path(), [("train", 10), ("valid", 3), ("test", 2)]);
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let (facts, flaws) = catalogue.check(&fields).unwrap();
+        assert_eq!((flaws, facts.notes), (Vec::new(), Vec::new()));
+        assert_eq!((facts.train, facts.validation, facts.test), (20, 6, 4));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        let held = splits.validation.unwrap();
+        assert_eq!(held.labels, [0, 1, 0, 1, 0, 1]);
+        assert_eq!(held.pixels[..8], [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!((splits.train.len(), splits.test.len()), (20, 4));
+
+        let only = DataFields {
+            classes: Classes::Only(vec![1]),
+            ..fields.clone()
+        };
+        let held = catalogue.load(&only, Seed(0)).unwrap().validation.unwrap();
+        assert_eq!(held.labels, [0, 0, 0]);
+
+        let taken = DataFields {
+            validation: Validation::Fraction(0.2),
+            ..fields
+        };
+        let (facts, _) = catalogue.check(&taken).unwrap();
+        assert_eq!((facts.train, facts.validation, facts.test), (16, 4, 4));
+        assert_eq!(
+            facts.notes,
+            [
+                "the 6 images that the dataset keeps for validation are not used: `validation` takes some of training"
+            ]
+        );
+        let splits = catalogue.load(&taken, Seed(0)).unwrap();
+        assert_eq!(splits.validation.unwrap().len(), 4);
+    }
+
+    #[test]
+    fn values_of_16_bits_keep_their_depth() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a");
+        fs::create_dir(&folder).unwrap();
+        for index in 0..5u16 {
+            let image = image::ImageBuffer::from_pixel(1, 1, image::Luma([1000 + index]));
+            image.save(folder.join(format!("{index}.png"))).unwrap();
+        }
+        let fields = DataFields::new(DatasetSpec::Folder(FolderFields::at(dir.path())));
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        let expected = [1000, 1001, 1002, 1003].map(|value| value as f32 / 1023.0);
+        assert_eq!(splits.train.pixels, expected);
+    }
+
     #[test]
     fn a_dataset_that_is_not_there_is_a_data_error() {
         let dir = tempfile::tempdir().unwrap();
-        let fields = DataFields::new(DatasetSpec::Folder(dir.path().join("gone")));
+        let fields = DataFields::new(DatasetSpec::Folder(FolderFields::at(
+            dir.path().join("gone"),
+        )));
         assert_eq!(
             load_error(dir.path(), &fields),
             format!(

@@ -10,7 +10,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::dataset::Dataset;
 use super::fake::Fake;
+use super::folder::FolderFields;
 use super::generated::Generated;
+use super::image_form::ImageForm;
 use super::registry;
 use crate::error::{Flaw, did_you_mean, list};
 use crate::tagged::OrNone;
@@ -19,7 +21,8 @@ use crate::tagged::OrNone;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataFields {
-    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`, or `{ fake = {} }`.
+    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }` (or a table with `path`, `size` and more in the
+    /// place of "DIR"), or `{ fake = {} }`.
     pub dataset: DatasetSpec,
     /// Training images: "all", the number of first ones, or `{ count = N, pick = "stratified" }`; picked from
     /// what validation leaves.
@@ -58,6 +61,11 @@ impl DataFields {
         }
     }
 
+    /// Whether the images that the dataset itself keeps for validation are used: the table takes none of training.
+    pub fn has_own_validation(&self) -> bool {
+        self.validation == Validation::default()
+    }
+
     /// The ids of the chosen ones of the dataset's `classes` classes, in the order of their labels.
     pub fn ids(&self, classes: usize) -> Vec<usize> {
         match &self.classes {
@@ -88,22 +96,34 @@ pub enum DatasetSpec {
     Named(&'static Dataset),
     /// A folder with files named as MNIST's.
     Idx(PathBuf),
-    /// A folder with one folder of PNG or JPEG files for each class.
+    /// A folder of images, mostly with one folder for each class.
     ///
-    /// `train` and `test` (or `val`, `validation`) lie above the class folders if they are there;
-    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples are ordered so
-    /// that the classes mix evenly. What is transparent is
-    /// laid over black; 16 bits a value are scaled by the depth of the largest.
-    Folder(PathBuf),
+    /// `train`, `valid` and `test` (or as people call them) lie above the class folders if they are there;
+    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples
+    /// are ordered so that the classes mix evenly.
+    Folder(FolderFields),
     /// Random images, for tests and for trying out networks.
     Fake(Fake),
+}
+
+impl DatasetSpec {
+    /// What is made of every image that is read from a file.
+    pub fn form(&self) -> ImageForm {
+        match self {
+            DatasetSpec::Folder(fields) => fields.form.clone(),
+            DatasetSpec::Named(_) | DatasetSpec::Idx(_) | DatasetSpec::Fake(_) => {
+                ImageForm::default()
+            }
+        }
+    }
 }
 
 impl fmt::Display for DatasetSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatasetSpec::Named(dataset) => f.write_str(dataset.name),
-            DatasetSpec::Idx(folder) | DatasetSpec::Folder(folder) => folder.display().fmt(f),
+            DatasetSpec::Idx(folder) => folder.display().fmt(f),
+            DatasetSpec::Folder(fields) => fields.path.display().fmt(f),
             DatasetSpec::Fake(_) => f.write_str("fake"),
         }
     }
@@ -174,19 +194,22 @@ impl JsonSchema for DatasetSpec {
         "Dataset".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let folder = |format: &str, says: &str| {
-            json_schema!({
-                "type": "object",
-                "description": says,
-                "properties": { format: { "type": "string" } },
-                "required": [format],
-                "additionalProperties": false
-            })
-        };
         json_schema!({ "anyOf": [
             { "type": "string", "enum": registry::NAMES },
-            folder("idx", "A folder with files named as MNIST's."),
-            folder("folder", "A folder with one folder of PNG or JPEG files for each class."),
+            {
+                "type": "object",
+                "description": "A folder with files named as MNIST's.",
+                "properties": { "idx": { "type": "string" } },
+                "required": ["idx"],
+                "additionalProperties": false
+            },
+            {
+                "type": "object",
+                "description": "A folder of images: its path, or a table with its path and what is made of the images.",
+                "properties": { "folder": generator.subschema_for::<FolderFields>() },
+                "required": ["folder"],
+                "additionalProperties": false
+            },
             {
                 "type": "object",
                 "properties": { "fake": generator.subschema_for::<Fake>() },

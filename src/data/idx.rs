@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::content::{Extent, Stream, damage, file_name};
 use super::dataset::idx_spellings;
 use super::folders::locate;
-use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
 use crate::error::{Error, Problem, Result, count, thousands};
 use crate::shape::ImageShape;
 
@@ -56,6 +56,7 @@ impl Files {
         checksums.push(checksum(&files[0], stream)?);
         let labels = self.read_labels(&files[1], checksums)?;
         same_length(files, extent.count, labels.len() as u64)?;
+        let pixels = Values::Eight(pixels);
         Ok((shape, Part { pixels, labels }))
     }
 
@@ -96,7 +97,9 @@ impl Format for Files {
             shape,
             train,
             test,
+            validation: 0,
             notes: Vec::new(),
+            is_read_anew: false,
         })
     }
 
@@ -104,11 +107,12 @@ impl Format for Files {
         let ignored = &mut Vec::new();
         Ok(Labels {
             train: self.read_labels(&self.train[1], ignored)?,
+            validation: Vec::new(),
             test: self.read_labels(&self.test[1], ignored)?,
         })
     }
 
-    fn read(&self) -> Result<Raw> {
+    fn read(&self, _: Progress) -> Result<Raw> {
         let mut checksums = Vec::new();
         let (shape, train) = self.read_part(&self.train, &mut checksums)?;
         let (test_shape, test) = self.read_part(&self.test, &mut checksums)?;
@@ -116,6 +120,7 @@ impl Format for Files {
         Ok(Raw {
             shape,
             train,
+            validation: None,
             test,
             checksums,
         })

@@ -14,6 +14,9 @@ mod ends;
 mod left_out;
 mod pixels;
 
+// how images are brought to one form,
+mod image_form;
+
 // and what every format gives.
 mod format;
 
@@ -47,12 +50,18 @@ mod subset;
 // Images that nobody labeled.
 mod unlabeled;
 
+// What Pillow makes of image files.
+#[cfg(test)]
+mod reference;
+
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
+pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
+pub use image_form::ImageForm;
 pub use registry::{DATASETS, Listing, find, list};
 pub use unlabeled::{Unlabeled, read_unlabeled};

@@ -8,7 +8,7 @@ use crate::error::{Flaw, count, list, thousands};
 use crate::rng::{Purpose, Seed};
 
 /// Samples of the chosen classes: their places in the file, and their labels numbered anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pool {
     pub places: Vec<usize>,
     pub labels: Vec<u32>,
@@ -173,14 +173,16 @@ fn proportional(count: usize, sizes: &[usize]) -> Vec<usize> {
     parts
 }
 
-/// Classes that are trained on and that validation or test lack, in a sentence for each of the two.
+/// Classes that are trained on and that validation or test lack, in a sentence for each of the two; `own` are the
+/// images that the dataset itself keeps for validation.
 pub(super) fn missing_notes(
     fields: &DataFields,
     train: &Pool,
-    test: &Pool,
+    [own, test]: [&Pool; 2],
     names: &[String],
 ) -> Vec<String> {
-    let (rest, held) = train.clone().split(fields.validation);
+    let (rest, taken) = train.clone().split(fields.validation);
+    let held = if own.len() > 0 { own.clone() } else { taken };
     let trained = rest.sizes(names.len());
     let lacking = |what: &str, pool: &Pool| {
         let sizes = pool.sizes(names.len());
@@ -526,7 +528,10 @@ mod tests {
                 validation,
                 ..fields(Subset::All, 0, Classes::All)
             };
-            missing_notes(&fields, &all(), &Pool::of(test, &Classes::All), &names())
+            {
+                let test = Pool::of(test, &Classes::All);
+                missing_notes(&fields, &all(), [&Pool::default(), &test], &names())
+            }
         };
         assert_eq!(notes(Validation::Count(0), &LABELS), [""; 0]);
         assert_eq!(notes(Validation::Fraction(0.25), &LABELS), [""; 0]);

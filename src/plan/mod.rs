@@ -477,7 +477,10 @@ fn identity(settings: &Settings, digest: Option<&str>, from: &[(&str, String)]) 
     }
     // Where data lies is no matter: its digest is part of this.
     let folder = match (&settings.data.dataset, digest) {
-        (DatasetSpec::Folder(_), Some(_)) => Some("/data/dataset/folder"),
+        (DatasetSpec::Folder(fields), Some(_)) => Some(match fields.is_path() {
+            true => "/data/dataset/folder",
+            false => "/data/dataset/folder/path",
+        }),
         (DatasetSpec::Idx(_), Some(_)) => Some("/data/dataset/idx"),
         _ => None,
     };
