@@ -99,7 +99,7 @@ impl InputImages {
         let Samples {
             mut pixels, labels, ..
         } = samples;
-        settings.data.scale.apply(&mut pixels);
+        settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
             names: (0..labels.len()).map(|number| number.to_string()).collect(),
             labels: Some(labels),
@@ -114,7 +114,7 @@ impl InputImages {
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();
-        settings.data.scale.apply(&mut pixels);
+        settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
             names: images.into_iter().map(|image| image.name).collect(),
             labels: None,

@@ -139,7 +139,7 @@ fn draw_all(
     trained: &TrainedModel,
     model: &dyn Model,
 ) -> Result<()> {
-    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let (shape, scale) = (model.images(), &trained.run.settings.data.scale);
     let classes = &trained.measured.classes;
     let numbers: Vec<usize> = found.iter().map(|near| near.index).collect();
     let near = Rows::new(&among.pixels, shape.len()).pick(&numbers);

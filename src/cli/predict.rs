@@ -55,7 +55,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         .flat_map(|image| &image.pixels)
         .copied()
         .collect();
-    settings.data.scale.apply(&mut pixels);
+    settings.data.scale.apply(&mut pixels, found.images());
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
     let model = blueprint.load(&found.weights, &arguments.device.checked()?)?;

@@ -65,7 +65,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
         false => say(&draw(&header, &rows, 2)),
     }
     if let Some(path) = &arguments.output {
-        let scale = trained.run.settings.data.scale;
+        let scale = &trained.run.settings.data.scale;
         let across = images.names.len().min(ACROSS);
         let tiles = |pixels: &[f32]| picture::tiles(pixels, shape, scale, across);
         let picture = above(&tiles(&images.pixels), &tiles(&outputs));

@@ -160,7 +160,10 @@ pub fn find(
         return Err(Error::data(problem.hint(command)));
     };
     Ok(TrainedModel {
-        run: run.clone(),
+        run: Run {
+            settings: Arc::new(run.settings.as_ref().clone().as_trained(&folder)?),
+            ..run.clone()
+        },
         weights: weights(&folder, &measured, which.best, &name)?,
         measured,
         is_best: which.best,
@@ -215,9 +218,7 @@ fn of_folder(
     let name = format!("`{}`, seed {}", row.variant, row.seed);
     let measured = measured(Some(row.clone()), &name, &folder)?;
     let measured = measured.ok_or_else(|| damaged(&format!("{name} is not trained")))?;
-    let config = std::fs::read_to_string(folder.file("config.toml")).ok();
-    let settings: Option<Settings> = config.and_then(|text| toml::from_str(&text).ok());
-    let settings = settings.ok_or_else(|| damaged("`config.toml` of the run cannot be read"))?;
+    let settings = Settings::of_run(&folder)?;
     let images = folder.provenance().and_then(|provenance| provenance.images);
     // Runs of earlier versions did not say; a dataset that is there, or known by its name, does.
     let of_data = || Some(catalogue.check(&settings.data).ok()?.0.shape);

@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::dataset::Dataset;
+use super::decoded;
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
-use super::format::{Checksum, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Labels, Outline, Part, Progress, Raw};
 use super::generated::shares;
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
@@ -190,7 +191,12 @@ impl Catalogue {
         }
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
-        let mut flaws = split_flaws(fields, &train, &facts.classes);
+        let mut flaws: Vec<Flaw> = fields
+            .scale
+            .flaw(facts.shape.channels)
+            .into_iter()
+            .collect();
+        flaws.extend(split_flaws(fields, &train, &facts.classes));
         let train = train.keep(&fields.trained(facts.classes.len()));
         facts.test = match &fields.classes {
             Classes::All => labels.test.len(),
@@ -309,7 +315,7 @@ impl Catalogue {
 
     /// The digest as the files are now.
     fn digest_of(&self, spec: &DatasetSpec, source: &Source) -> Result<Option<String>> {
-        let digest = source.digest(self.folders.digests())?;
+        let digest = source.digest(self.folders.digests().as_deref())?;
         let Some(digest) = digest else {
             return Ok(None);
         };
@@ -355,6 +361,29 @@ impl Catalogue {
             .get(spec, || Source::open(spec, &self.folders)?.labels())
     }
 
+    /// Decodes the images of a large folder and keeps them for other processes, unless that was done before; how
+    /// many of all are decoded is told.
+    ///
+    /// # Errors
+    /// An image cannot be read.
+    pub fn decode(&self, spec: &DatasetSpec, progress: Progress) -> Result<()> {
+        match self.kept_decoded(spec)? {
+            Some(path) if !path.exists() => self.read(spec, Some(&path), progress).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the decoded images of a dataset are kept; none where they are not.
+    fn kept_decoded(&self, spec: &DatasetSpec) -> Result<Option<PathBuf>> {
+        let (DatasetSpec::Folder(fields), Some(store)) = (spec, self.folders.decoded()) else {
+            return Ok(None);
+        };
+        let outline = &self.outlined(spec)?.outline;
+        let is_large = outline.train + outline.validation + outline.test > decoded::FEW;
+        let digest = self.digest(spec)?.filter(|_| is_large);
+        Ok(digest.map(|digest| decoded::place(&store, fields, &digest)))
+    }
+
     fn raw(&self, spec: &DatasetSpec) -> Result<Arc<Raw>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, raw)) = &*loaded
@@ -364,9 +393,25 @@ impl Catalogue {
         }
         // Frees the one before, so that two are never held at once.
         *loaded = None;
+        let kept = self.kept_decoded(spec)?;
+        let known = match (spec, &kept) {
+            (DatasetSpec::Folder(fields), Some(path)) => decoded::read(path, &fields.path),
+            _ => None,
+        };
+        let raw = match known {
+            Some(raw) => raw,
+            None => self.read(spec, kept.as_deref(), &|_, _| {})?,
+        };
+        let raw = Arc::new(raw);
+        *loaded = Some((spec.clone(), raw.clone()));
+        Ok(raw)
+    }
+
+    /// Reads all images and keeps them, decoded, where it is said.
+    fn read(&self, spec: &DatasetSpec, kept: Option<&Path>, progress: Progress) -> Result<Raw> {
         let digest = self.digest(spec)?;
         let source = Source::open(spec, &self.folders)?;
-        let raw = Arc::new(source.read(&|_, _| {})?);
+        let raw = source.read(progress)?;
         // What was read goes by the digest that was taken before.
         if self.digest_of(spec, &source)? != digest {
             let message = format!(
@@ -378,7 +423,9 @@ impl Catalogue {
                 problem.hint("try again when nobody writes there"),
             ));
         }
-        *loaded = Some((spec.clone(), raw.clone()));
+        if let Some(path) = kept {
+            decoded::write(path, &raw);
+        }
         Ok(raw)
     }
 }
@@ -482,7 +529,6 @@ mod tests {
     use flate2::write::GzEncoder;
     use std::fs;
     use std::io::Write;
-    use std::path::Path;
 
     fn mnist() -> DataFields {
         DataFields::new(DatasetSpec::Named(registry::find("mnist").unwrap()))
@@ -908,6 +954,44 @@ mod tests {
         );
         let splits = catalogue.load(&taken, Seed(0)).unwrap();
         assert_eq!(splits.validation.unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_large_folder_is_decoded_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let folders = || Folders::only(dir.path()).with_kept(cache.path());
+        let fields = parts(dir.path(), [("train", 400), ("valid", 60), ("test", 50)]);
+        let spec = &fields.dataset;
+        let told = std::sync::atomic::AtomicUsize::new(0);
+        let progress = |_: usize, all: usize| {
+            assert_eq!(all, 1020);
+            told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let count = || told.load(std::sync::atomic::Ordering::Relaxed);
+        let catalogue = Catalogue::new(folders());
+        catalogue.decode(spec, &progress).unwrap();
+        assert_eq!(count(), 1020);
+        // Other processes take what is kept.
+        let other = Catalogue::new(folders());
+        other.decode(spec, &progress).unwrap();
+        assert_eq!(count(), 1020);
+        let kept = other.kept_decoded(spec).unwrap().unwrap();
+        assert!(kept.is_file());
+        let splits = other.load(&fields, Seed(0)).unwrap();
+        let plain = Catalogue::new(Folders::only(dir.path()));
+        assert_eq!(plain.kept_decoded(spec).unwrap(), None);
+        assert_eq!(splits, plain.load(&fields, Seed(0)).unwrap());
+        assert_eq!(other.checksums(&fields), plain.checksums(&fields));
+        // Changed images are others.
+        let image = image::GrayImage::from_pixel(2, 2, image::Luma([9]));
+        image.save(dir.path().join("train/a/0.png")).unwrap();
+        let changed = Catalogue::new(folders());
+        assert_ne!(changed.kept_decoded(spec).unwrap().unwrap(), kept);
+        assert_eq!(
+            changed.load(&fields, Seed(0)).unwrap().train.pixels[0],
+            9.0 / 255.0
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::folder::FolderFields;
 use super::generated::Generated;
 use super::image_form::ImageForm;
 use super::registry;
+use super::scale::Scale;
 use crate::error::{Flaw, did_you_mean, list};
 use crate::tagged::OrNone;
 
@@ -39,7 +40,9 @@ pub struct DataFields {
     /// Classes that training and validation keep of those; the test set keeps all of them. Or "all".
     #[serde(default, skip_serializing_if = "Classes::is_all")]
     pub train_classes: Classes,
-    /// What black (0) and white (1) become before an image meets the network, as [low, high].
+    /// What pixel values become before an image meets the network: what black and white are, as [low, high]; or "standardize",
+    /// so that each channel has a mean of 0 and a standard deviation of 1 over the images that are trained on; or these
+    /// moments, as { mean = 0.5, standard_deviation = 0.25 }, with a list for channel by channel.
     #[serde(default)]
     pub scale: Scale,
     /// Images that trained models generate, beside the real ones. Default "none".
@@ -566,39 +569,6 @@ impl JsonSchema for Classes {
     }
 }
 
-/// `[low, high]`: what pixel values 0 and 1 become.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
-pub struct Scale(pub [f64; 2]);
-
-impl Default for Scale {
-    fn default() -> Self {
-        Scale([0.0, 1.0])
-    }
-}
-
-impl Scale {
-    /// Maps pixels from `[0, 1]`, in place; meant for after augmentation, which works in `[0, 1]`.
-    pub fn apply(self, pixels: &mut [f32]) {
-        if self == Scale::default() {
-            return;
-        }
-        let [low, high] = self.0;
-        let (low, span) = (low as f32, (high - low) as f32);
-        for pixel in pixels {
-            *pixel = low + *pixel * span;
-        }
-    }
-
-    /// Maps values back to pixels, in place; what lies outside of black and white becomes one of them.
-    pub fn undo(self, values: &mut [f32]) {
-        let [low, high] = self.0;
-        let (low, span) = (low as f32, (high - low) as f32);
-        for value in values {
-            *value = ((*value - low) / span).clamp(0.0, 1.0);
-        }
-    }
-}
-
 fn whole(number: u64) -> Option<usize> {
     usize::try_from(number)
         .ok()
@@ -686,16 +656,6 @@ mod tests {
             text.contains(r#"["mnist","fashion-mnist","cifar-10"]"#),
             "{text}"
         );
-    }
-
-    #[test]
-    fn scaling_maps_black_to_low_and_white_to_high() {
-        let mut pixels = [0.0, 0.5, 1.0];
-        Scale([-1.0, 1.0]).apply(&mut pixels);
-        assert_eq!(pixels, [-1.0, 0.0, 1.0]);
-        let mut values = [-1.5, -1.0, 0.5, 2.0];
-        Scale([-1.0, 1.0]).undo(&mut values);
-        assert_eq!(values, [0.0, 0.0, 0.75, 1.0]);
     }
 
     #[test]

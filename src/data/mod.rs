@@ -29,6 +29,9 @@ mod fake;
 mod folder;
 mod idx;
 
+// what is kept of folders once they are decoded,
+mod decoded;
+
 // the datasets known by name,
 mod cifar_10;
 mod fashion_mnist;
@@ -41,6 +44,7 @@ mod fetch;
 // The `[data]` table.
 mod fields;
 mod generated;
+mod scale;
 
 // Which samples, of what was found.
 mod catalogue;
@@ -58,10 +62,11 @@ pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
-pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
+pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
 pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
 pub use image_form::ImageForm;
 pub use registry::{DATASETS, Listing, find, list};
+pub use scale::Scale;
 pub use unlabeled::{Unlabeled, read_unlabeled};

@@ -260,10 +260,10 @@ fn id_flaws(key: &str, name: &str, classes: &Classes, names: &[String]) -> Vec<F
     flaws
 }
 
-/// What is wrong with `train`, `validation`, `scale` and `generated`, given the samples of the chosen
+/// What is wrong with `train`, `validation` and `generated`, given the samples of the chosen
 /// classes.
 pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) -> Vec<Flaw> {
-    let mut flaws: Vec<Flaw> = scale_flaw(fields).into_iter().collect();
+    let mut flaws = Vec::new();
     let trained = fields.trained(names.len());
     let generated = fields.generated.as_ref();
     let generated = generated.and_then(|generated| generated.flaw(trained.len()));
@@ -294,16 +294,6 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
 /// Whether the training samples are only those of some of the dataset's classes.
 fn has_chosen(fields: &DataFields) -> bool {
     !fields.classes.is_all() || !fields.train_classes.is_all()
-}
-
-fn scale_flaw(fields: &DataFields) -> Option<Flaw> {
-    let [low, high] = fields.scale.0;
-    if low.is_finite() && high.is_finite() && low < high {
-        return None;
-    }
-    let message =
-        format!("scale goes from {low} to {high}, expected [low, high] with low below high");
-    Some(Flaw::new("scale", message))
 }
 
 fn validation_flaw(fields: &DataFields, samples: usize, validation: usize) -> Option<Flaw> {
@@ -440,7 +430,7 @@ fn stratified_flaw(rest: &Pool, wanted: usize, names: &[String]) -> Option<Flaw>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fields::{DatasetSpec, Scale};
+    use crate::data::fields::DatasetSpec;
     use crate::data::registry;
 
     const LABELS: [u32; 12] = [2, 0, 1, 1, 0, 2, 0, 1, 2, 0, 1, 2];
@@ -701,16 +691,6 @@ mod tests {
                 "train_classes.1",
                 "class 1 (`bee`) is none of `classes`"
             )]
-        );
-    }
-
-    #[test]
-    fn a_scale_upside_down_is_a_flaw() {
-        let mut fields = fields(Subset::All, 0, Classes::All);
-        fields.scale = Scale([1.0, 0.0]);
-        assert_eq!(
-            flaws(&fields),
-            ["scale: scale goes from 1 to 0, expected [low, high] with low below high"]
         );
     }
 }

@@ -74,7 +74,7 @@ impl PictureFields for Augmentation {
             }
         }
         let times = enlargement([shape.width, shape.height], count, 84);
-        let tiles = tiles::images(&pixels, shape, Scale::default());
+        let tiles = tiles::images(&pixels, shape, &Scale::default());
         let tiles = tiles
             .iter()
             .map(|tile| super::canvas::enlarged(tile, times));

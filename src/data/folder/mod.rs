@@ -260,21 +260,22 @@ impl Format for Tree {
             train,
             validation,
             test,
-            checksums: vec![Checksum {
-                path: self.root.clone(),
-                name: format!(
-                    "{} ({})",
-                    file_name(&self.root),
-                    count(files.len(), "image")
-                ),
-                sha256: hex(&hash.finalize()),
-            }],
+            checksums: vec![checksum(&self.root, files.len(), hex(&hash.finalize()))],
         })
     }
 
     fn files(&self) -> Vec<&Path> {
         let table = self.table.as_deref();
         self.layout.files().chain(table).collect()
+    }
+}
+
+/// What stands for all images of a folder.
+pub(super) fn checksum(folder: &Path, images: usize, sha256: String) -> Checksum {
+    Checksum {
+        path: folder.to_path_buf(),
+        name: format!("{} ({})", file_name(folder), count(images, "image")),
+        sha256,
     }
 }
 
