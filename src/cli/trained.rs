@@ -8,16 +8,17 @@ use clap::Args;
 
 use super::{DeviceArgument, ResultsArgument, Set, files};
 use crate::config::Settings;
-use crate::data::{Catalogue, Validation};
+use crate::data::{Catalogue, Scale, Validation};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status};
+use crate::rng::Seed;
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
 
 /// What selects one of a variant's runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Which {
     /// The run's seed [default: the first one of the variant]
     #[arg(long)]
@@ -169,6 +170,55 @@ pub fn find(
         is_best: which.best,
         tensorboard: results.tensorboard(run),
         folder,
+    })
+}
+
+/// A run of an experiment, which need not be trained, with weights of a file; or that of a run's folder.
+///
+/// # Errors
+/// There is no such run, several could be meant, or its data is missing.
+pub fn with_weights(
+    file: &Path,
+    variant: Option<&str>,
+    which: Which,
+    weights: &Path,
+    catalogue: &Catalogue,
+) -> Result<TrainedModel> {
+    if which.best {
+        let message = "both `--best` and `--weights` say which weights are taken";
+        let place = Place::Setting("--best".to_string());
+        return Err(Error::usage(Problem::new(message).at(place)));
+    }
+    if file.join("run.json").is_file() {
+        let trained = of_folder(file, variant, &which, catalogue)?;
+        return Ok(TrainedModel {
+            weights: weights.to_path_buf(),
+            ..trained
+        });
+    }
+    let path = files::find(file)?;
+    let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
+    let run = one_run(&plan, variant, which.seed)?;
+    let (facts, _) = catalogue.check(&run.settings.data)?;
+    let mut settings = run.settings.clone();
+    if settings.data.scale == Scale::Standardize {
+        let splits = catalogue.load(&settings.data, Seed(run.seed))?;
+        settings = Arc::new(settings.measured(&splits));
+    }
+    let results = ResultsFolder::of(&which.results.folder, &plan.name);
+    Ok(TrainedModel {
+        run: Run {
+            settings,
+            ..run.clone()
+        },
+        measured: Measured {
+            classes: facts.classes,
+            ..Measured::default()
+        },
+        weights: weights.to_path_buf(),
+        is_best: false,
+        folder: results.run(run),
+        tensorboard: results.tensorboard(run),
     })
 }
 

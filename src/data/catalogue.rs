@@ -523,6 +523,7 @@ mod tests {
     use super::*;
     use crate::data::fields::{Pick, Validation};
     use crate::data::folder::FolderFields;
+    use crate::data::idx::IdxFields;
     use crate::data::registry;
     use crate::tagged::OrNone;
     use flate2::Compression;
@@ -590,7 +591,7 @@ mod tests {
             gzip(&idx(&[1, 2, 2], &images[..4])),
         );
         write("t10k-labels-idx1-ubyte.gz", gzip(&idx(&[1], &[2])));
-        DataFields::new(DatasetSpec::Idx(folder.to_path_buf()))
+        DataFields::new(DatasetSpec::Idx(IdxFields::at(folder)))
     }
 
     #[test]
@@ -954,6 +955,99 @@ mod tests {
         );
         let splits = catalogue.load(&taken, Seed(0)).unwrap();
         assert_eq!(splits.validation.unwrap().len(), 4);
+    }
+
+    #[test]
+    fn sets_are_read_under_the_names_that_they_are_published_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        let images: Vec<u8> = (0..12).collect();
+        for set in ["emnist-letters", "emnist-digits"] {
+            write(
+                &format!("{set}-train-images-idx3-ubyte.gz"),
+                gzip(&idx(&[3, 2, 2], &images)),
+            );
+            write(
+                &format!("{set}-train-labels-idx1-ubyte.gz"),
+                gzip(&idx(&[3], &[1, 2, 1])),
+            );
+            write(
+                &format!("{set}-test-images-idx3-ubyte"),
+                idx(&[1, 2, 2], &images[..4]),
+            );
+            write(&format!("{set}-test-labels-idx1-ubyte"), idx(&[1], &[2]));
+        }
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let of = |split: Option<&str>| {
+            let fields = IdxFields {
+                split: split.map(String::from),
+                ..IdxFields::at(dir.path())
+            };
+            DataFields::new(DatasetSpec::Idx(fields))
+        };
+        let (facts, flaws) = catalogue.check(&of(Some("letters"))).unwrap();
+        assert_eq!((flaws, facts.train, facts.test), (Vec::new(), 3, 1));
+        assert_eq!(
+            facts.notes,
+            [
+                "the images are published with rows and columns exchanged; they are set upright",
+                "the labels begin at 1: class `0` has no images"
+            ]
+        );
+        let splits = catalogue.load(&of(Some("letters")), Seed(0)).unwrap();
+        let upright = [0.0, 2.0, 1.0, 3.0].map(|value: f32| value / 255.0);
+        assert_eq!(splits.train.image(0), upright);
+        assert_eq!(splits.class_names, ["0", "1", "2"]);
+        let refused = |split| {
+            let error = catalogue.check(&of(split)).unwrap_err().to_string();
+            error.replace(&format!("{}", dir.path().display()), "DIR")
+        };
+        assert_eq!(
+            refused(None),
+            "error: there are several sets of IDX files here: `emnist-digits` and `emnist-letters`\n  DIR\n  \
+             hint: dataset = { idx = { path = \"DIR\", split = \"digits\" } }"
+        );
+        assert_eq!(
+            refused(Some("balanced")),
+            "error: there is no set `balanced` of IDX files here\n  DIR\n  \
+             hint: those that are here: `emnist-digits` and `emnist-letters`"
+        );
+    }
+
+    #[test]
+    fn labels_may_be_rows_of_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        let labels = |classes: &[u32]| {
+            let numbers = classes.iter().flat_map(|&class| [class, 7, 9]);
+            let mut file = idx(&[classes.len() as u32, 3], &[]);
+            file[2] = 12;
+            file.extend(numbers.flat_map(u32::to_be_bytes));
+            file
+        };
+        write(
+            "qmnist-train-images-idx3-ubyte",
+            idx(&[2, 1, 2], &[1, 2, 3, 4]),
+        );
+        write("qmnist-train-labels-idx2-int", labels(&[0, 4]));
+        write("qmnist-test-images-idx3-ubyte", idx(&[1, 1, 2], &[5, 6]));
+        write("qmnist-test-labels-idx2-int.gz", gzip(&labels(&[3])));
+        let fields = DataFields::new(DatasetSpec::Idx(IdxFields::at(dir.path())));
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        assert_eq!(
+            (splits.train.labels, splits.test.labels),
+            (vec![0, 4], vec![3])
+        );
+        let cut = labels(&[0, 4]);
+        write(
+            "qmnist-train-labels-idx2-int",
+            cut[..cut.len() - 5].to_vec(),
+        );
+        assert!(
+            load_error(dir.path(), &fields)
+                .starts_with("error: `qmnist-train-labels-idx2-int` ends at byte")
+        );
     }
 
     #[test]

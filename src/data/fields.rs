@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
@@ -12,6 +11,7 @@ use super::dataset::Dataset;
 use super::fake::Fake;
 use super::folder::FolderFields;
 use super::generated::Generated;
+use super::idx::IdxFields;
 use super::image_form::ImageForm;
 use super::registry;
 use super::scale::Scale;
@@ -97,8 +97,8 @@ impl DataFields {
 pub enum DatasetSpec {
     /// One of those known by name.
     Named(&'static Dataset),
-    /// A folder with files named as MNIST's.
-    Idx(PathBuf),
+    /// A folder with files named as MNIST's, EMNIST's or QMNIST's.
+    Idx(IdxFields),
     /// A folder of images, mostly with one folder for each class.
     ///
     /// `train`, `valid` and `test` (or as people call them) lie above the class folders if they are there;
@@ -125,7 +125,7 @@ impl fmt::Display for DatasetSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatasetSpec::Named(dataset) => f.write_str(dataset.name),
-            DatasetSpec::Idx(folder) => folder.display().fmt(f),
+            DatasetSpec::Idx(fields) => fields.path.display().fmt(f),
             DatasetSpec::Folder(fields) => fields.path.display().fmt(f),
             DatasetSpec::Fake(_) => f.write_str("fake"),
         }
@@ -201,8 +201,8 @@ impl JsonSchema for DatasetSpec {
             { "type": "string", "enum": registry::NAMES },
             {
                 "type": "object",
-                "description": "A folder with files named as MNIST's.",
-                "properties": { "idx": { "type": "string" } },
+                "description": "A folder with files named as MNIST's, EMNIST's or QMNIST's: its path, or a table with its path and the set.",
+                "properties": { "idx": generator.subschema_for::<IdxFields>() },
                 "required": ["idx"],
                 "additionalProperties": false
             },

@@ -255,6 +255,19 @@ impl ImageForm {
         ImageShape::new(channels, height, width)
     }
 
+    /// The same, so that every image gets this shape, if its channels are gray or colors.
+    pub fn to_shape(self, shape: ImageShape) -> Self {
+        ImageForm {
+            size: Some([shape.height, shape.width]),
+            channels: match shape.channels {
+                1 => Some(Channels::Gray),
+                3 => Some(Channels::Rgb),
+                _ => self.channels,
+            },
+            ..self
+        }
+    }
+
     /// What white is of values of 16 bits of which the largest is known.
     pub(super) fn white(&self, largest: u16) -> u16 {
         white(self.bits.map_or_else(|| depth(largest), |bits| bits.0))

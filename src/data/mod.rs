@@ -66,6 +66,7 @@ pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
 pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
+pub use idx::IdxFields;
 pub use image_form::ImageForm;
 pub use registry::{DATASETS, Listing, find, list};
 pub use scale::Scale;

@@ -25,13 +25,13 @@ impl Source {
     pub fn open(spec: &DatasetSpec, folders: &Folders) -> Result<Self> {
         match spec {
             DatasetSpec::Named(dataset) => open_named(dataset, &folders.require(dataset)?),
-            DatasetSpec::Idx(folder) => Ok(Source {
-                name: folder.display().to_string(),
-                folder: existing(folder)?.to_path_buf(),
+            DatasetSpec::Idx(fields) => Ok(Source {
+                name: fields.path.display().to_string(),
+                folder: existing(&fields.path)?.to_path_buf(),
                 named: None,
                 class_names: None,
                 is_unlabeled: false,
-                format: Box::new(idx::Files::discover(folder)?),
+                format: Box::new(idx::Files::discover(fields)?),
             }),
             DatasetSpec::Folder(fields) => {
                 existing(&fields.path)?;
@@ -123,6 +123,7 @@ fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
             train: [path(&dataset.train[0]), path(&dataset.train[1])],
             test: [path(&dataset.test[0]), path(&dataset.test[1])],
             classes: Some(dataset.classes.len()),
+            is_transposed: false,
         }),
         Layout::Cifar => {
             let batch = |file: &File| (path(file), file.bytes);

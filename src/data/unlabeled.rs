@@ -9,7 +9,7 @@ use std::path::Path;
 use image::{DynamicImage, GrayImage, RgbImage};
 
 use super::content::{Stream, file_name};
-use super::image_form::{Channels, Formed, ImageForm, Pixels};
+use super::image_form::{Formed, ImageForm, Pixels};
 use super::pixels::{Decoded, decode};
 use super::{folder, idx};
 use crate::error::{Error, Kind, Problem, Result};
@@ -121,11 +121,9 @@ impl Target<'_> {
             height,
             width,
         } = self.shape;
-        let to = match channels {
-            1 => Channels::Gray,
-            3 => Channels::Rgb,
-            _ => return Err(self.refused(&name, path, found)),
-        };
+        if ![1, 3].contains(&channels) {
+            return Err(self.refused(&name, path, found));
+        }
         if found.channels != channels {
             let kind = |channels: usize| if channels == 1 { "gray" } else { "color" };
             changes.push(format!("{} to {}", kind(found.channels), kind(channels)));
@@ -136,11 +134,7 @@ impl Target<'_> {
                 found.height, found.width
             ));
         }
-        let form = ImageForm {
-            size: Some([height, width]),
-            channels: Some(to),
-            ..self.form.clone()
-        };
+        let form = self.form.clone().to_shape(self.shape);
         let Formed { pixels, .. } = form.form(image);
         let pixels = match pixels {
             Pixels::Eight(values) => values

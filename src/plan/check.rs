@@ -221,7 +221,10 @@ fn look_up_files(settings: &mut Settings, resolved: &Resolved) -> Vec<Flaw> {
             true => ("data.dataset.folder", &mut fields.path),
             false => ("data.dataset.folder.path", &mut fields.path),
         }),
-        DatasetSpec::Idx(path) => Some(("data.dataset.idx", path)),
+        DatasetSpec::Idx(fields) => Some(match fields.is_path() {
+            true => ("data.dataset.idx", &mut fields.path),
+            false => ("data.dataset.idx.path", &mut fields.path),
+        }),
         DatasetSpec::Named(_) | DatasetSpec::Fake(_) => None,
     };
     let mut flaws = Vec::new();

@@ -481,7 +481,10 @@ fn identity(settings: &Settings, digest: Option<&str>, from: &[(&str, String)]) 
             true => "/data/dataset/folder",
             false => "/data/dataset/folder/path",
         }),
-        (DatasetSpec::Idx(_), Some(_)) => Some("/data/dataset/idx"),
+        (DatasetSpec::Idx(fields), Some(_)) => Some(match fields.is_path() {
+            true => "/data/dataset/idx",
+            false => "/data/dataset/idx/path",
+        }),
         _ => None,
     };
     if let Some(folder) = folder.and_then(|folder| values.pointer_mut(folder)) {

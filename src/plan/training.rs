@@ -4,7 +4,6 @@ use crate::config::Settings;
 use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
 use crate::models::{Ability, ModelFacts};
-use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
 
@@ -103,11 +102,7 @@ fn unmeasured(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) ->
 
 /// A class that has no weight since it has no training images.
 fn unweighable(settings: &Settings, facts: &Facts, catalogue: &Catalogue) -> Result<Option<Flaw>> {
-    let balanced = match &settings.train.loss {
-        Loss::CrossEntropy(fields) => fields.class_weights == ClassWeights::Balanced,
-        _ => false,
-    };
-    if !balanced {
+    if !settings.train.loss.weighs_by_counts() {
         return Ok(None);
     }
     for &seed in &settings.train.seeds {

@@ -38,6 +38,7 @@ use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::evaluate;
+pub use evaluate::{Evaluated, Evaluation};
 use gallery::point;
 pub use gallery::{Gallery, last_point};
 use set::{EvaluationSet, Order, TrainingSet};

@@ -376,7 +376,7 @@ fn images_of_all_sizes_colors_and_formats_are_trained_on_and_predicted_in_one_fo
     let ended = lab.burnlab(&["check", file, "--set", &plain]);
     assert_eq!(ended.code, 3);
     let message =
-        "error: images differ in size (height x width): `cat/0.png` is 9x4, `dog/1.jpg` is 9x5";
+        "error: images differ in size (height x width): `cat/0.png` is 9x4, `cat/1.jpg` is 9x5";
     assert!(ended.err.starts_with(message), "{}", ended.err);
     let hint =
         "hint: dataset = { folder = { path = \"DIR\", size = 64 } }; so it is with 17 other images";
@@ -468,6 +468,7 @@ decoder = [{{ dense = {{ units = 16, activation = "sigmoid" }} }}]
 [train]
 epochs = 1
 batch_size = 4
+loss = "mse"
 "#
     );
     let file = lab.file("photographs.toml", &text);
@@ -561,4 +562,124 @@ fn moments_are_measured_when_a_run_begins_and_kept_for_whoever_asks_it() {
             .join(" "),
         losses
     );
+}
+
+#[test]
+fn a_trained_run_is_measured_again_on_its_own_images_and_on_others() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "scale = \"standardize\"");
+    let file = file.to_str().unwrap();
+    assert_eq!(lab.burnlab(&["run", file]).code, 0);
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let values = |arguments: &[&str]| -> Vec<String> {
+        let ended = lab.burnlab(&[&["evaluate"], arguments, &["--csv"]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let line = ended.out.lines().nth(1).unwrap().to_string();
+        line.split(',').map(String::from).collect()
+    };
+    // variant, seed, weights, data, images, accuracy, loss
+    let table = lab.table("pets", "summary.csv");
+    let summary = |column: &str| table.column(column)[0].parse::<f64>().unwrap();
+    let own = values(&[file]);
+    assert_eq!(own[3..5], ["test images of its data", "4"]);
+    let near = |found: &str, expected: f64| {
+        let found: f64 = found.parse().unwrap();
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    };
+    near(&own[5], summary("test_accuracy"));
+    near(&own[6], summary("test_loss"));
+    let weights = folder.join("weights.safetensors");
+    let weights = weights.to_str().unwrap();
+    let by_weights = values(&[file, "--weights", weights, "--set", "train.seeds=[7]"]);
+    assert_eq!(by_weights[5..], own[5..]);
+    assert_eq!(by_weights[1], "7");
+
+    // Other images, of another size, and of one of the classes alone.
+    for index in 0..6 {
+        let path = lab.path().join(format!("others/cat/{index}.jpg"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(9, 7, Luma([40 + index]))
+            .save(path)
+            .unwrap();
+    }
+    let others = lab.path().join("others");
+    let others = others.to_str().unwrap();
+    let run = folder.to_str().unwrap();
+    let found = values(&[run, "--data", others]);
+    assert_eq!(
+        found[3..5],
+        [format!("images of {others}"), "6".to_string()]
+    );
+    let output = lab.path().join("measured");
+    let ended = lab.burnlab(&[
+        "evaluate",
+        run,
+        "--data",
+        others,
+        "--split",
+        "test",
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended
+            .out
+            .starts_with("`default`, seed 0 on 1 image: test images of"),
+        "{}",
+        ended.out
+    );
+    let confusion = fs::read_to_string(output.join("confusion.csv")).unwrap();
+    assert!(
+        confusion.starts_with("truth,cat,dog,accuracy\n"),
+        "{confusion}"
+    );
+    assert!(output.join("evaluation.csv").is_file());
+
+    fs::rename(lab.path().join("others/cat"), lab.path().join("others/yak")).unwrap();
+    let ended = lab.burnlab(&["evaluate", run, "--data", others]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        format!(
+            "error: the run knows no class `yak`\n  --data {others}\n  hint: the run's classes are `cat` and `dog`\n"
+        )
+    );
+    let ended = lab.burnlab(&["evaluate", run, "--data", "mnits"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        "error: unknown dataset `mnits`, and there is no such folder\n  hint: did you mean `mnist`?\n"
+    );
+}
+
+#[test]
+fn a_recipe_is_looked_at_before_anything_is_trained() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let file = file.to_str().unwrap();
+    let picture = lab.path().join("recipe.png");
+    let picture = picture.to_str().unwrap();
+    let draw = |recipe: &str| {
+        let recipe = format!("augment.random={recipe}");
+        lab.burnlab(&[
+            "augment", file, "--output", picture, "--count", "5", "--set", &recipe,
+        ])
+    };
+    let ended = draw(
+        "[\"trivial_augment\", { random_crop = { padding = \"25%\", border = \"reflect\" } }]",
+    );
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        format!("drawn into {picture}: 5 images of `default`, seed 0\n")
+    );
+    let drawn = image::open(picture).unwrap();
+    // Originals and three epochs, enlarged.
+    assert!(drawn.height() > 4 * 80 && drawn.width() > 5 * 80);
+    assert!(!lab.results("pets").exists());
+    let ended = draw("[]");
+    assert_eq!(ended.code, 2);
+    let message = format!("error: no variant of `{file}` has `copies` or `random` in its recipe\n");
+    assert!(ended.err.starts_with(&message), "{}", ended.err);
 }
