@@ -254,22 +254,22 @@ fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluat
         run.run.seed,
         count(number, "image")
     ));
-    let header = ["metric", "value", "unit"].map(String::from).to_vec();
+    let header = ["metric", "unit", "value"].map(String::from).to_vec();
     let metrics = BATCH_METRICS.iter().filter_map(|metric| {
         let value = (metric.of)(&evaluated.score)?;
         let metric = &metric.metric;
         let unit = metric.unit.unwrap_or_default().to_string();
         Some(vec![
             metric.name.to_string(),
-            format!("{value:.*}", metric.decimals),
             unit,
+            format!("{value:.*}", metric.decimals),
         ])
     });
-    say(&draw(&header, &metrics.collect::<Vec<_>>(), 1));
+    say(&draw(&header, &metrics.collect::<Vec<_>>(), 2));
     if evaluated.confusion.is_empty() {
         return;
     }
-    let header = ["class", "images", "right", "accuracy", "mostly taken for"];
+    let header = ["class", "mostly taken for", "images", "right", "accuracy"];
     let classes = &run.measured.classes;
     let rows = evaluated.confusion.iter().enumerate();
     let rows = rows.map(|(truth, answers)| class_row(truth, answers, classes));
@@ -277,11 +277,11 @@ fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluat
     say(&draw(
         &header.map(String::from),
         &rows.collect::<Vec<_>>(),
-        1,
+        2,
     ));
 }
 
-/// A class, its images, how many are right, their share, and the wrong class that is answered most.
+/// A class, the wrong one that is answered most, its images, how many are right, and their share.
 fn class_row(truth: usize, answers: &[usize], classes: &[String]) -> Vec<String> {
     let all: usize = answers.iter().sum();
     let share = match all {
@@ -293,10 +293,10 @@ fn class_row(truth: usize, answers: &[usize], classes: &[String]) -> Vec<String>
     let most = most.map(|class| format!("{} ({})", classes[class], answers[class]));
     vec![
         classes[truth].clone(),
+        most.unwrap_or_default(),
         all.to_string(),
         answers[truth].to_string(),
         share,
-        most.unwrap_or_default(),
     ]
 }
 

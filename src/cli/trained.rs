@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{DeviceArgument, ResultsArgument, Set, files};
 use crate::config::Settings;
-use crate::data::{Catalogue, Scale, Validation};
+use crate::data::{Catalogue, Scale};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
 use crate::plan::{Memory, Plan, Run};
@@ -287,7 +287,7 @@ fn of_folder(
             id: row.id,
             earlier: Vec::new(),
             facts: Arc::new(blueprint.facts),
-            has_validation: settings.data.validation != Validation::default(),
+            has_validation: folder.epochs().iter().any(|row| row.validation.is_some()),
             settings: Arc::new(settings),
             digest: None,
             weights: None,

@@ -30,7 +30,7 @@ pub enum LabelSource {
     /// By the folders that they lie in; where there are only images, they have none.
     #[default]
     Folders,
-    /// Nowhere: all images below the folder are taken.
+    /// Nowhere: all images below the folder, or below its parts, are taken.
     None,
     /// By a file of comma-separated values, named from the folder.
     Csv(PathBuf),
@@ -59,7 +59,8 @@ struct Table {
     /// The folder, named from the experiment's file; `~` is your home.
     path: PathBuf,
     /// "folders" (default): a folder a class, below `train`, `valid` and `test` if they are there; where there are
-    /// only images, they have no class. "none": all images below the folder, without classes. Or a file of
+    /// only images, they have no class. "none": all images below the folder, or below these parts,
+    /// without classes. Or a file of
     /// comma-separated values, named from the folder: its columns `file` and `label`, or its first two, and `split`
     /// (train, validation or test) if there is one.
     #[serde(default, skip_serializing_if = "is_default")]

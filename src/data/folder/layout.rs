@@ -61,10 +61,14 @@ impl Layout {
         let mut left_out = LeftOut::below(root);
         let found = match &fields.labels {
             LabelSource::Folders => by_folders(root, &mut left_out)?,
-            LabelSource::None => {
-                let images = unlabeled_below(root, &mut left_out)?;
-                Found::unlabeled(images, None, None)
-            }
+            LabelSource::None => match Parts::find(root) {
+                Ok(Some(parts)) => {
+                    count_beside(root, &parts, &mut left_out)?;
+                    unlabeled_parts(&parts, &mut left_out)?
+                }
+                // A part alone is a folder like others.
+                _ => Found::unlabeled(unlabeled_below(root, &mut left_out)?, None, None),
+            },
             LabelSource::Csv(path) => table::read(root, &root.join(path), &mut left_out)?,
         };
         let mut notes = Vec::new();
@@ -191,21 +195,9 @@ fn by_folders(root: &Path, left_out: &mut LeftOut) -> Result<Found> {
             test: None,
         });
     };
-    for other in entries(root)? {
-        if is_junk(&other) {
-            left_out.junk(&other);
-        } else if other.is_dir() && !parts.has(&other) {
-            left_out.part(&other, image_files(&other)?.len());
-        } else if !other.is_dir() {
-            left_out.file(&other);
-        }
-    }
+    count_beside(root, &parts, left_out)?;
     if is_flat(&parts.train)? {
-        let mut images = |part: &Path| unlabeled_below(part, left_out);
-        let train = images(&parts.train)?;
-        let validation = parts.validation.as_deref().map(&mut images).transpose()?;
-        let test = images(&parts.test)?;
-        return Ok(Found::unlabeled(train, validation, Some(test)));
+        return unlabeled_parts(&parts, left_out);
     }
     let classes = class_folders(&parts.train, left_out)?;
     let mut of_part = |part: &Path, what: &str| images_in_part(part, what, &classes, left_out);
@@ -222,6 +214,30 @@ fn by_folders(root: &Path, left_out: &mut LeftOut) -> Result<Found> {
         validation,
         test: Some(test),
     })
+}
+
+/// Counts what lies beside the parts.
+fn count_beside(root: &Path, parts: &Parts, left_out: &mut LeftOut) -> Result<()> {
+    for other in entries(root)? {
+        if is_junk(&other) {
+            left_out.junk(&other);
+        } else if other.is_dir() && !parts.has(&other) {
+            left_out.part(&other, image_files(&other)?.len());
+        } else if !other.is_dir() {
+            left_out.file(&other);
+        }
+    }
+    Ok(())
+}
+
+/// All images below each part.
+fn unlabeled_parts(parts: &Parts, left_out: &mut LeftOut) -> Result<Found> {
+    let mut images = |part: &Path| unlabeled_below(part, left_out);
+    let train = images(&parts.train)?;
+    let validation = parts.validation.as_deref();
+    let validation = validation.map(&mut images).transpose()?;
+    let test = images(&parts.test)?;
+    Ok(Found::unlabeled(train, validation, Some(test)))
 }
 
 /// Whether a folder holds images and no folders that could be classes.

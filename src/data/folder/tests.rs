@@ -371,10 +371,17 @@ fn parts_of_images_alone_have_no_classes_either() {
             gray(dir.path().join(format!("{part}/{index}.png")), 2, index);
         }
     }
-    let tree = discovered(dir.path());
-    assert!(tree.is_unlabeled());
-    let outline = tree.outline().unwrap();
-    assert_eq!((outline.train, outline.test), (4, 2));
+    let sizes = |tree: Tree| {
+        assert!(tree.is_unlabeled());
+        let outline = tree.outline().unwrap();
+        (outline.train, outline.test)
+    };
+    assert_eq!(sizes(discovered(dir.path())), (4, 2));
+    // Folders in the parts make classes, unless it is said that there are none; the parts stay apart.
+    gray(dir.path().join("train/2026/4.png"), 2, 4);
+    gray(dir.path().join("test/2025/2.png"), 2, 2);
+    let none = Tree::discover(&table(dir.path(), "labels = 'none'")).unwrap();
+    assert_eq!(sizes(none), (5, 3));
 }
 
 #[test]
