@@ -8,7 +8,7 @@ use super::{Image, OperationFields, always, black};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
-use crate::value::{Fraction, Pair};
+use crate::value::{Fraction, Size};
 
 /// A rectangle painted over in all channels (DeVries and Taylor 2017, arXiv:1708.04552).
 ///
@@ -16,8 +16,8 @@ use crate::value::{Fraction, Pair};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cutout {
-    /// Pixels: one number for a square, or [height, width].
-    pub size: Pair,
+    /// Pixels, or a share of the image's size as "25%": one for a square, or two as [height, width].
+    pub size: Size,
     /// Value it is painted with. Default 0, black.
     #[serde(default = "black")]
     pub fill: Fraction,
@@ -31,15 +31,7 @@ impl OperationFields for Cutout {
     type Draw = [usize; 2];
 
     fn check(&self, shape: ImageShape) -> Vec<Flaw> {
-        let [height, width] = self.size.get();
-        if height <= shape.height && width <= shape.width {
-            return Vec::new();
-        }
-        let message = format!(
-            "expected at most the image's {}x{} pixels, received {height}x{width}",
-            shape.height, shape.width
-        );
-        vec![Flaw::new("size", message)]
+        self.size.flaw("size", shape).into_iter().collect()
     }
 
     fn draw(&self, shape: ImageShape, rng: &mut Rng) -> [usize; 2] {
@@ -47,7 +39,7 @@ impl OperationFields for Cutout {
     }
 
     fn apply(&self, [row, column]: &[usize; 2], image: &mut Image) {
-        let [height, width] = self.size.get();
+        let [height, width] = self.size.pixels(image.shape);
         let rows = span(*row, height, image.shape.height);
         let columns = span(*column, width, image.shape.width);
         let (stride, fill) = (image.shape.width, self.fill.get() as f32);

@@ -5,13 +5,16 @@
 //! random) and its apply (which is pure). An operation knows nothing of datasets, training or files.
 
 pub mod batch;
+mod color;
+mod policy;
 mod recipe;
 #[cfg(test)]
 mod reference;
 mod resample;
+mod smooth;
 
 pub use recipe::{Augment, Chain};
-pub use resample::Interpolation;
+pub use resample::{Border, Interpolation};
 
 use rand::Rng as _;
 
@@ -116,6 +119,42 @@ operations! {
     lighting: Lighting;
     /// A rectangle painted over at a random place.
     cutout: Cutout;
+    /// The image moved by whole pixels, within a margin around it.
+    random_crop: RandomCrop;
+    /// A part of the image, enlarged to its size.
+    random_resized_crop: RandomResizedCrop;
+    /// A rectangle of random size and proportions painted over.
+    random_erasing: RandomErasing;
+    /// The image as seen from aside.
+    perspective: Perspective;
+    /// Every pixel moved a little, its neighbors alike.
+    elastic: Elastic;
+    /// The image out of focus.
+    blur: Blur;
+    /// Edges made stronger or weaker.
+    sharpness: Sharpness;
+    /// Colors moved along the circle of colors.
+    hue: Hue;
+    /// Colors drawn nearer to or further from gray.
+    saturation: Saturation;
+    /// Colors made gray.
+    grayscale: Grayscale;
+    /// The negative.
+    invert: Invert;
+    /// Bright values made their opposite.
+    solarize: Solarize;
+    /// Fewer shades.
+    posterize: Posterize;
+    /// All shades about as frequent.
+    equalize: Equalize;
+    /// All shades from black to white.
+    autocontrast: Autocontrast;
+    /// One of several operations.
+    one_of: OneOf;
+    /// Some operations of many, all of one strength.
+    rand_augment: RandAugment;
+    /// One operation of many, of any strength.
+    trivial_augment: TrivialAugment;
 }
 
 fn draw_and_apply<T: OperationFields>(
@@ -162,7 +201,7 @@ mod tests {
     }
 
     /// One value of each operation, with all that has a default left out.
-    const SAMPLES: [&str; 10] = [
+    const SAMPLES: [&str; 28] = [
         r#"{"rotate": {"degrees": [-10, 10]}}"#,
         r#"{"zoom": {"factor": [0.8, 1.2]}}"#,
         r#"{"shift": {"x": [-2, 2]}}"#,
@@ -173,6 +212,24 @@ mod tests {
         r#"{"noise": {"standard_deviation": 0.1}}"#,
         r#""lighting""#,
         r#"{"cutout": {"size": 2}}"#,
+        r#"{"random_crop": {"padding": 1}}"#,
+        r#""random_resized_crop""#,
+        r#""random_erasing""#,
+        r#""perspective""#,
+        r#"{"elastic": {"alpha": [5, 10], "sigma": 2}}"#,
+        r#"{"blur": {"sigma": [0, 2]}}"#,
+        r#"{"sharpness": {"factor": [0, 3]}}"#,
+        r#"{"hue": {"degrees": [-90, 90]}}"#,
+        r#"{"saturation": {"factor": [0, 3]}}"#,
+        r#""grayscale""#,
+        r#""invert""#,
+        r#""solarize""#,
+        r#"{"posterize": {"bits": 3}}"#,
+        r#""equalize""#,
+        r#""autocontrast""#,
+        r#"{"one_of": {"operations": ["flip", "invert"]}}"#,
+        r#""rand_augment""#,
+        r#""trivial_augment""#,
     ];
 
     fn gradient(shape: ImageShape) -> Image {
@@ -243,7 +300,7 @@ mod tests {
             "unknown variant `rotat`, expected one of `rotate`, `zoom`, `shift`, `shear`, `flip`"
         ));
         assert!(message(r#"{"rotate": {"degree": 1}}"#).starts_with(
-            "unknown field `degree`, expected one of `degrees`, `interpolation`, `fill`, `probability`"
+            "unknown field `degree`, expected one of `degrees`, `interpolation`, `border`, `fill`, `probability`"
         ));
         assert!(
             message(r#"{"rotate": {"degrees": 1, "probability": 2}}"#)
@@ -306,6 +363,23 @@ mod tests {
             assert_eq!(alternative["additionalProperties"], false);
         }
         let alone = &alternatives[Operation::NAMES.len()]["enum"];
-        assert_eq!(*alone, serde_json::json!(["shift", "flip", "lighting"]));
+        assert_eq!(
+            *alone,
+            serde_json::json!([
+                "shift",
+                "flip",
+                "lighting",
+                "random_resized_crop",
+                "random_erasing",
+                "perspective",
+                "grayscale",
+                "invert",
+                "solarize",
+                "equalize",
+                "autocontrast",
+                "rand_augment",
+                "trivial_augment"
+            ])
+        );
     }
 }

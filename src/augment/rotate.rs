@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resample::{Mapping, resample};
+use super::resample::{Beyond, Border, Mapping, resample};
 use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
@@ -19,7 +19,10 @@ pub struct Rotate {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// Value beyond the border. Default 0, black.
+    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    #[serde(default, skip_serializing_if = "Border::is_constant")]
+    pub border: Border,
+    /// Value beyond a constant border. Default 0, black.
     #[serde(default = "black")]
     pub fill: Fraction,
     /// Share of the images that are changed. Default 1.
@@ -42,11 +45,19 @@ impl OperationFields for Rotate {
     }
 
     fn apply(&self, degrees: &f64, image: &mut Image) {
-        let (sine, cosine) = sine_and_cosine(*degrees);
-        let matrix = [[cosine, sine], [-sine, cosine]];
-        let mapping = Mapping::about_center(matrix, image.shape);
-        resample(image, mapping, self.interpolation, self.fill.get());
+        let mapping = turned(*degrees, image.shape);
+        let beyond = Beyond {
+            border: self.border,
+            fill: self.fill.get(),
+        };
+        resample(image, mapping, self.interpolation, beyond);
     }
+}
+
+/// Where the pixels of a turned image come from.
+pub(super) fn turned(degrees: f64, shape: ImageShape) -> Mapping {
+    let (sine, cosine) = sine_and_cosine(degrees);
+    Mapping::about_center([[cosine, sine], [-sine, cosine]], shape)
 }
 
 /// Exact for quarter turns, which therefore only rearrange the pixels of a square.
@@ -69,7 +80,7 @@ mod tests {
     #[test]
     fn quarter_turns_are_exact_and_counter_clockwise() {
         let rotate: Rotate = serde_json::from_str(r#"{"degrees": 90}"#).unwrap();
-        let turned = |degrees: f64| {
+        let after = |degrees: f64| {
             let mut image = Image {
                 shape: ImageShape::new(1, 2, 2),
                 pixels: vec![0.1, 0.2, 0.3, 0.4],
@@ -77,11 +88,11 @@ mod tests {
             rotate.apply(&degrees, &mut image);
             image.pixels
         };
-        assert_eq!(turned(90.0), [0.2, 0.4, 0.1, 0.3]);
-        assert_eq!(turned(-270.0), [0.2, 0.4, 0.1, 0.3]);
-        assert_eq!(turned(180.0), [0.4, 0.3, 0.2, 0.1]);
-        assert_eq!(turned(-90.0), [0.3, 0.1, 0.4, 0.2]);
-        assert_eq!(turned(3600.0), [0.1, 0.2, 0.3, 0.4]);
+        assert_eq!(after(90.0), [0.2, 0.4, 0.1, 0.3]);
+        assert_eq!(after(-270.0), [0.2, 0.4, 0.1, 0.3]);
+        assert_eq!(after(180.0), [0.4, 0.3, 0.2, 0.1]);
+        assert_eq!(after(-90.0), [0.3, 0.1, 0.4, 0.2]);
+        assert_eq!(after(3600.0), [0.1, 0.2, 0.3, 0.4]);
     }
 
     #[test]

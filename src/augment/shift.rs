@@ -3,27 +3,30 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resample::{Mapping, resample};
+use super::resample::{Beyond, Border, Mapping, resample};
 use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::{Flaw, count};
 use crate::rng::Rng;
 use crate::shape::ImageShape;
-use crate::value::{Drawn, Fraction};
+use crate::value::{DrawnLength, Fraction};
 
 /// A move by whole or broken numbers of pixels, as `scipy.ndimage.shift`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shift {
-    /// Pixels to the right, negative to the left; a number or a range as [low, high]. Default 0.
+    /// Pixels to the right, negative to the left, or a share of the width as "10%"; one or a range as [low, high]. Default 0.
     #[serde(default = "zero")]
-    pub x: Drawn,
-    /// Pixels down, negative up; a number or a range as [low, high]. Default 0.
+    pub x: DrawnLength,
+    /// Pixels down, negative up, or a share of the height as "10%"; one or a range as [low, high]. Default 0.
     #[serde(default = "zero")]
-    pub y: Drawn,
+    pub y: DrawnLength,
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// Value beyond the border. Default 0, black.
+    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    #[serde(default, skip_serializing_if = "Border::is_constant")]
+    pub border: Border,
+    /// Value beyond a constant border. Default 0, black.
     #[serde(default = "black")]
     pub fill: Fraction,
     /// Share of the images that are changed. Default 1.
@@ -31,8 +34,8 @@ pub struct Shift {
     pub probability: Fraction,
 }
 
-fn zero() -> Drawn {
-    Drawn::fixed(0.0)
+fn zero() -> DrawnLength {
+    DrawnLength::fixed(0.0)
 }
 
 impl OperationFields for Shift {
@@ -43,25 +46,37 @@ impl OperationFields for Shift {
         if self.x == zero() && self.y == zero() {
             return vec![Flaw::new("", "moves nothing").hint("give `x`, `y` or both")];
         }
-        let axis = |key, drawn, size, noun| {
+        let axis = |key, drawn: DrawnLength, size, noun| {
             let expected = format!(
                 "a move by less than the image's {}, which leaves some of it in sight",
                 count(size, noun)
             );
-            outside(key, drawn, |by| by.abs() < size as f64, &expected)
+            outside(
+                key,
+                drawn.pixels(size),
+                |by| by.abs() < size as f64,
+                &expected,
+            )
         };
         let across = axis("x", self.x, shape.width, "column");
         let down = axis("y", self.y, shape.height, "row");
         across.into_iter().chain(down).collect()
     }
 
-    fn draw(&self, _shape: ImageShape, rng: &mut Rng) -> [f64; 2] {
-        [self.x.draw(rng), self.y.draw(rng)]
+    fn draw(&self, shape: ImageShape, rng: &mut Rng) -> [f64; 2] {
+        [
+            self.x.pixels(shape.width).draw(rng),
+            self.y.pixels(shape.height).draw(rng),
+        ]
     }
 
     fn apply(&self, [right, down]: &[f64; 2], image: &mut Image) {
         let mapping = Mapping::moved(*down, *right);
-        resample(image, mapping, self.interpolation, self.fill.get());
+        let beyond = Beyond {
+            border: self.border,
+            fill: self.fill.get(),
+        };
+        resample(image, mapping, self.interpolation, beyond);
     }
 }
 
@@ -106,5 +121,18 @@ mod tests {
         );
         assert_eq!(shift("{}").check(shape)[0].message, "moves nothing");
         assert_eq!(shift(r#"{"x": 27.5}"#).check(shape), []);
+        assert_eq!(
+            shift(r#"{"x": "99%", "y": ["-50%", "0%"]}"#).check(shape),
+            []
+        );
+        assert_eq!(shift(r#"{"y": "100%"}"#).check(shape)[0].key, "y");
+    }
+
+    #[test]
+    fn shares_are_of_the_images_own_size() {
+        let mut rng = crate::rng::Seed(1).stream(crate::rng::Purpose::Augment, &[]);
+        let shape = ImageShape::new(1, 20, 28);
+        let drawn = shift(r#"{"x": "25%", "y": "-10%"}"#).draw(shape, &mut rng);
+        assert_eq!(drawn, [7.0, -2.0]);
     }
 }

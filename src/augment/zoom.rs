@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resample::{Mapping, resample};
+use super::resample::{Beyond, Border, Mapping, resample};
 use super::{Image, Interpolation, OperationFields, always, black, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
@@ -23,7 +23,10 @@ pub struct Zoom {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// Value beyond the border. Default 0, black.
+    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    #[serde(default, skip_serializing_if = "Border::is_constant")]
+    pub border: Border,
+    /// Value beyond a constant border. Default 0, black.
     #[serde(default = "black")]
     pub fill: Fraction,
     /// Share of the images that are changed. Default 1.
@@ -55,7 +58,11 @@ impl OperationFields for Zoom {
     fn apply(&self, factor: &f64, image: &mut Image) {
         let matrix = [[1.0 / factor, 0.0], [0.0, 1.0 / factor]];
         let mapping = Mapping::about_center(matrix, image.shape);
-        resample(image, mapping, self.interpolation, self.fill.get());
+        let beyond = Beyond {
+            border: self.border,
+            fill: self.fill.get(),
+        };
+        resample(image, mapping, self.interpolation, beyond);
     }
 }
 

@@ -7,7 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::data::{
-    Catalogue, DATASETS, DataFields, DatasetSpec, FileStatus, Folders, fetch, find, list, verify,
+    Catalogue, DATASETS, DataFields, DatasetSpec, FileStatus, FolderFields, Folders, IdxFields,
+    fetch, find, list, verify,
 };
 use crate::error::{Error, Kind, Problem, Result, count, thousands};
 
@@ -74,17 +75,22 @@ fn fetch_one(name: &str, to: Option<PathBuf>, folders: &Folders) -> Result<()> {
     Ok(())
 }
 
-/// Reads everything in a folder that people fill, and says what is there and what is left out.
-fn verify_folder(folder: &Path, folders: &Folders) -> Result<()> {
+/// Whether a folder holds IDX files, and no images.
+pub(super) fn is_idx(folder: &Path) -> Result<bool> {
     let is_idx = |entry: std::fs::DirEntry| {
         let name = entry.file_name();
-        name.to_string_lossy().starts_with("train-images")
+        name.to_string_lossy().contains("train-images")
     };
     let entries =
         std::fs::read_dir(folder).map_err(|error| Error::io(Kind::Data, "list", folder, &error))?;
-    let spec = match entries.flatten().any(is_idx) {
-        true => DatasetSpec::Idx(folder.to_path_buf()),
-        false => DatasetSpec::Folder(folder.to_path_buf()),
+    Ok(entries.flatten().any(is_idx))
+}
+
+/// Reads everything in a folder that people fill, and says what is there and what is left out.
+fn verify_folder(folder: &Path, folders: &Folders) -> Result<()> {
+    let spec = match is_idx(folder)? {
+        true => DatasetSpec::Idx(IdxFields::at(folder)),
+        false => DatasetSpec::Folder(FolderFields::at(folder)),
     };
     let (catalogue, fields) = (Catalogue::new(folders.clone()), DataFields::new(spec));
     let (facts, _) = catalogue.check(&fields)?;

@@ -17,7 +17,7 @@ pub struct EncodeArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the test images]
+    /// An image's file, a folder of such, or an IDX file of images [default: the test images]
     path: Option<PathBuf>,
     #[command(flatten)]
     images: ImageArguments,

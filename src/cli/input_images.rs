@@ -99,7 +99,7 @@ impl InputImages {
         let Samples {
             mut pixels, labels, ..
         } = samples;
-        settings.data.scale.apply(&mut pixels);
+        settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
             names: (0..labels.len()).map(|number| number.to_string()).collect(),
             labels: Some(labels),
@@ -110,11 +110,11 @@ impl InputImages {
     /// The images at a path, brought to the shape of the run's; a line on the terminal says how.
     pub fn files(path: &Path, trained: &TrainedModel) -> Result<Self> {
         let settings = &trained.run.settings;
-        let images = read_unlabeled(path, trained.images())?;
+        let images = read_unlabeled(path, trained.images(), &settings.data.dataset.form())?;
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();
-        settings.data.scale.apply(&mut pixels);
+        settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
             names: images.into_iter().map(|image| image.name).collect(),
             labels: None,

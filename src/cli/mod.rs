@@ -1,10 +1,12 @@
 //! The commands: what each takes, what it calls, what it prints.
 
 mod articles;
+mod augment;
 mod compare;
 mod data;
 mod doctor;
 mod encode;
+mod evaluate;
 mod export;
 mod files;
 mod input_images;
@@ -95,8 +97,12 @@ enum Command {
     Report(report::ReportArguments),
     /// Write a trained run's weights as a safetensors file, for burnlab or for PyTorch
     Export(export::ExportArguments),
+    /// Measure a trained run, or weights of a file, on its test set or on other images
+    Evaluate(evaluate::EvaluateArguments),
     /// Print the classes that a trained classifier predicts for images
     Predict(predict::PredictArguments),
+    /// Draw what an experiment's augmentation makes of its first images, before anything is trained
+    Augment(augment::AugmentArguments),
     /// Draw the pictures of a trained run anew from its weights
     Pictures(pictures::PicturesArguments),
     /// Print a trained auto-encoder's codes of images
@@ -195,7 +201,9 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
         Command::Compare(arguments) => return compare::compare(arguments),
         Command::Report(arguments) => return report::report(arguments),
         Command::Export(arguments) => export::export(arguments)?,
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments)?,
         Command::Predict(arguments) => predict::predict(arguments)?,
+        Command::Augment(arguments) => augment::augment(arguments)?,
         Command::Pictures(arguments) => pictures::pictures(arguments)?,
         Command::Encode(arguments) => encode::encode(arguments)?,
         Command::Reconstruct(arguments) => reconstruct::reconstruct(arguments)?,

@@ -24,7 +24,7 @@ pub struct NeighboursArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// A PNG or JPEG file, or the number of a test image from 0
+    /// An image's file, or the number of a test image from 0
     #[arg(required_unless_present = "variant")]
     image: Option<PathBuf>,
     /// Number of neighbors
@@ -139,7 +139,7 @@ fn draw_all(
     trained: &TrainedModel,
     model: &dyn Model,
 ) -> Result<()> {
-    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let (shape, scale) = (model.images(), &trained.run.settings.data.scale);
     let classes = &trained.measured.classes;
     let numbers: Vec<usize> = found.iter().map(|near| near.index).collect();
     let near = Rows::new(&among.pixels, shape.len()).pick(&numbers);

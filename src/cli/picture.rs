@@ -15,7 +15,7 @@ use crate::shape::ImageShape;
 const WISHED: usize = 56;
 
 /// The images of `[images, channels, height, width]` as they are looked at, `across` beside each other.
-pub fn tiles(pixels: &[f32], shape: ImageShape, scale: Scale, across: usize) -> Vec<RgbImage> {
+pub fn tiles(pixels: &[f32], shape: ImageShape, scale: &Scale, across: usize) -> Vec<RgbImage> {
     let times = enlargement([shape.width, shape.height], across, WISHED);
     let tiles = images(pixels, shape, scale);
     tiles.iter().map(|tile| enlarged(tile, times)).collect()

@@ -19,7 +19,7 @@ pub struct PredictArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// A PNG or JPEG file, a folder of such, or an IDX file of images
+    /// An image's file, a folder of such, or an IDX file of images
     #[arg(required_unless_present = "variant")]
     path: Option<PathBuf>,
     /// Print comma-separated values instead of a table
@@ -49,13 +49,13 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let images = read_unlabeled(&path, found.images())?;
+    let images = read_unlabeled(&path, found.images(), &settings.data.dataset.form())?;
     let mut pixels: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.pixels)
         .copied()
         .collect();
-    settings.data.scale.apply(&mut pixels);
+    settings.data.scale.apply(&mut pixels, found.images());
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
     let model = blueprint.load(&found.weights, &arguments.device.checked()?)?;

@@ -28,7 +28,7 @@ pub struct ReconstructArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// A PNG or JPEG file, a folder of such, or an IDX file of images [default: the first 10 test images]
+    /// An image's file, a folder of such, or an IDX file of images [default: the first 10 test images]
     path: Option<PathBuf>,
     #[command(flatten)]
     images: ImageArguments,
@@ -65,7 +65,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
         false => say(&draw(&header, &rows, 2)),
     }
     if let Some(path) = &arguments.output {
-        let scale = trained.run.settings.data.scale;
+        let scale = &trained.run.settings.data.scale;
         let across = images.names.len().min(ACROSS);
         let tiles = |pixels: &[f32]| picture::tiles(pixels, shape, scale, across);
         let picture = above(&tiles(&images.pixels), &tiles(&outputs));

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::report::report_run;
@@ -15,6 +16,7 @@ use super::{
     DeviceArgument, JobsArgument, ResultsArgument, Set, catalogue, files, note, print, say,
 };
 use crate::backend::Device;
+use crate::data::DatasetSpec;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::{Plan, Run, together_note};
 use crate::record::{Event, RunRow, Status};
@@ -93,6 +95,9 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
     if arguments.dry_run {
         print_plans(&parts);
         return Ok(ExitCode::SUCCESS);
+    }
+    for part in &parts {
+        decode(part, arguments.quiet || arguments.json)?;
     }
     let stop = stop_flag()?;
     let mut code = ExitCode::SUCCESS;
@@ -205,6 +210,36 @@ fn tell_of_data(part: &Part, results: &Path) {
             count(changed, "run")
         ));
     }
+}
+
+/// Decodes the large folders of images of what is to be trained, once for all workers.
+fn decode(part: &Part, quiet: bool) -> Result<()> {
+    let catalogue = catalogue();
+    let to_do = part.plan.runs.iter().zip(&part.states);
+    let to_do = to_do.filter(|(_, state)| state.is_to_do());
+    let mut datasets: Vec<&DatasetSpec> = Vec::new();
+    for (run, _) in to_do {
+        let dataset = &run.settings.data.dataset;
+        if !datasets.contains(&dataset) {
+            datasets.push(dataset);
+        }
+    }
+    for dataset in datasets {
+        let bar = match quiet {
+            true => ProgressBar::hidden(),
+            false => ProgressBar::new(0),
+        };
+        let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {msg}");
+        bar.set_style(style.expect("the template is right"));
+        bar.set_message("images decoded");
+        let decoded = catalogue.decode(dataset, &|done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        decoded?;
+    }
+    Ok(())
 }
 
 fn note_other_devices(part: &Part, device: &Device) {

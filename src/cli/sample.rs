@@ -66,7 +66,7 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
     let model = trained.open(&arguments.device)?;
     let labels = labels(&trained, &*model, arguments.label.as_deref(), number)?;
     let starts = starts(&trained, &catalogue)?;
-    let (shape, scale) = (model.images(), trained.run.settings.data.scale);
+    let (shape, scale) = (model.images(), &trained.run.settings.data.scale);
     let most = at_a_time(shape.len());
     let draw = |first: usize| {
         let count = (number - first).min(most);

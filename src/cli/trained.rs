@@ -8,16 +8,17 @@ use clap::Args;
 
 use super::{DeviceArgument, ResultsArgument, Set, files};
 use crate::config::Settings;
-use crate::data::{Catalogue, Validation};
+use crate::data::{Catalogue, Scale};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status};
+use crate::rng::Seed;
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
 
 /// What selects one of a variant's runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Which {
     /// The run's seed [default: the first one of the variant]
     #[arg(long)]
@@ -160,12 +161,64 @@ pub fn find(
         return Err(Error::data(problem.hint(command)));
     };
     Ok(TrainedModel {
-        run: run.clone(),
+        run: Run {
+            settings: Arc::new(run.settings.as_ref().clone().as_trained(&folder)?),
+            ..run.clone()
+        },
         weights: weights(&folder, &measured, which.best, &name)?,
         measured,
         is_best: which.best,
         tensorboard: results.tensorboard(run),
         folder,
+    })
+}
+
+/// A run of an experiment, which need not be trained, with weights of a file; or that of a run's folder.
+///
+/// # Errors
+/// There is no such run, several could be meant, or its data is missing.
+pub fn with_weights(
+    file: &Path,
+    variant: Option<&str>,
+    which: Which,
+    weights: &Path,
+    catalogue: &Catalogue,
+) -> Result<TrainedModel> {
+    if which.best {
+        let message = "both `--best` and `--weights` say which weights are taken";
+        let place = Place::Setting("--best".to_string());
+        return Err(Error::usage(Problem::new(message).at(place)));
+    }
+    if file.join("run.json").is_file() {
+        let trained = of_folder(file, variant, &which, catalogue)?;
+        return Ok(TrainedModel {
+            weights: weights.to_path_buf(),
+            ..trained
+        });
+    }
+    let path = files::find(file)?;
+    let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
+    let run = one_run(&plan, variant, which.seed)?;
+    let (facts, _) = catalogue.check(&run.settings.data)?;
+    let mut settings = run.settings.clone();
+    if settings.data.scale == Scale::Standardize {
+        let splits = catalogue.load(&settings.data, Seed(run.seed))?;
+        settings = Arc::new(settings.measured(&splits));
+    }
+    let results = ResultsFolder::of(&which.results.folder, &plan.name);
+    Ok(TrainedModel {
+        run: Run {
+            settings,
+            ..run.clone()
+        },
+        measured: Measured {
+            classes: facts.classes,
+            ..Measured::default()
+        },
+        weights: weights.to_path_buf(),
+        is_best: false,
+        folder: results.run(run),
+        tensorboard: results.tensorboard(run),
     })
 }
 
@@ -215,9 +268,7 @@ fn of_folder(
     let name = format!("`{}`, seed {}", row.variant, row.seed);
     let measured = measured(Some(row.clone()), &name, &folder)?;
     let measured = measured.ok_or_else(|| damaged(&format!("{name} is not trained")))?;
-    let config = std::fs::read_to_string(folder.file("config.toml")).ok();
-    let settings: Option<Settings> = config.and_then(|text| toml::from_str(&text).ok());
-    let settings = settings.ok_or_else(|| damaged("`config.toml` of the run cannot be read"))?;
+    let settings = Settings::of_run(&folder)?;
     let images = folder.provenance().and_then(|provenance| provenance.images);
     // Runs of earlier versions did not say; a dataset that is there, or known by its name, does.
     let of_data = || Some(catalogue.check(&settings.data).ok()?.0.shape);
@@ -236,7 +287,7 @@ fn of_folder(
             id: row.id,
             earlier: Vec::new(),
             facts: Arc::new(blueprint.facts),
-            has_validation: settings.data.validation != Validation::default(),
+            has_validation: folder.epochs().iter().any(|row| row.validation.is_some()),
             settings: Arc::new(settings),
             digest: None,
             weights: None,

@@ -9,6 +9,7 @@ mod file;
 mod needs;
 mod read;
 mod recording;
+mod run_settings;
 mod schema;
 mod settings;
 mod stack;

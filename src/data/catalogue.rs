@@ -4,17 +4,21 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
+
 use super::dataset::Dataset;
+use super::decoded;
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
-use super::format::{Checksum, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Labels, Outline, Part, Progress, Raw};
 use super::generated::shares;
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
-use crate::error::{Error, Flaw, Kind, Problem, Result};
+use crate::error::{Error, Flaw, Kind, Problem, Result, count};
+use crate::hex::hex;
 use crate::rng::Seed;
 use crate::shape::ImageShape;
 
@@ -37,6 +41,8 @@ pub struct Facts {
     pub test: usize,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
+    /// Whether nothing tells the images' classes: all are of one.
+    pub is_unlabeled: bool,
     /// Whether the dataset is not on this machine and all this is only what is known of it by name.
     pub absent: bool,
     /// What a reader of files and table may not expect, a sentence each.
@@ -108,6 +114,7 @@ struct Outlined {
     folder: PathBuf,
     outline: Outline,
     classes: Vec<String>,
+    is_unlabeled: bool,
 }
 
 impl Catalogue {
@@ -129,7 +136,24 @@ impl Catalogue {
 
     /// The whole dataset, from headers (and labels where those alone give the classes).
     pub fn describe(&self, spec: &DatasetSpec) -> Result<Facts> {
-        let outlined = self.outlines.get(spec, || {
+        let outlined = self.outlined(spec)?;
+        Ok(Facts {
+            name: outlined.name.clone(),
+            folder: outlined.folder.clone(),
+            shape: outlined.outline.shape,
+            train: outlined.outline.train,
+            generated: 0,
+            validation: outlined.outline.validation,
+            test: outlined.outline.test,
+            classes: outlined.classes.clone(),
+            is_unlabeled: outlined.is_unlabeled,
+            absent: false,
+            notes: outlined.outline.notes.clone(),
+        })
+    }
+
+    fn outlined(&self, spec: &DatasetSpec) -> Result<Arc<Outlined>> {
+        self.outlines.get(spec, || {
             let source = Source::open(spec, &self.folders)?;
             Ok(Outlined {
                 outline: source.outline()?,
@@ -137,21 +161,10 @@ impl Catalogue {
                     Some(names) => names.to_vec(),
                     None => numbered(&*self.all_labels(spec)?),
                 },
+                is_unlabeled: source.is_unlabeled,
                 name: source.name,
                 folder: source.folder,
             })
-        })?;
-        Ok(Facts {
-            name: outlined.name.clone(),
-            folder: outlined.folder.clone(),
-            shape: outlined.outline.shape,
-            train: outlined.outline.train,
-            generated: 0,
-            validation: 0,
-            test: outlined.outline.test,
-            classes: outlined.classes.clone(),
-            absent: false,
-            notes: outlined.outline.notes.clone(),
         })
     }
 
@@ -178,7 +191,12 @@ impl Catalogue {
         }
         let train = Pool::of(&labels.train, &fields.classes);
         facts.classes = chosen(&facts.classes, &fields.classes);
-        let mut flaws = split_flaws(fields, &train, &facts.classes);
+        let mut flaws: Vec<Flaw> = fields
+            .scale
+            .flaw(facts.shape.channels)
+            .into_iter()
+            .collect();
+        flaws.extend(split_flaws(fields, &train, &facts.classes));
         let train = train.keep(&fields.trained(facts.classes.len()));
         facts.test = match &fields.classes {
             Classes::All => labels.test.len(),
@@ -190,16 +208,28 @@ impl Catalogue {
                 "the test set has no image of these classes",
             ));
         }
-        facts.validation = fields.validation.of(train.len()).min(train.len());
+        let own = match fields.has_own_validation() {
+            true => Pool::of(&labels.validation, &fields.classes)
+                .keep(&fields.trained(facts.classes.len())),
+            false => Pool::default(),
+        };
+        let taken = fields.validation.of(train.len()).min(train.len());
+        facts.validation = taken + own.len();
         // Of images that are made up, nobody asks which classes are tested.
         let is_real = !facts.absent && !matches!(fields.dataset, DatasetSpec::Fake(_));
         if flaws.is_empty() && is_real {
             let test = Pool::of(&labels.test, &fields.classes);
-            facts
-                .notes
-                .extend(missing_notes(fields, &train, &test, &facts.classes));
+            let missing = missing_notes(fields, &train, [&own, &test], &facts.classes);
+            facts.notes.extend(missing);
         }
-        facts.train = train.len() - facts.validation;
+        let unused = labels.validation.len();
+        if unused > 0 && !fields.has_own_validation() {
+            facts.notes.push(format!(
+                "the {} that the dataset keeps for validation are not used: `validation` takes some of training",
+                count(unused, "image")
+            ));
+        }
+        facts.train = train.len() - taken;
         if let Subset::Of { count, .. } = fields.train {
             facts.train = facts.train.min(count);
         }
@@ -245,9 +275,18 @@ impl Catalogue {
         let (rest, held) = all.split(fields.validation);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let test = Pool::of(&raw.test.labels, &fields.classes);
+        let own = raw
+            .validation
+            .as_ref()
+            .filter(|_| fields.has_own_validation());
+        let own = own.map(|part| {
+            let pool = Pool::of(&part.labels, &fields.classes).keep(&trained);
+            samples(raw.shape, part, pool)
+        });
+        let taken = || samples(raw.shape, &raw.train, held.clone());
         Ok(Splits {
             train: samples(raw.shape, &raw.train, train),
-            validation: (held.len() > 0).then(|| samples(raw.shape, &raw.train, held)),
+            validation: own.or_else(|| (held.len() > 0).then(taken)),
             test: samples(raw.shape, &raw.test, test),
             class_names: facts.classes,
             trained,
@@ -269,9 +308,21 @@ impl Catalogue {
             return Ok(None);
         }
         let digest = self.digests.get(spec, || {
-            Source::open(spec, &self.folders)?.digest(self.folders.digests())
+            self.digest_of(spec, &Source::open(spec, &self.folders)?)
         })?;
         Ok(digest.as_ref().clone())
+    }
+
+    /// The digest as the files are now.
+    fn digest_of(&self, spec: &DatasetSpec, source: &Source) -> Result<Option<String>> {
+        let digest = source.digest(self.folders.digests().as_deref())?;
+        let Some(digest) = digest else {
+            return Ok(None);
+        };
+        Ok(Some(match self.outlined(spec)?.outline.is_read_anew {
+            true => hex(&Sha256::digest(format!("{digest} turned, deep"))),
+            false => digest,
+        }))
     }
 
     /// Puts ids in the place of classes that are named, in `classes` and `train_classes`; of folders that
@@ -310,6 +361,29 @@ impl Catalogue {
             .get(spec, || Source::open(spec, &self.folders)?.labels())
     }
 
+    /// Decodes the images of a large folder and keeps them for other processes, unless that was done before; how
+    /// many of all are decoded is told.
+    ///
+    /// # Errors
+    /// An image cannot be read.
+    pub fn decode(&self, spec: &DatasetSpec, progress: Progress) -> Result<()> {
+        match self.kept_decoded(spec)? {
+            Some(path) if !path.exists() => self.read(spec, Some(&path), progress).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the decoded images of a dataset are kept; none where they are not.
+    fn kept_decoded(&self, spec: &DatasetSpec) -> Result<Option<PathBuf>> {
+        let (DatasetSpec::Folder(fields), Some(store)) = (spec, self.folders.decoded()) else {
+            return Ok(None);
+        };
+        let outline = &self.outlined(spec)?.outline;
+        let is_large = outline.train + outline.validation + outline.test > decoded::FEW;
+        let digest = self.digest(spec)?.filter(|_| is_large);
+        Ok(digest.map(|digest| decoded::place(&store, fields, &digest)))
+    }
+
     fn raw(&self, spec: &DatasetSpec) -> Result<Arc<Raw>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, raw)) = &*loaded
@@ -319,11 +393,27 @@ impl Catalogue {
         }
         // Frees the one before, so that two are never held at once.
         *loaded = None;
+        let kept = self.kept_decoded(spec)?;
+        let known = match (spec, &kept) {
+            (DatasetSpec::Folder(fields), Some(path)) => decoded::read(path, &fields.path),
+            _ => None,
+        };
+        let raw = match known {
+            Some(raw) => raw,
+            None => self.read(spec, kept.as_deref(), &|_, _| {})?,
+        };
+        let raw = Arc::new(raw);
+        *loaded = Some((spec.clone(), raw.clone()));
+        Ok(raw)
+    }
+
+    /// Reads all images and keeps them, decoded, where it is said.
+    fn read(&self, spec: &DatasetSpec, kept: Option<&Path>, progress: Progress) -> Result<Raw> {
         let digest = self.digest(spec)?;
         let source = Source::open(spec, &self.folders)?;
-        let raw = Arc::new(source.read()?);
+        let raw = source.read(progress)?;
         // What was read goes by the digest that was taken before.
-        if source.digest(self.folders.digests())? != digest {
+        if self.digest_of(spec, &source)? != digest {
             let message = format!(
                 "the images of `{}` changed while they were read",
                 source.name
@@ -333,7 +423,9 @@ impl Catalogue {
                 problem.hint("try again when nobody writes there"),
             ));
         }
-        *loaded = Some((spec.clone(), raw.clone()));
+        if let Some(path) = kept {
+            decoded::write(path, &raw);
+        }
         Ok(raw)
     }
 }
@@ -380,10 +472,16 @@ fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
             .iter()
             .map(|name| name.to_string())
             .collect(),
+        is_unlabeled: false,
         absent: true,
         notes: Vec::new(),
     };
-    (facts, Arc::new(Labels { train, test }))
+    let labels = Labels {
+        train,
+        validation: Vec::new(),
+        test,
+    };
+    (facts, Arc::new(labels))
 }
 
 /// The numbers from 0 to the highest label, as names.
@@ -408,11 +506,10 @@ fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
 
 fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
     let size = shape.len();
-    let values: Vec<f32> = (0..=255u8).map(|value| f32::from(value) / 255.0).collect();
     let mut pixels = Vec::with_capacity(pool.len() * size);
     for &place in &pool.places {
-        let image = &part.pixels[place * size..(place + 1) * size];
-        pixels.extend(image.iter().map(|&value| values[usize::from(value)]));
+        part.pixels
+            .append(place * size..(place + 1) * size, &mut pixels);
     }
     Samples {
         shape,
@@ -425,13 +522,14 @@ fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
 mod tests {
     use super::*;
     use crate::data::fields::{Pick, Validation};
+    use crate::data::folder::FolderFields;
+    use crate::data::idx::IdxFields;
     use crate::data::registry;
     use crate::tagged::OrNone;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::fs;
     use std::io::Write;
-    use std::path::Path;
 
     fn mnist() -> DataFields {
         DataFields::new(DatasetSpec::Named(registry::find("mnist").unwrap()))
@@ -493,7 +591,7 @@ mod tests {
             gzip(&idx(&[1, 2, 2], &images[..4])),
         );
         write("t10k-labels-idx1-ubyte.gz", gzip(&idx(&[1], &[2])));
-        DataFields::new(DatasetSpec::Idx(folder.to_path_buf()))
+        DataFields::new(DatasetSpec::Idx(IdxFields::at(folder)))
     }
 
     #[test]
@@ -807,10 +905,211 @@ mod tests {
         );
     }
 
+    /// A folder of parts with as many images of each of two classes.
+    fn parts(folder: &Path, counts: [(&str, usize); 3]) -> DataFields {
+        for (part, count) in counts {
+            for (class, value) in [("a", 0u8), ("b", 255)] {
+                let folder = folder.join(part).join(class);
+                fs::create_dir_all(&folder).unwrap();
+                for index in 0..count {
+                    let image = image::GrayImage::from_pixel(2, 2, image::Luma([value]));
+                    image.save(folder.join(format!("{index}.png"))).unwrap();
+                }
+            }
+        }
+        DataFields::new(DatasetSpec::Folder(FolderFields::at(folder)))
+    }
+
+    #[test]
+    fn a_folder_for_validation_is_the_validation_set_unless_the_table_takes_some_of_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let fields = parts(dir.path(), [("train", 10), ("valid", 3), ("test", 2)]);
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let (facts, flaws) = catalogue.check(&fields).unwrap();
+        assert_eq!((flaws, facts.notes), (Vec::new(), Vec::new()));
+        assert_eq!((facts.train, facts.validation, facts.test), (20, 6, 4));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        let held = splits.validation.unwrap();
+        assert_eq!(held.labels, [0, 1, 0, 1, 0, 1]);
+        assert_eq!(held.pixels[..8], [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!((splits.train.len(), splits.test.len()), (20, 4));
+
+        let only = DataFields {
+            classes: Classes::Only(vec![1]),
+            ..fields.clone()
+        };
+        let held = catalogue.load(&only, Seed(0)).unwrap().validation.unwrap();
+        assert_eq!(held.labels, [0, 0, 0]);
+
+        let taken = DataFields {
+            validation: Validation::Fraction(0.2),
+            ..fields
+        };
+        let (facts, _) = catalogue.check(&taken).unwrap();
+        assert_eq!((facts.train, facts.validation, facts.test), (16, 4, 4));
+        assert_eq!(
+            facts.notes,
+            [
+                "the 6 images that the dataset keeps for validation are not used: `validation` takes some of training"
+            ]
+        );
+        let splits = catalogue.load(&taken, Seed(0)).unwrap();
+        assert_eq!(splits.validation.unwrap().len(), 4);
+    }
+
+    #[test]
+    fn sets_are_read_under_the_names_that_they_are_published_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        let images: Vec<u8> = (0..12).collect();
+        for set in ["emnist-letters", "emnist-digits"] {
+            write(
+                &format!("{set}-train-images-idx3-ubyte.gz"),
+                gzip(&idx(&[3, 2, 2], &images)),
+            );
+            write(
+                &format!("{set}-train-labels-idx1-ubyte.gz"),
+                gzip(&idx(&[3], &[1, 2, 1])),
+            );
+            write(
+                &format!("{set}-test-images-idx3-ubyte"),
+                idx(&[1, 2, 2], &images[..4]),
+            );
+            write(&format!("{set}-test-labels-idx1-ubyte"), idx(&[1], &[2]));
+        }
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let of = |split: Option<&str>| {
+            let fields = IdxFields {
+                split: split.map(String::from),
+                ..IdxFields::at(dir.path())
+            };
+            DataFields::new(DatasetSpec::Idx(fields))
+        };
+        let (facts, flaws) = catalogue.check(&of(Some("letters"))).unwrap();
+        assert_eq!((flaws, facts.train, facts.test), (Vec::new(), 3, 1));
+        assert_eq!(
+            facts.notes[..2],
+            [
+                "the images are published with rows and columns exchanged; they are set upright",
+                "the labels begin at 1: class `0` has no images"
+            ]
+        );
+        let splits = catalogue.load(&of(Some("letters")), Seed(0)).unwrap();
+        let upright = [0.0, 2.0, 1.0, 3.0].map(|value: f32| value / 255.0);
+        assert_eq!(splits.train.image(0), upright);
+        assert_eq!(splits.class_names, ["0", "1", "2"]);
+        let refused = |split| {
+            let error = catalogue.check(&of(split)).unwrap_err().to_string();
+            error.replace(&format!("{}", dir.path().display()), "DIR")
+        };
+        assert_eq!(
+            refused(None),
+            "error: there are several sets of IDX files here: `emnist-digits` and `emnist-letters`\n  DIR\n  \
+             hint: dataset = { idx = { path = \"DIR\", split = \"digits\" } }"
+        );
+        assert_eq!(
+            refused(Some("balanced")),
+            "error: there is no set `balanced` of IDX files here\n  DIR\n  \
+             hint: those that are here: `emnist-digits` and `emnist-letters`"
+        );
+    }
+
+    #[test]
+    fn labels_may_be_rows_of_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
+        let labels = |classes: &[u32]| {
+            let numbers = classes.iter().flat_map(|&class| [class, 7, 9]);
+            let mut file = idx(&[classes.len() as u32, 3], &[]);
+            file[2] = 12;
+            file.extend(numbers.flat_map(u32::to_be_bytes));
+            file
+        };
+        write(
+            "qmnist-train-images-idx3-ubyte",
+            idx(&[2, 1, 2], &[1, 2, 3, 4]),
+        );
+        write("qmnist-train-labels-idx2-int", labels(&[0, 4]));
+        write("qmnist-test-images-idx3-ubyte", idx(&[1, 1, 2], &[5, 6]));
+        write("qmnist-test-labels-idx2-int.gz", gzip(&labels(&[3])));
+        let fields = DataFields::new(DatasetSpec::Idx(IdxFields::at(dir.path())));
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        assert_eq!(
+            (splits.train.labels, splits.test.labels),
+            (vec![0, 4], vec![3])
+        );
+        let cut = labels(&[0, 4]);
+        write(
+            "qmnist-train-labels-idx2-int",
+            cut[..cut.len() - 5].to_vec(),
+        );
+        assert!(
+            load_error(dir.path(), &fields)
+                .starts_with("error: `qmnist-train-labels-idx2-int` ends at byte")
+        );
+    }
+
+    #[test]
+    fn a_large_folder_is_decoded_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let folders = || Folders::only(dir.path()).with_kept(cache.path());
+        let fields = parts(dir.path(), [("train", 400), ("valid", 60), ("test", 50)]);
+        let spec = &fields.dataset;
+        let told = std::sync::atomic::AtomicUsize::new(0);
+        let progress = |_: usize, all: usize| {
+            assert_eq!(all, 1020);
+            told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let count = || told.load(std::sync::atomic::Ordering::Relaxed);
+        let catalogue = Catalogue::new(folders());
+        catalogue.decode(spec, &progress).unwrap();
+        assert_eq!(count(), 1020);
+        // Other processes take what is kept.
+        let other = Catalogue::new(folders());
+        other.decode(spec, &progress).unwrap();
+        assert_eq!(count(), 1020);
+        let kept = other.kept_decoded(spec).unwrap().unwrap();
+        assert!(kept.is_file());
+        let splits = other.load(&fields, Seed(0)).unwrap();
+        let plain = Catalogue::new(Folders::only(dir.path()));
+        assert_eq!(plain.kept_decoded(spec).unwrap(), None);
+        assert_eq!(splits, plain.load(&fields, Seed(0)).unwrap());
+        assert_eq!(other.checksums(&fields), plain.checksums(&fields));
+        // Changed images are others.
+        let image = image::GrayImage::from_pixel(2, 2, image::Luma([9]));
+        image.save(dir.path().join("train/a/0.png")).unwrap();
+        let changed = Catalogue::new(folders());
+        assert_ne!(changed.kept_decoded(spec).unwrap().unwrap(), kept);
+        assert_eq!(
+            changed.load(&fields, Seed(0)).unwrap().train.pixels[0],
+            9.0 / 255.0
+        );
+    }
+
+    #[test]
+    fn values_of_16_bits_keep_their_depth() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("a");
+        fs::create_dir(&folder).unwrap();
+        for index in 0..5u16 {
+            let image = image::ImageBuffer::from_pixel(1, 1, image::Luma([1000 + index]));
+            image.save(folder.join(format!("{index}.png"))).unwrap();
+        }
+        let fields = DataFields::new(DatasetSpec::Folder(FolderFields::at(dir.path())));
+        let catalogue = Catalogue::new(Folders::only(dir.path()));
+        let splits = catalogue.load(&fields, Seed(0)).unwrap();
+        let expected = [1000, 1001, 1002, 1003].map(|value| value as f32 / 1023.0);
+        assert_eq!(splits.train.pixels, expected);
+    }
+
     #[test]
     fn a_dataset_that_is_not_there_is_a_data_error() {
         let dir = tempfile::tempdir().unwrap();
-        let fields = DataFields::new(DatasetSpec::Folder(dir.path().join("gone")));
+        let fields = DataFields::new(DatasetSpec::Folder(FolderFields::at(
+            dir.path().join("gone"),
+        )));
         assert_eq!(
             load_error(dir.path(), &fields),
             format!(

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::content::{Extent, Stream, damage, file_name};
-use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
 use crate::error::{Error, Kind, Result, thousands};
 use crate::shape::ImageShape;
 
@@ -20,10 +20,7 @@ pub(super) struct Files {
 
 impl Files {
     fn read_part(&self, batches: &[(PathBuf, u64)], checksums: &mut Vec<Checksum>) -> Result<Part> {
-        let mut part = Part {
-            pixels: Vec::new(),
-            labels: Vec::new(),
-        };
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for (path, bytes) in batches {
             let mut stream = Stream::open(path)?;
             let records = stream.take(*bytes, &extent(*bytes))?;
@@ -32,13 +29,14 @@ impl Files {
                 name: file_name(path),
                 sha256: stream.finish()?,
             });
-            part.pixels.reserve(records.len());
+            pixels.reserve(records.len());
             for (index, record) in records.chunks_exact(RECORD as usize).enumerate() {
-                part.labels.push(self.label(path, index, record[0])?);
-                part.pixels.extend_from_slice(&record[1..]);
+                labels.push(self.label(path, index, record[0])?);
+                pixels.extend_from_slice(&record[1..]);
             }
         }
-        Ok(part)
+        let pixels = Values::Eight(pixels);
+        Ok(Part { pixels, labels })
     }
 
     fn label(&self, path: &Path, index: usize, label: u8) -> Result<u32> {
@@ -77,7 +75,9 @@ impl Format for Files {
             shape: ImageShape::new(3, 32, 32),
             train: part(&self.train)?,
             test: part(&self.test)?,
+            validation: 0,
             notes: Vec::new(),
+            is_read_anew: false,
         })
     }
 
@@ -94,15 +94,17 @@ impl Format for Files {
         };
         Ok(Labels {
             train: part(&self.train)?,
+            validation: Vec::new(),
             test: part(&self.test)?,
         })
     }
 
-    fn read(&self) -> Result<Raw> {
+    fn read(&self, _: Progress) -> Result<Raw> {
         let mut checksums = Vec::new();
         Ok(Raw {
             shape: ImageShape::new(3, 32, 32),
             train: self.read_part(&self.train, &mut checksums)?,
+            validation: None,
             test: self.read_part(&self.test, &mut checksums)?,
             checksums,
         })
@@ -152,11 +154,14 @@ mod tests {
         let files = small(dir.path());
         let outline = files.outline().unwrap();
         assert_eq!((outline.train, outline.test), (4, 1));
-        let raw = files.read().unwrap();
+        let raw = files.read(&|_, _| {}).unwrap();
         assert_eq!(raw.train.labels, [3, 1, 0, 2]);
         assert_eq!(raw.train.labels, files.labels().unwrap().train);
-        assert_eq!(raw.train.pixels.len(), 4 * PIXELS);
-        let second = &raw.train.pixels[PIXELS..];
+        let Values::Eight(pixels) = raw.train.pixels else {
+            panic!("16 bits");
+        };
+        assert_eq!(pixels.len(), 4 * PIXELS);
+        let second = &pixels[PIXELS..];
         assert_eq!([second[0], second[1024], second[2048]], [1, 11, 21]);
         assert_eq!(raw.checksums.len(), 3);
     }
@@ -173,7 +178,7 @@ mod tests {
             path.display()
         );
         assert_eq!(files.outline().unwrap_err().to_string(), text);
-        assert_eq!(files.read().unwrap_err().to_string(), text);
+        assert_eq!(files.read(&|_, _| {}).unwrap_err().to_string(), text);
 
         let mut wrong = whole.clone();
         wrong[3073] = 9;

@@ -98,12 +98,15 @@ fn remove_parts(store: &Path, now: SystemTime) {
     }
 }
 
-/// As far as it can be done: a disk that is full or not ours costs time, nothing else.
 fn write(path: &Path, cached: &DigestCache) {
+    if let Ok(bytes) = serde_json::to_vec(cached) {
+        keep(path, &bytes);
+    }
+}
+
+/// Writes a file as far as it can be done: a disk that is full or not ours costs time, nothing else.
+pub(super) fn keep(path: &Path, bytes: &[u8]) {
     let Some(folder) = path.parent() else {
-        return;
-    };
-    let Ok(bytes) = serde_json::to_vec(cached) else {
         return;
     };
     let written = fs::create_dir_all(folder)

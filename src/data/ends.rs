@@ -1,7 +1,7 @@
-//! Whether a PNG or JPEG file is there to its end.
+//! Whether a PNG, JPEG or WebP file is there to its end.
 //!
 //! Decoders are lenient: what a file that was cut short lacks, they fill with gray. Formats: RFC 2083 for
-//! PNG's chunks, ITU-T T.81 (annex B) for JPEG's markers.
+//! PNG's chunks, ITU-T T.81 (annex B) for JPEG's markers, RFC 9649 for WebP's header.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,6 +17,14 @@ const JPEG_END: [u8; 2] = [0xff, 0xd9];
 pub(super) fn is_cut_short_at(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
+    let mut start = [0; 12];
+    let read = file.read(&mut start)?;
+    if let [b'R', b'I', b'F', b'F', ..] = start {
+        return Ok(is_short_webp(&start[..read], length));
+    }
+    if !start.starts_with(&PNG) && !start.starts_with(&JPEG) {
+        return Ok(false);
+    }
     let mut end = Vec::new();
     file.seek(SeekFrom::Start(length.saturating_sub(PNG_END.len() as u64)))?;
     file.read_to_end(&mut end)?;
@@ -26,8 +34,11 @@ pub(super) fn is_cut_short_at(path: &Path) -> io::Result<bool> {
     Ok(is_cut_short(&fs::read(path)?))
 }
 
-/// Whether the bytes of a PNG or JPEG file end before the image does; never so of other bytes.
+/// Whether the bytes of a PNG, JPEG or WebP file end before the image does; never so of other bytes.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"RIFF") {
+        return is_short_webp(bytes, bytes.len() as u64);
+    }
     if let Some(chunks) = bytes.strip_prefix(&PNG) {
         return png_end(chunks).is_none();
     }
@@ -35,6 +46,14 @@ pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
         Some(segments) => jpeg_end(segments).is_none(),
         None => false,
     }
+}
+
+/// Whether a file has fewer bytes than its header says, after that and its own eight.
+fn is_short_webp(start: &[u8], length: u64) -> bool {
+    let size = start.get(4..8).and_then(|size| size.first_chunk::<4>());
+    let is_webp = start.get(8..12) == Some(b"WEBP");
+    let says = |size: &[u8; 4]| u64::from(u32::from_le_bytes(*size)) + 8;
+    is_webp && size.is_some_and(|size| length < says(size))
 }
 
 /// What follows the last chunk; `None` if it is not there.
@@ -93,7 +112,7 @@ mod tests {
     #[test]
     fn a_file_without_its_last_byte_is_cut_short_and_one_with_more_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
             let whole = bytes(format);
             let is_short = |bytes: &[u8]| {
                 let path = dir.path().join("image");
@@ -103,7 +122,7 @@ mod tests {
                 here
             };
             assert!(!is_short(&whole), "{format:?}");
-            for length in (8..whole.len()).step_by(7).chain([whole.len() - 1]) {
+            for length in (12..whole.len()).step_by(7).chain([whole.len() - 1]) {
                 assert!(is_short(&whole[..length]), "{format:?}, {length} bytes");
             }
             assert!(!is_short(&[&whole[..], b"a comment"].concat()));

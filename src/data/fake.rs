@@ -5,7 +5,7 @@ use rand::Rng as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::format::{Format, Labels, Outline, Part, Raw};
+use super::format::{Format, Labels, Outline, Part, Progress, Raw, Values};
 use crate::error::{Result, thousands};
 use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
@@ -101,7 +101,7 @@ impl Fake {
         let mut rng = Seed(0).stream(Purpose::Fake, &[part, 1]);
         rng.fill(pixels.as_mut_slice());
         Part {
-            pixels,
+            pixels: Values::Eight(pixels),
             labels: self.labels_of(part, count),
         }
     }
@@ -113,21 +113,25 @@ impl Format for Fake {
             shape: self.image(),
             train: self.train.get(),
             test: self.test.get(),
+            validation: 0,
             notes: Vec::new(),
+            is_read_anew: false,
         })
     }
 
     fn labels(&self) -> Result<Labels> {
         Ok(Labels {
             train: self.labels_of(0, self.train),
+            validation: Vec::new(),
             test: self.labels_of(1, self.test),
         })
     }
 
-    fn read(&self) -> Result<Raw> {
+    fn read(&self, _: Progress) -> Result<Raw> {
         Ok(Raw {
             shape: self.image(),
             train: self.part(0, self.train),
+            validation: None,
             test: self.part(1, self.test),
             checksums: Vec::new(),
         })

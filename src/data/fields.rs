@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Unexpected, Visitor};
@@ -10,8 +9,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::dataset::Dataset;
 use super::fake::Fake;
+use super::folder::FolderFields;
 use super::generated::Generated;
+use super::idx::IdxFields;
+use super::image_form::ImageForm;
 use super::registry;
+use super::scale::Scale;
 use crate::error::{Flaw, did_you_mean, list};
 use crate::tagged::OrNone;
 
@@ -19,7 +22,8 @@ use crate::tagged::OrNone;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataFields {
-    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }`, or `{ fake = {} }`.
+    /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }` (or a table with `path`, `size` and more in the
+    /// place of "DIR"), or `{ fake = {} }`.
     pub dataset: DatasetSpec,
     /// Training images: "all", the number of first ones, or `{ count = N, pick = "stratified" }`; picked from
     /// what validation leaves.
@@ -36,7 +40,9 @@ pub struct DataFields {
     /// Classes that training and validation keep of those; the test set keeps all of them. Or "all".
     #[serde(default, skip_serializing_if = "Classes::is_all")]
     pub train_classes: Classes,
-    /// What black (0) and white (1) become before an image meets the network, as [low, high].
+    /// What pixel values become before an image meets the network: what black and white are, as [low, high]; or "standardize",
+    /// so that each channel has a mean of 0 and a standard deviation of 1 over the images that are trained on; or these
+    /// moments, as { mean = 0.5, standard_deviation = 0.25 }, with a list for channel by channel.
     #[serde(default)]
     pub scale: Scale,
     /// Images that trained models generate, beside the real ones. Default "none".
@@ -56,6 +62,11 @@ impl DataFields {
             scale: Scale::default(),
             generated: OrNone::default(),
         }
+    }
+
+    /// Whether the images that the dataset itself keeps for validation are used: the table takes none of training.
+    pub fn has_own_validation(&self) -> bool {
+        self.validation == Validation::default()
     }
 
     /// The ids of the chosen ones of the dataset's `classes` classes, in the order of their labels.
@@ -86,24 +97,36 @@ impl DataFields {
 pub enum DatasetSpec {
     /// One of those known by name.
     Named(&'static Dataset),
-    /// A folder with files named as MNIST's.
-    Idx(PathBuf),
-    /// A folder with one folder of PNG or JPEG files for each class.
+    /// A folder with files named as MNIST's, EMNIST's or QMNIST's.
+    Idx(IdxFields),
+    /// A folder of images, mostly with one folder for each class.
     ///
-    /// `train` and `test` (or `val`, `validation`) lie above the class folders if they are there;
-    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples are ordered so
-    /// that the classes mix evenly. What is transparent is
-    /// laid over black; 16 bits a value are scaled by the depth of the largest.
-    Folder(PathBuf),
+    /// `train`, `valid` and `test` (or as people call them) lie above the class folders if they are there;
+    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples
+    /// are ordered so that the classes mix evenly.
+    Folder(FolderFields),
     /// Random images, for tests and for trying out networks.
     Fake(Fake),
+}
+
+impl DatasetSpec {
+    /// What is made of every image that is read from a file.
+    pub fn form(&self) -> ImageForm {
+        match self {
+            DatasetSpec::Folder(fields) => fields.form.clone(),
+            DatasetSpec::Named(_) | DatasetSpec::Idx(_) | DatasetSpec::Fake(_) => {
+                ImageForm::default()
+            }
+        }
+    }
 }
 
 impl fmt::Display for DatasetSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatasetSpec::Named(dataset) => f.write_str(dataset.name),
-            DatasetSpec::Idx(folder) | DatasetSpec::Folder(folder) => folder.display().fmt(f),
+            DatasetSpec::Idx(fields) => fields.path.display().fmt(f),
+            DatasetSpec::Folder(fields) => fields.path.display().fmt(f),
             DatasetSpec::Fake(_) => f.write_str("fake"),
         }
     }
@@ -174,19 +197,22 @@ impl JsonSchema for DatasetSpec {
         "Dataset".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let folder = |format: &str, says: &str| {
-            json_schema!({
-                "type": "object",
-                "description": says,
-                "properties": { format: { "type": "string" } },
-                "required": [format],
-                "additionalProperties": false
-            })
-        };
         json_schema!({ "anyOf": [
             { "type": "string", "enum": registry::NAMES },
-            folder("idx", "A folder with files named as MNIST's."),
-            folder("folder", "A folder with one folder of PNG or JPEG files for each class."),
+            {
+                "type": "object",
+                "description": "A folder with files named as MNIST's, EMNIST's or QMNIST's: its path, or a table with its path and the set.",
+                "properties": { "idx": generator.subschema_for::<IdxFields>() },
+                "required": ["idx"],
+                "additionalProperties": false
+            },
+            {
+                "type": "object",
+                "description": "A folder of images: its path, or a table with its path and what is made of the images.",
+                "properties": { "folder": generator.subschema_for::<FolderFields>() },
+                "required": ["folder"],
+                "additionalProperties": false
+            },
             {
                 "type": "object",
                 "properties": { "fake": generator.subschema_for::<Fake>() },
@@ -543,39 +569,6 @@ impl JsonSchema for Classes {
     }
 }
 
-/// `[low, high]`: what pixel values 0 and 1 become.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize, JsonSchema)]
-pub struct Scale(pub [f64; 2]);
-
-impl Default for Scale {
-    fn default() -> Self {
-        Scale([0.0, 1.0])
-    }
-}
-
-impl Scale {
-    /// Maps pixels from `[0, 1]`, in place; meant for after augmentation, which works in `[0, 1]`.
-    pub fn apply(self, pixels: &mut [f32]) {
-        if self == Scale::default() {
-            return;
-        }
-        let [low, high] = self.0;
-        let (low, span) = (low as f32, (high - low) as f32);
-        for pixel in pixels {
-            *pixel = low + *pixel * span;
-        }
-    }
-
-    /// Maps values back to pixels, in place; what lies outside of black and white becomes one of them.
-    pub fn undo(self, values: &mut [f32]) {
-        let [low, high] = self.0;
-        let (low, span) = (low as f32, (high - low) as f32);
-        for value in values {
-            *value = ((*value - low) / span).clamp(0.0, 1.0);
-        }
-    }
-}
-
 fn whole(number: u64) -> Option<usize> {
     usize::try_from(number)
         .ok()
@@ -663,16 +656,6 @@ mod tests {
             text.contains(r#"["mnist","fashion-mnist","cifar-10"]"#),
             "{text}"
         );
-    }
-
-    #[test]
-    fn scaling_maps_black_to_low_and_white_to_high() {
-        let mut pixels = [0.0, 0.5, 1.0];
-        Scale([-1.0, 1.0]).apply(&mut pixels);
-        assert_eq!(pixels, [-1.0, 0.0, 1.0]);
-        let mut values = [-1.5, -1.0, 0.5, 2.0];
-        Scale([-1.0, 1.0]).undo(&mut values);
-        assert_eq!(values, [0.0, 0.0, 0.75, 1.0]);
     }
 
     #[test]

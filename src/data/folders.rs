@@ -20,8 +20,8 @@ pub struct Folders {
     system: Option<PathBuf>,
     home: PathBuf,
     mirror: Option<String>,
-    /// Where digests of files are kept.
-    digests: Option<PathBuf>,
+    /// Where digests of files and decoded images are kept.
+    kept: Option<PathBuf>,
 }
 
 /// What a search for a dataset's files met.
@@ -50,7 +50,7 @@ impl Folders {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty());
         let own = set("BURNLAB_DATA").map(PathBuf::from);
         let cache = user_cache();
-        let digests = cache.as_ref().map(|cache| cache.join("digests"));
+        let kept = cache.clone();
         let cache = cache.map(|cache| cache.join("datasets"));
         let local = PathBuf::from("data");
         let home = own.as_ref().or(cache.as_ref()).unwrap_or(&local).clone();
@@ -59,7 +59,7 @@ impl Folders {
             system: Some(PathBuf::from(SYSTEM)),
             home,
             mirror: set("BURNLAB_MIRROR").map(|value| value.to_string_lossy().into_owned()),
-            digests,
+            kept,
         }
     }
 
@@ -71,12 +71,22 @@ impl Folders {
             system: None,
             home: root,
             mirror: None,
-            digests: None,
+            kept: None,
         }
     }
 
-    pub(super) fn digests(&self) -> Option<&Path> {
-        self.digests.as_deref()
+    pub(super) fn digests(&self) -> Option<PathBuf> {
+        Some(self.kept.as_ref()?.join("digests"))
+    }
+
+    pub(super) fn decoded(&self) -> Option<PathBuf> {
+        Some(self.kept.as_ref()?.join("decoded"))
+    }
+
+    /// Keeps digests of files and decoded images in this folder.
+    pub fn with_kept(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.kept = Some(folder.into());
+        self
     }
 
     /// Tries this address or folder, with NAME/FILE below it, before the public mirrors.
@@ -194,7 +204,7 @@ mod tests {
             system: Some("/nonexistent".into()),
             home: "cache".into(),
             mirror: None,
-            digests: None,
+            kept: None,
         };
         let dataset = registry::find("mnist").unwrap();
         let folders = Folders {

@@ -1,5 +1,6 @@
 //! What every format of images and labels can do, and its results.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
@@ -10,22 +11,53 @@ use crate::shape::ImageShape;
 pub(super) struct Outline {
     pub shape: ImageShape,
     pub train: usize,
+    /// Images that the files themselves keep back for validation.
+    pub validation: usize,
     pub test: usize,
     /// What a reader of the files may not expect, a sentence each: what is left out or changed.
     pub notes: Vec<String>,
+    /// Whether images are read in another way than runs of burnlab 0.1.0 read them, whose numbers are not these.
+    pub is_read_anew: bool,
 }
 
 /// The class of every sample, in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Labels {
     pub train: Vec<u32>,
+    /// Of the images that the files themselves keep back for validation.
+    pub validation: Vec<u32>,
     pub test: Vec<u32>,
 }
 
-/// Images of one part: pixels 0 to 255, `[images, channels, height, width]`.
+/// Values of pixels, `[images, channels, height, width]`, from 0 for black.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Values {
+    /// White is 255.
+    Eight(Vec<u8>),
+    /// White is the number beside them.
+    Sixteen(Vec<u16>, u16),
+}
+
+impl Values {
+    /// Appends some of them from 0 to 1.
+    pub fn append(&self, range: Range<usize>, to: &mut Vec<f32>) {
+        match self {
+            Values::Eight(values) => {
+                to.extend(values[range].iter().map(|&value| f32::from(value) / 255.0));
+            }
+            Values::Sixteen(values, white) => {
+                let white = f32::from(*white);
+                let share = |&value: &u16| (f32::from(value) / white).min(1.0);
+                to.extend(values[range].iter().map(share));
+            }
+        }
+    }
+}
+
+/// Images of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    pub pixels: Vec<u8>,
+    pub pixels: Values,
     pub labels: Vec<u32>,
 }
 
@@ -44,16 +76,21 @@ pub(super) struct Checksum {
 pub(super) struct Raw {
     pub shape: ImageShape,
     pub train: Part,
+    /// What the files themselves keep back for validation.
+    pub validation: Option<Part>,
     pub test: Part,
     pub checksums: Vec<Checksum>,
 }
+
+/// Told how many images of all have been read.
+pub(super) type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// What every format can do.
 pub(super) trait Format {
     /// From headers alone.
     fn outline(&self) -> Result<Outline>;
     fn labels(&self) -> Result<Labels>;
-    fn read(&self) -> Result<Raw>;
+    fn read(&self, progress: Progress) -> Result<Raw>;
     /// The files that are read, in order; none of datasets whose content is known or made up.
     fn files(&self) -> Vec<&Path> {
         Vec::new()

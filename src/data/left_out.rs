@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::pixels::ENDINGS;
 use crate::error::{count, list};
 
 /// How many names are listed of those that are left out together.
@@ -60,7 +61,7 @@ impl LeftOut {
         self.parts.sort();
         for (name, images) in &self.parts {
             notes.push(format!(
-                "the folder `{name}` ({}) is not used: it is neither the training nor the test part",
+                "the folder `{name}` ({}) is not used: it is no part that is known, or there is another of its kind",
                 count(*images, "image")
             ));
         }
@@ -70,8 +71,8 @@ impl LeftOut {
                 ending => count(names.len(), &format!("`.{ending}` file")),
             };
             let why = match ending.as_str() {
-                "png" | "jpg" | "jpeg" => "in no class's folder, or no plain file",
-                _ => "no PNG or JPEG",
+                ending if ENDINGS.contains(&ending) => "of no class, or no plain file",
+                _ => "no image that is read",
             };
             notes.push(format!("{files} left out ({why}): {}", some(&mut names)));
         }

@@ -14,6 +14,9 @@ mod ends;
 mod left_out;
 mod pixels;
 
+// how images are brought to one form,
+mod image_form;
+
 // and what every format gives.
 mod format;
 
@@ -25,6 +28,9 @@ mod cifar;
 mod fake;
 mod folder;
 mod idx;
+
+// what is kept of folders once they are decoded,
+mod decoded;
 
 // the datasets known by name,
 mod cifar_10;
@@ -38,6 +44,7 @@ mod fetch;
 // The `[data]` table.
 mod fields;
 mod generated;
+mod scale;
 
 // Which samples, of what was found.
 mod catalogue;
@@ -47,12 +54,20 @@ mod subset;
 // Images that nobody labeled.
 mod unlabeled;
 
+// What Pillow makes of image files.
+#[cfg(test)]
+mod reference;
+
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
-pub use fields::{Classes, DataFields, DatasetSpec, Pick, Scale, Subset, Validation};
+pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
+pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
+pub use idx::IdxFields;
+pub use image_form::ImageForm;
 pub use registry::{DATASETS, Listing, find, list};
+pub use scale::Scale;
 pub use unlabeled::{Unlabeled, read_unlabeled};

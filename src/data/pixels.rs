@@ -1,69 +1,108 @@
-//! An image file as planes of bytes, `[channels, height, width]`.
+//! An image file read: whole, or only its header.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult};
 
-use super::ends::is_cut_short;
+use super::ends::{is_cut_short, is_cut_short_at};
 use crate::shape::ImageShape;
 
-/// Depths that cameras and scanners write into 16 bits.
-const DEPTHS: [u32; 5] = [8, 10, 12, 14, 16];
+/// How the names of files end that are read as images.
+pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 
-/// The values of an image, as deep as its file has them.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Pixels {
-    /// From 0 to 255.
-    Eight(Vec<u8>),
-    /// From 0 to 65535, or to less: files do not say.
-    Sixteen(Vec<u16>),
-}
-
-impl Pixels {
-    /// From 0 to 255, of values of `bits` bits.
-    pub fn eight(self, bits: u32) -> Vec<u8> {
-        let values = match self {
-            Pixels::Eight(values) => return values,
-            Pixels::Sixteen(values) => values,
-        };
-        let white = (1u32 << bits) - 1;
-        let byte = |value: u16| ((u32::from(value) * 255 + white / 2) / white).min(255) as u8;
-        values.into_iter().map(byte).collect()
-    }
-}
-
-/// The least usual number of bits that holds all values.
-pub(super) fn depth<'a>(values: impl IntoIterator<Item = &'a u16>) -> u32 {
-    let largest = values.into_iter().copied().max().unwrap_or(0);
-    let holds = |bits: &u32| u32::from(largest) < 1 << bits;
-    DEPTHS.into_iter().find(holds).unwrap_or(16)
-}
-
-/// An image that was read.
+/// An image that was read, turned as its EXIF data says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Decoded {
-    pub shape: ImageShape,
-    pub pixels: Pixels,
-    /// Whether it has transparency, and so was laid over black.
-    pub is_transparent: bool,
+    pub image: DynamicImage,
+    /// Whether something of it may be transparent.
+    pub has_alpha: bool,
 }
 
+/// What the header of an image says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// As it is when it was turned.
+    pub shape: ImageShape,
+    /// Whether its values have more than 8 bits.
+    pub is_deep: bool,
+    /// Whether something of it may be transparent.
+    pub has_alpha: bool,
+    /// Whether its EXIF data says that it is to be turned or mirrored.
+    pub is_turned: bool,
+}
+
+/// Reads an image; of several in a file the first.
+///
 /// # Errors
-/// The bytes are no PNG or JPEG file, or are cut short or damaged.
-pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<Decoded> {
-    let header = reader(io::Cursor::new(bytes), 0)?;
+/// The bytes are no image of a known format, or are cut short or damaged.
+pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
+    let header = reader(Cursor::new(bytes), 0)?;
+    let format = header.format();
     if is_cut_short(bytes) {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     let size = header.into_decoder()?.total_bytes();
-    let image = reader(io::Cursor::new(bytes), size)?.decode()?;
-    let color = image.color();
-    let channels = channels(color);
-    let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
-    Ok(Decoded {
-        shape,
-        pixels: pixels(image, channels),
-        is_transparent: color.has_alpha(),
+    limits(size).reserve(size)?;
+    let mut decoder = reader(Cursor::new(bytes), size)?.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    let has_alpha = has_alpha(format, image.color(), || Ok(image.clone()))?;
+    Ok(Decoded { image, has_alpha })
+}
+
+/// Reads the header of an image, if the file is there to its end.
+///
+/// # Errors
+/// As [`decode`], as far as the header tells.
+pub(super) fn header(path: &Path) -> ImageResult<Header> {
+    let reader = reader(BufReader::new(File::open(path)?), 0)?;
+    let format = reader.format();
+    let mut decoder = reader.into_decoder()?;
+    if is_cut_short_at(path)? {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    let orientation = decoder.orientation()?;
+    let whole = || Ok(decode(&std::fs::read(path)?)?.image);
+    let has_alpha = has_alpha(format, color, whole)?;
+    let [height, width] = match is_on_its_side(orientation) {
+        true => [width, height],
+        false => [height, width],
+    };
+    let channels = if color.has_color() { 3 } else { 1 };
+    Ok(Header {
+        shape: ImageShape::new(channels, height as usize, width as usize),
+        is_deep: color.bytes_per_pixel() / color.channel_count() > 1,
+        has_alpha,
+        is_turned: orientation != Orientation::NoTransforms,
+    })
+}
+
+fn is_on_its_side(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(
+        orientation,
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH
+    )
+}
+
+/// Whether something may be transparent. GIF files are all read with opacity: only their pixels tell.
+fn has_alpha(
+    format: Option<ImageFormat>,
+    color: ColorType,
+    whole: impl FnOnce() -> ImageResult<DynamicImage>,
+) -> ImageResult<bool> {
+    Ok(match format {
+        Some(ImageFormat::Gif) => whole()?
+            .into_rgba8()
+            .pixels()
+            .any(|pixel| pixel.0[3] < u8::MAX),
+        _ => color.has_alpha(),
     })
 }
 
@@ -75,91 +114,23 @@ const BESIDE: u64 = 32 << 20;
 const MOST: u64 = 512 << 20;
 
 /// Reads an image whose pixels have `pixels` bytes, or only its header, within bounds of memory.
-pub(super) fn reader<R: io::BufRead + io::Seek>(
-    source: R,
-    pixels: u64,
-) -> image::ImageResult<ImageReader<R>> {
+fn reader<R: BufRead + Seek>(source: R, pixels: u64) -> ImageResult<ImageReader<R>> {
     let mut reader = ImageReader::new(source).with_guessed_format()?;
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(pixels.saturating_mul(2).saturating_add(BESIDE).min(MOST));
-    reader.limits(limits);
+    reader.limits(limits(pixels));
     Ok(reader)
 }
 
-fn pixels(image: DynamicImage, channels: usize) -> Pixels {
-    use DynamicImage as Image;
-    let is_deep = image.color().bytes_per_pixel() / image.color().channel_count() > 1;
-    let has_alpha = image.color().has_alpha();
-    match (is_deep, has_alpha) {
-        (false, false) => Pixels::Eight(planes(image, channels)),
-        (false, true) => {
-            let values = match channels {
-                1 => image.into_luma_alpha8().into_raw(),
-                _ => image.into_rgba8().into_raw(),
-            };
-            let over_black =
-                |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
-            Pixels::Eight(opaque(&values, channels, over_black))
-        }
-        (true, true) => {
-            let values = match image {
-                Image::ImageLumaA16(_) => image.into_luma_alpha16().into_raw(),
-                _ => image.into_rgba16().into_raw(),
-            };
-            let over_black = |value: u16, alpha: u16| {
-                ((u64::from(value) * u64::from(alpha) + 32767) / 65535) as u16
-            };
-            Pixels::Sixteen(opaque(&values, channels, over_black))
-        }
-        (true, false) => Pixels::Sixteen(match channels {
-            1 => image.into_luma16().into_raw(),
-            _ => in_planes(&image.into_rgb16().into_raw(), channels),
-        }),
-    }
-}
-
-/// Planes of pixels whose last value is their opacity, laid over black.
-fn opaque<T: Copy>(values: &[T], channels: usize, over_black: impl Fn(T, T) -> T) -> Vec<T> {
-    let pixels = values.chunks_exact(channels + 1);
-    let flat = pixels.flat_map(|pixel| {
-        let over_black = &over_black;
-        pixel[..channels]
-            .iter()
-            .map(move |&value| over_black(value, pixel[channels]))
-    });
-    in_planes(&flat.collect::<Vec<T>>(), channels)
-}
-
-fn in_planes<T: Copy>(values: &[T], channels: usize) -> Vec<T> {
-    (0..channels)
-        .flat_map(|channel| values.iter().skip(channel).step_by(channels).copied())
-        .collect()
-}
-
-/// An image of 8 bits without transparency.
-pub(super) fn planes(image: DynamicImage, channels: usize) -> Vec<u8> {
-    match channels {
-        1 => image.into_luma8().into_raw(),
-        _ => in_planes(&image.into_rgb8().into_raw(), channels),
-    }
-}
-
-/// 1 for gray, 3 for color; transparency is no channel.
-pub(super) fn channels(color: ColorType) -> usize {
-    if color.has_color() { 3 } else { 1 }
+fn limits(pixels: u64) -> image::Limits {
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(pixels.saturating_mul(2).saturating_add(BESIDE).min(MOST));
+    limits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use image::codecs::png::PngEncoder;
-    use image::{ImageBuffer, ImageEncoder as _, ImageFormat, Luma, LumaA, Rgb, Rgba};
-
-    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
-        let mut bytes = io::Cursor::new(Vec::new());
-        image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    }
+    use image::{ImageBuffer, ImageEncoder as _, Luma};
 
     #[test]
     fn a_profile_that_unpacks_to_more_than_it_may_is_left_out() {
@@ -170,60 +141,50 @@ mod tests {
             encoder.set_icc_profile(vec![0; size]).unwrap();
             image.write_with_encoder(encoder).unwrap();
             assert!(file.len() < 100_000);
-            let header = reader(io::Cursor::new(&file), 0).unwrap();
+            let header = reader(Cursor::new(&file), 0).unwrap();
             let profile = header.into_decoder().unwrap().icc_profile().unwrap();
             assert_eq!(profile.is_some(), is_read);
-            assert_eq!(decode(&file).unwrap().pixels, Pixels::Eight(vec![7]));
+            let decoded = decode(&file).unwrap();
+            assert_eq!(decoded.image.into_luma8().into_raw(), [7]);
         }
-    }
-
-    #[test]
-    fn values_of_16_bits_are_scaled_by_their_depth() {
-        let image = ImageBuffer::from_fn(4, 1, |x, _| Luma([[0u16, 1000, 1100, 4095][x as usize]]));
-        let image = decode(&png(image)).unwrap();
-        let Pixels::Sixteen(values) = &image.pixels else {
-            panic!("{image:?}");
-        };
-        assert_eq!(depth(values), 12);
-        assert_eq!(image.pixels.eight(12), [0, 62, 68, 255]);
-        for (largest, bits) in [
-            (0, 8),
-            (255, 8),
-            (256, 10),
-            (4096, 14),
-            (16384, 16),
-            (65535, 16),
-        ] {
-            assert_eq!(depth(&[0, largest]), bits, "{largest}");
-        }
-        let white = Pixels::Sixteen(vec![65535, 0, 32768]);
-        assert_eq!(white.eight(16), [255, 0, 128]);
-        let colors = ImageBuffer::from_fn(2, 1, |x, _| Rgb([x as u16, 256, 512 + x as u16]));
-        let image = decode(&png(colors)).unwrap();
-        assert_eq!(
-            image.pixels,
-            Pixels::Sixteen(vec![0, 1, 256, 256, 512, 513])
-        );
-    }
-
-    #[test]
-    fn what_is_transparent_is_laid_over_black() {
-        let image =
-            ImageBuffer::from_fn(2, 1, |x, _| Rgba([200u8, 100, 50, [255, 51][x as usize]]));
-        let image = decode(&png(image)).unwrap();
-        assert!(image.is_transparent);
-        assert_eq!(image.pixels, Pixels::Eight(vec![200, 40, 100, 20, 50, 10]));
-        let image = ImageBuffer::from_fn(2, 1, |x, _| LumaA([60000u16, [65535, 0][x as usize]]));
-        let image = decode(&png(image)).unwrap();
-        assert_eq!(image.shape, ImageShape::new(1, 1, 2));
-        assert_eq!(image.pixels, Pixels::Sixteen(vec![60000, 0]));
     }
 
     #[test]
     fn an_image_cut_short_is_refused() {
         let image = ImageBuffer::from_fn(9, 9, |x, y| Luma([(x * y) as u8]));
-        let bytes = png(image);
-        assert!(decode(&bytes).is_ok());
-        assert!(decode(&bytes[..bytes.len() - 3]).is_err());
+        let image = DynamicImage::from(image);
+        for format in [
+            ImageFormat::Png,
+            ImageFormat::Jpeg,
+            ImageFormat::WebP,
+            ImageFormat::Bmp,
+            ImageFormat::Tiff,
+            ImageFormat::Gif,
+        ] {
+            let mut bytes = Cursor::new(Vec::new());
+            let written = match format {
+                ImageFormat::Gif => image.to_rgba8().write_to(&mut bytes, format),
+                ImageFormat::WebP => image.to_rgb8().write_to(&mut bytes, format),
+                _ => image.write_to(&mut bytes, format),
+            };
+            written.unwrap();
+            let bytes = bytes.into_inner();
+            assert!(decode(&bytes).is_ok(), "{format:?}");
+            let half = &bytes[..bytes.len() / 2];
+            assert!(decode(half).is_err(), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_gif_of_which_something_shows_through_has_opacity() {
+        let header_of = |alpha: u8| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a.gif");
+            let image = image::RgbaImage::from_pixel(2, 3, image::Rgba([9, 9, 9, alpha]));
+            image.save(&path).unwrap();
+            header(&path).unwrap()
+        };
+        assert!(header_of(0).has_alpha && !header_of(255).has_alpha);
+        assert_eq!(header_of(255).shape, ImageShape::new(3, 3, 2));
     }
 }

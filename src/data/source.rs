@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::{Dataset, File, Layout};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
-use super::format::{Checksum, Format, Labels, Outline, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Progress, Raw};
 use super::{cifar, digests, folder, idx};
 use crate::error::{Error, Kind, Problem, Result};
 
@@ -16,6 +16,8 @@ pub(super) struct Source {
     pub folder: PathBuf,
     named: Option<&'static Dataset>,
     class_names: Option<Vec<String>>,
+    /// Whether nothing tells the images' classes.
+    pub is_unlabeled: bool,
     format: Box<dyn Format>,
 }
 
@@ -23,20 +25,23 @@ impl Source {
     pub fn open(spec: &DatasetSpec, folders: &Folders) -> Result<Self> {
         match spec {
             DatasetSpec::Named(dataset) => open_named(dataset, &folders.require(dataset)?),
-            DatasetSpec::Idx(folder) => Ok(Source {
-                name: folder.display().to_string(),
-                folder: existing(folder)?.to_path_buf(),
+            DatasetSpec::Idx(fields) => Ok(Source {
+                name: fields.path.display().to_string(),
+                folder: existing(&fields.path)?.to_path_buf(),
                 named: None,
                 class_names: None,
-                format: Box::new(idx::Files::discover(folder)?),
+                is_unlabeled: false,
+                format: Box::new(idx::Files::discover(fields)?),
             }),
-            DatasetSpec::Folder(folder) => {
-                let tree = folder::Tree::discover(existing(folder)?)?;
+            DatasetSpec::Folder(fields) => {
+                existing(&fields.path)?;
+                let tree = folder::Tree::discover(fields)?;
                 Ok(Source {
-                    name: folder.display().to_string(),
-                    folder: folder.clone(),
+                    name: fields.path.display().to_string(),
+                    folder: fields.path.clone(),
                     named: None,
-                    class_names: Some(tree.classes.clone()),
+                    class_names: Some(tree.classes().to_vec()),
+                    is_unlabeled: tree.is_unlabeled(),
                     format: Box::new(tree),
                 })
             }
@@ -45,6 +50,7 @@ impl Source {
                 folder: PathBuf::new(),
                 named: None,
                 class_names: Some(fake.class_names()),
+                is_unlabeled: false,
                 format: Box::new(fake.clone()),
             }),
         }
@@ -77,8 +83,11 @@ impl Source {
     }
 
     /// Everything, with the checksums of a named dataset seen to be right.
-    pub fn read(&self) -> Result<Raw> {
-        let raw = self.format.read().map_err(|error| self.hinted(error))?;
+    pub fn read(&self, progress: Progress) -> Result<Raw> {
+        let raw = self
+            .format
+            .read(progress)
+            .map_err(|error| self.hinted(error))?;
         if let Some(dataset) = self.named {
             for read in &raw.checksums {
                 let known = dataset.files().find(|file| file.name == read.name);
@@ -114,6 +123,7 @@ fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
             train: [path(&dataset.train[0]), path(&dataset.train[1])],
             test: [path(&dataset.test[0]), path(&dataset.test[1])],
             classes: Some(dataset.classes.len()),
+            is_transposed: false,
         }),
         Layout::Cifar => {
             let batch = |file: &File| (path(file), file.bytes);
@@ -135,6 +145,7 @@ fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
                 .map(|name| name.to_string())
                 .collect(),
         ),
+        is_unlabeled: false,
         format,
     })
 }

@@ -8,7 +8,7 @@ use crate::error::{Flaw, count, list, thousands};
 use crate::rng::{Purpose, Seed};
 
 /// Samples of the chosen classes: their places in the file, and their labels numbered anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pool {
     pub places: Vec<usize>,
     pub labels: Vec<u32>,
@@ -173,14 +173,16 @@ fn proportional(count: usize, sizes: &[usize]) -> Vec<usize> {
     parts
 }
 
-/// Classes that are trained on and that validation or test lack, in a sentence for each of the two.
+/// Classes that are trained on and that validation or test lack, in a sentence for each of the two; `own` are the
+/// images that the dataset itself keeps for validation.
 pub(super) fn missing_notes(
     fields: &DataFields,
     train: &Pool,
-    test: &Pool,
+    [own, test]: [&Pool; 2],
     names: &[String],
 ) -> Vec<String> {
-    let (rest, held) = train.clone().split(fields.validation);
+    let (rest, taken) = train.clone().split(fields.validation);
+    let held = if own.len() > 0 { own.clone() } else { taken };
     let trained = rest.sizes(names.len());
     let lacking = |what: &str, pool: &Pool| {
         let sizes = pool.sizes(names.len());
@@ -258,10 +260,10 @@ fn id_flaws(key: &str, name: &str, classes: &Classes, names: &[String]) -> Vec<F
     flaws
 }
 
-/// What is wrong with `train`, `validation`, `scale` and `generated`, given the samples of the chosen
+/// What is wrong with `train`, `validation` and `generated`, given the samples of the chosen
 /// classes.
 pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) -> Vec<Flaw> {
-    let mut flaws: Vec<Flaw> = scale_flaw(fields).into_iter().collect();
+    let mut flaws = Vec::new();
     let trained = fields.trained(names.len());
     let generated = fields.generated.as_ref();
     let generated = generated.and_then(|generated| generated.flaw(trained.len()));
@@ -292,16 +294,6 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
 /// Whether the training samples are only those of some of the dataset's classes.
 fn has_chosen(fields: &DataFields) -> bool {
     !fields.classes.is_all() || !fields.train_classes.is_all()
-}
-
-fn scale_flaw(fields: &DataFields) -> Option<Flaw> {
-    let [low, high] = fields.scale.0;
-    if low.is_finite() && high.is_finite() && low < high {
-        return None;
-    }
-    let message =
-        format!("scale goes from {low} to {high}, expected [low, high] with low below high");
-    Some(Flaw::new("scale", message))
 }
 
 fn validation_flaw(fields: &DataFields, samples: usize, validation: usize) -> Option<Flaw> {
@@ -438,7 +430,7 @@ fn stratified_flaw(rest: &Pool, wanted: usize, names: &[String]) -> Option<Flaw>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fields::{DatasetSpec, Scale};
+    use crate::data::fields::DatasetSpec;
     use crate::data::registry;
 
     const LABELS: [u32; 12] = [2, 0, 1, 1, 0, 2, 0, 1, 2, 0, 1, 2];
@@ -526,7 +518,10 @@ mod tests {
                 validation,
                 ..fields(Subset::All, 0, Classes::All)
             };
-            missing_notes(&fields, &all(), &Pool::of(test, &Classes::All), &names())
+            {
+                let test = Pool::of(test, &Classes::All);
+                missing_notes(&fields, &all(), [&Pool::default(), &test], &names())
+            }
         };
         assert_eq!(notes(Validation::Count(0), &LABELS), [""; 0]);
         assert_eq!(notes(Validation::Fraction(0.25), &LABELS), [""; 0]);
@@ -696,16 +691,6 @@ mod tests {
                 "train_classes.1",
                 "class 1 (`bee`) is none of `classes`"
             )]
-        );
-    }
-
-    #[test]
-    fn a_scale_upside_down_is_a_flaw() {
-        let mut fields = fields(Subset::All, 0, Classes::All);
-        fields.scale = Scale([1.0, 0.0]);
-        assert_eq!(
-            flaws(&fields),
-            ["scale: scale goes from 1 to 0, expected [low, high] with low below high"]
         );
     }
 }

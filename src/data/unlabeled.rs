@@ -1,18 +1,17 @@
 //! Images of any kind, brought to the shape that a network takes.
 //!
-//! Color is made gray as brightness (Rec. 709) and gray is made color by repeating it; an image of another
-//! size is resized with a linear filter that averages where it shrinks. What is transparent is laid over black,
-//! and 16 bits a value are scaled by the depth of the image's largest.
+//! A form says how, as for the images that it was trained on. Where it says nothing, color is made gray and gray
+//! is made color, and the size is changed with a linear filter that averages where it shrinks.
 
 use std::fs;
 use std::path::Path;
 
-use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 
 use super::content::{Stream, file_name};
-use super::pixels::{Pixels, decode, depth};
-use super::{folder, idx, pixels};
+use super::image_form::{Formed, ImageForm, Pixels};
+use super::pixels::{Decoded, decode};
+use super::{folder, idx};
 use crate::error::{Error, Kind, Problem, Result};
 use crate::shape::ImageShape;
 
@@ -28,17 +27,18 @@ pub struct Unlabeled {
     pub changes: String,
 }
 
-/// Reads the images at a path and brings them to a shape: of a PNG or JPEG file, of all such files below a
+/// Reads the images at a path and brings them to a shape: of an image's file, of all such files below a
 /// folder, in the order of their names, or of an IDX file of images, plain or gzip.
 ///
 /// # Errors
 /// There is no image at the path, a file is damaged, or an image has other channels than gray or RGB where
 /// it would have to be changed.
-pub fn read_unlabeled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> {
+pub fn read_unlabeled(path: &Path, shape: ImageShape, form: &ImageForm) -> Result<Vec<Unlabeled>> {
+    let target = Target { shape, form };
     if path.is_dir() {
         let files = folder::image_files(path)?;
         if files.is_empty() {
-            let problem = Problem::new("there are no PNG or JPEG images here").at_file(path);
+            let problem = Problem::new("there are no images here").at_file(path);
             return Err(Error::data(problem));
         }
         let name = |file: &Path| {
@@ -49,12 +49,12 @@ pub fn read_unlabeled(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> 
         };
         return files
             .iter()
-            .map(|file| picture(file, name(file), shape))
+            .map(|file| target.file(file, name(file)))
             .collect();
     }
     match holds_many(path)? {
-        true => many(path, shape),
-        false => Ok(vec![picture(path, file_name(path), shape)?]),
+        true => target.many(path),
+        false => Ok(vec![target.file(path, file_name(path))?]),
     }
 }
 
@@ -64,96 +64,101 @@ fn holds_many(path: &Path) -> Result<bool> {
     Ok(bytes == [0, 0, 8])
 }
 
-fn picture(path: &Path, name: String, shape: ImageShape) -> Result<Unlabeled> {
-    let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
-    let image = decode(&bytes).map_err(|error| {
-        let mut error = folder::unreadable(path, &error);
-        let problem = error.problems.remove(0);
-        Error::data(problem.hint("PNG, JPEG and IDX files of images are read"))
-    })?;
-    let mut changes = Vec::new();
-    let bits = match &image.pixels {
-        Pixels::Eight(_) => 8,
-        Pixels::Sixteen(values) => depth(values),
-    };
-    if bits > 8 {
-        changes.push(format!("{bits} bits to 8"));
-    }
-    if image.is_transparent {
-        changes.push("laid over black".to_string());
-    }
-    fitted(
-        name,
-        path,
-        image.shape,
-        image.pixels.eight(bits),
-        shape,
-        changes,
-    )
-}
-
-fn many(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> {
-    let (found, pixels) = idx::read_images(path)?;
-    let name = file_name(path);
-    let images = pixels.chunks_exact(found.len()).enumerate();
-    images
-        .map(|(index, image)| {
-            fitted(
-                format!("{name}[{index}]"),
-                path,
-                found,
-                image.to_vec(),
-                shape,
-                Vec::new(),
-            )
-        })
-        .collect()
-}
-
-/// Brings planes `[channels, height, width]` to a shape.
-fn fitted(
-    name: String,
-    path: &Path,
-    found: ImageShape,
-    planes: Vec<u8>,
+/// The shape that images get, and how.
+struct Target<'a> {
     shape: ImageShape,
-    mut changes: Vec<String>,
-) -> Result<Unlabeled> {
-    let mut planes = planes;
-    if found != shape {
-        let (Some(mut image), 1 | 3) = (whole(found, planes), shape.channels) else {
-            let message = format!("`{name}` is {found}, but the network takes {shape}");
-            let problem = Problem::new(message).at_file(path);
-            return Err(Error::data(
-                problem.hint("only gray and RGB images can be changed"),
-            ));
-        };
-        if found.channels != shape.channels {
-            let kind = |shape: ImageShape| {
-                if shape.channels == 1 { "gray" } else { "color" }
-            };
-            changes.push(format!("{} to {}", kind(found), kind(shape)));
-        }
-        if (found.height, found.width) != (shape.height, shape.width) {
-            let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
-            changes.push(format!(
-                "{} to {} (height x width)",
-                size(found),
-                size(shape)
-            ));
-            let (width, height) = (shape.width as u32, shape.height as u32);
-            image = image.resize_exact(width, height, FilterType::Triangle);
-        }
-        planes = pixels::planes(image, shape.channels);
+    form: &'a ImageForm,
+}
+
+impl Target<'_> {
+    fn file(&self, path: &Path, name: String) -> Result<Unlabeled> {
+        let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
+        let Decoded { image, has_alpha } = decode(&bytes).map_err(|error| {
+            let mut error = folder::unreadable(path, &error);
+            let problem = error.problems.remove(0);
+            let hint = "PNG, JPEG, WebP, BMP, TIFF, GIF and IDX files of images are read";
+            Error::data(problem.hint(hint))
+        })?;
+        let laid = has_alpha && self.form.background.is_black();
+        let changes = laid.then(|| "laid over black".to_string());
+        self.image(name, path, image, changes.into_iter().collect())
     }
-    Ok(Unlabeled {
-        name,
-        pixels: planes
-            .into_iter()
-            .map(|value| f32::from(value) / 255.0)
-            .collect(),
-        changes: changes.join(", "),
-    })
+
+    fn many(&self, path: &Path) -> Result<Vec<Unlabeled>> {
+        let (found, pixels) = idx::read_images(path)?;
+        let name = file_name(path);
+        let images = pixels.chunks_exact(found.len()).enumerate();
+        let images = images.map(|(index, image)| {
+            let name = format!("{name}[{index}]");
+            if found == self.shape {
+                let pixels = image.iter().map(|&value| f32::from(value) / 255.0);
+                return Ok(Unlabeled {
+                    name,
+                    pixels: pixels.collect(),
+                    changes: String::new(),
+                });
+            }
+            match whole(found, image.to_vec()) {
+                Some(image) => self.image(name, path, image, Vec::new()),
+                None => Err(self.refused(&name, path, found)),
+            }
+        });
+        images.collect()
+    }
+
+    /// Brings an image to the shape; `changes` have been made to it before.
+    fn image(
+        &self,
+        name: String,
+        path: &Path,
+        image: DynamicImage,
+        mut changes: Vec<String>,
+    ) -> Result<Unlabeled> {
+        let channels = if image.color().has_color() { 3 } else { 1 };
+        let found = ImageShape::new(channels, image.height() as usize, image.width() as usize);
+        let ImageShape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        if ![1, 3].contains(&channels) {
+            return Err(self.refused(&name, path, found));
+        }
+        if found.channels != channels {
+            let kind = |channels: usize| if channels == 1 { "gray" } else { "color" };
+            changes.push(format!("{} to {}", kind(found.channels), kind(channels)));
+        }
+        if (found.height, found.width) != (height, width) {
+            changes.push(format!(
+                "{}x{} to {height}x{width} (height x width)",
+                found.height, found.width
+            ));
+        }
+        let form = self.form.clone().to_shape(self.shape);
+        let Formed { pixels, .. } = form.form(image);
+        let pixels = match pixels {
+            Pixels::Eight(values) => values
+                .into_iter()
+                .map(|value| f32::from(value) / 255.0)
+                .collect(),
+            Pixels::Sixteen { values, largest } => {
+                let white = f32::from(form.white(largest));
+                let share = |value: u16| (f32::from(value) / white).min(1.0);
+                values.into_iter().map(share).collect()
+            }
+        };
+        Ok(Unlabeled {
+            name,
+            pixels,
+            changes: changes.join(", "),
+        })
+    }
+
+    fn refused(&self, name: &str, path: &Path, found: ImageShape) -> Error {
+        let message = format!("`{name}` is {found}, but the network takes {}", self.shape);
+        let problem = Problem::new(message).at_file(path);
+        Error::data(problem.hint("only gray and RGB images can be changed"))
+    }
 }
 
 /// Planes as an image; none where they are neither gray nor RGB.
@@ -183,7 +188,7 @@ mod tests {
     };
 
     fn one(path: &Path, shape: ImageShape) -> Unlabeled {
-        let mut images = read_unlabeled(path, shape).unwrap();
+        let mut images = read_unlabeled(path, shape, &ImageForm::default()).unwrap();
         assert_eq!(images.len(), 1);
         images.remove(0)
     }
@@ -233,25 +238,23 @@ mod tests {
             image.save(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("notes.txt"), "no image").unwrap();
-        let names: Vec<String> = read_unlabeled(folder.path(), GRAY)
+        let names: Vec<String> = read_unlabeled(folder.path(), GRAY, &ImageForm::default())
             .unwrap()
             .into_iter()
             .map(|image| image.name)
             .collect();
         assert_eq!(names, ["b/a.jpg", "c.png"]);
         let empty = tempfile::tempdir().unwrap();
-        let error = read_unlabeled(empty.path(), GRAY).unwrap_err();
-        assert_eq!(
-            error.problems[0].message,
-            "there are no PNG or JPEG images here"
-        );
+        let error = read_unlabeled(empty.path(), GRAY, &ImageForm::default()).unwrap_err();
+        assert_eq!(error.problems[0].message, "there are no images here");
     }
 
     #[test]
     fn an_idx_file_gives_all_its_images() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = path.join("data/mnist/t10k-images-idx3-ubyte.gz");
-        let images = read_unlabeled(&path, ImageShape::new(1, 28, 28)).unwrap();
+        let images =
+            read_unlabeled(&path, ImageShape::new(1, 28, 28), &ImageForm::default()).unwrap();
         assert_eq!(images.len(), 10_000);
         assert_eq!(images[7].name, "t10k-images-idx3-ubyte.gz[7]");
         assert!(images[7].pixels.iter().any(|&value| value > 0.9));
@@ -262,16 +265,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         fs::write(&path, "no image").unwrap();
-        let problem = read_unlabeled(&path, GRAY).unwrap_err().problems.remove(0);
+        let problem = read_unlabeled(&path, GRAY, &ImageForm::default())
+            .unwrap_err()
+            .problems
+            .remove(0);
         assert!(
             problem.message.starts_with("cannot read image `a.png`: "),
             "{problem}"
         );
         assert_eq!(
             problem.hint.as_deref(),
-            Some("PNG, JPEG and IDX files of images are read")
+            Some("PNG, JPEG, WebP, BMP, TIFF, GIF and IDX files of images are read")
         );
-        let missing = read_unlabeled(&folder.path().join("b.png"), GRAY).unwrap_err();
+        let missing =
+            read_unlabeled(&folder.path().join("b.png"), GRAY, &ImageForm::default()).unwrap_err();
         assert_eq!(
             missing.problems[0].message,
             "cannot read: no such file or directory"

@@ -46,7 +46,7 @@ pub struct FeatureClassifier<'a> {
     /// The classifier, whose hidden layer gives the features.
     pub model: &'a dyn Model,
     /// What it was trained with.
-    pub scale: Scale,
+    pub scale: &'a Scale,
 }
 
 impl Choice for FrechetDistance {
@@ -134,8 +134,10 @@ impl Moments {
         let (mut features, mut width) = (Vec::new(), 0);
         for some in images.chunks(AT_A_TIME * size) {
             let mut seen = some.to_vec();
-            subject.scale.undo(&mut seen);
-            feature_classifier.scale.apply(&mut seen);
+            subject.scale.undo(&mut seen, subject.model.images());
+            feature_classifier
+                .scale
+                .apply(&mut seen, feature_classifier.model.images());
             let activations = feature_classifier.model.activations(layer, &seen, None)?;
             width = activations.shape.len();
             features.extend(activations.after);
@@ -191,20 +193,20 @@ mod tests {
         let images: Vec<f32> = (0..400).map(|at| (at * 37 % 101) as f32 / 200.0).collect();
         let (model, feature_classifier) = (Fake::new(), Fake::new());
         let fields: FrechetDistance = toml::from_str("samples = 50\nrun = {}").unwrap();
-        let subject = |scale: [f64; 2]| MeasureInput {
-            scale: Scale(scale),
-            ..model.subject(&images, &[0; 100])
-        };
-        assert_eq!(fields.take(&subject([0.0, 1.0])), None);
-        let distance = |from: [f64; 2], to: [f64; 2]| {
+        const UNIT: Scale = Scale::Range([0.0, 1.0]);
+        let labels = [0; 100];
+        let subject = || model.subject(&images, &labels);
+        assert_eq!(fields.take(&subject()), None);
+        let distance = |from: &Scale, to: &Scale| {
             let feature_classifier = FeatureClassifier {
                 model: &feature_classifier,
-                scale: Scale(to),
+                scale: to,
             };
             let feature_classifier = Some(feature_classifier);
             let subject = MeasureInput {
+                scale: from,
                 feature_classifier,
-                ..subject(from)
+                ..subject()
             };
             fields.take(&subject).unwrap()
         };
@@ -213,13 +215,13 @@ mod tests {
             images: &broken,
             feature_classifier: Some(FeatureClassifier {
                 model: &feature_classifier,
-                scale: Scale::default(),
+                scale: &UNIT,
             }),
-            ..subject([0.0, 1.0])
+            ..subject()
         };
         assert_eq!(fields.take(&blind), None);
-        let same = distance([0.0, 1.0], [0.0, 1.0]);
-        let tenfold = distance([0.0, 1.0], [0.0, 10.0]);
+        let same = distance(&UNIT, &UNIT);
+        let tenfold = distance(&UNIT, &Scale::Range([0.0, 10.0]));
         assert!(same > 0.1, "{same}");
         assert!((tenfold / same - 100.0).abs() < 1e-3, "{same} {tenfold}");
     }

@@ -40,7 +40,7 @@ pub struct MeasureInput<'a> {
     /// Training images, from which a chain of samples sets out.
     pub starts: &'a [f32],
     /// What black and white are to the model.
-    pub scale: Scale,
+    pub scale: &'a Scale,
     /// In whose features samples and images are compared, where that is asked.
     pub feature_classifier: Option<FeatureClassifier<'a>>,
     /// The run's seed: samples and draws follow from it.

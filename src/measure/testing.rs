@@ -30,7 +30,7 @@ impl Fake {
             images,
             labels,
             starts: images,
-            scale: Scale::default(),
+            scale: &Scale::Range([0.0, 1.0]),
             feature_classifier: None,
             seed: Seed(0),
         }

@@ -140,6 +140,14 @@ macro_rules! losses {
                 }
             }
 
+            /// Whether it weighs classes by how many training images each has.
+            pub fn weighs_by_counts(&self) -> bool {
+                match self {
+                    Loss::CrossEntropy(fields) => fields.class_weights == ClassWeights::Balanced,
+                    _ => false,
+                }
+            }
+
             /// What is wrong with it for `classes` classes; keys are such as
             /// `cross_entropy.class_weights`.
             pub fn check(&self, classes: usize) -> Vec<Flaw> {

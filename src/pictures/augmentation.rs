@@ -1,13 +1,16 @@
 //! `augmentation`: training images and what the recipe makes of them.
 
+use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Grid, enlargement, short};
 use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above, tiles};
-use crate::augment::{Chain, Image};
+use crate::augment::{Augment, Chain, Image};
 use crate::data::Scale;
 use crate::error::Flaw;
+use crate::rng::Seed;
+use crate::shape::ImageShape;
 use crate::value::Positive;
 
 /// The first training images in one row; below, a row for each of the recipe's copies, and one for each of
@@ -55,35 +58,42 @@ impl PictureFields for Augmentation {
         let size = shape.len().max(1);
         let count = self.count.get().min(subject.train.len() / size);
         let images = &subject.train[..count * size];
-        let recipe = subject.augment;
-        let mut rows = vec!["originals".to_string()];
-        let mut pixels = images.to_vec();
-        pixels.extend(recipe.copies_of(images, shape, subject.seed));
-        rows.extend(recipe.copies.iter().map(chain_name));
-        if !recipe.random.is_empty() {
-            for epoch in 1..=EPOCHS {
-                for (index, pixel) in images.chunks_exact(size).enumerate() {
-                    let mut image = Image {
-                        shape,
-                        pixels: pixel.to_vec(),
-                    };
-                    recipe.random_into(&mut image, subject.seed, epoch, index);
-                    pixels.extend(image.pixels);
-                }
-                rows.push(format!("random, epoch {epoch}"));
-            }
-        }
-        let times = enlargement([shape.width, shape.height], count, 84);
-        let tiles = tiles::images(&pixels, shape, Scale::default());
-        let tiles = tiles
-            .iter()
-            .map(|tile| super::canvas::enlarged(tile, times));
-        let grid = Grid {
-            rows,
-            ..Grid::new(tiles.collect(), count)
-        };
-        vec![PictureOutput::Picture(grid.draw())]
+        let drawn = draw_recipe(subject.augment, images, shape, subject.seed);
+        vec![PictureOutput::Picture(drawn)]
     }
+}
+
+/// Images from 0 to 1, `[images, channels, height, width]`, in one row, and what a recipe makes of them below.
+pub fn draw_recipe(recipe: &Augment, images: &[f32], shape: ImageShape, seed: Seed) -> RgbImage {
+    let size = shape.len().max(1);
+    let count = (images.len() / size).max(1);
+    let mut rows = vec!["originals".to_string()];
+    let mut pixels = images.to_vec();
+    pixels.extend(recipe.copies_of(images, shape, seed));
+    rows.extend(recipe.copies.iter().map(chain_name));
+    if !recipe.random.is_empty() {
+        for epoch in 1..=EPOCHS {
+            for (index, pixel) in images.chunks_exact(size).enumerate() {
+                let mut image = Image {
+                    shape,
+                    pixels: pixel.to_vec(),
+                };
+                recipe.random_into(&mut image, seed, epoch, index);
+                pixels.extend(image.pixels);
+            }
+            rows.push(format!("random, epoch {epoch}"));
+        }
+    }
+    let times = enlargement([shape.width, shape.height], count, 84);
+    let tiles = tiles::images(&pixels, shape, &Scale::default());
+    let tiles = tiles
+        .iter()
+        .map(|tile| super::canvas::enlarged(tile, times));
+    let grid = Grid {
+        rows,
+        ..Grid::new(tiles.collect(), count)
+    };
+    grid.draw()
 }
 
 /// `rotate, noise`: the operations of a copy.

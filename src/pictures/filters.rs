@@ -181,7 +181,7 @@ impl Kernels {
         let shown = filters.min(MOST);
         let tile = |kernel: &[f32]| {
             let limit = largest(kernel);
-            tiles::image(kernel, shape, crate::data::Scale([-limit, limit]))
+            tiles::image(kernel, shape, &crate::data::Scale::Range([-limit, limit]))
         };
         Kernels {
             tiles: values

@@ -17,6 +17,7 @@ mod table;
 mod testing;
 mod tiles;
 
+pub use augmentation::draw_recipe;
 pub use canvas::{Grid, enlarged, enlargement, framed, short};
 pub use context::PictureContext;
 pub use folder::{clear, draw_all};

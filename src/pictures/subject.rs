@@ -25,7 +25,7 @@ pub struct PictureInput<'a> {
     /// The run's augmentation recipe.
     pub augment: &'a Augment,
     /// What black and white are to the model.
-    pub scale: Scale,
+    pub scale: &'a Scale,
     /// The run's seed: what is drawn by chance follows from it.
     pub seed: Seed,
     /// When it is drawn.

@@ -302,7 +302,7 @@ impl FakeInput {
             classes: &self.classes,
             train: &digits().train.pixels,
             augment: &self.augment,
-            scale: Scale::default(),
+            scale: &Scale::Range([0.0, 1.0]),
             seed: Seed(0),
             point: TrainingPoint {
                 epoch: 5,

@@ -8,11 +8,9 @@ use crate::shape::ImageShape;
 
 /// An image scaled as for the model, `[channels, height, width]`: colors if it has three channels, else
 /// the mean of its channels in gray. What lies beyond black or white is drawn as these.
-pub fn image(pixels: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> RgbImage {
-    let (low, span) = (low as f32, (high - low) as f32);
-    let span = if span == 0.0 { 1.0 } else { span };
+pub fn image(pixels: &[f32], shape: ImageShape, scale: &Scale) -> RgbImage {
     let plane = shape.height * shape.width;
-    let value = |channel: usize, at: usize| (pixels[channel * plane + at] - low) / span;
+    let value = |channel: usize, at: usize| scale.pixel(channel, pixels[channel * plane + at]);
     let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
     RgbImage::from_fn(shape.width as u32, shape.height as u32, |x, y| {
         let at = y as usize * shape.width + x as usize;
@@ -25,7 +23,7 @@ pub fn image(pixels: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> Rg
 }
 
 /// All images of `[images, channels, height, width]`.
-pub fn images(pixels: &[f32], shape: ImageShape, scale: Scale) -> Vec<RgbImage> {
+pub fn images(pixels: &[f32], shape: ImageShape, scale: &Scale) -> Vec<RgbImage> {
     pixels
         .chunks_exact(shape.len().max(1))
         .map(|pixels| image(pixels, shape, scale))
@@ -64,13 +62,13 @@ mod tests {
     #[test]
     fn images_are_drawn_between_black_and_white() {
         let shape = ImageShape::new(1, 1, 3);
-        let drawn = image(&[-1.0, 0.0, 3.0], shape, Scale([-1.0, 1.0]));
+        let drawn = image(&[-1.0, 0.0, 3.0], shape, &Scale::Range([-1.0, 1.0]));
         assert_eq!(drawn.into_raw(), [0, 0, 0, 128, 128, 128, 255, 255, 255]);
         let shape = ImageShape::new(3, 1, 1);
-        let drawn = image(&[0.0, 0.2, f32::NAN], shape, Scale::default());
+        let drawn = image(&[0.0, 0.2, f32::NAN], shape, &Scale::default());
         assert_eq!(drawn.into_raw(), [0, 51, 0]);
         let shape = ImageShape::new(2, 1, 1);
-        let drawn = image(&[0.2, 0.6], shape, Scale::default());
+        let drawn = image(&[0.2, 0.6], shape, &Scale::default());
         assert_eq!(drawn.into_raw(), [102; 3]);
     }
 

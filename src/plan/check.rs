@@ -217,8 +217,14 @@ fn look_up_files(settings: &mut Settings, resolved: &Resolved) -> Vec<Flaw> {
         .and_then(|start| start.weights.as_mut());
     let weights = weights.map(|path| ("start.weights", path));
     let folder = match &mut settings.data.dataset {
-        DatasetSpec::Folder(path) => Some(("data.dataset.folder", path)),
-        DatasetSpec::Idx(path) => Some(("data.dataset.idx", path)),
+        DatasetSpec::Folder(fields) => Some(match fields.is_path() {
+            true => ("data.dataset.folder", &mut fields.path),
+            false => ("data.dataset.folder.path", &mut fields.path),
+        }),
+        DatasetSpec::Idx(fields) => Some(match fields.is_path() {
+            true => ("data.dataset.idx", &mut fields.path),
+            false => ("data.dataset.idx.path", &mut fields.path),
+        }),
         DatasetSpec::Named(_) | DatasetSpec::Fake(_) => None,
     };
     let mut flaws = Vec::new();

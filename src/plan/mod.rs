@@ -477,8 +477,14 @@ fn identity(settings: &Settings, digest: Option<&str>, from: &[(&str, String)]) 
     }
     // Where data lies is no matter: its digest is part of this.
     let folder = match (&settings.data.dataset, digest) {
-        (DatasetSpec::Folder(_), Some(_)) => Some("/data/dataset/folder"),
-        (DatasetSpec::Idx(_), Some(_)) => Some("/data/dataset/idx"),
+        (DatasetSpec::Folder(fields), Some(_)) => Some(match fields.is_path() {
+            true => "/data/dataset/folder",
+            false => "/data/dataset/folder/path",
+        }),
+        (DatasetSpec::Idx(fields), Some(_)) => Some(match fields.is_path() {
+            true => "/data/dataset/idx",
+            false => "/data/dataset/idx/path",
+        }),
         _ => None,
     };
     if let Some(folder) = folder.and_then(|folder| values.pointer_mut(folder)) {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use super::needs::{Connector, Dependent};
 use super::{Run, check};
 use crate::config::{START, Settings, Start};
-use crate::data::Validation;
 use crate::error::{Flaw, Result};
 use crate::network::{TensorShape, WeightFile, misfit};
 
@@ -104,8 +103,7 @@ impl Connector<'_> {
     ) -> Result<()> {
         let earlier = &found.settings;
         let wants_best = settings.start.as_ref().is_some_and(|start| start.best);
-        let without = earlier.data.validation == Validation::Count(0);
-        if wants_best && without && earlier.train.best_metric().needs_validation() {
+        if wants_best && !found.has_validation && earlier.train.best_metric().needs_validation() {
             let name = &found.variant;
             let message = format!("`{name}` keeps no best weights: it has no validation set");
             let flaw = Flaw::new("start.best", message);

@@ -4,7 +4,6 @@ use crate::config::Settings;
 use crate::data::{Catalogue, Facts, Scale};
 use crate::error::{Flaw, Result};
 use crate::models::{Ability, ModelFacts};
-use crate::objective::{ClassWeights, Loss};
 use crate::record::Watched;
 use crate::rng::Seed;
 
@@ -45,20 +44,30 @@ pub(super) fn flaws(
         let lack = lacking(watched.metric(), model, is_sound);
         unmeasured(key, watched, lack, facts)
     }));
-    flaws.extend(of_kind(settings));
+    flaws.extend(of_kind(settings, facts));
     Ok(flaws)
 }
 
 /// What does not go with the kind of model.
-fn of_kind(settings: &Settings) -> Vec<Flaw> {
+fn of_kind(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
     let (train, model) = (&settings.train, &settings.model);
     let mut flaws = Vec::new();
-    let Scale([low, high]) = settings.data.scale;
+    if facts.is_unlabeled && model.kind().can(Ability::Classify) {
+        let message = format!(
+            "the images of `{}` have no classes to tell apart",
+            facts.name
+        );
+        let hint = "a folder a class, or `labels = \"FILE.csv\"` in the folder's table";
+        flaws.push(Flaw::new("data.dataset", message).hint(hint));
+    }
     let takes_pixels = model.kind().can(Ability::Encode) && train.loss.takes_probabilities();
-    if takes_pixels && (low, high) != (0.0, 1.0) {
+    if takes_pixels && settings.data.scale != Scale::default() {
         let name = train.loss.kind().key();
-        let message =
-            format!("`{name}` takes pixels between 0 and 1, but they go from {low} to {high}");
+        let found = match &settings.data.scale {
+            Scale::Range([low, high]) => format!("they go from {low} to {high}"),
+            Scale::Channels(_) | Scale::Standardize => "they are scaled by channel".to_string(),
+        };
+        let message = format!("`{name}` takes pixels between 0 and 1, but {found}");
         flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
     }
     let turns = model.turns().len();
@@ -93,11 +102,7 @@ fn unmeasured(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) ->
 
 /// A class that has no weight since it has no training images.
 fn unweighable(settings: &Settings, facts: &Facts, catalogue: &Catalogue) -> Result<Option<Flaw>> {
-    let balanced = match &settings.train.loss {
-        Loss::CrossEntropy(fields) => fields.class_weights == ClassWeights::Balanced,
-        _ => false,
-    };
-    if !balanced {
+    if !settings.train.loss.weighs_by_counts() {
         return Ok(None);
     }
     for &seed in &settings.train.seeds {

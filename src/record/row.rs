@@ -76,7 +76,7 @@ impl Status {
 }
 
 /// What was measured when training was over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// With the final weights: those of the last epoch, or those that early stopping brought back.
     pub test: Score,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ResultsFolder;
 use crate::plan::{Plan, Run};
-use crate::record::{RunRow, Status};
+use crate::record::{RunFolder, RunRow, Status};
 
 /// Which runs of a plan are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,11 +96,10 @@ pub fn on_other_data(plan: &Plan, results: &Path, states: &[RunState]) -> usize 
     let was_trained = |run: &&Run| {
         let own = run.folder();
         let start = own.strip_suffix(&run.id).unwrap_or(&own);
-        let config = toml::to_string(run.settings.as_ref()).ok();
         there.iter().any(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_twin = name != own && name.strip_prefix(start).is_some_and(is_id);
-            is_twin && fs::read_to_string(path.join("config.toml")).ok() == config
+            is_twin && run.settings.are_those_of(&RunFolder::new(path))
         })
     };
     let runs = plan.runs.iter().zip(states);

@@ -308,9 +308,7 @@ impl Trainer<'_> {
     fn train(&self, assignment: &Assignment, folder: &RunFolder, row: &RunRow) -> Result<Outcome> {
         folder.create()?;
         folder.write_row(row)?;
-        let config = toml::to_string(&assignment.settings)
-            .map_err(|error| Error::bug(format!("cannot write `config.toml`: {error}")))?;
-        write_atomically(&folder.file("config.toml"), config.as_bytes())?;
+        assignment.settings.write(folder)?;
         let _ = std::fs::remove_file(folder.file("error.txt"));
         let precisions = self.precisions(assignment.settings.train.precision)?;
         let mut provenance = provenance(assignment, self.device, precisions);

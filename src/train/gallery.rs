@@ -30,14 +30,14 @@ impl Gallery {
         }
         let Splits { train, test, .. } = splits;
         let mut pixels = test.pixels.clone();
-        settings.data.scale.apply(&mut pixels);
+        settings.data.scale.apply(&mut pixels, test.shape);
         let shown = train.len().min(Augmentation::MOST) * train.shape.len();
         Some(Gallery {
             test: pixels,
             labels: test.labels.clone(),
             train: train.pixels[..shown].to_vec(),
             classes: splits.class_names.clone(),
-            scale: settings.data.scale,
+            scale: settings.data.scale.clone(),
             blueprint: settings.blueprint(train.shape, splits.class_names.len(), test.len()),
         })
     }
@@ -62,7 +62,7 @@ impl Gallery {
             classes: &self.classes,
             train: &self.train,
             augment: &settings.augment,
-            scale: self.scale,
+            scale: &self.scale,
             seed: Seed(seed),
             point,
         }

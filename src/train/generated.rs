@@ -121,7 +121,7 @@ impl SourceModel {
         let load = |earlier: &EarlierRun| {
             Ok(SourceModel {
                 model: earlier.model(job.catalogue, job.device)?,
-                scale: earlier.settings.data.scale,
+                scale: earlier.scale()?,
             })
         };
         named.map(load).collect()
@@ -144,18 +144,18 @@ impl SourceModel {
         let first = first % starts.len().max(1);
         let starts = starts.iter().cycle().skip(first).take(labels.len());
         let mut starts: Vec<f32> = starts.copied().flatten().copied().collect();
-        self.scale.apply(&mut starts);
+        self.scale.apply(&mut starts, self.model.images());
         let sampled = self.model.sample(labels.len(), Some(labels), &starts, seed);
         let mut pixels = sampled
             .ok_or_else(|| Error::bug("a model that is not generative is to generate images"))?;
-        self.scale.undo(&mut pixels);
+        self.scale.undo(&mut pixels, self.model.images());
         Ok(pixels)
     }
 
     /// The likeliest class of each image and its probability, by the softmax of its scores.
     fn label(&self, pixels: &[f32]) -> Result<Vec<(u32, f64)>> {
         let mut images = pixels.to_vec();
-        self.scale.apply(&mut images);
+        self.scale.apply(&mut images, self.model.images());
         let scores = self.model.scores(&images);
         let scores =
             scores.ok_or_else(|| Error::bug("a model that is no classifier is to label"))?;
@@ -347,7 +347,7 @@ mod tests {
     fn generator(always: Option<f32>) -> SourceModel {
         SourceModel {
             model: Box::new(fake(always)),
-            scale: Scale([-2.0, 2.0]),
+            scale: Scale::Range([-2.0, 2.0]),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is measured of the trained model beyond its loss.
 
-use super::Run;
+use super::{EarlierRun, Run};
 use crate::backend::TrainingBackend;
 use crate::config::FEATURE_CLASSIFIER;
 use crate::error::Result;
@@ -33,20 +33,17 @@ impl<B: TrainingBackend> Run<'_, B> {
         let seeing = feature_classifier
             .map(|feature_classifier| feature_classifier.model(job.catalogue, job.device));
         let seeing = seeing.transpose()?;
+        let scale = feature_classifier.map(EarlierRun::scale).transpose()?;
+        let feature_classifier = seeing.as_deref().zip(scale.as_ref());
         let feature_classifier =
-            feature_classifier
-                .zip(seeing.as_deref())
-                .map(|(feature_classifier, model)| FeatureClassifier {
-                    model,
-                    scale: feature_classifier.settings.data.scale,
-                });
+            feature_classifier.map(|(model, scale)| FeatureClassifier { model, scale });
         let model = LoadedModel::new(blueprint, network.clone(), self.device.clone());
         Ok(settings.measure.take(&MeasureInput {
             model: &model,
             images: &self.test.pixels(),
             labels: self.test.labels(),
             starts: &self.train.first(self.real.min(STARTS)),
-            scale: settings.data.scale,
+            scale: &settings.data.scale,
             feature_classifier,
             seed: Seed(job.seed),
         }))

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Device, Kernels, TrainingBackend, Work, check_threads};
 use crate::config::{Interval, Settings, TrainingPlan, WhenTested};
-use crate::data::{Catalogue, Splits};
+use crate::data::{Catalogue, Scale, Splits};
 use crate::error::{Error, Flaw, Kind, Problem, Result};
 use crate::models::{BatchMetrics, Criterion, MetricSums, Model};
 use crate::network::{NamedValues, Network, Plan, WeightFile};
@@ -38,6 +38,7 @@ use crate::rng::{Purpose, Seed};
 use crate::shape::ImageShape;
 pub use checkpoint::remove as remove_checkpoint;
 use evaluate::evaluate;
+pub use evaluate::{Evaluated, Evaluation};
 use gallery::point;
 pub use gallery::{Gallery, last_point};
 use set::{EvaluationSet, Order, TrainingSet};
@@ -79,6 +80,16 @@ pub struct EarlierRun {
 }
 
 impl EarlierRun {
+    /// What black and white were to it.
+    ///
+    /// # Errors
+    /// It was measured, and its settings cannot be read.
+    pub fn scale(&self) -> Result<Scale> {
+        let settings = self.settings.clone();
+        let settings = settings.as_trained(&RunFolder::new(&self.folder))?;
+        Ok(settings.data.scale)
+    }
+
     /// Its model with the final weights.
     ///
     /// # Errors
@@ -120,6 +131,14 @@ pub enum Outcome {
 pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
     let mut splits = job.catalogue.load(&job.settings.data, Seed(job.seed))?;
     let real = splits.train.len();
+    let measured = job.settings.measured(&splits);
+    if measured != *job.settings {
+        measured.write(job.folder)?;
+    }
+    let job = &Job {
+        settings: &measured,
+        ..*job
+    };
     generated::add(job, &mut splits)?;
     let device = job.device.with_precision(job.settings.train.precision);
     device.run(Training {
@@ -155,7 +174,10 @@ impl Work for Training<'_> {
         let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
         let (loss, shape) = (&settings.train.loss, splits.train.shape);
-        let (scale, measured) = (settings.data.scale, settings.train.evaluation_batch(&whole));
+        let (scale, measured) = (
+            &settings.data.scale,
+            settings.train.evaluation_batch(&whole),
+        );
         let mut run = Run {
             criterion: Criterion {
                 objective: Objective::new(loss, &counts, &device),

@@ -78,7 +78,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
     /// The images and their augmented copies.
     pub fn new(job: &Job, samples: Samples, device: &B::Device) -> Result<Self> {
         let samples = filled(samples, "training")?;
-        let (augment, scale) = (&job.settings.augment, job.settings.data.scale);
+        let (augment, scale) = (&job.settings.augment, job.settings.data.scale.clone());
         let (shape, seed) = (samples.shape, Seed(job.seed));
         let (mut pixels, labels) = (samples.pixels, samples.labels);
         pixels.extend(augment.copies_of(&pixels, shape, seed));
@@ -90,7 +90,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             mixing: augment.batch.clone(),
             labels: label_tensor(&labels, device),
             images: if augment.random.is_empty() {
-                scale.apply(&mut pixels);
+                scale.apply(&mut pixels, shape);
                 Images::OnDevice(image_tensor(pixels, shape, device))
             } else {
                 Images::OnHost {
@@ -125,7 +125,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             }
             Images::OnHost { pixels, .. } => {
                 let mut first = pixels[..count * self.shape.len()].to_vec();
-                self.scale.apply(&mut first);
+                self.scale.apply(&mut first, self.shape);
                 first
             }
         }
@@ -155,7 +155,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             Images::OnDevice(images) => images.clone().select(0, chosen),
             Images::OnHost { pixels, augment } => {
                 let mut batch = self.changed(pixels, augment, &order.host[range], order.epoch);
-                self.scale.apply(&mut batch);
+                self.scale.apply(&mut batch, self.shape);
                 image_tensor(batch, self.shape, &self.device)
             }
         };
@@ -215,18 +215,17 @@ impl<B: TrainingBackend> TrainingSet<B> {
         let pixels: Vec<f32> = first.images.into_data().iter::<f32>().collect();
         let images = pixels.chunks_exact(self.shape.len()).take(most);
         images
-            .map(|image| picture(image, self.shape, self.scale))
+            .map(|image| picture(image, self.shape, &self.scale))
             .collect()
     }
 }
 
-fn picture(image: &[f32], shape: ImageShape, Scale([low, high]): Scale) -> Picture {
+fn picture(image: &[f32], shape: ImageShape, scale: &Scale) -> Picture {
     let plane = shape.height * shape.width;
-    let span = if high == low { 1.0 } else { high - low };
-    let byte = |value: f32| ((f64::from(value) - low) / span * 255.0).round() as u8;
+    let byte = |at: usize| (scale.pixel(at / plane, image[at]) * 255.0).round() as u8;
     let pixels = (0..plane)
         .flat_map(|at| (0..shape.channels).map(move |channel| channel * plane + at))
-        .map(|at| byte(image[at]));
+        .map(byte);
     Picture {
         width: shape.width,
         height: shape.height,
@@ -247,12 +246,12 @@ impl<B: Kernels> EvaluationSet<B> {
     /// The images, of which `batch_size` are measured at a time.
     pub fn new(
         samples: Samples,
-        scale: Scale,
+        scale: &Scale,
         batch_size: usize,
         device: &B::Device,
     ) -> Result<Self> {
         let mut samples = filled(samples, "evaluation")?;
-        scale.apply(&mut samples.pixels);
+        scale.apply(&mut samples.pixels, samples.shape);
         Ok(EvaluationSet {
             images: image_tensor(samples.pixels, samples.shape, device),
             labels: label_tensor(&samples.labels, device),

@@ -83,10 +83,10 @@ fn check_and_run_say_what_is_left_out() {
     let lab = Lab::new();
     let file = experiment(&lab, "");
     let file = file.to_str().unwrap();
-    fs::write(lab.path().join("pets/dog/10.webp"), "").unwrap();
+    fs::write(lab.path().join("pets/dog/10.heic"), "").unwrap();
     fs::write(lab.path().join("pets/dog/._1.png"), "").unwrap();
     let notes = [
-        "note: 1 `.webp` file left out (no PNG or JPEG): `dog/10.webp`",
+        "note: 1 `.heic` file left out (no image that is read): `dog/10.heic`",
         "note: 1 item skipped that systems leave behind or hide: `dog/._1.png`",
     ];
     let checked = lab.burnlab(&["check", file]);
@@ -347,4 +347,339 @@ fn classes_without_a_test_image_are_reported_by_check() {
     let both = lab.burnlab(&["check", file, "--set", &data, "--set", "data.classes=all"]);
     let note = "note: class `b` is trained on, but the test set has no image of it";
     assert!(both.out.contains(note), "{}{}", both.out, both.err);
+}
+
+/// Settings of `[data]` that stand in the place of those of the file.
+fn data(lab: &Lab, folder: &str, table: &str) -> String {
+    let path = lab.path().join(folder);
+    format!(
+        "data.dataset={{ folder = {{ path = '{}', {table} }} }}",
+        path.display()
+    )
+}
+
+#[test]
+fn images_of_all_sizes_colors_and_formats_are_trained_on_and_predicted_in_one_form() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let file = file.to_str().unwrap();
+    for (class, level) in [("cat", 40), ("dog", 160)] {
+        for index in 0..10u32 {
+            let image = image::RgbImage::from_pixel(4 + index, 9, image::Rgb([level; 3]));
+            let ending = ["png", "jpg", "webp", "bmp", "tif"][index as usize % 5];
+            let path = lab.path().join(format!("mixed/{class}/{index}.{ending}"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            image.save(path).unwrap();
+        }
+    }
+    let plain = data(&lab, "mixed", "channels = 'gray'");
+    let ended = lab.burnlab(&["check", file, "--set", &plain]);
+    assert_eq!(ended.code, 3);
+    let message =
+        "error: images differ in size (height x width): `cat/0.png` is 9x4, `cat/1.jpg` is 9x5";
+    assert!(ended.err.starts_with(message), "{}", ended.err);
+    let hint =
+        "hint: dataset = { folder = { path = \"DIR\", size = 64 } }; so it is with 17 other images";
+    assert!(ended.err.contains(hint), "{}", ended.err);
+
+    let formed = data(&lab, "mixed", "channels = 'gray', size = 6, fit = 'pad'");
+    let ended = lab.burnlab(&["run", file, "--set", &formed]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let config = fs::read_to_string(folder.join("config.toml")).unwrap();
+    assert!(config.contains("fit = \"pad\""), "{config}");
+    // An image is padded for a prediction as it was for training.
+    let image = lab.path().join("mixed/dog/9.tif");
+    let ended = lab.burnlab(&[
+        "predict",
+        folder.to_str().unwrap(),
+        image.to_str().unwrap(),
+        "--csv",
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: 1 image changed: color to gray, 9x13 to 6x6 (height x width)";
+    assert!(ended.err.contains(note), "{}", ended.err);
+    let square =
+        image::GrayImage::from_fn(6, 6, |_, y| Luma([if y == 0 || y == 5 { 0 } else { 160 }]));
+    let path = lab.path().join("square.png");
+    square.save(&path).unwrap();
+    let same = lab.burnlab(&[
+        "predict",
+        folder.to_str().unwrap(),
+        path.to_str().unwrap(),
+        "--csv",
+    ]);
+    let answer = |text: &str| {
+        text.lines()
+            .nth(1)
+            .unwrap()
+            .split_once(',')
+            .unwrap()
+            .1
+            .to_string()
+    };
+    assert_eq!(answer(&ended.out), answer(&same.out));
+}
+
+#[test]
+fn a_folder_for_validation_is_measured_after_every_epoch() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    for (part, count) in [("Training", 10), ("val", 4), ("Testing", 4)] {
+        for (class, level) in [("cat", 40), ("dog", 160)] {
+            for index in 0..count {
+                let path = lab.path().join(format!("parts/{part}/{class}/{index}.png"));
+                gray(&path, level + index);
+            }
+        }
+    }
+    let parts = format!("data.dataset.folder={}", lab.path().join("parts").display());
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--set", &parts]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let table = lab.table("pets", "epochs.csv");
+    assert!(
+        table
+            .column("validation_loss")
+            .iter()
+            .all(|loss| !loss.is_empty())
+    );
+}
+
+#[test]
+fn a_classifier_of_images_without_classes_is_refused_and_an_auto_encoder_is_not() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    for index in 0..10 {
+        gray(&lab.path().join(format!("flat/{index}.png")), 20 * index);
+    }
+    let folder = lab.path().join("flat").display().to_string();
+    let flat = format!("data.dataset.folder={folder}");
+    let ended = lab.burnlab(&["check", file.to_str().unwrap(), "--set", &flat]);
+    assert_eq!(ended.code, 2);
+    let message = format!("error: the images of `{folder}` have no classes to tell apart\n");
+    assert!(ended.err.starts_with(&message), "{}", ended.err);
+    let text = format!(
+        r#"
+title = "photographs"
+data.dataset = {{ folder = "{folder}" }}
+[model.autoencoder]
+encoder = ["flatten", {{ dense = {{ units = 2 }} }}]
+decoder = [{{ dense = {{ units = 16, activation = "sigmoid" }} }}]
+[train]
+epochs = 1
+batch_size = 4
+loss = "mse"
+"#
+    );
+    let file = lab.file("photographs.toml", &text);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: there are no class folders: the images have no classes";
+    assert!(ended.err.contains(note), "{}", ended.err);
+}
+
+#[test]
+fn a_file_of_labels_is_read_and_its_lines_are_part_of_what_is_trained_on() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let mut lines = String::from("file,label\n");
+    for index in 0..20u8 {
+        gray(&lab.path().join(format!("listed/{index}.png")), 10 * index);
+        lines += &format!(
+            "{index}.png,{}\n",
+            if index < 10 { "dark" } else { "light" }
+        );
+    }
+    lab.file("listed/labels.csv", &lines);
+    let listed = data(&lab, "listed", "labels = 'labels.csv'");
+    let run = || {
+        let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--set", &listed]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.err
+    };
+    let first = run();
+    assert!(first.contains("1 run to train"), "{first}");
+    assert!(run().contains("0 runs to train, 1 done before"));
+    lab.file(
+        "listed/labels.csv",
+        &lines.replace("10.png,light", "10.png,dark"),
+    );
+    assert!(run().contains("1 run to train"));
+}
+
+#[test]
+fn moments_are_measured_when_a_run_begins_and_kept_for_whoever_asks_it() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "scale = \"standardize\"");
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["run", file]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let config = fs::read_to_string(folder.join("config.toml")).unwrap();
+    let config: toml::Table = toml::from_str(&config).unwrap();
+    let scale = &config["data"]["scale"];
+    // Of the 16 images that are trained on: 40 to 48 and 160 to 168, without the fifth.
+    let levels: Vec<f64> = [40.0, 160.0]
+        .iter()
+        .flat_map(|level| {
+            (0..9)
+                .filter(|i| i % 5 != 4)
+                .map(move |i| (level + f64::from(i)) / 255.0)
+        })
+        .collect();
+    let mean = levels.iter().sum::<f64>() / levels.len() as f64;
+    let squares: f64 = levels.iter().map(|level| (level - mean).powi(2)).sum();
+    let deviation = (squares / levels.len() as f64).sqrt();
+    let number = |key: &str| scale[key][0].as_float().unwrap();
+    assert!((number("mean") - mean).abs() < 1e-6, "{scale}");
+    assert!(
+        (number("standard_deviation") - deviation).abs() < 1e-6,
+        "{scale}"
+    );
+
+    let image = lab.path().join("one.png");
+    gray(&image, 45);
+    let image = image.to_str().unwrap();
+    let by_file = lab.burnlab(&["predict", file, image, "--csv"]);
+    let by_folder = lab.burnlab(&["predict", folder.to_str().unwrap(), image, "--csv"]);
+    assert_eq!(by_file.code, 0, "{}", by_file.err);
+    assert_eq!(by_file.out, by_folder.out);
+    // With these moments given, training gives the same numbers.
+    let given = format!(
+        "data.scale={{ mean = {}, standard_deviation = {} }}",
+        scale["mean"], scale["standard_deviation"]
+    );
+    let losses = lab
+        .table("pets", "epochs.csv")
+        .column("train_loss")
+        .join(" ");
+    let ended = lab.burnlab(&["run", file, "--set", &given]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("1 run to train"), "{}", ended.err);
+    assert_eq!(
+        lab.table("pets", "epochs.csv")
+            .column("train_loss")
+            .join(" "),
+        losses
+    );
+}
+
+#[test]
+fn a_trained_run_is_measured_again_on_its_own_images_and_on_others() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "scale = \"standardize\"");
+    let file = file.to_str().unwrap();
+    assert_eq!(lab.burnlab(&["run", file]).code, 0);
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let values = |arguments: &[&str]| -> Vec<String> {
+        let ended = lab.burnlab(&[&["evaluate"], arguments, &["--csv"]].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let line = ended.out.lines().nth(1).unwrap().to_string();
+        line.split(',').map(String::from).collect()
+    };
+    // variant, seed, weights, data, images, accuracy, loss
+    let table = lab.table("pets", "summary.csv");
+    let summary = |column: &str| table.column(column)[0].parse::<f64>().unwrap();
+    let own = values(&[file]);
+    assert_eq!(own[3..5], ["test images of its data", "4"]);
+    let near = |found: &str, expected: f64| {
+        let found: f64 = found.parse().unwrap();
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    };
+    near(&own[5], summary("test_accuracy"));
+    near(&own[6], summary("test_loss"));
+    let weights = folder.join("weights.safetensors");
+    let weights = weights.to_str().unwrap();
+    let by_weights = values(&[file, "--weights", weights, "--set", "train.seeds=[7]"]);
+    assert_eq!(by_weights[5..], own[5..]);
+    assert_eq!(by_weights[1], "7");
+
+    // Other images, of another size, and of one of the classes alone.
+    for index in 0..6 {
+        let path = lab.path().join(format!("others/cat/{index}.jpg"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(9, 7, Luma([40 + index]))
+            .save(path)
+            .unwrap();
+    }
+    let others = lab.path().join("others");
+    let others = others.to_str().unwrap();
+    let run = folder.to_str().unwrap();
+    let found = values(&[run, "--data", others]);
+    assert_eq!(
+        found[3..5],
+        [format!("images of {others}"), "6".to_string()]
+    );
+    let output = lab.path().join("measured");
+    let ended = lab.burnlab(&[
+        "evaluate",
+        run,
+        "--data",
+        others,
+        "--split",
+        "test",
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended
+            .out
+            .starts_with("`default`, seed 0 on 1 image: test images of"),
+        "{}",
+        ended.out
+    );
+    let confusion = fs::read_to_string(output.join("confusion.csv")).unwrap();
+    assert!(
+        confusion.starts_with("truth,cat,dog,accuracy\n"),
+        "{confusion}"
+    );
+    assert!(output.join("evaluation.csv").is_file());
+
+    fs::rename(lab.path().join("others/cat"), lab.path().join("others/yak")).unwrap();
+    let ended = lab.burnlab(&["evaluate", run, "--data", others]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        format!(
+            "error: the run knows no class `yak`\n  --data {others}\n  hint: the run's classes are `cat` and `dog`\n"
+        )
+    );
+    let ended = lab.burnlab(&["evaluate", run, "--data", "mnits"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(
+        ended.err,
+        "error: unknown dataset `mnits`, and there is no such folder\n  hint: did you mean `mnist`?\n"
+    );
+}
+
+#[test]
+fn a_recipe_is_looked_at_before_anything_is_trained() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    let file = file.to_str().unwrap();
+    let picture = lab.path().join("recipe.png");
+    let picture = picture.to_str().unwrap();
+    let draw = |recipe: &str| {
+        let recipe = format!("augment.random={recipe}");
+        lab.burnlab(&[
+            "augment", file, "--output", picture, "--count", "5", "--set", &recipe,
+        ])
+    };
+    let ended = draw(
+        "[\"trivial_augment\", { random_crop = { padding = \"25%\", border = \"reflect\" } }]",
+    );
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        format!("drawn into {picture}: 5 images of `default`, seed 0\n")
+    );
+    let drawn = image::open(picture).unwrap();
+    // Originals and three epochs, enlarged.
+    assert!(drawn.height() > 4 * 80 && drawn.width() > 5 * 80);
+    assert!(!lab.results("pets").exists());
+    let ended = draw("[]");
+    assert_eq!(ended.code, 2);
+    let message = format!("error: no variant of `{file}` has `copies` or `random` in its recipe\n");
+    assert!(ended.err.starts_with(&message), "{}", ended.err);
 }

@@ -27,7 +27,7 @@ const SHARED: usize = 512;
 /// Fills in the values of a draw from the one with this number on.
 pub fn fill(simd: Simd, draw: Draw, distribution: Distribution, from: u64, to: &mut [f32]) {
     let (block, skipped) = (from / BLOCK as u64, (from % BLOCK as u64) as usize);
-    if skipped > 0 {
+    if skipped > 0 && !to.is_empty() {
         // It begins inside a block.
         let mut whole = [0.0; BLOCK];
         blocks(simd, draw, distribution, block, &mut whole);
@@ -193,7 +193,14 @@ mod tests {
         ];
         for distribution in distributions {
             let whole = drawn(distribution, 0, 70_000);
-            for (from, count) in [(0, 5), (1, 63), (64, 64), (70, 200), (40_000, 30_000)] {
+            for (from, count) in [
+                (0, 5),
+                (1, 63),
+                (3, 5),
+                (64, 64),
+                (70, 200),
+                (40_000, 30_000),
+            ] {
                 assert_eq!(
                     drawn(distribution, from as u64, count),
                     whole[from..][..count]

@@ -34,11 +34,18 @@ MISTAKES = [
     "[train]\noptimizer = { adm = {} }",
     "[train]\noptimizer = { adam = { learning_rate = -1 } }",
     "[augment]\ncopies = [{ rotate = { degres = 3 } }]",
+    "[augment]\nrandom = [{ shift = { x = 'ten' } }]",
+    "[data]\ndataset = { folder = { path = 'x', sise = 64 } }",
+    "[data]\ndataset = { folder = { path = 'x', labels = 'table.txt' } }",
+    "[data]\nscale = 'standardise'",
     "[variants.a.train]\nepoch = 3",
     "[grid]\n'train.epochs' = []",
     "[[expect]]\nclaim = 'x'\nvariant = 'a'\natleast = 3",
 ]
 RIGHT = [
+    "[data]\ndataset = { folder = { path = 'x', size = [32, 48], channels = 'gray', background = 1.0, labels = 'a.csv' } }",
+    "[data]\nscale = { mean = [0.5, 0.4, 0.3], standard_deviation = 0.25 }",
+    "[augment]\nrandom = ['trivial_augment', { one_of = { operations = ['flip', { shift = { x = ['-10%', '10%'] } }] } }]",
     layers("'flatten', 'batch_normalization', { activation = { function = 'relu' } }"),
     layers("{ dense = { units = 3, activation = { elu = { alpha = 2 } } } }"),
     "[variants.a]\nmodel.classifier.layers.deep.filters = 3\ntrain.epochs = 4",

@@ -2,13 +2,18 @@
 //!
 //! Images are `[images, height, width]` (gray) or `[images, channels, height, width]`.
 
+mod fields;
+mod names;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use fields::IdxFields;
+use names::{Kind, Part as SetPart};
+
 use super::content::{Extent, Stream, damage, file_name};
-use super::dataset::idx_spellings;
-use super::folders::locate;
-use super::format::{Checksum, Format, Labels, Outline, Part, Raw};
-use crate::error::{Error, Problem, Result, count, thousands};
+use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
+use crate::error::{Error, Problem, Result, count, list, thousands};
 use crate::shape::ImageShape;
 
 /// The four files of a dataset; each part has images and labels.
@@ -17,33 +22,97 @@ pub(super) struct Files {
     pub test: [PathBuf; 2],
     /// How many classes there are, where that is known; labels are below it.
     pub classes: Option<usize>,
+    /// Whether rows and columns are exchanged.
+    pub is_transposed: bool,
+}
+
+/// The name of the set that is meant.
+fn chosen(fields: &IdxFields, sets: &BTreeMap<String, names::Set>) -> Result<String> {
+    let known: Vec<&str> = sets
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let is_meant = |name: &&str| match &fields.split {
+        None => true,
+        Some(split) => name == split || name.ends_with(&format!("-{split}")),
+    };
+    let meant: Vec<&str> = known.iter().copied().filter(is_meant).collect();
+    match (meant.as_slice(), &fields.split) {
+        ([only], _) => Ok(only.to_string()),
+        (_, None) => {
+            let message = format!("there are several sets of IDX files here: {}", list(&known));
+            let first = known
+                .first()
+                .and_then(|name| name.rsplit('-').next())
+                .unwrap_or_default();
+            let hint = format!("dataset = {{ idx = {{ path = \"DIR\", split = \"{first}\" }} }}");
+            Err(Error::data(
+                Problem::new(message).at_file(&fields.path).hint(hint),
+            ))
+        }
+        (_, Some(split)) => {
+            let problem = Problem::new(format!("there is no set `{split}` of IDX files here"));
+            let hint = match known.is_empty() {
+                true => "only files of one set, with the usual names, are here".to_string(),
+                false => format!("those that are here: {}", list(&known)),
+            };
+            Err(Error::data(problem.at_file(&fields.path).hint(hint)))
+        }
+    }
 }
 
 impl Files {
-    /// Finds the files by their usual names; the test part is called `t10k` or `test`.
-    pub fn discover(folder: &Path) -> Result<Self> {
-        let find = |parts: &[&str], kinds: &[&str]| {
-            let names = parts.iter().flat_map(|part| {
-                let named = move |kind: &&str| idx_spellings(&format!("{part}-{kind}-ubyte"));
-                kinds.iter().flat_map(named)
-            });
-            locate(folder, &names.collect::<Vec<_>>()).ok_or_else(|| {
-                let wanted = format!("{}-{}-ubyte.gz", parts[0], kinds[0]);
-                let message = format!("`{}` is missing", wanted);
+    /// Finds the files by their usual names, or by those of a set that is published under a name of its own.
+    pub fn discover(fields: &IdxFields) -> Result<Self> {
+        let folder = &fields.path;
+        let sets = names::sets(folder)?;
+        let usual = fields.split.is_none() && sets.get("").is_some_and(names::Set::begins);
+        let set = match usual || sets.keys().all(String::is_empty) && fields.split.is_none() {
+            true => String::new(),
+            false => chosen(fields, &sets)?,
+        };
+        let files = sets.get(&set).cloned().unwrap_or_default();
+        let file = |part: SetPart, kind: Kind| {
+            files.get(part, kind).ok_or_else(|| {
+                let wanted = names::wanted(&set, part, kind);
+                let message = format!("`{wanted}` is missing");
                 Error::data(Problem::new(message).at_file(folder).hint(
                     "an IDX dataset has `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, \
                      `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, plain or as `.gz`",
                 ))
             })
         };
-        let images: &[&str] = &["images-idx3", "images-idx4"];
-        let labels: &[&str] = &["labels-idx1"];
-        let test: &[&str] = &["t10k", "test"];
+        let part = |part| Ok::<_, Error>([file(part, Kind::Images)?, file(part, Kind::Labels)?]);
         Ok(Files {
-            train: [find(&["train"], images)?, find(&["train"], labels)?],
-            test: [find(test, images)?, find(test, labels)?],
+            train: part(SetPart::Train)?,
+            test: part(SetPart::Test)?,
             classes: None,
+            is_transposed: set.starts_with("emnist"),
         })
+    }
+
+    /// What a reader of files that people bring may not expect.
+    fn notes(&self) -> Result<Vec<String>> {
+        if self.classes.is_some() {
+            return Ok(Vec::new());
+        }
+        let mut notes = Vec::new();
+        if self.is_transposed {
+            let note =
+                "the images are published with rows and columns exchanged; they are set upright";
+            notes.push(note.to_string());
+        }
+        let labels = self.labels()?;
+        let least = labels.train.iter().chain(&labels.test).min();
+        if let Some(least) = least.filter(|least| **least > 0) {
+            let empty = match least {
+                1 => "class `0` has".to_string(),
+                _ => format!("classes `0` to `{}` have", least - 1),
+            };
+            notes.push(format!("the labels begin at {least}: {empty} no images"));
+        }
+        Ok(notes)
     }
 
     fn read_part(
@@ -52,16 +121,28 @@ impl Files {
         checksums: &mut Vec<Checksum>,
     ) -> Result<(ImageShape, Part)> {
         let (mut stream, shape, extent) = open_images(&files[0])?;
-        let pixels = stream.take(extent.size * extent.count, &extent)?;
+        let mut pixels = stream.take(extent.size * extent.count, &extent)?;
+        if self.is_transposed {
+            transpose(&mut pixels, shape);
+        }
         checksums.push(checksum(&files[0], stream)?);
         let labels = self.read_labels(&files[1], checksums)?;
         same_length(files, extent.count, labels.len() as u64)?;
+        let pixels = Values::Eight(pixels);
         Ok((shape, Part { pixels, labels }))
     }
 
     fn read_labels(&self, path: &Path, checksums: &mut Vec<Checksum>) -> Result<Vec<u32>> {
         let (mut stream, extent) = open_labels(path)?;
-        let labels = stream.take(extent.count, &extent)?;
+        let bytes = stream.take(extent.count * extent.size, &extent)?;
+        // The last byte of the first number of each.
+        let first = (extent.size as usize).min(4) - 1;
+        let labels: Vec<u8> = bytes
+            .iter()
+            .skip(first)
+            .step_by(extent.size as usize)
+            .copied()
+            .collect();
         if let Some(classes) = self.classes
             && let Some(at) = labels
                 .iter()
@@ -95,8 +176,10 @@ impl Format for Files {
         Ok(Outline {
             shape,
             train,
+            validation: 0,
             test,
-            notes: Vec::new(),
+            notes: self.notes()?,
+            is_read_anew: false,
         })
     }
 
@@ -104,11 +187,12 @@ impl Format for Files {
         let ignored = &mut Vec::new();
         Ok(Labels {
             train: self.read_labels(&self.train[1], ignored)?,
+            validation: Vec::new(),
             test: self.read_labels(&self.test[1], ignored)?,
         })
     }
 
-    fn read(&self) -> Result<Raw> {
+    fn read(&self, _: Progress) -> Result<Raw> {
         let mut checksums = Vec::new();
         let (shape, train) = self.read_part(&self.train, &mut checksums)?;
         let (test_shape, test) = self.read_part(&self.test, &mut checksums)?;
@@ -116,6 +200,7 @@ impl Format for Files {
         Ok(Raw {
             shape,
             train,
+            validation: None,
             test,
             checksums,
         })
@@ -176,14 +261,19 @@ fn open_images(path: &Path) -> Result<(Stream, ImageShape, Extent)> {
     Ok((stream, shape, extent))
 }
 
+/// Labels are bytes, or rows of 32-bit numbers of which the first is the class: QMNIST's.
 fn open_labels(path: &Path) -> Result<(Stream, Extent)> {
     let (stream, sizes) = open(path, "labels", &[1])?;
+    let row = sizes[1..].iter().map(|&size| 4 * u64::from(size)).product();
     let extent = Extent {
-        header: 8,
+        header: 4 + 4 * sizes.len() as u64,
         noun: "label",
-        size: 1,
+        size: row,
         count: u64::from(sizes[0]),
     };
+    if extent.size == 0 || extent.total().is_none() {
+        return Err(stream.damage("says in its header that its labels have no numbers"));
+    }
     Ok((stream, extent))
 }
 
@@ -197,7 +287,8 @@ fn open(path: &Path, noun: &str, dimensions: &[u8]) -> Result<(Stream, Vec<u32>)
         count: 0,
     };
     let magic = stream.take(4, &header(4 + 4 * u64::from(dimensions[0])))?;
-    if magic[..3] != [0, 0, 8] || !dimensions.contains(&magic[3]) {
+    let is_row_of_numbers = noun == "labels" && magic == [0, 0, 12, 2];
+    if !is_row_of_numbers && (magic[..3] != [0, 0, 8] || !dimensions.contains(&magic[3])) {
         let bytes: Vec<String> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
         return Err(stream.damage(format!(
             "starts with the bytes {}, expected 00 00 08 {:02x} as IDX files of {noun} do",
@@ -224,6 +315,21 @@ fn same_length(files: &[PathBuf; 2], images: u64, labels: u64) -> Result<()> {
             count(images as usize, "image")
         ),
     ))
+}
+
+/// Exchanges rows and columns of every channel; images are square.
+fn transpose(pixels: &mut [u8], shape: ImageShape) {
+    let side = shape.width;
+    if shape.height != side {
+        return;
+    }
+    for plane in pixels.chunks_exact_mut((side * side).max(1)) {
+        for row in 0..side {
+            for column in 0..row {
+                plane.swap(row * side + column, column * side + row);
+            }
+        }
+    }
 }
 
 fn checksum(path: &Path, stream: Stream) -> Result<Checksum> {

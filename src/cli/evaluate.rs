@@ -1,0 +1,322 @@
+//! `burnlab evaluate`: a trained run, or weights of a file, measured on images with classes.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::trained::{self, TrainedModel, Which};
+use super::{DeviceArgument, catalogue, csv, note, print, say};
+use crate::data::{
+    Catalogue, DataFields, DatasetSpec, FolderFields, IdxFields, ImageForm, Samples, Splits, find,
+};
+use crate::error::{Error, Place, Problem, Result, count, list};
+use crate::models::{Ability, ModelFacts};
+use crate::network::Layout;
+use crate::record::{BATCH_METRICS, Measured, RunFolder, write_atomically};
+use crate::rng::Seed;
+use crate::table::draw;
+use crate::train::{Evaluated, Evaluation};
+
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// The experiment, as a path or its name under experiments/, or a run's folder
+    file: PathBuf,
+    /// One of its variants [default: the only one]
+    variant: Option<String>,
+    /// Measure on other images: a dataset's name, or a folder of images or of IDX files
+    #[arg(long, value_name = "NAME|DIR")]
+    data: Option<String>,
+    /// Which part of the images [default: test; of a folder given by --data all]
+    #[arg(long, value_enum)]
+    split: Option<Part>,
+    /// Take the weights of a safetensors file; the variant need not be trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
+    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
+    layout: String,
+    /// Print comma-separated values instead of tables
+    #[arg(long)]
+    csv: bool,
+    /// Write evaluation.csv, and confusion.csv of a classifier, into this folder
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgument,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// A part of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Train,
+    Validation,
+    Test,
+    All,
+}
+
+/// Measures and prints.
+pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
+    let catalogue = catalogue();
+    let variant = arguments.variant.as_deref();
+    let run = match &arguments.weights {
+        None => trained::find(
+            &arguments.file,
+            variant,
+            arguments.which.clone(),
+            &catalogue,
+        )?,
+        Some(weights) => {
+            let file = &arguments.file;
+            trained::with_weights(file, variant, arguments.which.clone(), weights, &catalogue)?
+        }
+    };
+    let classes = &run.measured.classes;
+    let (what, samples) = samples(&arguments, &run, &catalogue)?;
+    let number = samples.len();
+    let evaluation = Evaluation {
+        settings: &run.run.settings,
+        seed: run.run.seed,
+        counts: &counts(&run, &catalogue)?,
+        weights: &run.weights,
+        layout: match arguments.layout.as_str() {
+            "pytorch" => Layout::Pytorch,
+            _ => Layout::Burnlab,
+        },
+        samples,
+    };
+    let evaluated = evaluation.take(&arguments.device.checked()?)?;
+    let rows = rows(&run, &what, number, &evaluated);
+    if let Some(folder) = &arguments.output {
+        write(folder, &rows, classes, &evaluated)?;
+    }
+    match arguments.csv {
+        true => print(&csv(rows)?),
+        false => say_tables(&run, &what, number, &evaluated),
+    }
+    Ok(())
+}
+
+/// Training images of each class, where the run's data tells them; a loss that needs them has no other.
+fn counts(run: &TrainedModel, catalogue: &Catalogue) -> Result<Vec<usize>> {
+    let settings = &run.run.settings;
+    if !settings.train.loss.weighs_by_counts() {
+        return Ok(vec![1; run.measured.classes.len()]);
+    }
+    let counts = catalogue.counts(&settings.data, Seed(run.run.seed))?;
+    counts.ok_or_else(|| Error::bug("a run's data has flaws"))
+}
+
+/// The images that the command line asks for, of the shape and with the classes of the run's; and what they are.
+fn samples(
+    arguments: &EvaluateArguments,
+    run: &TrainedModel,
+    catalogue: &Catalogue,
+) -> Result<(String, Samples)> {
+    let settings = &run.run.settings;
+    let seed = Seed(run.run.seed);
+    let Some(data) = &arguments.data else {
+        let part = arguments.split.unwrap_or(Part::Test);
+        let splits = catalogue.load(&settings.data, seed)?;
+        let samples = part_of(splits, part)?;
+        return Ok((format!("{} of its data", part.name()), samples));
+    };
+    let spec = dataset(data, &settings.data.dataset.form(), run)?;
+    let is_folder = matches!(spec, DatasetSpec::Folder(_));
+    let usual = if is_folder { Part::All } else { Part::Test };
+    let part = arguments.split.unwrap_or(usual);
+    let fields = DataFields::new(spec);
+    for text in catalogue.check(&fields)?.0.notes {
+        note(format!("note: {text}"));
+    }
+    let splits = catalogue.load(&fields, seed)?;
+    let known = splits.class_names.clone();
+    let mut samples = part_of(splits, part)?;
+    if samples.shape != run.images() {
+        let (found, wanted) = (samples.shape, run.images());
+        let message = format!("the images of `{data}` are {found}, but the network takes {wanted}");
+        return Err(Error::data(Problem::new(message).at(of_option(data))));
+    }
+    let labels = labels(&known, &run.measured.classes, &run.run.facts);
+    let labels = labels.map_err(|message| {
+        let hint = format!("the run's classes are {}", list(&run.measured.classes));
+        Error::usage(Problem::new(message).at(of_option(data)).hint(hint))
+    })?;
+    for label in &mut samples.labels {
+        *label = labels[*label as usize];
+    }
+    Ok((format!("{} of `{data}`", part.name()), samples))
+}
+
+fn of_option(data: &str) -> Place {
+    Place::Setting(format!("--data {data}"))
+}
+
+/// The dataset of that name, or the folder, whose images are brought to the form of the run's.
+fn dataset(data: &str, form: &ImageForm, run: &TrainedModel) -> Result<DatasetSpec> {
+    let path = Path::new(data);
+    if !path.is_dir() {
+        return find(data).map(DatasetSpec::Named).map_err(|mut error| {
+            for problem in &mut error.problems {
+                problem.message += ", and there is no such folder";
+            }
+            error
+        });
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    if super::data::is_idx(&path)? {
+        return Ok(DatasetSpec::Idx(IdxFields::at(path)));
+    }
+    let form = form.clone().to_shape(run.images());
+    Ok(DatasetSpec::Folder(FolderFields {
+        form,
+        ..FolderFields::at(path)
+    }))
+}
+
+/// For each class of a dataset the run's label of that name.
+fn labels(
+    known: &[String],
+    classes: &[String],
+    facts: &ModelFacts,
+) -> std::result::Result<Vec<u32>, String> {
+    let of_run = |name: &String| classes.iter().position(|class| class == name);
+    let matters = facts.can(Ability::Classify) || facts.is_conditional;
+    let label = |name: &String| match of_run(name) {
+        Some(label) => Ok(label as u32),
+        None if !matters => Ok(0),
+        None => Err(format!("the run knows no class `{name}`")),
+    };
+    known.iter().map(label).collect()
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Train => "training images",
+            Part::Validation => "validation images",
+            Part::Test => "test images",
+            Part::All => "images",
+        }
+    }
+}
+
+fn part_of(splits: Splits, part: Part) -> Result<Samples> {
+    let Splits {
+        train,
+        validation,
+        test,
+        ..
+    } = splits;
+    let lacking = || {
+        let place = Place::Setting("--split validation".to_string());
+        Error::usage(Problem::new("there is no validation set").at(place))
+    };
+    match part {
+        Part::Train => Ok(train),
+        Part::Test => Ok(test),
+        Part::Validation => validation.ok_or_else(lacking),
+        Part::All => {
+            let mut all = train;
+            for part in validation.into_iter().chain([test]) {
+                all.pixels.extend(part.pixels);
+                all.labels.extend(part.labels);
+            }
+            Ok(all)
+        }
+    }
+}
+
+/// A header, and what was measured, all digits of it.
+fn rows(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) -> Vec<Vec<String>> {
+    let metrics = BATCH_METRICS.iter();
+    let metrics = metrics.filter_map(|metric| {
+        let value = (metric.of)(&evaluated.score)?;
+        Some((metric.metric.name.to_string(), value.to_string()))
+    });
+    let known = [
+        ("variant", run.run.variant.clone()),
+        ("seed", run.run.seed.to_string()),
+        ("weights", run.weights.display().to_string()),
+        ("data", what.replace('`', "")),
+        ("images", number.to_string()),
+    ];
+    let known = known.map(|(name, value)| (name.to_string(), value));
+    let (names, values) = known.into_iter().chain(metrics).unzip();
+    vec![names, values]
+}
+
+fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) {
+    let variant = &run.run.variant;
+    say(&format!(
+        "`{variant}`, seed {} on {}: {what}",
+        run.run.seed,
+        count(number, "image")
+    ));
+    let header = ["metric", "unit", "value"].map(String::from).to_vec();
+    let metrics = BATCH_METRICS.iter().filter_map(|metric| {
+        let value = (metric.of)(&evaluated.score)?;
+        let metric = &metric.metric;
+        let unit = metric.unit.unwrap_or_default().to_string();
+        Some(vec![
+            metric.name.to_string(),
+            unit,
+            format!("{value:.*}", metric.decimals),
+        ])
+    });
+    say(&draw(&header, &metrics.collect::<Vec<_>>(), 2));
+    if evaluated.confusion.is_empty() {
+        return;
+    }
+    let header = ["class", "mostly taken for", "images", "right", "accuracy"];
+    let classes = &run.measured.classes;
+    let rows = evaluated.confusion.iter().enumerate();
+    let rows = rows.map(|(truth, answers)| class_row(truth, answers, classes));
+    say("");
+    say(&draw(
+        &header.map(String::from),
+        &rows.collect::<Vec<_>>(),
+        2,
+    ));
+}
+
+/// A class, the wrong one that is answered most, its images, how many are right, and their share.
+fn class_row(truth: usize, answers: &[usize], classes: &[String]) -> Vec<String> {
+    let all: usize = answers.iter().sum();
+    let share = match all {
+        0 => String::new(),
+        all => format!("{:.4}", answers[truth] as f64 / all as f64),
+    };
+    let others = (0..answers.len()).filter(|&class| class != truth && answers[class] > 0);
+    let most = others.rev().max_by_key(|&class| answers[class]);
+    let most = most.map(|class| format!("{} ({})", classes[class], answers[class]));
+    vec![
+        classes[truth].clone(),
+        most.unwrap_or_default(),
+        all.to_string(),
+        answers[truth].to_string(),
+        share,
+    ]
+}
+
+/// The tables as files.
+fn write(
+    folder: &Path,
+    rows: &[Vec<String>],
+    classes: &[String],
+    evaluated: &Evaluated,
+) -> Result<()> {
+    let folder = RunFolder::new(folder);
+    folder.create()?;
+    let bytes = csv(rows.to_vec())?;
+    write_atomically(&folder.file("evaluation.csv"), &bytes)?;
+    if evaluated.confusion.is_empty() {
+        return Ok(());
+    }
+    folder.write_confusion(&Measured {
+        confusion: evaluated.confusion.clone(),
+        classes: classes.to_vec(),
+        ..Measured::default()
+    })
+}

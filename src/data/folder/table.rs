@@ -1,0 +1,213 @@
+//! A file of comma-separated values that tells the images' classes, and perhaps their parts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::files::{files_below, is_below_junk, is_image};
+use super::layout::{Found, in_order};
+use crate::data::content::file_name;
+use crate::data::left_out::LeftOut;
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+
+/// Names of its columns, in any case.
+const FILE: [&str; 4] = ["file", "filename", "image", "path"];
+const LABEL: [&str; 3] = ["label", "class", "category"];
+const SPLIT: [&str; 3] = ["split", "part", "subset"];
+
+/// Names of the parts, in any case.
+const PARTS: [(&str, Part); 8] = [
+    ("train", Part::Train),
+    ("training", Part::Train),
+    ("valid", Part::Validation),
+    ("val", Part::Validation),
+    ("validation", Part::Validation),
+    ("test", Part::Test),
+    ("testing", Part::Test),
+    ("", Part::Train),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Train,
+    Validation,
+    Test,
+}
+
+/// Where the columns stand.
+struct Columns {
+    file: usize,
+    label: usize,
+    split: Option<usize>,
+}
+
+/// A line of the file.
+struct Line {
+    number: u64,
+    image: PathBuf,
+    label: String,
+    part: Part,
+}
+
+/// The images that a file names, which lies in their folder or elsewhere; names are from `root`.
+pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<Found> {
+    let lines = lines(root, path)?;
+    let mut classes: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
+    in_order(&mut classes);
+    classes.dedup();
+    let numbers: HashMap<&String, usize> = classes.iter().zip(0..).collect();
+    let mut parts: BTreeMap<Part, Vec<Vec<PathBuf>>> = BTreeMap::new();
+    let mut named = HashSet::new();
+    for line in &lines {
+        if !named.insert(&line.image) {
+            let name = file_name(&line.image);
+            let problem = Problem::new(format!("the image `{name}` is listed twice"));
+            return Err(at_line(problem, path, line.number));
+        }
+        let of_part = parts.entry(line.part);
+        let of_part = of_part.or_insert_with(|| vec![Vec::new(); classes.len()]);
+        of_part[numbers[&line.label]].push(line.image.clone());
+    }
+    for images in parts.values_mut().flatten() {
+        images.sort();
+    }
+    count_others(root, path, &named, left_out)?;
+    let train = parts.remove(&Part::Train);
+    let problem = || Problem::new("no line is of the training part").at_file(path);
+    let (validation, test) = (parts.remove(&Part::Validation), parts.remove(&Part::Test));
+    // As of folders: what is there besides training is for testing first.
+    let (validation, test) = match test {
+        None => (None, validation),
+        test => (validation, test),
+    };
+    Ok(Found {
+        train: train.ok_or_else(|| Error::data(problem()))?,
+        validation,
+        test,
+        classes,
+        is_unlabeled: false,
+    })
+}
+
+fn lines(root: &Path, path: &Path) -> Result<Vec<Line>> {
+    let cannot = |error: csv::Error| {
+        let line = error.position().map(csv::Position::line);
+        let reason = match error.into_kind() {
+            csv::ErrorKind::Io(error) => return Error::io(Kind::Data, "read", path, &error),
+            csv::ErrorKind::UnequalLengths {
+                expected_len, len, ..
+            } => format!("this line has {len} fields, the first has {expected_len}"),
+            _ => "the file is no comma-separated values in UTF-8".to_string(),
+        };
+        match line {
+            Some(line) => at_line(Problem::new(reason), path, line),
+            None => Error::data(Problem::new(reason).at_file(path)),
+        }
+    };
+    let reader = csv::ReaderBuilder::new().has_headers(false).from_path(path);
+    let mut records = reader.map_err(cannot)?.into_records();
+    let empty = || Error::data(Problem::new("the file of labels is empty").at_file(path));
+    let first = records.next().ok_or_else(empty)?.map_err(cannot)?;
+    let (columns, is_header) = columns(&first, root, path)?;
+    let mut lines = Vec::new();
+    let rest = records.map(|record| record.map_err(cannot));
+    for record in (!is_header).then_some(Ok(first)).into_iter().chain(rest) {
+        lines.push(line(&record?, &columns, root, path)?);
+    }
+    if lines.is_empty() {
+        return Err(empty());
+    }
+    Ok(lines)
+}
+
+/// Where the columns stand by the first line, and whether that is no image's.
+fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<(Columns, bool)> {
+    let called = |names: &[&str]| {
+        let is = |field: &str| {
+            names
+                .iter()
+                .any(|name| field.trim().eq_ignore_ascii_case(name))
+        };
+        first.iter().position(is)
+    };
+    if let (Some(file), Some(label)) = (called(&FILE), called(&LABEL)) {
+        let split = called(&SPLIT);
+        return Ok((Columns { file, label, split }, true));
+    }
+    if first.len() < 2 {
+        let problem =
+            Problem::new("expected a column of files and one of labels, found one column");
+        return Err(at_line(problem, path, 1));
+    }
+    let is_header = !root.join(first[0].trim()).is_file();
+    let columns = Columns {
+        file: 0,
+        label: 1,
+        split: called(&SPLIT).filter(|_| is_header),
+    };
+    Ok((columns, is_header))
+}
+
+fn line(record: &csv::StringRecord, columns: &Columns, root: &Path, path: &Path) -> Result<Line> {
+    let number = record.position().map_or(0, csv::Position::line);
+    let field = |at: usize| record.get(at).unwrap_or_default().trim();
+    let (name, label) = (field(columns.file), field(columns.label));
+    let image = root.join(name);
+    if !is_image(&image) {
+        let message = match image.is_file() {
+            true => format!("`{name}` is no image that can be read"),
+            false => format!("there is no image `{name}`"),
+        };
+        let hint = "files are named from the folder of images, with their endings";
+        return Err(at_line(Problem::new(message).hint(hint), path, number));
+    }
+    if label.is_empty() {
+        let problem = Problem::new(format!("the image `{name}` has no label"));
+        return Err(at_line(problem, path, number));
+    }
+    let split = columns.split.map_or("", field);
+    let part = PARTS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(split));
+    let Some((_, part)) = part else {
+        let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        let message = format!("expected train, validation or test, found `{split}`");
+        let problem = Problem::new(message).maybe_hint(did_you_mean(split, &known));
+        return Err(at_line(problem, path, number));
+    };
+    Ok(Line {
+        number,
+        image,
+        label: label.to_string(),
+        part: *part,
+    })
+}
+
+/// Counts what lies below the folder and is not in the file.
+fn count_others(
+    root: &Path,
+    table: &Path,
+    named: &HashSet<&PathBuf>,
+    left_out: &mut LeftOut,
+) -> Result<()> {
+    for path in files_below(root)? {
+        if named.contains(&path) || path == table {
+            continue;
+        }
+        match is_below_junk(root, &path) {
+            true => left_out.junk(&path),
+            false => left_out.file(&path),
+        }
+    }
+    Ok(())
+}
+
+fn at_line(problem: Problem, path: &Path, line: u64) -> Error {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let start: usize = text
+        .split_inclusive('\n')
+        .take((line.max(1) - 1) as usize)
+        .map(str::len)
+        .sum();
+    let end = start + text[start..].lines().next().map_or(0, str::len);
+    Error::data(problem.at(Place::of_span(path, &text, start, end, "")))
+}

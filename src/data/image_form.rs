@@ -1,0 +1,593 @@
+//! How images of any size, color and depth are brought to one form.
+//!
+//! In this order: what is transparent is laid over the background, colors are kept or made gray, the size is
+//! changed. Everything is computed at the depth that the file has. Gray and sizes are as Pillow's.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageBuffer, Luma, Pixel, Primitive, Rgb, Rgba};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use crate::shape::ImageShape;
+
+/// What is made of every image; by default nothing but that what is transparent is laid over black.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ImageForm {
+    /// `[height, width]`; none for that of the file.
+    pub size: Option<[usize; 2]>,
+    /// What becomes of proportions.
+    pub fit: Fit,
+    /// How a size is changed.
+    pub filter: Filter,
+    /// None for what the file has.
+    pub channels: Option<Channels>,
+    /// What is behind what is transparent, and around what is padded.
+    pub background: Background,
+    /// How many of 16 bits a value has; none for the least usual number that holds the largest of all.
+    pub bits: Option<Bits>,
+}
+
+/// What becomes of an image's proportions where it is brought to another size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// They are given up.
+    #[default]
+    Stretch,
+    /// They are kept: the image covers the size, and what reaches beyond it on both sides is cut off.
+    Crop,
+    /// They are kept: the image fits into the size, and the rest on both sides is background.
+    Pad,
+}
+
+/// How a size is changed; all but the nearest average where they shrink (they are antialiased), as Pillow's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// The nearest pixel.
+    Nearest,
+    /// Linear in both directions.
+    #[default]
+    Bilinear,
+    /// Cubic (Keys 1981, a = -1/2: Catmull-Rom).
+    Bicubic,
+    /// A windowed sinc of three lobes.
+    Lanczos,
+}
+
+impl Filter {
+    fn of_image(self) -> FilterType {
+        match self {
+            Filter::Nearest => FilterType::Nearest,
+            Filter::Bilinear => FilterType::Triangle,
+            Filter::Bicubic => FilterType::CatmullRom,
+            Filter::Lanczos => FilterType::Lanczos3,
+        }
+    }
+}
+
+/// The channels of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// One: the luma of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue.
+    Gray,
+    /// Three.
+    Rgb,
+}
+
+/// A color behind images, each part from 0 to 1: a gray as one number, or `[red, green, blue]`.
+#[derive(Clone, Copy, Default)]
+pub struct Background([f64; 3]);
+
+impl Background {
+    fn bits(self) -> [u64; 3] {
+        self.0.map(f64::to_bits)
+    }
+
+    /// Whether it is black.
+    pub fn is_black(&self) -> bool {
+        self.0 == [0.0; 3]
+    }
+}
+
+impl PartialEq for Background {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for Background {}
+
+impl std::hash::Hash for Background {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bits().hash(state);
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Background {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct GrayOrColor;
+        impl<'de> Visitor<'de> for GrayOrColor {
+            type Value = Background;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a number from 0 (black) to 1 (white), or three as [red, green, blue]")
+            }
+            fn visit_f64<E: de::Error>(self, gray: f64) -> Result<Background, E> {
+                match (0.0..=1.0).contains(&gray) {
+                    true => Ok(Background([gray + 0.0; 3])),
+                    false => Err(E::invalid_value(Unexpected::Float(gray), &self)),
+                }
+            }
+            fn visit_i64<E: de::Error>(self, gray: i64) -> Result<Background, E> {
+                self.visit_f64(gray as f64)
+            }
+            fn visit_u64<E: de::Error>(self, gray: u64) -> Result<Background, E> {
+                self.visit_f64(gray as f64)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Background, A::Error> {
+                let mut found = Vec::new();
+                while let Some(part) = parts.next_element::<f64>()? {
+                    found.push(self_checked(part)?);
+                }
+                let count = found.len();
+                let color = <[f64; 3]>::try_from(found);
+                color
+                    .map(Background)
+                    .map_err(|_| de::Error::invalid_length(count, &self))
+            }
+        }
+        fn self_checked<E: de::Error>(part: f64) -> Result<f64, E> {
+            GrayOrColor.visit_f64::<E>(part).map(|gray| gray.0[0])
+        }
+        deserializer.deserialize_any(GrayOrColor)
+    }
+}
+
+impl Serialize for Background {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [red, green, blue] = self.0;
+        match red == green && green == blue {
+            true => serializer.serialize_f64(red),
+            false => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Background {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Background".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let part = serde_json::json!({ "type": "number", "minimum": 0.0, "maximum": 1.0 });
+        json_schema!({ "anyOf": [
+            part,
+            { "type": "array", "items": part, "minItems": 3, "maxItems": 3 }
+        ] })
+    }
+}
+
+/// How many of 16 bits a value has, from 9 to 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Bits(u32);
+
+impl TryFrom<i64> for Bits {
+    type Error = String;
+    fn try_from(bits: i64) -> Result<Self, String> {
+        let known = u32::try_from(bits).ok().filter(|n| (9..=16).contains(n));
+        let wrong = || format!("expected a number of bits from 9 to 16, received {bits}");
+        known.map(Bits).ok_or_else(wrong)
+    }
+}
+
+impl From<Bits> for i64 {
+    fn from(bits: Bits) -> i64 {
+        i64::from(bits.0)
+    }
+}
+
+impl JsonSchema for Bits {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Bits".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 9, "maximum": 16 })
+    }
+}
+
+/// Depths that cameras and scanners write into 16 bits.
+const DEPTHS: [u32; 5] = [8, 10, 12, 14, 16];
+
+/// The least usual number of bits that holds a value.
+pub(super) fn depth(largest: u16) -> u32 {
+    let holds = |bits: &u32| u32::from(largest) < 1 << bits;
+    DEPTHS.into_iter().find(holds).unwrap_or(16)
+}
+
+/// The largest value of so many bits.
+fn white(bits: u32) -> u16 {
+    ((1u32 << bits) - 1) as u16
+}
+
+/// The values of an image, `[channels, height, width]`, as deep as its file has them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Pixels {
+    /// From 0 to 255.
+    Eight(Vec<u8>),
+    /// From 0 to 65535, or to less: files do not say. The largest is that before the size was changed.
+    Sixteen { values: Vec<u16>, largest: u16 },
+}
+
+/// An image brought to a form.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Formed {
+    pub shape: ImageShape,
+    pub pixels: Pixels,
+}
+
+impl ImageForm {
+    /// The shape that an image gets whose file has this one.
+    pub(super) fn shape(&self, file: ImageShape) -> ImageShape {
+        let [height, width] = self.size.unwrap_or([file.height, file.width]);
+        let channels = match self.channels {
+            None => file.channels,
+            Some(Channels::Gray) => 1,
+            Some(Channels::Rgb) => 3,
+        };
+        ImageShape::new(channels, height, width)
+    }
+
+    /// The same, so that every image gets this shape, if its channels are gray or colors.
+    pub fn to_shape(self, shape: ImageShape) -> Self {
+        ImageForm {
+            size: Some([shape.height, shape.width]),
+            channels: match shape.channels {
+                1 => Some(Channels::Gray),
+                3 => Some(Channels::Rgb),
+                _ => self.channels,
+            },
+            ..self
+        }
+    }
+
+    /// What white is of values of 16 bits of which the largest is known.
+    pub(super) fn white(&self, largest: u16) -> u16 {
+        white(self.bits.map_or_else(|| depth(largest), |bits| bits.0))
+    }
+
+    /// Whether the color of the background must be known at the values' depth.
+    pub(super) fn needs_bits(&self, is_transparent: bool) -> bool {
+        let is_seen = is_transparent || (self.fit == Fit::Pad && self.size.is_some());
+        self.bits.is_none() && is_seen && !self.background.is_black()
+    }
+
+    /// Brings an image to this form.
+    pub(super) fn form(&self, image: DynamicImage) -> Formed {
+        let is_color = match self.channels {
+            None => image.color().has_color(),
+            Some(channels) => channels == Channels::Rgb,
+        };
+        let is_deep = image.color().bytes_per_pixel() / image.color().channel_count() > 1;
+        let size = [image.height(), image.width()].map(|side| side as usize);
+        match is_deep {
+            false => {
+                let background = self.background.0.map(|part| (part * 255.0).round() as u8);
+                let (shape, values) = match (is_color, image.color().has_color()) {
+                    (true, _) => self.rgb(size, image.into_rgba8().into_raw(), background),
+                    (false, true) => self.luma(size, image.into_rgba8().into_raw(), background),
+                    (false, false) => {
+                        self.gray(size, image.into_luma_alpha8().into_raw(), background)
+                    }
+                };
+                let pixels = Pixels::Eight(values);
+                Formed { shape, pixels }
+            }
+            true => {
+                let largest = largest(&image);
+                let white = self.bits.map_or(u16::MAX, |bits| white(bits.0));
+                let part = |part: f64| (part * f64::from(white)).round() as u16;
+                let background = self.background.0.map(part);
+                let (shape, values) = match (is_color, image.color().has_color()) {
+                    (true, _) => self.rgb(size, image.into_rgba16().into_raw(), background),
+                    (false, true) => self.luma(size, image.into_rgba16().into_raw(), background),
+                    (false, false) => {
+                        self.gray(size, image.into_luma_alpha16().into_raw(), background)
+                    }
+                };
+                let pixels = Pixels::Sixteen { values, largest };
+                Formed { shape, pixels }
+            }
+        }
+    }
+
+    /// Colors of values with opacity, brought to size.
+    fn rgb<T: Value>(
+        &self,
+        [height, width]: [usize; 2],
+        values: Vec<T>,
+        background: [T; 3],
+    ) -> (ImageShape, Vec<T>)
+    where
+        Rgb<T>: Pixel<Subpixel = T>,
+    {
+        let opaque = opaque(&values, background);
+        let image = ImageBuffer::<Rgb<T>, _>::from_raw(width as u32, height as u32, opaque);
+        let image = image.expect("three values a pixel");
+        let image = self.sized(image, Rgb(background));
+        let shape = ImageShape::new(3, image.height() as usize, image.width() as usize);
+        (shape, in_planes(&image.into_raw(), 3))
+    }
+
+    /// The same of colors that become gray.
+    fn luma<T: Value>(
+        &self,
+        size: [usize; 2],
+        values: Vec<T>,
+        background: [T; 3],
+    ) -> (ImageShape, Vec<T>)
+    where
+        Luma<T>: Pixel<Subpixel = T>,
+    {
+        let opaque = opaque(&values, background);
+        let gray = opaque
+            .chunks_exact(3)
+            .map(|color| luma([color[0], color[1], color[2]]));
+        self.of_gray(size, gray.collect(), background)
+    }
+
+    /// The same of gray values with opacity.
+    fn gray<T: Value>(
+        &self,
+        size: [usize; 2],
+        values: Vec<T>,
+        background: [T; 3],
+    ) -> (ImageShape, Vec<T>)
+    where
+        Luma<T>: Pixel<Subpixel = T>,
+    {
+        self.of_gray(size, opaque(&values, [luma(background)]), background)
+    }
+
+    fn of_gray<T: Value>(
+        &self,
+        [height, width]: [usize; 2],
+        values: Vec<T>,
+        background: [T; 3],
+    ) -> (ImageShape, Vec<T>)
+    where
+        Luma<T>: Pixel<Subpixel = T>,
+    {
+        let image = ImageBuffer::<Luma<T>, _>::from_raw(width as u32, height as u32, values);
+        let image = image.expect("a value a pixel");
+        let image = self.sized(image, Luma([luma(background)]));
+        let shape = ImageShape::new(1, image.height() as usize, image.width() as usize);
+        (shape, image.into_raw())
+    }
+
+    /// An image brought to the size, if there is one.
+    fn sized<P>(
+        &self,
+        image: ImageBuffer<P, Vec<P::Subpixel>>,
+        background: P,
+    ) -> ImageBuffer<P, Vec<P::Subpixel>>
+    where
+        P: Pixel + 'static,
+    {
+        let Some([height, width]) = self.size else {
+            return image;
+        };
+        let wanted = [width as u32, height as u32];
+        let [across, down] = match self.fit {
+            Fit::Stretch => wanted,
+            Fit::Crop => in_proportion(image.dimensions(), wanted, true),
+            Fit::Pad => in_proportion(image.dimensions(), wanted, false),
+        };
+        if (across, down) == image.dimensions() && [across, down] == wanted {
+            return image;
+        }
+        let resized = imageops::resize(&image, across, down, self.filter.of_image());
+        let [width, height] = wanted;
+        let half = |all: u32, part: u32| (f64::from(all - part) / 2.0).round_ties_even() as u32;
+        match self.fit {
+            Fit::Stretch => resized,
+            Fit::Crop => {
+                let (left, top) = (half(across, width), half(down, height));
+                imageops::crop_imm(&resized, left, top, width, height).to_image()
+            }
+            Fit::Pad => {
+                let mut padded = ImageBuffer::from_pixel(width, height, background);
+                let (left, top) = (half(width, across), half(height, down));
+                imageops::replace(&mut padded, &resized, left.into(), top.into());
+                padded
+            }
+        }
+    }
+}
+
+/// The size `[width, height]` in an image's proportions that just covers the wanted one, or that just fits into it.
+fn in_proportion(of: (u32, u32), wanted: [u32; 2], covers: bool) -> [u32; 2] {
+    let (width, height) = (f64::from(of.0), f64::from(of.1));
+    let [across, down] = wanted.map(f64::from);
+    let follows_width = (width / height > across / down) != covers;
+    let rounded = |side: f64| (side.round_ties_even() as u32).max(1);
+    match follows_width {
+        true => [wanted[0], rounded(height / width * across)],
+        false => [rounded(width / height * down), wanted[1]],
+    }
+}
+
+/// A value of a pixel, of 8 or 16 bits.
+trait Value: Primitive + Into<u64> + 'static {
+    const WHITE: u64;
+    fn of(value: u64) -> Self;
+}
+
+impl Value for u8 {
+    const WHITE: u64 = u8::MAX as u64;
+    fn of(value: u64) -> Self {
+        value as u8
+    }
+}
+
+impl Value for u16 {
+    const WHITE: u64 = u16::MAX as u64;
+    fn of(value: u64) -> Self {
+        value as u16
+    }
+}
+
+/// Pixels whose last value is their opacity, laid over a background.
+fn opaque<T: Value, const N: usize>(values: &[T], background: [T; N]) -> Vec<T> {
+    let pixels = values.chunks_exact(N + 1);
+    let flat = pixels.flat_map(|pixel| {
+        let alpha: u64 = pixel[N].into();
+        let over = move |(value, behind): (&T, T)| {
+            let (value, behind): (u64, u64) = ((*value).into(), behind.into());
+            let sum = value * alpha + behind * (T::WHITE - alpha);
+            T::of((sum + T::WHITE / 2) / T::WHITE)
+        };
+        pixel[..N].iter().zip(background).map(over)
+    });
+    flat.collect()
+}
+
+/// Luma of ITU-R BT.601, as Pillow rounds it.
+fn luma<T: Value>(color: [T; 3]) -> T {
+    let [red, green, blue]: [u64; 3] = color.map(Into::into);
+    T::of((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16)
+}
+
+/// The largest value besides opacity.
+fn largest(image: &DynamicImage) -> u16 {
+    let of = |values: &mut dyn Iterator<Item = u16>| values.max().unwrap_or(0);
+    match image {
+        DynamicImage::ImageLuma16(image) => of(&mut image.pixels().map(|pixel| pixel.0[0])),
+        DynamicImage::ImageLumaA16(image) => of(&mut image.pixels().map(|pixel| pixel.0[0])),
+        DynamicImage::ImageRgb16(image) => of(&mut image.iter().copied()),
+        DynamicImage::ImageRgba16(image) => {
+            let colors = image
+                .pixels()
+                .map(|Rgba([red, green, blue, _])| (*red).max(*green).max(*blue));
+            of(&mut { colors })
+        }
+        // Broken numbers go from 0 to 1.
+        _ => u16::MAX,
+    }
+}
+
+fn in_planes<T: Copy>(values: &[T], channels: usize) -> Vec<T> {
+    (0..channels)
+        .flat_map(|channel| values.iter().skip(channel).step_by(channels).copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deep(form: &ImageForm, image: impl Into<DynamicImage>) -> (Vec<u16>, u16) {
+        match form.form(image.into()).pixels {
+            Pixels::Sixteen { values, largest } => (values, form.white(largest)),
+            Pixels::Eight(_) => panic!("8 bits"),
+        }
+    }
+
+    #[test]
+    fn values_of_16_bits_are_as_deep_as_the_largest_or_as_is_said() {
+        for (largest, bits) in [
+            (0, 8),
+            (255, 8),
+            (256, 10),
+            (4095, 12),
+            (4096, 14),
+            (16384, 16),
+            (65535, 16),
+        ] {
+            assert_eq!(depth(largest), bits, "{largest}");
+        }
+        let image = || ImageBuffer::from_fn(2, 1, |x, _| Luma([[0u16, 1000][x as usize]]));
+        assert_eq!(deep(&ImageForm::default(), image()), (vec![0, 1000], 1023));
+        let said = ImageForm {
+            bits: Some(Bits(12)),
+            ..ImageForm::default()
+        };
+        assert_eq!(deep(&said, image()), (vec![0, 1000], 4095));
+        let colors = ImageBuffer::from_fn(2, 1, |x, _| Rgb([x as u16, 256, 512 + x as u16]));
+        assert_eq!(
+            deep(&ImageForm::default(), colors).0,
+            [0, 1, 256, 256, 512, 513]
+        );
+    }
+
+    #[test]
+    fn a_cubic_that_overshoots_changes_no_depth() {
+        let form = ImageForm {
+            size: Some([1, 9]),
+            filter: Filter::Bicubic,
+            ..ImageForm::default()
+        };
+        let image = ImageBuffer::from_fn(4, 1, |x, _| Luma([[0u16, 0, 4095, 4095][x as usize]]));
+        let (values, white) = deep(&form, image);
+        assert_eq!(white, 4095);
+        assert!(values.iter().any(|&value| value > 4095), "{values:?}");
+    }
+
+    #[test]
+    fn what_is_transparent_shows_the_background() {
+        let image =
+            || ImageBuffer::from_fn(2, 1, |x, _| Rgba([200u8, 100, 50, [255, 51][x as usize]]));
+        let of = |form: &ImageForm| form.form(image().into()).pixels;
+        assert_eq!(
+            of(&ImageForm::default()),
+            Pixels::Eight(vec![200, 40, 100, 20, 50, 10])
+        );
+        let red = ImageForm {
+            background: Background([1.0, 0.0, 0.0]),
+            ..ImageForm::default()
+        };
+        assert_eq!(of(&red), Pixels::Eight(vec![200, 244, 100, 20, 50, 10]));
+    }
+
+    #[test]
+    fn proportions_are_kept_by_cutting_off_or_by_padding() {
+        let image = || {
+            let wide =
+                ImageBuffer::from_fn(6, 2, |x, _| Luma([[0u8, 0, 90, 90, 200, 200][x as usize]]));
+            DynamicImage::from(wide)
+        };
+        let of = |fit| {
+            let form = ImageForm {
+                size: Some([2, 2]),
+                fit,
+                filter: Filter::Nearest,
+                background: Background([1.0; 3]),
+                ..ImageForm::default()
+            };
+            match form.form(image()).pixels {
+                Pixels::Eight(values) => values,
+                Pixels::Sixteen { .. } => panic!("16 bits"),
+            }
+        };
+        assert_eq!(of(Fit::Crop), [90, 90, 90, 90]);
+        assert_eq!(of(Fit::Pad), [0, 200, 255, 255]);
+        assert_eq!(of(Fit::Stretch), [0, 200, 0, 200]);
+    }
+}
