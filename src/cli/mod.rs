@@ -4,12 +4,14 @@ mod articles;
 mod augment;
 mod compare;
 mod data;
+mod detach;
 mod doctor;
 mod encode;
 mod evaluate;
 mod export;
 mod files;
 mod input_images;
+mod launch;
 mod neighbours;
 mod output;
 mod picture;
@@ -39,7 +41,7 @@ use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Kind, Result};
 use crate::record::Reporter;
 use crate::report::TensorBoard;
-use crate::run::{Assignment, work};
+use crate::run::{Assignment, begin, work};
 
 /// Runs experiments written as TOML files: trains every variant with every seed, leaves tables,
 /// TensorBoard logs and a verdict on what the file claims.
@@ -127,6 +129,9 @@ enum Command {
     Worker {
         #[arg(long)]
         device: String,
+        /// On another machine than the supervisor
+        #[arg(long)]
+        remote: bool,
     },
 }
 
@@ -217,17 +222,19 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut script);
             print(&script);
         }
-        Command::Worker { device } => worker(&device)?,
+        Command::Worker { device, remote } => worker(&device, remote)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn worker(device: &str) -> Result<()> {
+fn worker(device: &str, remote: bool) -> Result<()> {
+    let errand = remote.then(begin).transpose()?;
+    let asked = signals::asked_to_stop();
     let device = Device::parse(device)?;
     let make = |assignment: &Assignment| -> Result<Box<dyn Reporter>> {
         Ok(Box::new(TensorBoard::new(assignment)?))
     };
-    work(&device, &catalogue(), &make)
+    work(&device, &catalogue(), &make, errand, asked)
 }
 
 /// Where a command's results are.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::launch::Workers;
 use super::run::{carry_out, check_data, shown};
 use super::signals::stop_flag;
 use super::{JobsArgument, Set, catalogue, files, note, say};
@@ -219,6 +220,7 @@ fn run_all(
     let options = Options {
         results: folder.path().to_path_buf(),
         jobs: arguments.jobs.on(device)?,
+        threads: None,
         fresh: true,
         fail_fast: false,
     };
@@ -231,7 +233,7 @@ fn run_all(
     for plan in plans {
         for part in parts(plan, Only::All, &options) {
             let progress = shown(arguments.quiet);
-            let ended = carry_out(&part, &options, progress, device, &stop)?;
+            let ended = carry_out(&part, &options, progress, &Workers::here(device), &stop)?;
             outcome.stopped |= ended.stopped;
             if std::ptr::eq(part.plan, plan) {
                 outcome.add(plan, &ended.results.rows, origin);

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::articles::{ArticleExperiment, Size, experiments};
+use super::launch::Workers;
 use super::run::{carry_out, check_data, exit_code, shown};
 use super::signals::stop_flag;
 use super::{DeviceArgument, JobsArgument, ResultsArgument, catalogue, note, say};
@@ -115,6 +116,7 @@ fn train(
     let options = Options {
         results: arguments.results.folder.clone(),
         jobs: arguments.jobs.on(device)?,
+        threads: None,
         fresh: false,
         fail_fast: false,
     };
@@ -124,7 +126,13 @@ fn train(
     }
     let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {
-        let ended = carry_out(&part, &options, shown(arguments.quiet), device, stop)?;
+        let ended = carry_out(
+            &part,
+            &options,
+            shown(arguments.quiet),
+            &Workers::here(device),
+            stop,
+        )?;
         stopped |= ended.stopped;
     }
     Ok(stopped)

@@ -10,6 +10,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::detach::{Detached, Supervision};
+use super::launch::Workers;
 use super::report::report_run;
 use super::signals::stop_flag;
 use super::{
@@ -24,8 +26,8 @@ use crate::report::{
     ClaimResult, Verdict, check_claims, comparison, failures, plan_table, write_tables,
 };
 use crate::run::{
-    Bars, Ended, Lines, Only, Options, Output, Part, Processes, Progress, Quiet, ResultsFolder,
-    RunState, Share, is_variant, on_other_data, parts, supervise,
+    Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, ResultsFolder, RunState,
+    Share, is_variant, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -39,6 +41,17 @@ pub struct RunArguments {
     jobs: JobsArgument,
     #[command(flatten)]
     device: DeviceArgument,
+    /// What starts workers: local, slurm, or a table [launch.NAME] of burnlab.toml
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "local",
+        env = "BURNLAB_LAUNCH"
+    )]
+    launch: String,
+    /// Submit the supervisor, too, as a job of the cluster, and return; the same command later shows how it is getting on
+    #[arg(long)]
+    detach: bool,
     /// Only this variant, and what it needs; may be repeated
     #[arg(long, value_name = "VARIANT")]
     only: Vec<String>,
@@ -48,7 +61,7 @@ pub struct RunArguments {
     /// Stop at the first run that fails
     #[arg(long)]
     fail_fast: bool,
-    /// Print the plan as a table and stop
+    /// Print the plan as a table, and the command that starts a worker elsewhere, and stop
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -64,9 +77,15 @@ pub struct RunArguments {
 }
 
 /// Runs an experiment, after what is missing of the runs of other experiments that its runs need.
-pub fn run(arguments: RunArguments) -> Result<ExitCode> {
+pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
     let path = files::find(&arguments.file)?;
-    let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
+    let mut overrides = arguments.set.clone().overrides();
+    let of_launch = overrides.take_launch();
+    // The commands that make the results again are not about where they were made.
+    arguments.set = Set {
+        set: overrides.set.clone(),
+    };
+    let plan = Plan::make(&path, &overrides, &catalogue())?;
     check_only(&plan, &arguments.only)?;
     check_results(&arguments.results.folder)?;
     let only = &arguments.only;
@@ -75,35 +94,44 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         .iter()
         .filter(|run| only.is_empty() || only.iter().any(|name| is_variant(run, name)));
     check_data(&plan, wanted)?;
-    let device = Device::parse(&arguments.device.device)?;
+    let device = &arguments.device.device;
+    let workers = Workers::by(&arguments.launch, &path, &of_launch, device)?;
     let only = match arguments.only.is_empty() {
         true => Only::All,
         false => Only::Variants(arguments.only.clone()),
     };
     let options = Options {
         results: arguments.results.folder.clone(),
-        jobs: arguments.jobs.on(&device)?,
+        jobs: workers.jobs(&arguments.jobs)?,
+        threads: workers.threads(),
         fresh: arguments.fresh,
         fail_fast: arguments.fail_fast,
     };
     let parts = parts(&plan, only, &options);
     if !arguments.quiet {
         for part in &parts {
-            tell_of_data(part, &options.results);
+            tell_of_data(part, &options.results, &workers);
         }
     }
     if arguments.dry_run {
         print_plans(&parts);
-        return Ok(ExitCode::SUCCESS);
+        return print_command(&parts, &options, &workers);
     }
     for part in &parts {
         decode(part, arguments.quiet || arguments.json)?;
     }
     let stop = stop_flag()?;
+    if arguments.detach
+        && let Some(code) = detached(&plan, &parts, &options, &workers, &stop)?
+    {
+        return Ok(code);
+    }
     let mut code = ExitCode::SUCCESS;
     for part in &parts {
-        note_other_devices(part, &device);
-        let ended = carry_out(part, &options, progress(&arguments), &device, &stop)?;
+        if let Some(device) = workers.device() {
+            note_other_devices(part, device);
+        }
+        let ended = carry_out(part, &options, progress(&arguments), &workers, &stop)?;
         let rows = &ended.results.rows;
         let claim_results = claim_results(part.plan, rows, &part.states);
         let report = written_report(part.plan, rows, &arguments);
@@ -120,6 +148,40 @@ pub fn run(arguments: RunArguments) -> Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// What becomes of a command that is detached; `None` if there is nothing to do but to show the results.
+fn detached(
+    plan: &Plan,
+    parts: &[Part],
+    options: &Options,
+    workers: &Workers,
+    stop: &AtomicBool,
+) -> Result<Option<ExitCode>> {
+    let (launch, slurm) = workers.slurm()?;
+    let folder = ResultsFolder::of(&options.results, &plan.name);
+    let supervision = Supervision::new(&folder, &plan.name, launch, slurm);
+    let mut states = parts.iter().flat_map(|part| &part.states);
+    Ok(
+        match supervision.carry_out(states.any(RunState::is_to_do), stop)? {
+            Detached::Submitted => Some(ExitCode::SUCCESS),
+            Detached::NothingToDo => None,
+            Detached::Left => Some(ExitCode::from(130)),
+            // What the job said of the results was shown.
+            Detached::Over => {
+                let part = parts.last().expect("what is asked for is a part");
+                let row = |run: &Run| folder.row(run);
+                let rows: Vec<RunRow> = plan.runs.iter().map(row).collect();
+                let mut wanted = rows.iter().zip(&part.states);
+                let is_left = |(row, state): (&RunRow, &RunState)| {
+                    row.status == Status::Unfinished && !matches!(state, RunState::LeftOut)
+                };
+                let stopped = wanted.any(is_left);
+                let claims = claim_results(plan, &rows, &part.states);
+                Some(exit_code(rows.iter(), stopped, claims.iter()))
+            }
+        },
+    )
 }
 
 /// The page of what has been run, if it can be written: the tables are there without it.
@@ -161,21 +223,41 @@ fn print_plans(parts: &[Part]) {
     }
 }
 
+/// The command that starts a worker on another machine.
+fn print_command(parts: &[Part], options: &Options, workers: &Workers) -> Result<ExitCode> {
+    let part = parts.last().expect("what is asked for is a part");
+    let folder = ResultsFolder::of(&options.results, &part.plan.name);
+    let launcher = workers.launcher(&part.plan.name, &folder, part.share.threads)?;
+    if launcher.silence().is_some() {
+        let words = launcher.command(0).into_iter().map(quoted);
+        say(&format!(
+            "\na worker: {}",
+            words.collect::<Vec<String>>().join(" ")
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: String) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// Trains what is to be done of one experiment, and keeps its tables current.
 pub(super) fn carry_out(
     part: &Part,
     options: &Options,
     mut progress: Box<dyn Progress>,
-    device: &Device,
+    workers: &Workers,
     stop: &AtomicBool,
 ) -> Result<Ended> {
     let folder = ResultsFolder::of(&options.results, &part.plan.name);
-    let mut processes = Processes {
-        lock: folder.workers_lock(),
-        log: folder.path().join("workers.log"),
-        device: device.name(),
-        threads: part.share.threads,
-    };
+    let mut launcher = workers.launcher(&part.plan.name, &folder, part.share.threads)?;
+    launcher.check()?;
     let output = Output {
         progress: progress.as_mut(),
         tables: &mut |results| {
@@ -184,10 +266,10 @@ pub(super) fn carry_out(
         },
         lag: TABLES_LAG,
     };
-    supervise(part, options, &mut processes, stop, output)
+    supervise(part, options, launcher.as_mut(), stop, output)
 }
 
-fn tell_of_data(part: &Part, results: &Path) {
+fn tell_of_data(part: &Part, results: &Path, workers: &Workers) {
     for text in &part.plan.notes {
         note(format!("note: {text}"));
     }
@@ -196,6 +278,7 @@ fn tell_of_data(part: &Part, results: &Path) {
     let largest = to_do
         .map(|(run, _)| &run.memory)
         .max_by(|one, other| one.peak().total_cmp(&other.peak()));
+    let largest = largest.filter(|_| workers.device().is_some());
     if let Some(text) = largest.and_then(|memory| together_note(part.share.jobs, memory)) {
         note(format!("note: {text}"));
     }
@@ -304,7 +387,7 @@ fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
 
 fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
     match arguments.json {
-        true => Box::new(Json),
+        true => Box::new(Json::default()),
         false => shown(arguments.quiet),
     }
 }
@@ -395,7 +478,11 @@ fn say_json(value: &serde_json::Value) {
 }
 
 /// Progress for programs: a JSON object a line on standard output.
-struct Json;
+#[derive(Default)]
+struct Json {
+    /// As they were last told of.
+    workers: Option<(usize, usize)>,
+}
 
 impl Progress for Json {
     fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
@@ -408,6 +495,12 @@ impl Progress for Json {
     fn event(&mut self, run: usize, event: &Event) {
         if !matches!(event, Event::Progress { .. }) {
             say_json(&json!({ "run": run, "event": event }));
+        }
+    }
+
+    fn workers(&mut self, ready: usize, queued: usize) {
+        if self.workers.replace((ready, queued)) != Some((ready, queued)) {
+            say_json(&json!({ "workers": { "ready": ready, "queued": queued } }));
         }
     }
 

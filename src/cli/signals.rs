@@ -20,6 +20,14 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// A flag that TERM and USR1 set: a cluster sends them before it ends a job.
+pub fn asked_to_stop() -> &'static AtomicBool {
+    system::listen();
+    &ASKED
+}
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
 /// Makes a file that would outgrow the limit of the shell (`ulimit -f`) an error of whoever writes it; else the
 /// system ends the process. Those that it starts inherit this.
 pub fn refuse_large_files() {
@@ -29,6 +37,7 @@ pub fn refuse_large_files() {
 #[cfg(unix)]
 mod system {
     use std::mem::MaybeUninit;
+    use std::sync::atomic::Ordering;
 
     /// The signals that are ignored of those that ask to stop.
     pub fn ignored() -> Vec<i32> {
@@ -55,6 +64,18 @@ mod system {
     pub fn refuse_large_files() {
         ignore(&[libc::SIGXFSZ]);
     }
+
+    pub fn listen() {
+        let handler: extern "C" fn(i32) = note;
+        for signal in [libc::SIGTERM, libc::SIGUSR1] {
+            // SAFETY: the handler only sets a flag.
+            unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+        }
+    }
+
+    extern "C" fn note(_: i32) {
+        super::ASKED.store(true, Ordering::Relaxed);
+    }
 }
 
 #[cfg(not(unix))]
@@ -66,4 +87,6 @@ mod system {
     pub fn ignore(_: &[i32]) {}
 
     pub fn refuse_large_files() {}
+
+    pub fn listen() {}
 }

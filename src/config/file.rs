@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::document::Document;
+use super::launch::LAUNCH;
 use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 
@@ -58,7 +59,26 @@ impl Overrides {
         overrides
     }
 
-    fn layers(&self) -> Result<Vec<(Origin, toml::Table)>> {
+    /// Those of launchers, taken away from those of experiments.
+    pub fn take_launch(&mut self) -> Self {
+        let is_of_launch = |key: &str| key.trim_start().starts_with("launch.");
+        let (variables, others) = std::mem::take(&mut self.variables)
+            .into_iter()
+            .partition(|(name, _)| name.starts_with("BURNLAB_LAUNCH__"));
+        self.variables = others;
+        let (set, others) = std::mem::take(&mut self.set)
+            .into_iter()
+            .partition(|set| is_of_launch(set));
+        self.set = others;
+        Overrides {
+            variables,
+            set,
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// The values as they are laid over each other; `known` are the tables that they may be of.
+    pub(super) fn layers(&self, known: &[&str]) -> Result<Vec<(Origin, toml::Table)>> {
         if !self.unreadable.is_empty() {
             let problem = |variable: &String| {
                 let place = Place::Setting(variable.clone());
@@ -99,10 +119,10 @@ impl Overrides {
                         Some("for example `--set train.epochs=3`".to_string()),
                     ));
                 }
-                if !SETTINGS.contains(&parts[0].as_str()) {
+                if !known.contains(&parts[0].as_str()) {
                     return Err(wrong(
                         format!("unknown key `{key}`"),
-                        did_you_mean(&parts[0], SETTINGS),
+                        did_you_mean(&parts[0], known),
                     ));
                 }
                 if parts.len() < 2 {
@@ -195,7 +215,7 @@ impl Chain {
         Ok(Chain {
             documents,
             folder,
-            overrides: overrides.layers()?,
+            overrides: overrides.layers(SETTINGS)?,
         })
     }
 
@@ -326,7 +346,7 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
 fn unknown_keys(document: &Document, is_experiment: bool) -> Vec<Problem> {
     let known: Vec<&str> = match is_experiment {
         true => SETTINGS.iter().chain(OWN).copied().collect(),
-        false => SETTINGS.to_vec(),
+        false => SETTINGS.iter().copied().chain([LAUNCH]).collect(),
     };
     document
         .table

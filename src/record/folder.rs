@@ -1,7 +1,7 @@
 //! A run's directory, written so that being killed at any moment costs no more than an epoch.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
+use super::lease::{Lease, is_of_leases, over, taken};
 use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
 
@@ -19,7 +20,8 @@ const PART: &str = ".part-";
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
 ///
-/// Only ordinary files are replaced: a link's target is, and devices and pipes take the bytes as they are.
+/// Only ordinary files are replaced: a link's target is, and devices and pipes take the bytes as they are. Where this
+/// process holds a [lease](super::Lease), nothing is written once another has taken it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let refused = |error: std::io::Error| Error::io(Kind::Data, "write the file", path, &error);
     match fs::symlink_metadata(path) {
@@ -40,19 +42,38 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => {}
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::with_prefix_in(PART, folder).map_err(refused)?;
-    file.write_all(bytes).map_err(refused)?;
-    file.as_file().sync_all().map_err(refused)?;
-    readable_as_usual(&file).map_err(refused)?;
-    file.persist(path).map_err(|error| refused(error.error))?;
+    let Some(lease) = over(path) else {
+        return replace(path, bytes, folder).map_err(refused);
+    };
+    let written = replace(path, bytes, &lease);
+    if written.is_err() && !lease.is_dir() {
+        return Err(taken(folder));
+    }
+    match written {
+        // A folder of results that a link leads to another disk.
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            replace(path, bytes, folder).map_err(refused)
+        }
+        written => written.map_err(refused),
+    }
+}
+
+/// Writes a file in the folder `beside` and renames it.
+fn replace(path: &Path, bytes: &[u8], beside: &Path) -> std::io::Result<()> {
+    let mut file = NamedTempFile::with_prefix_in(PART, beside)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    readable_as_usual(&file)?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
 /// Removes what processes that were killed left of files half written, as far as it can be removed; with
-/// `below`, in all folders inside it too.
+/// `below`, in all folders inside it too. What stands in leases goes with them.
 pub fn remove_parts(folder: &Path, below: bool) {
     let depth = if below { usize::MAX } else { 1 };
     let entries = WalkDir::new(folder).max_depth(depth).into_iter();
+    let entries = entries.filter_entry(|entry| !is_of_leases(entry.file_name()));
     for entry in entries.filter_map(std::result::Result::ok) {
         let is_part = entry
             .file_name()
@@ -111,6 +132,30 @@ impl RunFolder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Forgets everything an earlier attempt left, and whoever still makes one; what is left is the log of leases.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn forget(&self) -> Result<()> {
+        if !self.0.exists() {
+            return Ok(());
+        }
+        let _lease = Lease::take(&self.0, &[])?;
+        let refused = |error| Error::io(Kind::Data, "empty the folder", &self.0, &error);
+        for entry in fs::read_dir(&self.0).map_err(refused)? {
+            let entry = entry.map_err(refused)?;
+            if is_of_leases(&entry.file_name()) {
+                continue;
+            }
+            match entry.file_type().map_err(refused)?.is_dir() {
+                true => fs::remove_dir_all(entry.path()),
+                false => fs::remove_file(entry.path()),
+            }
+            .map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// The run's row as it last stood; `None` if there is none, it cannot be read, or it says done and lacks

@@ -6,6 +6,7 @@ mod columns;
 mod csv;
 mod event;
 mod folder;
+mod lease;
 pub mod metrics;
 mod row;
 mod watched;
@@ -14,6 +15,7 @@ pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, remove_parts, write_atomically};
+pub use lease::{Holder, Lease, TakeError, host, job, log_of};
 pub use metrics::{
     BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, Score, Split,
 };

@@ -2,12 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::{ClaimResult, Verdict, check_claims, write_tables};
+use crate::error::Result;
 use crate::plan::Plan;
+use crate::record::Status;
 use crate::run::script::{Ending, Script, ScriptedExperiments, Scripts};
-use crate::run::{Ended, Only, Output, Quiet, ResultsFolder};
+use crate::run::{
+    Assignment, Ended, Launcher, Message, Only, Output, Quiet, Report, ResultsFolder, Worker,
+    parts, supervise,
+};
 
 const CURVE: [f64; 2] = [0.5, 0.25];
 
@@ -128,4 +135,160 @@ fn table_lines(scripted: &ScriptedExperiments, name: &str) -> usize {
     let path = scripted.options.results.join("many").join(name);
     let text = fs::read_to_string(path).expect("the table is there");
     text.lines().count()
+}
+
+/// Workers whose runs take a while, and how long each waited for its next one.
+struct Slow {
+    scripts: Scripts,
+    time: Duration,
+    waits: Arc<Mutex<Vec<Duration>>>,
+}
+
+struct SlowWorker {
+    actor: Box<dyn Worker>,
+    freed: Arc<Mutex<Option<Instant>>>,
+    waits: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Launcher for Slow {
+    fn launch(
+        &mut self,
+        number: usize,
+        reports: &Sender<(usize, Report)>,
+    ) -> Result<Box<dyn Worker>> {
+        let (send, receive) = channel();
+        let freed = Arc::new(Mutex::new(None));
+        let worker = SlowWorker {
+            actor: self.scripts.launch(number, &send)?,
+            freed: Arc::clone(&freed),
+            waits: Arc::clone(&self.waits),
+        };
+        let (time, reports) = (self.time, reports.clone());
+        std::thread::spawn(move || {
+            for (number, report) in receive {
+                if matches!(&report, Report::Message(Message::Ended { .. })) {
+                    std::thread::sleep(time);
+                    *freed.lock().unwrap() = Some(Instant::now());
+                }
+                let _ = reports.send((number, report));
+            }
+        });
+        Ok(Box::new(worker))
+    }
+
+    fn command(&self, number: usize) -> Vec<String> {
+        self.scripts.command(number)
+    }
+
+    fn patience(&self) -> Duration {
+        self.scripts.patience
+    }
+}
+
+impl Worker for SlowWorker {
+    fn assign(&mut self, assignment: &Assignment) {
+        if let Some(freed) = self.freed.lock().unwrap().take() {
+            self.waits.lock().unwrap().push(freed.elapsed());
+        }
+        self.actor.assign(assignment);
+    }
+
+    fn use_threads(&mut self, number: usize) {
+        self.actor.use_threads(number);
+    }
+
+    fn close(&mut self) {
+        self.actor.close();
+    }
+
+    fn wait(&mut self) -> String {
+        self.actor.wait()
+    }
+
+    fn kill(&mut self) {
+        self.actor.kill();
+    }
+}
+
+/// `cargo test --release --lib ten_thousand -- --ignored --nocapture` prints what a large grid costs its supervisor.
+#[test]
+#[ignore = "a measurement, of the process's memory too"]
+fn ten_thousand_runs_on_two_hundred_workers() {
+    let memory = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
+        kib.unwrap_or(0) / 1024
+    };
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(200);
+    let seeds: Vec<u64> = (0..10).collect();
+    let sizes: Vec<usize> = (1..=1000).collect();
+    let text = format!("seeds = {seeds:?}\n[variants.a]\n[grid]\n'train.batch_size' = {sizes:?}\n");
+    let start = Instant::now();
+    let plan = scripted.plan("large", &text);
+    println!(
+        "plan of {} runs: {:.1?}, {} MiB",
+        plan.runs.len(),
+        start.elapsed(),
+        memory()
+    );
+
+    let folder = ResultsFolder::of(&scripted.options.results, &plan.name);
+    let mut written = Vec::new();
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let mut gather = |launcher: &mut dyn Launcher| -> Duration {
+        let start = Instant::now();
+        let parts = parts(&plan, Only::All, &scripted.options);
+        let output = Output {
+            progress: &mut Quiet,
+            tables: &mut |results| {
+                let start = Instant::now();
+                write_tables(&folder, &plan, results, &[])?;
+                written.push((start, start.elapsed()));
+                Ok(())
+            },
+            lag: Duration::from_secs(1),
+        };
+        let part = parts.last().unwrap();
+        let ended = supervise(part, &scripted.options, launcher, &scripted.stop, output).unwrap();
+        assert!(
+            ended
+                .results
+                .rows
+                .iter()
+                .all(|row| row.status == Status::Done)
+        );
+        start.elapsed()
+    };
+    let mut slow = Slow {
+        scripts: Scripts::new(|_| Script::done(&[0.5; 10])),
+        time: Duration::from_secs(2),
+        waits: Arc::clone(&waits),
+    };
+    let all = gather(&mut slow);
+    let mut nobody = Scripts::new(|_| panic!("all are done"));
+    let again = gather(&mut nobody);
+    println!(
+        "all runs: {all:.1?}; gathered again: {again:.1?}; {} MiB",
+        memory()
+    );
+    let mut waits = waits.lock().unwrap().clone();
+    waits.sort();
+    let share = |percent: usize| waits[(waits.len() - 1) * percent / 100];
+    println!(
+        "wait for the next run: median {:.1?}, 99 % {:.1?}, longest {:.1?}",
+        share(50),
+        share(99),
+        share(100)
+    );
+    let longest = written.iter().map(|(_, took)| *took).max().unwrap();
+    println!("tables: {} times, the longest {longest:.1?}", written.len());
+    let pauses = written.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    // The last ones are written whatever time it is.
+    assert!(
+        pauses
+            .take(written.len() - 4)
+            .all(|pause| pause >= Duration::from_secs(1))
+    );
 }

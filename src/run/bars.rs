@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::lines::{closing, names, opening};
+use super::lines::{closing, names, opening, workers};
 use super::{Progress, RunState, Share};
 use crate::error::visible;
 use crate::plan::Plan;
@@ -29,6 +29,8 @@ pub struct Bars {
     start: Instant,
     ended: usize,
     to_do: usize,
+    /// Workers on other machines, as they are told of.
+    workers: String,
 }
 
 impl Default for Bars {
@@ -48,6 +50,7 @@ impl Default for Bars {
             start: Instant::now(),
             ended: 0,
             to_do: 0,
+            workers: String::new(),
         }
     }
 }
@@ -93,10 +96,11 @@ impl Bars {
             _ => String::new(),
         };
         let text = format!(
-            "{}/{} runs, {}{left}",
+            "{}/{} runs, {}{left}{}",
             self.ended,
             self.to_do,
-            plain_time(spent)
+            plain_time(spent),
+            self.workers
         );
         self.whole.set_message(text);
     }
@@ -158,6 +162,10 @@ impl Progress for Bars {
         let epochs = self.epochs[run];
         match event {
             Event::Started { epochs_done, .. } => {
+                // One that is tried again has one.
+                if let Some(bar) = self.runs.remove(&run) {
+                    self.screen.remove(&bar);
+                }
                 let bar = self.screen.add(ProgressBar::new(1000));
                 bar.set_style(style("{bar:30.cyan/dim} {prefix}  {msg}"));
                 bar.set_prefix(visible(&self.names[run]).into_owned());
@@ -195,6 +203,11 @@ impl Progress for Bars {
             }
             _ => {}
         }
+    }
+
+    fn workers(&mut self, ready: usize, queued: usize) {
+        self.workers = format!(", {}", workers(ready, queued));
+        self.refresh();
     }
 
     fn ended(&mut self, run: usize, row: &RunRow) {

@@ -1,4 +1,4 @@
-//! What starts workers: processes, and in tests a script.
+//! What starts workers: this machine, a cluster, any command that reaches another machine, and in tests a script.
 //!
 //! A worker is given one run after another and reports their results. Where and how it trains,
 //! the supervisor need not know.
@@ -6,8 +6,8 @@
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::protocol::{Assignment, Message};
-use crate::error::Result;
+use super::protocol::{Assignment, Begin, Hello, Message};
+use crate::error::{Error, Problem, Result};
 
 /// Starts workers.
 pub trait Launcher {
@@ -21,14 +21,56 @@ pub trait Launcher {
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>>;
 
+    /// The words of the command that starts one.
+    fn command(&self, number: usize) -> Vec<String>;
+
+    /// Sees that what starts workers is there.
+    ///
+    /// # Errors
+    /// It is not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// How long workers may take to stop before they are killed.
     fn patience(&self) -> Duration;
+
+    /// Of workers on other machines, the silence after which they count as lost: they may wait in a queue, and say when
+    /// they are ready. `None` for those that are ready at once and whose end cannot be missed.
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How often a run is tried again whose worker was lost before it finished another epoch.
+    fn retries(&self) -> usize {
+        0
+    }
+
+    /// Why no worker can be had, by how the last one ended that never was ready, and its last words.
+    fn refusal(&self, ended: &str, _words: &[String]) -> Error {
+        let message = format!("a worker ended before it was ready: {ended}");
+        Error::run(Problem::new(message))
+    }
 }
 
 /// Trains runs, one after another.
 pub trait Worker {
     /// Gives it a run. A worker that is gone reports its end instead.
     fn assign(&mut self, assignment: &Assignment);
+
+    /// Tells one on another machine where it is.
+    fn begin(&mut self, _: &Begin) {}
+
+    /// Takes note of what it said when it was ready.
+    fn is_ready(&mut self, _: &Hello) {}
+
+    /// Says that the supervisor lives.
+    fn beat(&mut self) {}
+
+    /// The last lines of what it, or what was to start it, said on standard error, where that is kept apart.
+    fn words(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Lets it use so many threads from its next epoch on.
     fn use_threads(&mut self, number: usize);

@@ -1,11 +1,15 @@
 //! Progress as plain lines, for files and pipes.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use super::{Progress, RunState, Share};
 use crate::error::{count, visible};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
+
+/// How often workers are told of at most.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Shows nothing.
 pub struct Quiet;
@@ -24,6 +28,8 @@ pub struct Lines<W = io::Stderr> {
     names: Vec<String>,
     to_do: usize,
     ended: usize,
+    /// Workers as they were last told of: ready and queued, and when.
+    workers: Option<((usize, usize), Instant)>,
 }
 
 impl Default for Lines {
@@ -40,6 +46,7 @@ impl<W: Write> Lines<W> {
             names: Vec::new(),
             to_do: 0,
             ended: 0,
+            workers: None,
         }
     }
 
@@ -68,6 +75,15 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
         text += &format!("; {} with {threads} each", count(share.jobs, "worker"));
     }
     text
+}
+
+/// `3 workers ready, 5 queued`.
+pub(super) fn workers(ready: usize, queued: usize) -> String {
+    let ready = format!("{} ready", count(ready, "worker"));
+    match queued {
+        0 => ready,
+        queued => format!("{ready}, {queued} queued"),
+    }
 }
 
 /// How a run ended, in a line.
@@ -122,6 +138,16 @@ impl<W: Write> Progress for Lines<W> {
                 "resumed   {} after epoch {epochs_done}",
                 self.names[run]
             ));
+        }
+    }
+
+    fn workers(&mut self, ready: usize, queued: usize) {
+        let now = (ready, queued);
+        let is_told =
+            |(told, since): &((usize, usize), Instant)| *told == now || since.elapsed() < PAUSE;
+        if !self.workers.as_ref().is_some_and(is_told) {
+            self.workers = Some((now, Instant::now()));
+            self.say(&workers(ready, queued));
         }
     }
 

@@ -4,8 +4,10 @@
 //! runs out, notices what died, and informs its listeners. What starts a worker is a trait. Knows nothing of tables or charts.
 
 mod bars;
+mod command;
 mod launcher;
 mod lines;
+mod local;
 mod machine;
 mod order;
 mod parameters;
@@ -13,6 +15,7 @@ mod process;
 mod protocol;
 #[cfg(test)]
 pub mod script;
+mod slurm;
 mod state;
 mod supervisor;
 #[cfg(test)]
@@ -23,16 +26,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use bars::Bars;
+pub use command::Commands;
 pub use launcher::{Launcher, Report, Worker};
 pub use lines::{Lines, Quiet};
-pub use machine::{Share, cores, share};
+pub use local::Local;
+pub use machine::{Share, build, cores, share};
 pub use order::{Options, Part, parts};
 pub use parameters::parameters;
-pub use process::Processes;
-pub use protocol::{Assignment, Message};
+pub use protocol::{Assignment, Begin, Hello, Message};
+pub use slurm::{SlurmJobs, cancel, is_in_queue, submit};
 pub use state::{Only, RunState, is_variant, on_other_data, states};
 pub use supervisor::{Ended, supervise};
-pub use worker::{MakeReporter, work};
+pub use worker::{Errand, MakeReporter, begin, work};
 
 use crate::error::Result;
 use crate::plan::{Plan, Run, file_name};
@@ -109,6 +114,8 @@ pub trait Progress {
     fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share);
     /// A run says something.
     fn event(&mut self, run: usize, event: &Event);
+    /// Workers on other machines that are ready, and such as wait in a queue; said again and again.
+    fn workers(&mut self, _ready: usize, _queued: usize) {}
     /// A run ended, well or not.
     fn ended(&mut self, run: usize, row: &RunRow);
     /// Something worth a line that belongs to no run.

@@ -14,6 +14,8 @@ pub struct Options {
     pub results: PathBuf,
     /// Workers at a time, unless one a core.
     pub jobs: Option<usize>,
+    /// Threads of each, unless they share this machine's cores.
+    pub threads: Option<usize>,
     /// Forget what was done before of the runs that are asked for.
     pub fresh: bool,
     /// Stop at the first run that fails.
@@ -58,7 +60,7 @@ fn add_parts<'a>(plan: &'a Plan, only: Only, options: &Options, parts: &mut Vec<
             only,
             fresh,
             states,
-            share: share(options.jobs, number),
+            share: share(options.jobs, options.threads, number),
         });
     }
 }

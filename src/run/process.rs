@@ -1,83 +1,102 @@
-//! Workers as processes: this program again, with pipes to it.
+//! A worker as a process with pipes to it: this program again, or a command that starts it elsewhere.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::launcher::{Launcher, Report, Worker};
-use super::machine::{killed_for_memory, program};
-use super::protocol::{Assignment, LOCK, Request, SUPERVISOR};
+use super::launcher::{Report, Worker};
+use super::machine::killed_for_memory;
+use super::protocol::{Assignment, Begin, Hello, Request};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
 
-/// Starts worker processes.
-pub struct Processes {
-    /// A file that each of them locks, together with the others, for as long as it lives.
-    pub lock: PathBuf,
-    /// Takes what they say on standard error.
-    pub log: PathBuf,
-    /// As `--device` names it.
-    pub device: String,
-    /// For each of them.
-    pub threads: usize,
+/// How long a command that is to end may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Lines of standard error that are kept of a worker on another machine.
+const WORDS: usize = 20;
+
+/// Ends what the cluster runs of a job, by its number.
+pub(super) type EndJob = fn(&str);
+
+/// Where a process's worker is.
+pub(super) enum At {
+    /// On this machine: the process is the worker.
+    Here,
+    /// On another: the process reaches it. What it runs in can be ended by this.
+    Elsewhere(EndJob),
 }
 
-impl Launcher for Processes {
-    fn launch(
-        &mut self,
-        number: usize,
-        reports: &Sender<(usize, Report)>,
-    ) -> Result<Box<dyn Worker>> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(|error| Error::io(Kind::Data, "open the workers' log", &self.log, &error))?;
-        let refused = |error| {
-            let reason = io_reason(&error);
-            Error::run(Problem::new(format!("cannot start a worker: {reason}")))
-        };
-        let said_before = log.metadata().map_or(0, |log| log.len());
-        let mut command = Command::new(program().map_err(refused)?);
-        command
-            .args(["worker", "--device", &self.device])
-            .env("RAYON_NUM_THREADS", self.threads.to_string())
-            .env(SUPERVISOR, std::process::id().to_string())
-            // A step frees what the next one takes: the system need not clear it anew each time.
-            .env("MIMALLOC_PURGE_DELAY", "10000")
-            .env(LOCK, &self.lock)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        #[cfg(unix)]
-        {
-            use std::os::unix::process::CommandExt;
-            // Out of the terminal's reach: Ctrl-C is the supervisor's to handle.
-            command.process_group(0).arg0("burnlab");
-        }
-        let killed_before = killed_for_memory();
-        let mut child = command.spawn().map_err(refused)?;
-        let output = child.stdout.take().expect("its output is piped");
-        let process = Process {
-            stdin: child.stdin.take(),
-            child,
-            killed_before,
-            log: self.log.clone(),
-            said_before,
-        };
-        let reports = reports.clone();
-        // Without the thread the process is closed, and ends.
+/// Starts a process that reports under this number.
+///
+/// # Errors
+/// The system refuses.
+pub(super) fn start(
+    mut command: Command,
+    at: At,
+    number: usize,
+    log_path: &Path,
+    reports: &Sender<(usize, Report)>,
+) -> Result<Box<dyn Worker>> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log_path)
+        .map_err(|error| Error::io(Kind::Data, "open the workers' log", log_path, &error))?;
+    let refused = |error: std::io::Error| {
+        let reason = io_reason(&error);
+        Error::run(Problem::new(format!("cannot start a worker: {reason}")))
+    };
+    let said_before = log.metadata().map_or(0, |log| log.len());
+    let killed_before = killed_for_memory();
+    command
+        // A step frees what the next one takes: the system need not clear it anew each time.
+        .env("MIMALLOC_PURGE_DELAY", "10000")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    match at {
+        At::Here => command.stderr(log.try_clone().map_err(refused)?),
+        At::Elsewhere(_) => command.stderr(Stdio::piped()),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // Out of the terminal's reach: Ctrl-C is the supervisor's to handle.
+        command.process_group(0);
+    }
+    let mut child = command.spawn().map_err(refused)?;
+    let output = child.stdout.take().expect("its output is piped");
+    let errors = child.stderr.take();
+    let words = Arc::new(Mutex::new(Vec::new()));
+    let process = Process {
+        stdin: child.stdin.take(),
+        child,
+        killed_before,
+        log: log_path.to_path_buf(),
+        said_before,
+        elsewhere: match at {
+            At::Here => None,
+            At::Elsewhere(end_job) => Some(Elsewhere {
+                end_job,
+                hello: None,
+                words: Arc::clone(&words),
+            }),
+        },
+    };
+    let reports = reports.clone();
+    // Without the thread the process is closed, and ends.
+    std::thread::Builder::new()
+        .spawn(move || pass_on(output, number, &reports))
+        .map_err(refused)?;
+    if let Some(errors) = errors {
         std::thread::Builder::new()
-            .spawn(move || pass_on(output, number, &reports))
+            .spawn(move || keep(errors, log, &words))
             .map_err(refused)?;
-        Ok(Box::new(process))
     }
-
-    fn patience(&self) -> Duration {
-        Duration::from_secs(10)
-    }
+    Ok(Box::new(process))
 }
 
 /// Reports what a process says until its output ends.
@@ -94,6 +113,26 @@ fn pass_on(output: ChildStdout, number: usize, reports: &Sender<(usize, Report)>
     let _ = reports.send((number, Report::Gone));
 }
 
+/// Copies what is said on standard error into the log, and keeps the last of it.
+fn keep(errors: ChildStderr, mut log: File, words: &Mutex<Vec<String>>) {
+    let lines = BufReader::new(errors).lines();
+    for line in lines.map_while(std::io::Result::ok) {
+        let _ = writeln!(log, "{line}");
+        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+        if words.len() == WORDS {
+            words.remove(0);
+        }
+        words.push(line);
+    }
+}
+
+/// What is known of a worker on another machine.
+struct Elsewhere {
+    end_job: EndJob,
+    hello: Option<Hello>,
+    words: Arc<Mutex<Vec<String>>>,
+}
+
 struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -102,6 +141,8 @@ struct Process {
     log: PathBuf,
     /// Bytes that the log held then.
     said_before: u64,
+    /// Unless the process is the worker.
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Process {
@@ -121,6 +162,27 @@ impl Worker for Process {
         self.ask(&Request::Train(Box::new(assignment.clone())));
     }
 
+    fn begin(&mut self, begin: &Begin) {
+        self.ask(&Request::Begin(Box::new(begin.clone())));
+    }
+
+    fn is_ready(&mut self, hello: &Hello) {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.hello = Some(hello.clone());
+        }
+    }
+
+    fn beat(&mut self) {
+        self.ask(&Request::Beat);
+    }
+
+    fn words(&self) -> Vec<String> {
+        let words = self.elsewhere.as_ref().map(|elsewhere| &elsewhere.words);
+        words.map_or(Vec::new(), |words| {
+            words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
     fn use_threads(&mut self, number: usize) {
         self.ask(&Request::UseThreads(number));
     }
@@ -131,18 +193,74 @@ impl Worker for Process {
 
     fn wait(&mut self) -> String {
         self.stdin = None;
-        match self.child.wait() {
-            Err(error) => format!("its process was lost: {}", io_reason(&error)),
-            Ok(status) => self.how_it_ended(status),
+        let ended = match &self.elsewhere {
+            None => self.child.wait(),
+            Some(_) => self.wait_or_kill(),
+        };
+        match (ended, &self.elsewhere) {
+            (Err(error), _) => format!("its process was lost: {}", io_reason(&error)),
+            (Ok(status), None) => self.how_it_ended(status),
+            (Ok(status), Some(elsewhere)) => {
+                how_it_ended_elsewhere(status, elsewhere.hello.as_ref(), self.words().last())
+            }
         }
     }
 
     fn kill(&mut self) {
+        let Some(elsewhere) = &self.elsewhere else {
+            let _ = self.child.kill();
+            return;
+        };
+        if let Some(job) = elsewhere
+            .hello
+            .as_ref()
+            .and_then(|hello| hello.job.as_ref())
+        {
+            (elsewhere.end_job)(job);
+        }
+        // What reaches the worker takes it along if it is asked, and leaves it behind if it is killed.
+        #[cfg(unix)]
+        // SAFETY: the process was not waited for, so that its number is still its own.
+        unsafe {
+            libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM);
+        }
+        #[cfg(not(unix))]
         let _ = self.child.kill();
     }
 }
 
+/// How a command ended that reached a worker, with the last words that came from there.
+fn how_it_ended_elsewhere(
+    status: ExitStatus,
+    hello: Option<&Hello>,
+    last: Option<&String>,
+) -> String {
+    let place = hello.map_or("its worker".to_string(), |hello| match &hello.job {
+        Some(job) => format!("its worker on `{}` (job {job})", hello.host),
+        None => format!("its worker on `{}`", hello.host),
+    });
+    let how = match status.code() {
+        Some(code) => format!("ended with code {code}"),
+        None => "was killed".to_string(),
+    };
+    let words = last.map(|words| format!(": {words}")).unwrap_or_default();
+    format!("{place} {how}{words}")
+}
+
 impl Process {
+    /// Waits for a command that is to end, for a while.
+    fn wait_or_kill(&mut self) -> std::io::Result<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        self.child.wait()
+    }
+
     #[cfg(unix)]
     fn how_it_ended(&self, status: ExitStatus) -> String {
         use std::os::unix::process::ExitStatusExt;
@@ -229,6 +347,7 @@ mod tests {
             killed_before: None,
             log,
             said_before,
+            elsewhere: None,
         };
         process.wait()
     }

@@ -18,10 +18,40 @@ pub const LOCK: &str = "BURNLAB_WORKERS_LOCK";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// What a worker elsewhere is told first.
+    Begin(Box<Begin>),
+    /// The supervisor lives.
+    Beat,
     /// Train this run when those before it are over.
     Train(Box<Assignment>),
     /// From the next epoch on, use so many threads.
     UseThreads(usize),
+}
+
+/// What a worker on another machine must know before it does anything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begin {
+    /// Where the supervisor stands: relative paths of data begin there.
+    pub directory: PathBuf,
+    /// Variables of burnlab that the supervisor was started with.
+    pub variables: Vec<(String, String)>,
+    /// A file of the results folder, and what it holds.
+    pub token: (PathBuf, String),
+    /// Seconds of silence after which the supervisor counts as gone.
+    pub patience: u64,
+}
+
+/// What a worker on another machine says of itself when it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The program that it is, as [`build`](super::machine::build) names it.
+    pub build: String,
+    /// Its machine.
+    pub host: String,
+    /// The cluster's job that it runs in.
+    pub job: Option<String>,
+    /// Whether it sees the results folder.
+    pub sees_results: bool,
 }
 
 /// A run that is handed over.
@@ -60,6 +90,10 @@ pub struct Assignment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
+    /// The worker is ready; said by those on other machines.
+    Hello(Hello),
+    /// The worker lives.
+    Beat,
     /// The run says something; only what is light travels.
     Event {
         /// The run's place in the plan.
@@ -79,7 +113,7 @@ pub enum Message {
         /// Why, in a line.
         reason: String,
     },
-    /// The run was stopped from outside and can be resumed.
+    /// The run was stopped from outside and can be resumed. Unless the supervisor asked for it, the worker ends.
     Stopped {
         /// The run's place in the plan.
         index: usize,

@@ -19,7 +19,7 @@ use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
-use crate::record::{EpochRow, Event, Extra, Measured, RunFolder, RunRow, Score, Status};
+use crate::record::{EpochRow, Event, Extra, Lease, Measured, RunFolder, RunRow, Score, Status};
 
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +71,10 @@ pub struct Scripts {
     pub patience: Duration,
     /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
     pub leaves_rows: bool,
+    /// Whether workers take the runs' leases, as real ones do.
+    pub takes_leases: bool,
+    /// How often a run is tried again whose worker died.
+    pub retries: usize,
     /// Workers that can be started; the system refuses any other.
     pub most: usize,
     /// Workers that were told how many threads they may use, and how many.
@@ -84,6 +88,8 @@ impl Scripts {
             script: Rc::new(script),
             patience: Duration::MAX,
             leaves_rows: true,
+            takes_leases: false,
+            retries: 0,
             most: usize::MAX,
             threads: Rc::default(),
         }
@@ -104,14 +110,23 @@ impl Launcher for Scripts {
             reports: reports.clone(),
             script: Rc::clone(&self.script),
             leaves_rows: self.leaves_rows,
+            takes_leases: self.takes_leases,
             threads: Rc::clone(&self.threads),
             at: None,
             is_dead: false,
         }))
     }
 
+    fn command(&self, number: usize) -> Vec<String> {
+        vec![format!("actor {number}")]
+    }
+
     fn patience(&self) -> Duration {
         self.patience
+    }
+
+    fn retries(&self) -> usize {
+        self.retries
     }
 }
 
@@ -120,6 +135,7 @@ struct Actor {
     reports: Sender<(usize, Report)>,
     script: Rc<dyn Fn(&Assignment) -> Script>,
     leaves_rows: bool,
+    takes_leases: bool,
     threads: Rc<RefCell<Vec<(usize, usize)>>>,
     /// The current run and how it ends once it is asked to stop.
     at: Option<(usize, Ending)>,
@@ -133,11 +149,20 @@ impl Worker for Actor {
         }
         let script = (self.script)(assignment);
         let folder = RunFolder::new(&assignment.folder);
+        let lease = self.takes_leases.then(|| {
+            folder.create().expect("the folder can be made");
+            Lease::take(folder.path(), &[]).expect("nobody else takes the run")
+        });
         let epochs = self.train(assignment.index, &script, &folder);
         let mut row = assignment.row.clone();
         row.device = Some("script".to_string());
         let is_over = end(&mut row, &script, &epochs);
         self.leave(&folder, "run.json", &row);
+        // Nobody takes back what a worker leaves that dies.
+        match script.ending {
+            Ending::Dies => std::mem::forget(lease),
+            _ => drop(lease),
+        }
         match script.ending {
             _ if is_over => self.send(&Message::Ended {
                 index: assignment.index,
@@ -300,6 +325,7 @@ impl Default for ScriptedExperiments {
             options: Options {
                 results: folder.path().join("results"),
                 jobs: Some(2),
+                threads: None,
                 fresh: false,
                 fail_fast: false,
             },

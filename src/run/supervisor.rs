@@ -8,19 +8,26 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::launcher::{Launcher, Report, Worker};
+use super::machine::build;
 use super::order::{Options, Part};
 use super::parameters::of_several_types;
-use super::protocol::{Assignment, Message};
+use super::protocol::{Assignment, Begin, Hello, Message};
 use super::state::{RunState, states};
 use super::{Output, Progress, Results, ResultsFolder};
 use crate::config::{START, Settings};
-use crate::error::{Error, Kind, Problem, Result, count};
+use crate::error::{Error, Kind, Problem, Result, count, io_reason};
 use crate::plan::{Earlier, Plan, Run};
-use crate::record::{Event, RunFolder, RunRow, Status, write_atomically};
+use crate::record::{Event, Holder, Lease, RunFolder, RunRow, Status, TakeError, write_atomically};
 use crate::train::EarlierRun;
 
 /// How long workers of another supervisor are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Workers that end one after another before any is ready, until no other is started.
+const LAUNCHES: u32 = 3;
+
+/// How often workers are looked after.
+const ROUND: Duration = Duration::from_millis(100);
 
 /// How it ended.
 #[derive(Debug)]
@@ -47,7 +54,7 @@ pub fn supervise(
     let folder = ResultsFolder::of(&options.results, &plan.name);
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
-    let _lock = lock(&folder)?;
+    let lease = lease(&folder, output.progress)?;
     if !wait_for_workers(&folder, stop, output.progress)? {
         let states = states(plan, &options.results, &part.only, false);
         let results = results(plan, &states, &folder);
@@ -65,6 +72,15 @@ pub fn supervise(
     output.progress.begin(plan, &states, &part.share);
     let (send, receive) = channel();
     let mut supervisor = Supervisor {
+        begin: launcher
+            .silence()
+            .map(|silence| begin(&lease, silence))
+            .transpose()?,
+        tries: vec![Tries::default(); plan.runs.len()],
+        failed_launches: 0,
+        launch_due: Instant::now(),
+        round_due: Instant::now(),
+        beat_due: Instant::now(),
         plan,
         options,
         jobs: part.share.jobs,
@@ -87,7 +103,10 @@ pub fn supervise(
     supervisor.write_tables()?;
     let ended = supervisor.run(&receive, stop);
     supervisor.end_workers();
-    let written = supervisor.write_tables();
+    let written = match lease.is_held() {
+        true => supervisor.write_tables(),
+        false => Ok(()),
+    };
     supervisor.output.progress.end();
     ended.and(written)?;
     Ok(Ended {
@@ -100,28 +119,45 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Holds the experiment's folder for this process; the system lets go of it however the process ends.
-fn lock(folder: &ResultsFolder) -> Result<File> {
-    let path = folder.path().join(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| Error::io(Kind::Data, "open the lock", &path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::usage(
-            Problem::new("another burnlab is running this experiment")
-                .at_file(folder.path())
-                .hint("wait for it, or write elsewhere with `--results DIR`"),
-        )),
-        Err(fs::TryLockError::Error(error)) => Err(Error::io(Kind::Data, "lock", &path, &error)),
-    }
+/// Takes the experiment's folder for this process, unless another lives that has it.
+fn lease(folder: &ResultsFolder, progress: &mut dyn Progress) -> Result<Lease> {
+    let mut wait = |holder: &Holder| {
+        let host = &holder.host;
+        progress.note(&format!(
+            "waiting whether the burnlab on `{host}` still runs"
+        ));
+    };
+    Lease::take_if_free(folder.path(), &mut wait).map_err(|error| match error {
+        TakeError::Refused(error) => error,
+        TakeError::Held(Holder { host, process, job, .. }) => {
+            let job = job.map(|job| format!(" (job {job})")).unwrap_or_default();
+            let problem = Problem::new("another burnlab is running this experiment");
+            Error::usage(problem.at_file(folder.path()).hint(format!(
+                "it is process {process} on `{host}`{job}: wait for it, or write elsewhere with `--results DIR`"
+            )))
+        }
+    })
 }
 
-/// Waits until no worker of a supervisor that was killed writes into the folder: they end within seconds. Says
-/// whether none does; otherwise Ctrl-C came.
+/// What workers on other machines are told first.
+fn begin(lease: &Lease, silence: Duration) -> Result<Begin> {
+    let (path, text) = lease.token()?;
+    let directory = std::env::current_dir();
+    let directory = directory.map_err(|error| {
+        let reason = io_reason(&error);
+        Error::run(Problem::new(format!("cannot tell where this is: {reason}")))
+    })?;
+    let passed = |name: &str| name == "BURNLAB_DATA" || name == "BURNLAB_SIMD";
+    Ok(Begin {
+        directory,
+        variables: std::env::vars().filter(|(name, _)| passed(name)).collect(),
+        token: (absolute(&path), text),
+        patience: silence.as_secs(),
+    })
+}
+
+/// Waits until no worker of a supervisor that was killed computes on this machine: they end within seconds. Says whether
+/// none does; otherwise Ctrl-C came. Where files cannot be locked, leases alone keep them from writing.
 ///
 /// # Errors
 /// One does after [`PATIENCE`].
@@ -141,7 +177,7 @@ fn wait_for_workers(
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(error)) => return Err(cannot(error)),
+            Err(fs::TryLockError::Error(_)) => return Ok(true),
         }
         if !std::mem::replace(&mut has_said, true) {
             progress.note("waiting for the workers of a burnlab that was killed");
@@ -189,7 +225,7 @@ fn take_over(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
 fn forget(plan: &Plan, folder: &ResultsFolder, states: &[RunState]) -> Result<()> {
     for (run, state) in plan.runs.iter().zip(states) {
         if state.is_to_do() {
-            folder.run(run).clear()?;
+            folder.run(run).forget()?;
         }
     }
     Ok(())
@@ -246,19 +282,39 @@ enum Readiness {
     Blocked(String),
 }
 
+/// How often a run was tried again since it last got further.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tries {
+    number: usize,
+    /// Its epochs then.
+    epochs: usize,
+}
+
 /// A worker and what it is doing.
 struct Slot {
     worker: Box<dyn Worker>,
     /// Whether it takes runs.
     is_open: bool,
+    /// Whether it has said that it is there, if it must.
+    is_ready: bool,
+    /// Whether it is gone, or given up: what it still says counts for nothing.
+    is_gone: bool,
     busy: Option<usize>,
     /// That it may use.
     threads: usize,
+    /// When it last said something.
+    heard: Instant,
+    /// Its machine, and the job that it runs in.
+    place: String,
 }
 
 impl Slot {
     fn is_idle(&self) -> bool {
-        self.is_open && self.busy.is_none()
+        self.is_open && self.is_ready && self.busy.is_none()
+    }
+
+    fn is_queued(&self) -> bool {
+        self.is_open && !self.is_ready
     }
 
     fn close(&mut self) {
@@ -268,6 +324,18 @@ impl Slot {
 }
 
 struct Supervisor<'a, 'o> {
+    /// What workers on other machines are told first, if they are there.
+    begin: Option<Begin>,
+    /// Of each run.
+    tries: Vec<Tries>,
+    /// Workers that ended one after another before any was ready.
+    failed_launches: u32,
+    /// When the next one may be started.
+    launch_due: Instant,
+    /// When workers are looked after again.
+    round_due: Instant,
+    /// When those on other machines are told again that the supervisor lives.
+    beat_due: Instant,
     plan: &'a Plan,
     options: &'a Options,
     /// Workers at a time.
@@ -296,11 +364,19 @@ impl Supervisor<'_, '_> {
     fn run(&mut self, receive: &Receiver<(usize, Report)>, stop: &AtomicBool) -> Result<()> {
         self.end_blocked()?;
         self.hand_out()?;
-        while self.slots.iter().any(|slot| slot.busy.is_some()) {
-            match receive.recv_timeout(Duration::from_millis(100)) {
+        while self.is_at_work() {
+            match receive.recv_timeout(ROUND) {
                 Ok((worker, report)) => self.on_report(worker, report)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.begin.is_some() && Instant::now() >= self.round_due {
+                self.round_due = Instant::now() + ROUND;
+                // All that was said meanwhile, before anybody counts as silent.
+                while let Ok((worker, report)) = receive.try_recv() {
+                    self.on_report(worker, report)?;
+                }
+                self.look_after_workers()?;
             }
             if self.stopping.is_none() && stop.swap(false, Ordering::Relaxed) {
                 self.output.progress.note(
@@ -321,35 +397,219 @@ impl Supervisor<'_, '_> {
         Ok(())
     }
 
+    /// Whether a run is being trained, or can be.
+    fn is_at_work(&self) -> bool {
+        let is_waiting = self.begin.is_some() && self.stopping.is_none() && !self.queue.is_empty();
+        is_waiting || self.slots.iter().any(|slot| slot.busy.is_some())
+    }
+
     fn on_report(&mut self, worker: usize, report: Report) -> Result<()> {
+        let slot = &mut self.slots[worker];
+        if slot.is_gone {
+            return Ok(());
+        }
+        slot.heard = Instant::now();
         match report {
+            Report::Message(Message::Beat) => {}
+            Report::Message(Message::Hello(hello)) => {
+                self.on_hello(worker, &hello)?;
+                self.hand_out()?;
+            }
             Report::Message(Message::Event { index, event }) => self.on_event(index, &event),
-            Report::Message(Message::Stopped { .. }) => {
-                self.slots[worker].busy = None;
+            Report::Message(Message::Stopped { index }) => {
+                slot.busy = None;
                 self.has_news = true;
+                if self.stopping.is_none() {
+                    slot.close();
+                    let place = slot.place.clone();
+                    let reason = format!("its worker{place} was asked to stop from outside");
+                    self.on_lost(index, &reason)?;
+                }
             }
             Report::Message(Message::Refused { reason }) => {
-                if let Some(index) = self.slots[worker].busy.take() {
+                if let Some(index) = slot.busy.take() {
                     let row = self.mark_failed(index, &reason)?;
                     self.end_run(index, row)?;
                     self.hand_out()?;
                 }
             }
             Report::Message(Message::Ended { index, row }) => {
-                self.slots[worker].busy = None;
+                slot.busy = None;
                 self.end_run(index, *row)?;
                 self.hand_out()?;
             }
             Report::Gone => {
-                let slot = &mut self.slots[worker];
+                let was_wanted = slot.is_open;
+                slot.is_gone = true;
                 slot.close();
                 let reason = slot.worker.wait();
-                if let Some(index) = slot.busy.take() {
-                    let row = self.mark_dead(index, &reason)?;
-                    if self.stopping.is_none() {
-                        self.end_run(index, row)?;
-                        self.hand_out()?;
+                match slot.busy.take() {
+                    Some(index) => self.on_lost(index, &reason)?,
+                    None if was_wanted && !slot.is_ready => {
+                        self.on_failed_launch(worker, &reason)?
                     }
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker on another machine is ready.
+    ///
+    /// # Errors
+    /// It is another program than this one, or does not see the results.
+    fn on_hello(&mut self, worker: usize, hello: &Hello) -> Result<()> {
+        let own = build();
+        let (host, theirs) = (&hello.host, &hello.build);
+        if *theirs != own {
+            let message = format!("the worker on `{host}` is burnlab {theirs}, and this is {own}");
+            let hint = "the same program must be there: `program` in `[launch]` names it";
+            return Err(Error::usage(Problem::new(message).hint(hint)));
+        }
+        if !hello.sees_results {
+            let message = format!("the worker on `{host}` does not see the results folder");
+            let problem = Problem::new(message).at_file(absolute(self.folder.path()));
+            let hint = "write into a folder that all machines share with `--results DIR`";
+            return Err(Error::data(problem.hint(hint)));
+        }
+        self.failed_launches = 0;
+        let slot = &mut self.slots[worker];
+        slot.is_ready = true;
+        slot.place = match &hello.job {
+            Some(job) => format!(" on `{host}` (job {job})"),
+            None => format!(" on `{host}`"),
+        };
+        slot.worker.is_ready(hello);
+        Ok(())
+    }
+
+    /// A worker ended before it was ready: others are tried, until it is clear that none can be had.
+    fn on_failed_launch(&mut self, worker: usize, ended: &str) -> Result<()> {
+        self.failed_launches += 1;
+        self.launch_due = Instant::now() + Duration::from_secs(1) * self.failed_launches;
+        if self.failed_launches < LAUNCHES {
+            return Ok(());
+        }
+        let error = self
+            .launcher
+            .refusal(ended, &self.slots[worker].worker.words());
+        let ready = self
+            .slots
+            .iter()
+            .filter(|slot| slot.is_open && slot.is_ready)
+            .count();
+        match ready {
+            0 => Err(error),
+            ready => {
+                self.do_without(ready, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// What becomes of a run whose worker is gone: what its folder says, as nobody writes there any more.
+    fn on_lost(&mut self, index: usize, reason: &str) -> Result<()> {
+        let run = &self.plan.runs[index];
+        let folder = self.folder.run(run);
+        folder.create()?;
+        // A worker that is only believed lost is shut out.
+        drop(Lease::take(folder.path(), &[])?);
+        let row = self.folder.row(run);
+        let is_over = matches!(row.status, Status::Done | Status::Diverged);
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        if is_over {
+            self.end_run(index, row)?;
+            return self.hand_out();
+        }
+        let (epochs, retries) = (folder.epochs().len(), self.launcher.retries());
+        let tries = &mut self.tries[index];
+        if epochs > tries.epochs {
+            *tries = Tries { number: 0, epochs };
+        }
+        if tries.number < retries {
+            tries.number += 1;
+            let name = format!("{}, seed {}", run.variant, run.seed);
+            let number = tries.number;
+            let note = format!("again     {name} ({number} of {retries}): {reason}");
+            self.output.progress.note(&note);
+            self.queue.push_front(index);
+        } else {
+            let tried = match retries {
+                0 => String::new(),
+                _ => format!(
+                    "; tried {} more without another epoch",
+                    count(retries, "time")
+                ),
+            };
+            let row = self.mark_failed(index, &format!("{reason}{tried}"))?;
+            self.end_run(index, row)?;
+        }
+        self.hand_out()
+    }
+
+    /// Tells workers on other machines that the supervisor lives, gives up those that are silent, and starts others.
+    fn look_after_workers(&mut self) -> Result<()> {
+        let Some(silence) = self.launcher.silence() else {
+            return Ok(());
+        };
+        if Instant::now() >= self.beat_due {
+            self.beat_due = Instant::now() + silence / 6;
+            let there = self
+                .slots
+                .iter_mut()
+                .filter(|slot| slot.is_ready && slot.is_open);
+            there.for_each(|slot| slot.worker.beat());
+        }
+        let is_silent =
+            |slot: &Slot| slot.is_ready && !slot.is_gone && slot.heard.elapsed() > silence;
+        while let Some(slot) = self.slots.iter_mut().find(|slot| is_silent(slot)) {
+            slot.is_gone = true;
+            slot.worker.kill();
+            slot.close();
+            let seconds = silence.as_secs();
+            let reason = format!(
+                "nothing was heard of its worker{} for {seconds} s",
+                slot.place
+            );
+            if let Some(index) = slot.busy.take() {
+                self.on_lost(index, &reason)?;
+            }
+        }
+        if self.stopping.is_none() {
+            self.ask_for_workers()?;
+        }
+        let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|slot| which(slot)).count();
+        let ready = count(|slot| slot.is_open && slot.is_ready);
+        let queued = count(Slot::is_queued);
+        self.output.progress.workers(ready, queued);
+        Ok(())
+    }
+
+    /// Has as many workers on other machines in the queue as there are runs for them.
+    fn ask_for_workers(&mut self) -> Result<()> {
+        let can_start = |&&index: &&usize| matches!(self.standing(index), Readiness::Ready);
+        let wanted = self.queue.iter().filter(can_start).take(self.jobs).count();
+        let queued = self.slots.iter().filter(|slot| slot.is_queued()).count();
+        let open = self.slots.iter().filter(|slot| slot.is_open).count();
+        if queued > wanted {
+            let surplus = self.slots.iter_mut().rev().filter(|slot| slot.is_queued());
+            for slot in surplus.take(queued - wanted) {
+                slot.is_open = false;
+                slot.worker.kill();
+            }
+        }
+        if Instant::now() < self.launch_due {
+            return Ok(());
+        }
+        let room = self.jobs.saturating_sub(open);
+        for _ in 0..wanted.saturating_sub(queued).min(room) {
+            if let Err(error) = self.start_worker() {
+                match self.slots.iter().filter(|slot| slot.is_open).count() {
+                    0 => return Err(error),
+                    open => self.do_without(open, &error),
                 }
             }
         }
@@ -461,6 +721,7 @@ impl Supervisor<'_, '_> {
             let open = self.slots.iter().filter(|slot| slot.is_open).count();
             let worker = match self.slots.iter().position(Slot::is_idle) {
                 Some(worker) => worker,
+                None if self.begin.is_some() => break,
                 None if open < self.jobs => match self.start_worker() {
                     Ok(worker) => worker,
                     // Those that are there do what is left.
@@ -481,7 +742,9 @@ impl Supervisor<'_, '_> {
         if self.queue.is_empty() {
             let idle = self.slots.iter_mut().filter(|slot| slot.is_idle());
             idle.for_each(Slot::close);
-            self.share_threads();
+            if self.begin.is_none() {
+                self.share_threads();
+            }
         }
         Ok(())
     }
@@ -499,12 +762,19 @@ impl Supervisor<'_, '_> {
 
     fn start_worker(&mut self) -> Result<usize> {
         let number = self.slots.len();
-        let worker = self.launcher.launch(number, &self.send)?;
+        let mut worker = self.launcher.launch(number, &self.send)?;
+        if let Some(begin) = &self.begin {
+            worker.begin(begin);
+        }
         self.slots.push(Slot {
             worker,
             is_open: true,
+            is_ready: self.begin.is_none(),
+            is_gone: false,
             busy: None,
             threads: self.threads,
+            heard: Instant::now(),
+            place: String::new(),
         });
         Ok(number)
     }
@@ -529,8 +799,8 @@ impl Supervisor<'_, '_> {
             images: run.images,
             experiment: self.plan.name.clone(),
             texts: self.texts.clone(),
-            folder: self.folder.run(run).path().to_path_buf(),
-            tensorboard: self.folder.tensorboard(run),
+            folder: absolute(self.folder.run(run).path()),
+            tensorboard: absolute(&self.folder.tensorboard(run)),
             threads: self.threads,
         }
     }
@@ -575,17 +845,6 @@ impl Supervisor<'_, '_> {
         self.slots.iter_mut().for_each(Slot::close);
     }
 
-    /// The row of a run whose worker died, also written to its folder.
-    fn mark_dead(&mut self, index: usize, reason: &str) -> Result<RunRow> {
-        let row = self.folder.row(&self.plan.runs[index]);
-        // It may have died after its last message was written and before it was read.
-        let is_over = matches!(row.status, Status::Done | Status::Diverged);
-        match self.stopping.is_none() && !is_over {
-            true => self.mark_failed(index, reason),
-            false => Ok(row),
-        }
-    }
-
     /// The row of a run that failed outside of a worker, also written to its folder.
     fn mark_failed(&self, index: usize, reason: &str) -> Result<RunRow> {
         let run = &self.plan.runs[index];
@@ -594,6 +853,7 @@ impl Supervisor<'_, '_> {
         row.reason = Some(reason.to_string());
         let folder = self.folder.run(run);
         folder.create()?;
+        let _lease = Lease::take(folder.path(), &[])?;
         folder.write_row(&row)?;
         Ok(row)
     }
@@ -613,9 +873,11 @@ impl Supervisor<'_, '_> {
     fn end_workers(&mut self) {
         for slot in &mut self.slots {
             slot.close();
-            if slot.busy.is_some() {
+            if slot.busy.is_some() || !slot.is_ready {
                 slot.worker.kill();
             }
+        }
+        for slot in &mut self.slots {
             slot.worker.wait();
         }
     }

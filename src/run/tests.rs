@@ -1,16 +1,20 @@
 //! The supervisor, with workers that follow a script.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::machine::share;
 use super::script::{Ending, Script, ScriptedExperiments, Scripts};
-use super::{Assignment, Lines, Only, Output, Progress, Results, RunState, Share, parts, states};
+use super::{
+    Assignment, Lines, Only, Output, Progress, Results, ResultsFolder, RunState, Share, parts,
+    states,
+};
 use crate::plan::Plan;
-use crate::record::{Event, RunRow, Status};
+use crate::record::{Event, Holder, Lease, RunRow, Status, host, log_of};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 const TWO: &str = "seeds = [0, 1]\n[variants.a]\n[variants.b]\n";
 const CURVE: [f64; 3] = [0.5, 0.25, 0.125];
@@ -421,8 +425,7 @@ fn a_folder_is_one_supervisors_at_a_time() {
     let plan = scripted.plan("locked", TWO);
     let folder = scripted.options.results.join("locked");
     std::fs::create_dir_all(&folder).unwrap();
-    let lock = File::create(folder.join(".lock")).unwrap();
-    lock.lock().unwrap();
+    let _held = Lease::take(&folder, &[]).unwrap();
     let output = Output {
         progress: &mut super::Quiet,
         tables: &mut |_| panic!("nothing is to be written"),
@@ -432,8 +435,10 @@ fn a_folder_is_one_supervisors_at_a_time() {
     let refused = scripted.carry_out(&plan, Only::All, &mut scripts, output);
     let expected = format!(
         "error: another burnlab is running this experiment\n  {}\n  \
-         hint: wait for it, or write elsewhere with `--results DIR`",
-        folder.display()
+         hint: it is process {} on `{}`: wait for it, or write elsewhere with `--results DIR`",
+        folder.display(),
+        std::process::id(),
+        host()
     );
     assert_eq!(refused.unwrap_err().to_string(), expected);
 }
@@ -450,6 +455,68 @@ fn the_last_runs_get_the_threads_of_workers_that_are_gone() {
         lines[2].starts_with("[3/3] done      a, seed 2"),
         "{lines:?}"
     );
-    let each = share(Some(2), 3).threads;
+    let each = share(Some(2), None, 3).threads;
     assert_eq!(*threads.borrow(), [(0, 2 * each)]);
+}
+
+#[test]
+fn a_run_whose_worker_dies_is_tried_again_as_often_as_is_said() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("again", "seeds = [0]\n[variants.a]\n");
+    // The first attempt gets one epoch further, which starts the count anew; those after it do not.
+    let mut scripts = Scripts::new(|_| Script::ending(&CURVE[..1], Ending::Dies));
+    scripts.retries = 2;
+    let lines = printed(&scripted, &plan, &mut scripts);
+    let died = "its process was killed (signal 9)";
+    assert_eq!(
+        lines,
+        [
+            format!("again     a, seed 0 (1 of 2): {died}"),
+            "resumed   a, seed 0 after epoch 1".to_string(),
+            format!("again     a, seed 0 (2 of 2): {died}"),
+            "resumed   a, seed 0 after epoch 1".to_string(),
+            format!("[1/1] failed    a, seed 0: {died}; tried 2 times more without another epoch"),
+        ]
+    );
+}
+
+#[test]
+fn a_hundred_workers_that_die_at_random_leave_the_tables_of_an_undisturbed_grid() {
+    let seeds: Vec<u64> = (0..50).collect();
+    let text = format!("seeds = {seeds:?}\n[variants.a]\n[variants.b]\n");
+    let undisturbed = ScriptedExperiments::default();
+    let plan = undisturbed.plan("grid", &text);
+    let expected = undisturbed.run(&plan, |_| Script::done(&CURVE)).results;
+
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(100);
+    let plan = scripted.plan("grid", &text);
+    let random = RefCell::new(StdRng::seed_from_u64(1));
+    let deaths = Rc::new(RefCell::new(0));
+    let counter = Rc::clone(&deaths);
+    let mut scripts = Scripts::new(move |_| {
+        let mut random = random.borrow_mut();
+        if random.random_bool(0.4) {
+            return Script::done(&CURVE);
+        }
+        *counter.borrow_mut() += 1;
+        Script::ending(&CURVE[..random.random_range(0..3)], Ending::Dies)
+    });
+    scripts.takes_leases = true;
+    scripts.retries = 100;
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |_| Ok(()),
+        lag: Duration::from_secs(1),
+    };
+    let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
+    assert_eq!(ended.unwrap().results, expected);
+    assert!(*deaths.borrow() >= 100, "{} deaths", deaths.borrow());
+    let folder = ResultsFolder::of(&scripted.options.results, "grid");
+    for run in &plan.runs {
+        let log = log_of(folder.run(run).path());
+        let grow =
+            |pair: &[Holder]| pair[0].number < pair[1].number && pair[0].epochs <= pair[1].epochs;
+        assert!(log.windows(2).all(grow), "{log:?}");
+    }
 }

@@ -1,4 +1,7 @@
 //! A worker process: trains the runs it is given, one after another.
+//!
+//! One on another machine than its supervisor is told first where it is, says that it is ready, and ends when it
+//! has heard nothing for a while.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -7,21 +10,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::machine;
-use super::protocol::{Assignment, LOCK, Message, Request, SUPERVISOR};
+use super::protocol::{Assignment, Begin, Hello, LOCK, Message, Request, SUPERVISOR};
 use crate::backend::{
     Device, Precision, Precisions, check_threads, panic_message, use_threads, watch_threads,
 };
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Problem, Result};
-use crate::record::{Event, Provenance, Reporter, RunFolder, RunRow, Status, write_atomically};
+use crate::record::{
+    Event, Lease, Provenance, Reporter, RunFolder, RunRow, Status, host, job, write_atomically,
+};
 use crate::train::{self, Job, Outcome};
 
 /// Makes the reporters of a run in the worker's own process.
@@ -37,11 +42,77 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Where a worker that is started anew finds what is still to be said.
 const LAST_WORD: &str = "BURNLAB_WORKER_LAST_WORD";
 
-/// Trains what is read from standard input until it ends; messages go to standard output.
+/// How long a worker on another machine looks for the results folder: a cluster's folders may show up late.
+const SIGHT: Duration = Duration::from_secs(20);
+
+/// How long nothing may come from the supervisor before its signals are looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a worker on another machine was told first, and answers.
+#[derive(Debug)]
+pub struct Errand {
+    hello: Hello,
+    /// Threads that it has there.
+    threads: usize,
+    patience: Duration,
+}
+
+/// Takes what the supervisor says first to a worker on another machine; nothing else was done in the process yet.
+///
+/// # Errors
+/// The supervisor is gone, or says something else.
+pub fn begin() -> Result<Errand> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    let gone = || Error::run(Problem::new("the supervisor is gone"));
+    read.map_err(|_| gone())?;
+    let begin: Begin = match request(&line) {
+        Ok(Request::Begin(begin)) => *begin,
+        _ => return Err(gone()),
+    };
+    // Where that is not there, whole paths still lead somewhere.
+    let _ = std::env::set_current_dir(&begin.directory);
+    let threads = machine::job_threads();
+    let own = [("RAYON_NUM_THREADS".to_string(), threads.to_string())];
+    for (name, value) in begin.variables.iter().chain(&own) {
+        // SAFETY: the process has no other thread yet.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let (path, text) = &begin.token;
+    let start = Instant::now();
+    let sees_results = loop {
+        if std::fs::read_to_string(path).is_ok_and(|found| found == *text) {
+            break true;
+        }
+        if start.elapsed() > SIGHT {
+            break false;
+        }
+        std::thread::sleep(LOOK);
+    };
+    Ok(Errand {
+        hello: Hello {
+            build: machine::build().to_string(),
+            host: host(),
+            job: job(),
+            sees_results,
+        },
+        threads,
+        patience: Duration::from_secs(begin.patience),
+    })
+}
+
+/// Trains what is read from standard input until it ends, or until it is `asked` to stop from outside; messages go to
+/// standard output.
 ///
 /// # Errors
 /// The supervisor cannot be reached. A run that fails is reported to it and is no error here.
-pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Result<()> {
+pub fn work(
+    device: &Device,
+    catalogue: &Catalogue,
+    make: MakeReporter,
+    errand: Option<Errand>,
+    asked: &'static AtomicBool,
+) -> Result<()> {
     send_last_message()?;
     if !device.is_cpu() {
         watch_threads();
@@ -49,7 +120,14 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     end_with_supervisor()?;
     let _lock = hold_results()?;
     let stop = Arc::new(AtomicBool::new(false));
-    let assignments = assignments(Arc::clone(&stop))?;
+    let heard = Arc::new(Mutex::new(Instant::now()));
+    let assignments = assignments(Arc::clone(&stop), Arc::clone(&heard))?;
+    stop_when_asked(asked, Arc::clone(&stop))?;
+    let threads = errand.as_ref().map(|errand| errand.threads);
+    if let Some(errand) = errand {
+        stay_in_touch(errand.patience, heard)?;
+        send(&Message::Hello(errand.hello))?;
+    }
     let trainer = Trainer {
         device,
         checked: device.precisions(),
@@ -58,14 +136,20 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
         make,
         stop: &stop,
     };
-    for assignment in assignments {
-        let assignment = match assignment {
+    while !asked.load(Ordering::Relaxed) {
+        let assignment = match assignments.recv_timeout(LOOK) {
+            Ok(assignment) => assignment,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let mut assignment = match assignment {
             Ok(assignment) => assignment,
             Err(reason) => {
                 send(&Message::Refused { reason })?;
                 continue;
             }
         };
+        assignment.threads = threads.unwrap_or(assignment.threads);
         let message = match trainer.attempt(&assignment) {
             Some(row) => Message::Ended {
                 index: assignment.index,
@@ -84,6 +168,64 @@ pub fn work(device: &Device, catalogue: &Catalogue, make: MakeReporter) -> Resul
     Ok(())
 }
 
+/// Stops the run at hand when the process is asked to end: by the cluster, before it does so itself, or by a person.
+fn stop_when_asked(asked: &'static AtomicBool, stop: Arc<AtomicBool>) -> Result<()> {
+    watch("signals", move || {
+        while !asked.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        stop.store(true, Ordering::Relaxed);
+    })
+}
+
+/// Says again and again that the worker lives, and ends it when the supervisor has been silent for too long: the pipe to
+/// another machine may stay open when nobody is there.
+fn stay_in_touch(patience: Duration, heard: Arc<Mutex<Instant>>) -> Result<()> {
+    watch("the supervisor", move || {
+        loop {
+            let silence = heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .elapsed();
+            if silence > patience {
+                log(&format!(
+                    "nothing was heard of the supervisor for {} s",
+                    patience.as_secs()
+                ));
+                exit_at_once();
+            }
+            std::thread::sleep(LOOK);
+        }
+    })?;
+    // Apart, since a pipe that nobody empties blocks who writes into it.
+    watch("the supervisor", move || {
+        while send(&Message::Beat).is_ok() {
+            std::thread::sleep(patience / 6);
+        }
+    })
+}
+
+/// Starts a thread that watches something.
+fn watch(what: &str, look: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = std::thread::Builder::new().spawn(look);
+    started.map(drop).map_err(|error| {
+        let reason = crate::error::io_reason(&error);
+        Error::run(Problem::new(format!("cannot watch {what}: {reason}")))
+    })
+}
+
+/// Ends the process without waiting for its other threads, which `std::process::exit` may do: what is on disk is whole
+/// at any moment.
+fn exit_at_once() -> ! {
+    #[cfg(unix)]
+    // SAFETY: it ends the process.
+    unsafe {
+        libc::_exit(1)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(1)
+}
+
 /// Ends the process soon after its supervisor, whatever it is doing then: what is on disk is whole at any moment.
 ///
 /// A run that is being trained stops by itself after its step; measuring, drawing and loading go on for minutes.
@@ -93,21 +235,13 @@ fn end_with_supervisor() -> Result<()> {
     let Some(supervisor) = supervisor() else {
         return Ok(());
     };
-    let watch = move || {
+    watch("the supervisor", move || {
         while parent_id() == supervisor {
             std::thread::sleep(Duration::from_millis(500));
         }
         std::thread::sleep(GRACE);
         log("the supervisor is gone");
-        // SAFETY: ends the process without waiting for its other threads, which `std::process::exit` may do.
-        unsafe { libc::_exit(1) }
-    };
-    let started = std::thread::Builder::new().spawn(watch);
-    started.map(drop).map_err(|error| {
-        let reason = crate::error::io_reason(&error);
-        Error::run(Problem::new(format!(
-            "cannot watch the supervisor: {reason}"
-        )))
+        exit_at_once();
     })
 }
 
@@ -122,18 +256,18 @@ fn supervisor() -> Option<u32> {
     std::env::var(SUPERVISOR).ok()?.parse().ok()
 }
 
-/// Locks the results together with the other workers, so that a next supervisor sees whether this process still
-/// writes there; the system lets go of them however it ends.
+/// Locks the results together with the other workers of this machine, so that a next supervisor sees whether this process
+/// still computes; the system lets go of them however it ends. Where files cannot be locked, leases alone keep order.
 ///
 /// # Errors
-/// They cannot be locked, or the supervisor died before they were.
+/// The supervisor died before they were locked.
 fn hold_results() -> Result<Option<File>> {
     let Some(path) = std::env::var_os(LOCK) else {
         return Ok(None);
     };
     let cannot = |error| Error::io(Kind::Data, "lock the results", Path::new(&path), &error);
     let file = File::open(&path).map_err(cannot)?;
-    file.lock_shared().map_err(cannot)?;
+    let _ = file.lock_shared();
     #[cfg(unix)]
     if supervisor().is_some_and(|supervisor| supervisor != std::os::unix::process::parent_id()) {
         return Err(Error::run(Problem::new("the supervisor is gone")));
@@ -181,12 +315,14 @@ fn send_last_message() -> Result<()> {
 type Read = std::result::Result<Assignment, String>;
 
 /// Lines from the supervisor. When they end, so shall the current run.
-fn assignments(stop: Arc<AtomicBool>) -> Result<Receiver<Read>> {
+fn assignments(stop: Arc<AtomicBool>, heard: Arc<Mutex<Instant>>) -> Result<Receiver<Read>> {
     let (send, receive) = channel();
     let listen = move || {
         let lines = std::io::stdin().lock().lines();
         for line in lines.map_while(std::io::Result::ok) {
+            *heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             let assignment = match request(&line) {
+                Ok(Request::Begin(_) | Request::Beat) => continue,
                 Ok(Request::UseThreads(number)) => {
                     use_threads(number);
                     continue;
@@ -243,12 +379,39 @@ struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
-    /// The run's row when it is over; `None` if it was stopped.
+    /// The run's row when it is over; `None` if it was stopped, or another worker has taken it.
     fn attempt(&self, assignment: &Assignment) -> Option<RunRow> {
         let folder = RunFolder::new(&assignment.folder);
         let mut row = assignment.row.clone();
         row.device = Some(self.device.to_string());
-        let train = || self.train(assignment, &folder, &row);
+        let lease = folder
+            .create()
+            .and_then(|()| Lease::take(folder.path(), &[assignment.tensorboard.as_path()]));
+        let lease = match lease {
+            Ok(lease) => lease,
+            Err(error) => {
+                fail(&mut row, &error);
+                return Some(row);
+            }
+        };
+        let row = self.attempt_with(assignment, &folder, row);
+        if !lease.is_held() {
+            log(&format!(
+                "{}: another worker has taken the run",
+                folder.path().display()
+            ));
+            return None;
+        }
+        row
+    }
+
+    fn attempt_with(
+        &self,
+        assignment: &Assignment,
+        folder: &RunFolder,
+        mut row: RunRow,
+    ) -> Option<RunRow> {
+        let train = || self.train(assignment, folder, &row);
         let trained = catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
             // What broke off in the device's own thread is the reason of what broke off here.
             check_threads()?;
@@ -283,7 +446,7 @@ impl Trainer<'_> {
             }
         }
         match folder.write_row(&row) {
-            Ok(()) if row.status != Status::Failed => train::remove_checkpoint(&folder),
+            Ok(()) if row.status != Status::Failed => train::remove_checkpoint(folder),
             Ok(()) => {}
             Err(error) => fail(&mut row, &error),
         }
@@ -306,7 +469,6 @@ impl Trainer<'_> {
     }
 
     fn train(&self, assignment: &Assignment, folder: &RunFolder, row: &RunRow) -> Result<Outcome> {
-        folder.create()?;
         folder.write_row(row)?;
         assignment.settings.write(folder)?;
         let _ = std::fs::remove_file(folder.file("error.txt"));

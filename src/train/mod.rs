@@ -64,7 +64,8 @@ pub struct Job<'a> {
     pub device: &'a Device,
     /// Where its data comes from.
     pub catalogue: &'a Catalogue,
-    /// Looked at before every batch: set, it ends the run as interrupted.
+    /// Looked at before every batch: set, it ends the run as interrupted; after the epoch, where the checkpoint has not
+    /// all epochs before.
     pub stop: &'a AtomicBool,
 }
 
@@ -200,12 +201,14 @@ impl Work for Training<'_> {
             job,
             reporter,
             device,
+            kept: 0,
         };
         let training_plan = settings.train.training_plan(run.train.len());
         let mut state = checkpoint::resume(job, fresh, &training_plan, &run.device);
         if let Some(stage) = stage_after(&training_plan, state.rows.len()) {
             state.learner = run.staged(state.learner, stage);
         }
+        run.kept = state.rows.len();
         run.start(&state, &training_plan)?;
         run.intervals(state, &training_plan)
     }
@@ -293,6 +296,8 @@ struct Run<'a, B: TrainingBackend> {
     real: usize,
     /// What pictures show, if there are any.
     gallery: Option<Gallery>,
+    /// Epochs that the checkpoint has.
+    kept: usize,
 }
 
 /// Results of the batches of an epoch.
@@ -407,8 +412,10 @@ impl<B: TrainingBackend> Run<'_, B> {
         // The checkpoint last: without it the next attempt does the epoch, and reports it, again.
         self.job.folder.write_epochs(&state.rows)?;
         self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
-        if is_last || epoch.is_multiple_of(record.checkpoint_every.get()) {
+        let is_due = epoch.is_multiple_of(record.checkpoint_every.get());
+        if is_last || is_due || self.job.stop.load(Ordering::Relaxed) {
             checkpoint::write(self.job, &state)?;
+            self.kept = epoch;
         }
         Ok(ControlFlow::Continue(state))
     }
@@ -467,7 +474,8 @@ impl<B: TrainingBackend> Run<'_, B> {
                 order = self.train.order(pass_of(interval, step));
             }
             for number in batches_of(step, &order) {
-                if self.job.stop.load(Ordering::Relaxed) {
+                // Where the checkpoint lags behind, the epoch is brought to its end, and kept.
+                if self.job.stop.load(Ordering::Relaxed) && self.kept + 1 == epoch {
                     return Ok(None);
                 }
                 let place = [epoch as u64, done as u64];

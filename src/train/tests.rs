@@ -228,6 +228,22 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
     }
 }
 
+#[test]
+fn a_run_that_is_stopped_keeps_every_epoch_however_seldom_it_writes_checkpoints() {
+    let mut settings = settings(NETWORK, "epochs = 5\noptimizer = 'adam'", "");
+    settings.record = toml::from_str("checkpoint_every = 100").unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::new(temporary.path());
+    let (outcome, _) = attempt(&settings, &folder, 3);
+    assert_eq!(outcome, Outcome::Interrupted);
+    let (_, events) = attempt(&settings, &folder, 0);
+    let started = Event::Started {
+        epochs: 5,
+        epochs_done: 3,
+    };
+    assert_eq!(events[0], started);
+}
+
 /// Trains straight through and again with a stop after an epoch; both must come to the same.
 fn same_when_resumed(settings: &Settings, stop_after: usize) -> (Measured, RunFolder, TempDir) {
     let temporary = tempfile::tempdir().unwrap();

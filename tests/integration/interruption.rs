@@ -38,7 +38,7 @@ random = [{ rotate = { degrees = [-10, 10] } }]
 "#;
 
 /// Sends a signal to a process, unless it is gone by now.
-fn signal(name: &str, process: u32) {
+pub fn signal(name: &str, process: u32) {
     let mut kill = Command::new("kill");
     kill.args([name, &process.to_string()])
         .stderr(Stdio::null());
@@ -46,7 +46,7 @@ fn signal(name: &str, process: u32) {
 }
 
 /// The processes that a process started.
-fn children(process: u32) -> Vec<u32> {
+pub fn children(process: u32) -> Vec<u32> {
     fs::read_to_string(format!("/proc/{process}/task/{process}/children"))
         .unwrap_or_default()
         .split_whitespace()

@@ -4,6 +4,7 @@ mod architectures;
 mod bad_files;
 mod circles;
 mod commands;
+mod elsewhere;
 mod equal_bits;
 mod folders;
 mod generated;
