@@ -509,6 +509,7 @@ mod tests {
 
     #[test]
     fn repeated_axes_have_the_values_and_gradients_of_burns() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         type Training = Autodiff<Flex>;
         let values: Vec<f32> = (0..15).map(|i| (i as f32 * 0.7).sin()).collect();
         let x = || {
@@ -818,6 +819,7 @@ mod tests {
 
     #[test]
     fn operations_are_the_cpus_on_every_device() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let received = on_test_device!(all_operations() -> Results);
         let expected = all_operations::<Autodiff<Flex>>(&Default::default());
         agree(&received, &expected, 2e-4 * tolerance_factor());
@@ -845,6 +847,7 @@ mod tests {
 
     #[test]
     fn rounded_factors_give_rounded_products() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let expected = of_products::<Autodiff<Flex>>(&Default::default());
         for (precision, most) in [(Precision::Tf32, 2e-2), (Precision::Bf16, 0.15)] {
             let device = test_device().with_precision(precision);
@@ -861,6 +864,7 @@ mod tests {
     /// The steps of the CPU are one pass, and give what Burn's operations give.
     #[test]
     fn steps_on_the_cpu_are_burns_to_the_last_bit() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let numbers = |pace: f32| {
             let values = (0..999).map(|i| (i as f32 * pace).sin()).collect();
             let data = TensorData::new::<f32, _>(values, [999]);

@@ -1,6 +1,7 @@
 //! The device that tests run on: `BURNLAB_TEST_DEVICE`, or the CPU.
 
-use std::sync::LazyLock;
+use std::cell::Cell;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::{Device, Precision, Precisions};
 
@@ -36,6 +37,31 @@ pub(crate) fn tolerance_factor() -> f32 {
         f32::max(factor(products), factor(convolutions))
     });
     *FACTOR
+}
+
+/// Held by every test whose gradients flow: Burn keeps the graphs of all threads together, and a thread that goes back
+/// through one may drop what another is just recording.
+pub(crate) fn sole_use_of_graphs() -> SoleUse {
+    static GRAPHS: Mutex<()> = Mutex::new(());
+    if HOLDS_GRAPHS.replace(true) {
+        return SoleUse(None);
+    }
+    SoleUse(Some(GRAPHS.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// What the thread that has it already is given again does nothing.
+pub(crate) struct SoleUse(Option<MutexGuard<'static, ()>>);
+
+thread_local! {
+    static HOLDS_GRAPHS: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Drop for SoleUse {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            HOLDS_GRAPHS.set(false);
+        }
+    }
 }
 
 /// Calls a function that is generic over the backend, `function::<B>(&device, arguments)`, on the device of the tests.

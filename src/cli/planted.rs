@@ -72,6 +72,7 @@ fn comparisons(
     set: &[&str],
     defect: Option<Defect>,
 ) -> Vec<Comparison> {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     let catalogue = Catalogue::new(Folders::only(Path::new("data").to_path_buf()));
     let overrides = Overrides {
         set: set.iter().map(|set| set.to_string()).collect(),

@@ -60,6 +60,7 @@ mod tests {
 
     #[test]
     fn activation_keeps_the_promises_of_every_layer() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for function in ActivationFunction::NAMES {
             let layer = format!("activation = {{ function = '{function}' }}");
             check_layer(&layer, &[2, 3, 4], expect(&[2, 3, 4], 0));
@@ -69,6 +70,7 @@ mod tests {
 
     #[test]
     fn functions_give_their_known_values() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let at = |function: &str| {
             outputs(
                 &format!("activation = {{ function = {function} }}"),
@@ -101,6 +103,7 @@ mod tests {
 
     #[test]
     fn gradients_of_functions_match_finite_differences() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for function in ActivationFunction::NAMES {
             check_finite_differences(&format!("activation = {{ function = '{function}' }}"), &[7]);
         }
@@ -108,6 +111,7 @@ mod tests {
 
     #[test]
     fn large_values_overflow_neither_forward_nor_backward() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let far = |function: ActivationFunction| {
             let x = Tensor::<Autodiff<Flex>, 2>::from_floats(
                 [[-200.0, 0.0, 200.0]],

@@ -75,6 +75,7 @@ mod tests {
 
     #[test]
     fn the_bits_are_burns_where_there_is_no_nan() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let x = || x::<Flex>(&values());
         assert_eq!(bits(math::relu(x())), bits(activation::relu(x())));
         assert_eq!(bits(at_least(x(), -15.0)), bits(x().clamp_min(-15.0)));
@@ -83,6 +84,7 @@ mod tests {
 
     #[test]
     fn the_gradients_are_burns() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let gradients = |f: &dyn Fn(Tensor<Autodiff<Flex>, 1>) -> Tensor<Autodiff<Flex>, 1>| {
             let x = x::<Autodiff<Flex>>(&values()).require_grad();
             let weight = Tensor::from_floats(values().as_slice(), &Default::default()) + 3.0;
@@ -104,6 +106,7 @@ mod tests {
 
     #[test]
     fn a_window_with_nan_has_no_largest_value() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         if !test_device().is_cpu() {
             return;
         }
@@ -129,6 +132,7 @@ mod tests {
 
     #[test]
     fn nan_stays_nan() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let x = || x::<Flex>(&[-1.0, f32::NAN, 2.0]);
         // Burn's own, where it keeps to this.
         let clamped = x().clamp(-3.0, 3.0);

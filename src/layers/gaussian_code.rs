@@ -216,6 +216,7 @@ mod tests {
 
     #[test]
     fn codes_are_drawn_with_the_deviation_of_either_form() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for (form, h, deviation) in [
             (Form::LogVariance, -1.0f32, (-0.5f64).exp()),
             (Form::Softplus, 0.5, 0.5f64.exp().ln_1p()),

@@ -189,6 +189,7 @@ pub fn training_outputs(layer: &str, input: &[usize], batch: &[f32]) -> Vec<f32>
         let mut context = training(batch.len(), input, device);
         values(layer.forward(signal(batch.to_vec(), input, device), &mut context))
     }
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(on(layer: &'a str, input: &'a [usize], batch: &'a [f32]) -> Vec<f32>)
 }
 
@@ -229,6 +230,7 @@ pub fn check_layer(layer: &str, input: &[usize], expected: Expected) {
         "parameters of {layer}"
     );
 
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(check_forward(layer: &'a str, input: &'a [usize], expected: Expected) -> ());
 }
 

@@ -457,6 +457,7 @@ mod tests {
 
     #[test]
     fn codes_and_outputs_count_in_the_loss() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let penalty = |list: &str| {
             let network = network::<Flex>(&format!("'flatten', {list}"), 3);
             let images = Tensor::ones([2, 1, 28, 28], &Default::default());

@@ -107,6 +107,7 @@ fn each_layer(layers: &[Value], see: &mut dyn FnMut(&Value)) {
 
 #[test]
 fn networks_agree_with_pytorch() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(networks() -> ());
 }
 
@@ -226,6 +227,7 @@ fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
 
 #[test]
 fn divergences_agree_with_pytorch() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(divergences() -> ());
 }
 
@@ -262,6 +264,7 @@ fn divergences<B: TrainingBackend>(device: &B::Device) {
 
 #[test]
 fn norms_of_jacobians_agree_with_pytorch() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(norms_of_jacobians() -> ());
 }
 
@@ -325,6 +328,7 @@ fn second() -> usize {
 
 #[test]
 fn chance_falls_as_it_does_in_pytorch() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(chance() -> ());
 }
 
@@ -413,6 +417,7 @@ fn deviation_along_axis(numbers: &[f32], view: &[usize], axis: usize) -> f32 {
 
 #[test]
 fn every_layer_has_a_case() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     let networks = cases::<Case>("network");
     let in_training = networks.values().filter(|case| case.training);
     let mut used: BTreeSet<String> = in_training.flat_map(Case::words).collect();
@@ -432,6 +437,7 @@ fn every_layer_has_a_case() {
 
 #[test]
 fn every_activation_function_has_a_case() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     let mut used = BTreeSet::new();
     for case in cases::<Case>("network").values() {
         each_layer(&case.layers, &mut |layer| {

@@ -616,6 +616,7 @@ mod tests {
 
     #[test]
     fn gradients_carry_their_tensors_names() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let network = network::<Autodiff<Flex>>(SMALL, 0);
         let images = Tensor::ones([2, 1, 28, 28], &Default::default());
         let gradients = network
@@ -774,6 +775,7 @@ mod tests {
 
     #[test]
     fn frozen_layers_have_no_gradients() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let mut plan = planned(SMALL);
         let freeze = super::super::patterns::patterns(&["conv*", "batch*"]);
         assert_eq!(plan.freeze(&freeze, &Default::default()), []);

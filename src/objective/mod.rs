@@ -359,6 +359,7 @@ mod tests {
 
     #[test]
     fn losses_go_by_their_names() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for name in Loss::NAMES {
             let loss: Loss = serde_json::from_value((*name).into()).unwrap();
             assert_eq!(loss.kind().key(), *name);
@@ -370,6 +371,7 @@ mod tests {
 
     #[test]
     fn the_loss_of_mixed_images_is_that_of_both_classes_by_their_shares() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let device = Default::default();
         let classes = |numbers: [i32; 2]| Tensor::<Flex, 1, Int>::from_ints(numbers, &device);
         let outputs = || Tensor::<Flex, 2>::from_floats(OUTPUTS, &device);

@@ -18,6 +18,7 @@ struct Case {
 
 #[test]
 fn losses_agree_with_pytorch() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     on_test_device!(losses() -> ());
 }
 
@@ -54,6 +55,7 @@ fn losses<B: TrainingBackend>(device: &B::Device) {
 
 #[test]
 fn every_loss_has_a_case() {
+    let _alone = crate::backend::testing::sole_use_of_graphs();
     let cases = cases::<Case>("loss").into_values();
     let used: BTreeSet<String> = cases.flat_map(|case| words(&case.loss)).collect();
     let schema = schemars::schema_for!(Loss);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::backend::testing::test_device;
+use crate::backend::testing::{sole_use_of_graphs, test_device};
 use crate::data::Folders;
 use crate::network::Layout;
 use crate::optim::schedule::Span;
@@ -133,6 +133,7 @@ fn a_run_on_the_cpu_gives_the_bits_that_another_machine_gave() {
     if test_device().kernels().is_none() {
         return;
     }
+    let _alone = sole_use_of_graphs();
     let recipe = "random = [{ rotate = { degrees = [-10, 10] } }]";
     let mut all = vec![settings(NETWORK, "epochs = 2\noptimizer = 'adam'", recipe)];
     all.extend(EVERY_KIND.map(|model| {
@@ -156,6 +157,7 @@ fn a_run_on_the_cpu_gives_the_bits_that_another_machine_gave() {
 
 #[test]
 fn a_curve_of_the_test_set_changes_no_number() {
+    let _alone = sole_use_of_graphs();
     let plain = settings(NETWORK, "epochs = 3\noptimizer = 'adagrad'", "");
     let mut with_curve = plain.clone();
     with_curve.record = toml::from_str("test = 'every_epoch'\nhistograms = 'never'").unwrap();
@@ -188,6 +190,7 @@ fn a_curve_of_the_test_set_changes_no_number() {
 
 #[test]
 fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
+    let _alone = sole_use_of_graphs();
     for optimizer in [
         "{ adam = { learning_rate = 0.01 } }",
         "{ sgd = { momentum = 0.9, nesterov = true } }",
@@ -230,6 +233,7 @@ fn a_resumed_run_ends_with_the_same_weights_bit_for_bit() {
 
 #[test]
 fn a_run_that_is_stopped_keeps_every_epoch_however_seldom_it_writes_checkpoints() {
+    let _alone = sole_use_of_graphs();
     let mut settings = settings(NETWORK, "epochs = 5\noptimizer = 'adam'", "");
     settings.record = toml::from_str("checkpoint_every = 100").unwrap();
     let temporary = tempfile::tempdir().unwrap();
@@ -279,6 +283,7 @@ fn same_when_resumed(settings: &Settings, stop_after: usize) -> (Measured, RunFo
 
 #[test]
 fn a_resumed_run_with_everything_switched_on_ends_with_the_same_weights() {
+    let _alone = sole_use_of_graphs();
     let mut settings = settings(
         NETWORK,
         "epochs = 5\noptimizer = { adamw = { learning_rate = 0.01 } }\nschedule = 'one_cycle'
@@ -308,6 +313,7 @@ fn a_resumed_run_with_everything_switched_on_ends_with_the_same_weights() {
 
 #[test]
 fn a_run_that_no_longer_gets_better_stops_is_done_and_restores_its_best_weights() {
+    let _alone = sole_use_of_graphs();
     // So large a rate that no epoch is better than the first by 1 in accuracy.
     let settings = settings(
         "'flatten', { dense = { units = 'classes' } }",
@@ -335,6 +341,7 @@ fn a_run_that_no_longer_gets_better_stops_is_done_and_restores_its_best_weights(
 
 #[test]
 fn a_run_killed_between_its_last_epoch_and_its_end_does_not_train_on() {
+    let _alone = sole_use_of_graphs();
     let settings = settings(
         "'flatten', { dense = { units = 'classes' } }",
         "epochs = 9\noptimizer = 'sgd'\nearly_stopping = { patience = 1, min_delta = 100 }",
@@ -359,6 +366,7 @@ fn numbers(bytes: &[u8]) -> Vec<f32> {
 
 #[test]
 fn batches_that_make_a_step_together_are_as_one_batch() {
+    let _alone = sole_use_of_graphs();
     // 60 images: 30 + 30 against 15 + 15 and 15 + 15, then 40 + 20 against 20 + 20 and 20.
     for (batch_size, whole) in [(15, 30), (20, 40)] {
         let trained = |batch_size: usize, accumulate: usize| {
@@ -393,6 +401,7 @@ fn batches_that_make_a_step_together_are_as_one_batch() {
 
 #[test]
 fn the_averaged_weights_are_the_final_ones_and_training_goes_on_with_its_own() {
+    let _alone = sole_use_of_graphs();
     let trained = |epochs: usize, average: &str| {
         let settings = settings(
             "'flatten', { dense = { units = 'classes' } }",
@@ -419,6 +428,7 @@ fn the_averaged_weights_are_the_final_ones_and_training_goes_on_with_its_own() {
 
 #[test]
 fn a_damaged_checkpoint_costs_a_restart_and_nothing_else() {
+    let _alone = sole_use_of_graphs();
     let settings = settings(NETWORK, "epochs = 2\noptimizer = 'adam'", "");
     let temporary = tempfile::tempdir().unwrap();
     let sound = RunFolder::new(temporary.path().join("sound"));
@@ -447,6 +457,7 @@ fn a_damaged_checkpoint_costs_a_restart_and_nothing_else() {
 
 #[test]
 fn a_checkpoint_of_other_settings_is_not_used() {
+    let _alone = sole_use_of_graphs();
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
     attempt(
@@ -467,6 +478,7 @@ fn a_checkpoint_of_other_settings_is_not_used() {
 
 #[test]
 fn a_loss_that_is_no_number_ends_the_run_as_diverged() {
+    let _alone = sole_use_of_graphs();
     let settings = settings(
         "'flatten', { dense = { units = 20 } }, { dense = { units = 'classes' } }",
         "epochs = 5\noptimizer = { sgd = { learning_rate = 1e30 } }",
@@ -486,6 +498,7 @@ fn a_loss_that_is_no_number_ends_the_run_as_diverged() {
 
 #[test]
 fn a_run_leaves_its_files_and_says_what_it_does() {
+    let _alone = sole_use_of_graphs();
     let settings = settings(
         NETWORK,
         "epochs = 2\noptimizer = 'adam'",
@@ -546,6 +559,7 @@ fn a_run_leaves_its_files_and_says_what_it_does() {
 
 #[test]
 fn frozen_layers_stay_as_the_file_has_them_and_the_others_learn() {
+    let _alone = sole_use_of_graphs();
     let temporary = tempfile::tempdir().unwrap();
     let first = RunFolder::new(temporary.path().join("first"));
     let plain = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
@@ -575,6 +589,7 @@ fn frozen_layers_stay_as_the_file_has_them_and_the_others_learn() {
 
 #[test]
 fn a_run_that_starts_from_the_weights_of_another_starts_where_that_ended() {
+    let _alone = sole_use_of_graphs();
     let temporary = tempfile::tempdir().unwrap();
     let first = RunFolder::new(temporary.path().join("first"));
     let plain = settings(NETWORK, "epochs = 2\noptimizer = 'adam'", "");
@@ -613,6 +628,7 @@ fn weights_that_are_not_there_fail_the_run() {
 
 #[test]
 fn weights_that_changed_since_the_run_was_planned_fail_it() {
+    let _alone = sole_use_of_graphs();
     let temporary = tempfile::tempdir().unwrap();
     let (_, first) = attempt_in(&temporary, "first", |_, _| {});
     let file = first.file("weights.safetensors");
@@ -674,6 +690,7 @@ fn attempt_in(
 
 #[test]
 fn images_are_measured_in_batches_of_any_size() {
+    let _alone = sole_use_of_graphs();
     let measured = |train: &str| {
         let settings = settings(
             NETWORK,
@@ -729,6 +746,7 @@ const VARIATIONAL: &str = "
 
 #[test]
 fn a_resumed_variational_auto_encoder_ends_with_the_same_weights() {
+    let _alone = sole_use_of_graphs();
     let settings = autoencoder(
         VARIATIONAL,
         "loss = { binary_cross_entropy = { over_pixels = 'sum' } }",
@@ -752,6 +770,7 @@ const STACKED: &str = "
 
 #[test]
 fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
+    let _alone = sole_use_of_graphs();
     let stages = "loss = 'mse'\nstages = [
         { name = 'first', epochs = 2, skip = ['*.two'] },
         { epochs = 2, train_only = ['*.two'], optimizer = { sgd = { learning_rate = 0.5 } } },
@@ -781,6 +800,7 @@ fn stages_train_what_they_name_and_a_resumed_one_goes_on_where_it_stood() {
 
 #[test]
 fn a_stage_leaves_alone_what_it_skips_and_what_it_freezes() {
+    let _alone = sole_use_of_graphs();
     let settings = |stages: &str| {
         let more = format!("loss = 'mse'\nstages = [{stages}]");
         autoencoder(STACKED, &more)
@@ -802,6 +822,7 @@ fn a_stage_leaves_alone_what_it_skips_and_what_it_freezes() {
 
 #[test]
 fn training_counted_in_steps_makes_a_row_every_log_every_steps() {
+    let _alone = sole_use_of_graphs();
     // 60 images in batches of 25: three steps a pass.
     let settings = autoencoder(STACKED, "loss = 'mse'\nsteps = 8\nlog_every = 5");
     let (_, folder, _temporary) = same_when_resumed(&settings, 1);
@@ -819,6 +840,7 @@ fn training_counted_in_steps_makes_a_row_every_log_every_steps() {
 
 #[test]
 fn an_auto_encoder_with_all_its_penalties_learns_and_resumes() {
+    let _alone = sole_use_of_graphs();
     let model = "contractive = 0.01
         encoder = ['flatten', { dense = { units = 12, activation = 'sigmoid', l2 = 1e-4,
                    activity = { kl = { target = 0.1, weight = 0.1 } } } }]
@@ -831,6 +853,7 @@ fn an_auto_encoder_with_all_its_penalties_learns_and_resumes() {
 
 #[test]
 fn a_walk_back_is_led_through_as_often_as_it_says() {
+    let _alone = sole_use_of_graphs();
     let trained_with = |walk_back: &str| {
         let model = format!(
             "{walk_back}
@@ -851,6 +874,7 @@ fn a_walk_back_is_led_through_as_often_as_it_says() {
 
 #[test]
 fn both_parts_of_a_gan_learn_and_a_resumed_one_ends_the_same() {
+    let _alone = sole_use_of_graphs();
     let text = "[data]\ndataset = 'mnist'\ntrain = 60\nclasses = [0, 1]\n[augment]\n
         [model.gan]\nlatent = 4
         generator = [{ dense = { units = 784, activation = 'sigmoid' } }, { reshape = { shape = [1, 28, 28] } }]

@@ -73,24 +73,12 @@ pub fn forward(
     bias: Option<&[f32]>,
     sizes: Sizes,
 ) -> Vec<f32> {
-    let method = Method::forward(sizes);
-    if method == Method::Direct {
-        return lines(simd, images, filters, bias, sizes);
-    }
-    let mut outputs = vec![0.0; sizes.batch * sizes.output()];
     let (size, made) = (sizes.image(), sizes.output());
-    match method {
-        Method::Direct | Method::Implicit => {
+    match Method::forward(sizes) {
+        Method::Direct => lines(simd, images, filters, bias, sizes),
+        Method::Implicit => {
             let plan = Plan::forward(simd, filters, sizes);
-            planned(
-                &plan,
-                images,
-                size,
-                bias,
-                &mut outputs,
-                made,
-                sizes.places(),
-            );
+            planned(&plan, images, size, bias, sizes.batch, made, sizes.places())
         }
         Method::Few => {
             let few = Few::new(simd, sizes);
@@ -98,11 +86,11 @@ pub fn forward(
                 images,
                 size,
                 bias,
-                &mut outputs,
+                sizes.batch,
                 made,
                 Buffers::default,
                 |buffers, image, output| few.apply(image, filters, output, buffers),
-            );
+            )
         }
         Method::Unfolded => {
             let windows = || vec![0.0; sizes.depth() * sizes.places()];
@@ -110,14 +98,14 @@ pub fn forward(
                 images,
                 size,
                 bias,
-                &mut outputs,
+                sizes.batch,
                 made,
                 windows,
                 |windows, image, output| {
                     unfold(image, sizes, windows);
                     apply(simd, filters, windows, sizes, output);
                 },
-            );
+            )
         }
         Method::Depthwise => {
             let depthwise = Depthwise::new(simd, sizes);
@@ -126,16 +114,15 @@ pub fn forward(
                 images,
                 size,
                 None,
-                &mut outputs,
+                sizes.batch,
                 made,
                 Buffers::default,
                 |buffers, image, output| {
                     depthwise.apply(image, &filters, bias, output, buffers);
                 },
-            );
+            )
         }
     }
-    outputs
 }
 
 /// The way back: `[batch, filters, down, across]` to `[batch, channels, height, width]`, with `[channels]` added.
@@ -146,18 +133,17 @@ pub fn back(
     bias: Option<&[f32]>,
     sizes: Sizes,
 ) -> Vec<f32> {
-    let method = Method::back(sizes);
-    if let (Method::Direct, Some(turned)) = (method, turned(sizes)) {
-        let filters = turned_filters(filters, sizes);
-        return lines(simd, outputs, &filters, bias, turned);
-    }
-    let mut images = vec![0.0; sizes.batch * sizes.image()];
     let (size, made) = (sizes.output(), sizes.image());
-    match method {
-        Method::Direct | Method::Implicit => {
+    match Method::back(sizes) {
+        Method::Direct => {
+            let turned = turned(sizes).expect("what is direct can be turned");
+            let filters = turned_filters(filters, sizes);
+            lines(simd, outputs, &filters, bias, turned)
+        }
+        Method::Implicit => {
             let plan = Plan::back(simd, filters, sizes);
             let places = sizes.height * sizes.width;
-            planned(&plan, outputs, size, bias, &mut images, made, places);
+            planned(&plan, outputs, size, bias, sizes.batch, made, places)
         }
         // Its sums over windows have another order.
         Method::Few | Method::Unfolded => {
@@ -166,14 +152,14 @@ pub fn back(
                 outputs,
                 size,
                 bias,
-                &mut images,
+                sizes.batch,
                 made,
                 windows,
                 |windows, output, image| {
                     spread(simd, filters, output, sizes, windows);
                     fold(windows, sizes, image);
                 },
-            );
+            )
         }
         Method::Depthwise => {
             let depthwise = Depthwise::new(simd, sizes);
@@ -182,16 +168,15 @@ pub fn back(
                 outputs,
                 size,
                 bias,
-                &mut images,
+                sizes.batch,
                 made,
                 Buffers::default,
                 |buffers, output, image| {
                     depthwise.spread(output, &filters, image, buffers);
                 },
-            );
+            )
         }
     }
-    images
 }
 
 /// One image at a time, line by line.
@@ -224,11 +209,11 @@ fn planned(
     inputs: &[f32],
     size: usize,
     bias: Option<&[f32]>,
-    outputs: &mut [f32],
+    batch: usize,
     made: usize,
     places: usize,
-) {
-    let batch = outputs.len() / made;
+) -> Vec<f32> {
+    let mut outputs = vec![0.0; batch * made];
     let images = together(places)
         .min(batch.div_ceil(rayon::current_num_threads()))
         .max(1);
@@ -239,6 +224,7 @@ fn planned(
         .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
             plan.apply(inputs, start, outputs, buffers);
         });
+    outputs
 }
 
 /// One image at a time; outputs begin as the bias.
@@ -246,11 +232,12 @@ fn each<B>(
     inputs: &[f32],
     size: usize,
     bias: Option<&[f32]>,
-    outputs: &mut [f32],
+    batch: usize,
     made: usize,
     buffers: impl Fn() -> B + Sync + Send,
     work: impl Fn(&mut B, &[f32], &mut [f32]) + Sync + Send,
-) {
+) -> Vec<f32> {
+    let mut outputs = vec![0.0; batch * made];
     outputs
         .par_chunks_mut(made)
         .zip(inputs.par_chunks(size))
@@ -263,6 +250,7 @@ fn each<B>(
             }
             work(buffers, input, output);
         });
+    outputs
 }
 
 /// The gradient of the filters, `[filters, channels / groups, rows, columns]`, from images and the gradients of outputs.

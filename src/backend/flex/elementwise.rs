@@ -95,6 +95,7 @@ mod tests {
 
     #[test]
     fn they_agree_with_burns_functions() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let values: Vec<f32> = (0..60).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
         let above: Vec<f32> = values.iter().map(|value| value.abs() + 0.01).collect();
         let softplus: Of<Training> = |x| activation::softplus(x, 1.0);
@@ -123,6 +124,7 @@ mod tests {
 
     #[test]
     fn without_gradients_the_values_are_the_same() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let values: Vec<f32> = (0..3 * 20_000).map(|i| (i as f32 * 0.7).sin()).collect();
         let x = input(&values);
         let with = Training::tanh(x.clone()).inner().into_data();
@@ -131,6 +133,7 @@ mod tests {
 
     #[test]
     fn a_rectifier_keeps_what_is_no_number() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let [y, grad_output] = all(Training::relu, &[f32::NAN, -1.0, 2.0]);
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0]);
         assert_eq!(grad_output, [1.0, 0.0, 3.0]);

@@ -169,6 +169,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_burns_linear_layer() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for [batch, inputs, outputs] in [[5, 7, 3], [1, 30, 20], [70, 40, 90]] {
             for has_bias in [false, true] {
                 let (x, weight) = (input([batch, inputs], 0.37), input([inputs, outputs], 0.71));
@@ -203,6 +204,7 @@ mod tests {
 
     #[test]
     fn a_turned_weight_is_read_as_it_lies_and_gives_the_same_bits() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let (x, weight) = (input([9, 30], 0.37), input([20, 30], 0.71));
         // Turned twice, its values lie in order again.
         let copied = || {
@@ -230,6 +232,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_burns_products_of_many_matrices() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for (left, right) in [
             ([2, 3, 5, 7], [2, 3, 7, 4]),
             ([2, 1, 5, 7], [1, 3, 7, 4]),

@@ -118,6 +118,7 @@ mod tests {
 
     #[test]
     fn they_agree_with_chains_of_burns_operations() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         near(
             all(Training::log_softmax),
             all(|x| activation::log_softmax(x, 1)),
@@ -146,6 +147,7 @@ mod tests {
 
     #[test]
     fn without_gradients_the_values_are_the_same() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let tracked = Training::cross_entropy(logits(), targets())
             .inner()
             .into_data();

@@ -273,6 +273,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_burns_convolution() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let cases = [
             ([3, 1, 9, 8], [4, 1, 3, 3], [1, 1], [1, 1], [1, 1], [1, 1]),
             ([9, 3, 9, 8], [4, 3, 3, 3], [2, 2], [0, 0], [1, 1], [1, 1]),
@@ -306,6 +307,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_burns_convolution_of_random_sizes() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let mut chance = ChaCha8Rng::seed_from_u64(7);
         let mut compared = 0;
         while compared < 60 {
@@ -344,6 +346,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_burns_transposed_convolution() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         // x, weight, groups, stride, before, dilation, size of the output
         let cases = [
             (

@@ -235,6 +235,7 @@ mod tests {
     /// Outputs and gradients agree with those of a chain of Burn's own operations.
     #[test]
     fn they_agree_with_burns_operations() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         for shape in [[3, 2, 17], [1, 4, 8], [9, 5, 1]] {
             let (x, weights) = (values(shape, 0.37), values(shape, 1.1).detach());
             let (scale, shift) = (values([shape[1]], 0.9), values([shape[1]], 0.4));

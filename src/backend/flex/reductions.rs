@@ -64,6 +64,7 @@ mod tests {
 
     #[test]
     fn they_agree_with_burns_sums_and_means() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
         let cases: [(Of, Of); 7] = [
             (|x| Training::sum(x).unsqueeze(), |x| x.sum().unsqueeze()),
             (|x| Training::mean(x).unsqueeze(), |x| x.mean().unsqueeze()),
