@@ -59,10 +59,9 @@ struct Table {
     /// The folder, named from the experiment's file; `~` is your home.
     path: PathBuf,
     /// "folders" (default): a folder a class, below `train`, `valid` and `test` if they are there; where there are
-    /// only images, they have no class. "none": all images below the folder, or below these parts,
-    /// without classes. Or a file of
-    /// comma-separated values, named from the folder: its columns `file` and `label`, or its first two, and `split`
-    /// (train, validation or test) if there is one.
+    /// only images, they have no class. "none": all images below the folder, or below these parts, without classes.
+    /// Or a file of comma-separated values, named from the folder: its columns `file` and `label`, or its first two,
+    /// and `split` (train, validation or test) if there is one.
     #[serde(default, skip_serializing_if = "is_default")]
     labels: LabelSource,
     /// Pixels: one number for a square, or [height, width]. Default: as the files have them, all of one size.
