@@ -43,6 +43,7 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 struct Held {
     /// Below these, files are written by way of the lease.
     folders: Vec<PathBuf>,
+    number: u64,
     lease: PathBuf,
 }
 
@@ -164,6 +165,7 @@ impl Lease {
         held(|held| {
             held.push(Held {
                 folders: folders.map(Path::to_path_buf).collect(),
+                number,
                 lease: path.clone(),
             });
         });
@@ -270,7 +272,8 @@ pub(super) fn over(path: &Path) -> Option<PathBuf> {
             .iter()
             .flat_map(|one| one.folders.iter().map(move |folder| (folder, one)));
         let around = folders.filter(|(folder, _)| path.starts_with(folder));
-        let nearest = around.max_by_key(|(folder, _)| folder.components().count());
+        // Of several over one folder the last that was taken, which only tests have at once.
+        let nearest = around.max_by_key(|(folder, one)| (folder.components().count(), one.number));
         nearest.map(|(_, one)| one.lease.clone())
     })
 }

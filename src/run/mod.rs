@@ -18,6 +18,7 @@ pub mod script;
 mod slurm;
 mod state;
 mod supervisor;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -98,12 +99,15 @@ pub struct Results {
     pub epochs: Vec<Vec<EpochRow>>,
 }
 
+/// Writes tables, of another thread.
+pub type WriteTables<'a> = dyn FnMut(&Results) -> Result<()> + Send + 'a;
+
 /// Where what is known of a plan goes while it is carried out.
 pub struct Output<'a> {
     /// What shows progress.
     pub progress: &'a mut dyn Progress,
     /// Writes the tables: before the first run, as runs end, and after the last.
-    pub tables: &'a mut dyn FnMut(&Results) -> Result<()>,
+    pub tables: &'a mut WriteTables<'a>,
     /// How far tables may lag behind the runs.
     pub lag: Duration,
 }

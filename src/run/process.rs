@@ -14,7 +14,7 @@ use super::protocol::{Assignment, Begin, Hello, Request};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// How long a command that is to end may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lines of standard error that are kept of a worker on another machine.
 const WORDS: usize = 20;
@@ -207,17 +207,11 @@ impl Worker for Process {
     }
 
     fn kill(&mut self) {
-        let Some(elsewhere) = &self.elsewhere else {
+        if self.elsewhere.is_none() {
             let _ = self.child.kill();
             return;
-        };
-        if let Some(job) = elsewhere
-            .hello
-            .as_ref()
-            .and_then(|hello| hello.job.as_ref())
-        {
-            (elsewhere.end_job)(job);
         }
+        self.end_job();
         // What reaches the worker takes it along if it is asked, and leaves it behind if it is killed.
         #[cfg(unix)]
         // SAFETY: the process was not waited for, so that its number is still its own.
@@ -248,6 +242,15 @@ fn how_it_ended_elsewhere(
 }
 
 impl Process {
+    /// Ends the job that the worker runs in, if it is known.
+    fn end_job(&self) {
+        let elsewhere = self.elsewhere.as_ref();
+        let known = elsewhere.and_then(|one| Some((one.end_job, one.hello.as_ref()?)));
+        if let Some((end_job, Hello { job: Some(job), .. })) = known {
+            end_job(job);
+        }
+    }
+
     /// Waits for a command that is to end, for a while.
     fn wait_or_kill(&mut self) -> std::io::Result<ExitStatus> {
         let start = Instant::now();
@@ -257,6 +260,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.end_job();
         let _ = self.child.kill();
         self.child.wait()
     }

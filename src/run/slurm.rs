@@ -216,13 +216,7 @@ pub fn submit(
     let script = script.map_err(|_| Error::bug("a word of the command holds a zero byte"))?;
     let mut command = Command::new("sbatch");
     command
-        .args([
-            "--parsable",
-            "--quiet",
-            "--nodes=1",
-            "--ntasks=1",
-            "--requeue",
-        ])
+        .args(["--parsable", "--nodes=1", "--ntasks=1", "--requeue"])
         .arg(format!("--job-name=burnlab:{experiment}:supervisor"))
         .arg(format!("--output={}", output.display()))
         .arg("--open-mode=append")

@@ -13,6 +13,7 @@ use super::order::{Options, Part};
 use super::parameters::of_several_types;
 use super::protocol::{Assignment, Begin, Hello, Message};
 use super::state::{RunState, states};
+use super::tables::Tables;
 use super::{Output, Progress, Results, ResultsFolder};
 use crate::config::{START, Settings};
 use crate::error::{Error, Kind, Problem, Result, count, io_reason};
@@ -69,49 +70,43 @@ pub fn supervise(
     if part.fresh {
         forget(plan, &folder, &states)?;
     }
-    output.progress.begin(plan, &states, &part.share);
-    let (send, receive) = channel();
-    let mut supervisor = Supervisor {
-        begin: launcher
-            .silence()
-            .map(|silence| begin(&lease, silence))
-            .transpose()?,
-        tries: vec![Tries::default(); plan.runs.len()],
-        failed_launches: 0,
-        launch_due: Instant::now(),
-        round_due: Instant::now(),
-        beat_due: Instant::now(),
-        plan,
-        options,
-        jobs: part.share.jobs,
-        threads: part.share.threads,
-        results: results(plan, &states, &folder),
-        elsewhere: elsewhere(plan, &states, options),
-        texts: of_several_types(plan),
-        folder,
-        queue: (0..plan.runs.len())
-            .filter(|&i| states[i].is_to_do())
-            .collect(),
-        launcher,
-        slots: Vec::new(),
-        send,
-        output,
-        has_news: true,
-        tables_due: Instant::now(),
-        stopping: None,
-    };
-    supervisor.write_tables()?;
-    let ended = supervisor.run(&receive, stop);
-    supervisor.end_workers();
-    let written = match lease.is_held() {
-        true => supervisor.write_tables(),
-        false => Ok(()),
-    };
-    supervisor.output.progress.end();
-    ended.and(written)?;
-    Ok(Ended {
-        stopped: supervisor.stopping.is_some(),
-        results: supervisor.results,
+    let begin = launcher.silence().map(|silence| begin(&lease, silence));
+    let begin = begin.transpose()?;
+    let Output {
+        progress,
+        tables,
+        lag,
+    } = output;
+    progress.begin(plan, &states, &part.share);
+    std::thread::scope(|scope| {
+        let (send, receive) = channel();
+        let supervisor = Supervisor {
+            begin,
+            tries: vec![Tries::default(); plan.runs.len()],
+            failed_launches: 0,
+            launch_due: Instant::now(),
+            round_due: Instant::now(),
+            beat_due: Instant::now(),
+            plan,
+            options,
+            jobs: part.share.jobs,
+            threads: part.share.threads,
+            results: results(plan, &states, &folder),
+            elsewhere: elsewhere(plan, &states, options),
+            texts: of_several_types(plan),
+            folder,
+            queue: (0..plan.runs.len())
+                .filter(|&i| states[i].is_to_do())
+                .collect(),
+            launcher,
+            slots: Vec::new(),
+            send,
+            progress,
+            tables: Tables::new(scope, tables, lag),
+            has_news: false,
+            stopping: None,
+        };
+        supervisor.carry_out(&lease, &receive, stop)
     })
 }
 
@@ -351,16 +346,38 @@ struct Supervisor<'a, 'o> {
     launcher: &'a mut dyn Launcher,
     slots: Vec<Slot>,
     send: Sender<(usize, Report)>,
-    output: Output<'o>,
+    progress: &'o mut dyn Progress,
+    tables: Tables,
     /// Whether a run ended or stopped since the tables were written.
     has_news: bool,
-    /// When they may be written again.
-    tables_due: Instant,
     /// Since when workers are asked to stop.
     stopping: Option<Instant>,
 }
 
 impl Supervisor<'_, '_> {
+    /// All that is to be done, and the tables before and after it.
+    fn carry_out(
+        mut self,
+        lease: &Lease,
+        receive: &Receiver<(usize, Report)>,
+        stop: &AtomicBool,
+    ) -> Result<Ended> {
+        self.tables.write(&self.results)?;
+        let ended = self.run(receive, stop);
+        self.end_workers();
+        let written = match self.has_news {
+            _ if !lease.is_held() => Ok(()),
+            true => self.tables.write(&self.results),
+            false => self.tables.finish(),
+        };
+        self.progress.end();
+        ended.and(written)?;
+        Ok(Ended {
+            stopped: self.stopping.is_some(),
+            results: self.results,
+        })
+    }
+
     fn run(&mut self, receive: &Receiver<(usize, Report)>, stop: &AtomicBool) -> Result<()> {
         self.end_blocked()?;
         self.hand_out()?;
@@ -379,7 +396,7 @@ impl Supervisor<'_, '_> {
                 self.look_after_workers()?;
             }
             if self.stopping.is_none() && stop.swap(false, Ordering::Relaxed) {
-                self.output.progress.note(
+                self.progress.note(
                     "stopping: every run keeps its last whole epoch; press Ctrl-C again to stop at once",
                 );
                 self.stop_workers();
@@ -390,8 +407,9 @@ impl Supervisor<'_, '_> {
             if self.stopping.is_some_and(is_late) {
                 break;
             }
-            if Instant::now() >= self.tables_due {
-                self.write_tables()?;
+            if self.has_news && self.tables.are_due()? {
+                self.has_news = false;
+                self.tables.keep_current(&self.results)?;
             }
         }
         Ok(())
@@ -534,7 +552,7 @@ impl Supervisor<'_, '_> {
             let name = format!("{}, seed {}", run.variant, run.seed);
             let number = tries.number;
             let note = format!("again     {name} ({number} of {retries}): {reason}");
-            self.output.progress.note(&note);
+            self.progress.note(&note);
             self.queue.push_front(index);
         } else {
             let tried = match retries {
@@ -584,7 +602,7 @@ impl Supervisor<'_, '_> {
         let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|slot| which(slot)).count();
         let ready = count(|slot| slot.is_open && slot.is_ready);
         let queued = count(Slot::is_queued);
-        self.output.progress.workers(ready, queued);
+        self.progress.workers(ready, queued);
         Ok(())
     }
 
@@ -624,7 +642,7 @@ impl Supervisor<'_, '_> {
             Event::Epoch(row) => epochs.push(row.as_ref().clone()),
             _ => {}
         }
-        self.output.progress.event(index, event);
+        self.progress.event(index, event);
     }
 
     /// Notes how a run ended, and ends those that can no longer start.
@@ -644,12 +662,12 @@ impl Supervisor<'_, '_> {
             self.results.epochs[index] = self.folder.run(&self.plan.runs[index]).epochs();
         }
         self.has_news = true;
-        self.output.progress.ended(index, &row);
+        self.progress.ended(index, &row);
         let is_done = row.status == Status::Done;
         self.results.rows[index] = row;
         if !is_done && self.options.fail_fast && self.stopping.is_none() {
             let note = "stopping at the first failure, as `--fail-fast` asks";
-            self.output.progress.note(note);
+            self.progress.note(note);
             self.stop_workers();
         }
     }
@@ -784,7 +802,7 @@ impl Supervisor<'_, '_> {
         self.jobs = open;
         let (reason, workers) = (error.first_message(), count(open, "worker"));
         let note = format!("{reason}: {workers} must do");
-        self.output.progress.note(&note);
+        self.progress.note(&note);
     }
 
     fn assignment(&self, index: usize) -> Assignment {
@@ -858,22 +876,10 @@ impl Supervisor<'_, '_> {
         Ok(row)
     }
 
-    /// Writes the tables if there is news for them, and says when that may be done again.
-    fn write_tables(&mut self) -> Result<()> {
-        if !std::mem::take(&mut self.has_news) {
-            return Ok(());
-        }
-        let start = Instant::now();
-        (self.output.tables)(&self.results)?;
-        // Of many runs they take long: nine tenths of the time are for the runs.
-        self.tables_due = Instant::now() + self.output.lag.max(start.elapsed() * 9);
-        Ok(())
-    }
-
     fn end_workers(&mut self) {
         for slot in &mut self.slots {
             slot.close();
-            if slot.busy.is_some() || !slot.is_ready {
+            if !slot.is_gone && (slot.busy.is_some() || !slot.is_ready) {
                 slot.worker.kill();
             }
         }

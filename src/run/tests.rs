@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::machine::share;
@@ -101,10 +102,10 @@ fn a_freed_worker_has_its_next_run_before_tables_are_written() {
     let mut scripted = ScriptedExperiments::default();
     scripted.options.jobs = Some(1);
     let plan = scripted.plan("order", TWO);
-    let handed_out = Rc::new(RefCell::new(0));
-    let counter = Rc::clone(&handed_out);
+    let handed_out = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&handed_out);
     let mut scripts = Scripts::new(move |_| {
-        *counter.borrow_mut() += 1;
+        counter.fetch_add(1, Ordering::Relaxed);
         Script::done(&CURVE)
     });
     let mut seen = Vec::new();
@@ -112,7 +113,7 @@ fn a_freed_worker_has_its_next_run_before_tables_are_written() {
         progress: &mut super::Quiet,
         tables: &mut |results| {
             let ended = results.rows.iter().filter(|row| row.status == Status::Done);
-            seen.push((ended.count(), *handed_out.borrow()));
+            seen.push((ended.count(), handed_out.load(Ordering::Relaxed)));
             Ok(())
         },
         lag: Duration::ZERO,

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::machine;
 use super::protocol::{Assignment, Begin, Hello, LOCK, Message, Request, SUPERVISOR};
@@ -48,8 +48,11 @@ const SIGHT: Duration = Duration::from_secs(20);
 /// How long nothing may come from the supervisor before its signals are looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Where a worker on another machine that is started anew finds what it was told first.
+const ERRAND: &str = "BURNLAB_WORKER_ERRAND";
+
 /// What a worker on another machine was told first, and answers.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Errand {
     hello: Hello,
     /// Threads that it has there.
@@ -62,6 +65,10 @@ pub struct Errand {
 /// # Errors
 /// The supervisor is gone, or says something else.
 pub fn begin() -> Result<Errand> {
+    let known = std::env::var(ERRAND).ok();
+    if let Some(errand) = known.and_then(|text| serde_json::from_str(&text).ok()) {
+        return Ok(errand);
+    }
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
     let gone = || Error::run(Problem::new("the supervisor is gone"));
@@ -72,12 +79,6 @@ pub fn begin() -> Result<Errand> {
     };
     // Where that is not there, whole paths still lead somewhere.
     let _ = std::env::set_current_dir(&begin.directory);
-    let threads = machine::job_threads();
-    let own = [("RAYON_NUM_THREADS".to_string(), threads.to_string())];
-    for (name, value) in begin.variables.iter().chain(&own) {
-        // SAFETY: the process has no other thread yet.
-        unsafe { std::env::set_var(name, value) };
-    }
     let (path, text) = &begin.token;
     let start = Instant::now();
     let sees_results = loop {
@@ -89,7 +90,8 @@ pub fn begin() -> Result<Errand> {
         }
         std::thread::sleep(LOOK);
     };
-    Ok(Errand {
+    let threads = machine::job_threads();
+    let errand = Errand {
         hello: Hello {
             build: machine::build().to_string(),
             host: host(),
@@ -98,7 +100,15 @@ pub fn begin() -> Result<Errand> {
         },
         threads,
         patience: Duration::from_secs(begin.patience),
-    })
+    };
+    let text = serde_json::to_string(&errand).expect("it is plain values");
+    let own = [("RAYON_NUM_THREADS", threads.to_string()), (ERRAND, text)];
+    let own = own.map(|(name, value)| (name.to_string(), value));
+    for (name, value) in begin.variables.iter().chain(&own) {
+        // SAFETY: the process has no other thread yet.
+        unsafe { std::env::set_var(name, value) };
+    }
+    Ok(errand)
 }
 
 /// Trains what is read from standard input until it ends, or until it is `asked` to stop from outside; messages go to
