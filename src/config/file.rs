@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::document::Document;
-use super::launch::LAUNCH;
 use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+
+/// The table of `burnlab.toml` that says where workers run; no part of any run.
+pub(super) const LAUNCH: &str = "launch";
 
 /// The tables that make up a run's settings; the other keys are the file's own.
 pub const SETTINGS: &[&str] = &[

@@ -9,14 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::Document;
-use super::file::Overrides;
+use super::file::{LAUNCH, Overrides};
 use super::read::read;
 use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 use crate::value::Positive;
-
-/// The table's key.
-pub(super) const LAUNCH: &str = "launch";
 
 /// Launchers that need no table.
 const BUILT_IN: [&str; 2] = ["local", "slurm"];

@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
 use super::lease::{Lease, is_of_leases, over, taken};
+use super::replace::{PART, replace};
 use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
-
-/// How the names of files begin that are being written.
-const PART: &str = ".part-";
 
 /// Writes a whole file under another name and renames it, so that readers see all of it or none.
 ///
@@ -58,16 +55,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Writes a file in the folder `beside` and renames it.
-fn replace(path: &Path, bytes: &[u8], beside: &Path) -> std::io::Result<()> {
-    let mut file = NamedTempFile::with_prefix_in(PART, beside)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    readable_as_usual(&file)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
 /// Removes what processes that were killed left of files half written, as far as it can be removed; with
 /// `below`, in all folders inside it too. What stands in leases goes with them.
 pub fn remove_parts(folder: &Path, below: bool) {
@@ -83,19 +70,6 @@ pub fn remove_parts(folder: &Path, below: bool) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Temporary files are the owner's alone; results are for whoever may read the folder.
-#[cfg(unix)]
-fn readable_as_usual(file: &NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_as_usual(_: &NamedTempFile) -> std::io::Result<()> {
-    Ok(())
 }
 
 /// `results/EXPERIMENT/runs/VARIANT-seed-N-ID/`.

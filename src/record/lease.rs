@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::write_atomically;
+use super::replace::replace;
 use crate::error::{Error, Kind, Problem, Result};
 
 /// How the names of leases begin.
@@ -43,7 +43,6 @@ static HELD: Mutex<Vec<Held>> = Mutex::new(Vec::new());
 struct Held {
     /// Below these, files are written by way of the lease.
     folders: Vec<PathBuf>,
-    number: u64,
     lease: PathBuf,
 }
 
@@ -165,7 +164,6 @@ impl Lease {
         held(|held| {
             held.push(Held {
                 folders: folders.map(Path::to_path_buf).collect(),
-                number,
                 lease: path.clone(),
             });
         });
@@ -212,11 +210,16 @@ impl Lease {
         let epochs = super::RunFolder::new(folder).epochs().len();
         let holder = Holder::own(number, epochs);
         let text = |value| serde_json::to_string_pretty(value).expect("a holder is plain values");
-        write_atomically(&self.path.join(HOLDER), text(&holder).as_bytes())?;
+        let refused = |error: std::io::Error| match self.is_held() {
+            true => Error::io(Kind::Data, "take the folder", folder, &error),
+            false => taken(folder),
+        };
+        let write = |path: PathBuf, text: String| replace(&path, text.as_bytes(), &self.path);
+        write(self.path.join(HOLDER), text(&holder)).map_err(refused)?;
         let mut log = log_of(folder);
         log.push(holder);
         let text = serde_json::to_string_pretty(&log).expect("holders are plain values");
-        write_atomically(&folder.join(LOG), text.as_bytes())
+        write(folder.join(LOG), text).map_err(refused)
     }
 
     /// Shows for as long as the lease is there that its holder lives.
@@ -272,8 +275,7 @@ pub(super) fn over(path: &Path) -> Option<PathBuf> {
             .iter()
             .flat_map(|one| one.folders.iter().map(move |folder| (folder, one)));
         let around = folders.filter(|(folder, _)| path.starts_with(folder));
-        // Of several over one folder the last that was taken, which only tests have at once.
-        let nearest = around.max_by_key(|(folder, one)| (folder.components().count(), one.number));
+        let nearest = around.max_by_key(|(folder, _)| folder.components().count());
         nearest.map(|(_, one)| one.lease.clone())
     })
 }
@@ -365,7 +367,7 @@ fn empty_and_remove(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RunFolder;
+    use crate::record::{RunFolder, write_atomically};
 
     fn numbers(folder: &Path) -> Vec<u64> {
         log_of(folder).iter().map(|holder| holder.number).collect()

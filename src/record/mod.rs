@@ -8,6 +8,7 @@ mod event;
 mod folder;
 mod lease;
 pub mod metrics;
+mod replace;
 mod row;
 mod watched;
 

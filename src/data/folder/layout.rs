@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fields::{FolderFields, LabelSource};
 use super::files::{entries, files_below, image_files, is_below_junk, is_image};
+use super::settings::{FolderFields, LabelSource};
 use super::table;
 use crate::data::content::file_name;
 use crate::data::left_out::{LeftOut, is_junk};

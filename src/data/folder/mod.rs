@@ -1,8 +1,8 @@
 //! A folder of images: which ones are for what, of which class, and their pixels.
 
-mod fields;
 mod files;
 mod layout;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-pub use fields::{FolderFields, LabelSource};
 pub(super) use files::image_files;
 use layout::{Layout, Sample};
+pub use settings::{FolderFields, LabelSource};
 
 use super::content::file_name;
 use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
