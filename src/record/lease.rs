@@ -9,7 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -178,16 +178,25 @@ impl Lease {
     /// # Errors
     /// As [`take`](Self::take); the holder, if it is alive.
     pub fn take_if_free(folder: &Path, wait: &mut dyn FnMut(&Holder)) -> Result<Self, TakeError> {
-        let last = highest(folder);
-        if let Some(lease) = leases(folder).into_iter().max_by_key(|(number, _)| *number)
-            && let Some(holder) = read_holder(&lease.1)
-            && is_alive(&lease.1, &holder, wait)
-        {
-            return Err(TakeError::Held(holder));
+        loop {
+            let last = highest(folder);
+            let newest = leases(folder).into_iter().max_by_key(|(number, _)| *number);
+            if let Some((_, lease)) = newest
+                && let Some(holder) = introduced(&lease)
+                && is_alive(&lease, &holder, wait)
+            {
+                return Err(TakeError::Held(holder));
+            }
+            match Lease::take_after(folder, last, &[]) {
+                Ok(lease) => {
+                    lease.beat();
+                    return Ok(lease);
+                }
+                // Another was quicker, and may be named.
+                Err(_) if highest(folder) > last => {}
+                Err(error) => return Err(TakeError::Refused(error)),
+            }
         }
-        let lease = Lease::take_after(folder, last, &[]).map_err(TakeError::Refused)?;
-        lease.beat();
-        Ok(lease)
     }
 
     /// Whether no other has taken it.
@@ -316,8 +325,18 @@ fn highest(folder: &Path) -> u64 {
     there.chain(before).max().unwrap_or(0)
 }
 
-fn read_holder(lease: &Path) -> Option<Holder> {
-    serde_json::from_slice(&fs::read(lease.join(HOLDER)).ok()?).ok()
+/// The holder of a lease, which says who it is just after it took it; `None` if the lease goes, or it died before it did.
+fn introduced(lease: &Path) -> Option<Holder> {
+    let start = Instant::now();
+    while lease.is_dir() && start.elapsed() < SILENCE {
+        let holder = fs::read(lease.join(HOLDER)).ok();
+        let holder = holder.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if holder.is_some() {
+            return holder;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
 }
 
 fn is_alive(lease: &Path, holder: &Holder, wait: &mut dyn FnMut(&Holder)) -> bool {
@@ -441,6 +460,24 @@ mod tests {
             let second = Lease::take_if_free(dir.path(), &mut wait).unwrap();
             assert!(second.is_held() && !first.is_held());
         }
+    }
+
+    #[test]
+    fn of_many_that_ask_for_a_free_folder_at_once_one_gets_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let asked: Vec<Result<Lease, TakeError>> = std::thread::scope(|scope| {
+            let ask = || scope.spawn(|| Lease::take_if_free(dir.path(), &mut |_| {}));
+            let threads: Vec<_> = (0..8).map(|_| ask()).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        let others = asked
+            .iter()
+            .filter(|one| matches!(one, Err(TakeError::Held(_))));
+        assert_eq!(others.count(), 7, "{asked:?}");
+        assert!(asked.iter().flatten().all(Lease::is_held));
     }
 
     #[test]
