@@ -55,6 +55,11 @@ torture SECONDS="120" SEED="0":
     cargo build --release
     python3 tests/torture/run --seconds {{SECONDS}} --seed {{SEED}}
 
+# A grid on a Slurm cluster of this machine, where everything is killed in turn; as root, with slurm-wlm and munge
+cluster:
+    cargo build --release
+    python3 tests/cluster/run
+
 # TensorBoard on everything that has been run, or on one experiment: just tensorboard articles/a1-a3-few-digits
 tensorboard NAME="." PORT="6006": _python
     {{venv}}/bin/tensorboard --logdir results/{{NAME}} --port {{PORT}}
