@@ -65,28 +65,25 @@ pub fn most(probability: f64) -> Option<u32> {
 /// The words of a block.
 #[inline(always)]
 fn words(draw: Draw, block: u64) -> [u32; BLOCK] {
-    let mut counters = [[0u32; COUNTERS]; 4];
-    for lane in 0..COUNTERS {
-        let counter = block * COUNTERS as u64 + lane as u64;
-        counters[0][lane] = counter as u32;
-        counters[1][lane] = (counter >> 32) as u32;
-        counters[2][lane] = draw.number;
-    }
+    let first = block * COUNTERS as u64;
+    let counters: [u64; COUNTERS] = std::array::from_fn(|lane| first + lane as u64);
+    let mut a = counters.map(|counter| counter as u32);
+    let mut b = counters.map(|counter| (counter >> 32) as u32);
+    let (mut c, mut d) = ([draw.number; COUNTERS], [0; COUNTERS]);
     let mut key = [draw.key as u32, (draw.key >> 32) as u32];
     for _ in 0..ROUNDS {
         for lane in 0..COUNTERS {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|word| counters[word][lane]);
-            let first = u64::from(a) * u64::from(MULTIPLIERS[0]);
-            let second = u64::from(c) * u64::from(MULTIPLIERS[1]);
-            counters[0][lane] = (second >> 32) as u32 ^ b ^ key[0];
-            counters[1][lane] = second as u32;
-            counters[2][lane] = (first >> 32) as u32 ^ d ^ key[1];
-            counters[3][lane] = first as u32;
+            let of_a = u64::from(a[lane]) * u64::from(MULTIPLIERS[0]);
+            let of_c = u64::from(c[lane]) * u64::from(MULTIPLIERS[1]);
+            a[lane] = (of_c >> 32) as u32 ^ b[lane] ^ key[0];
+            b[lane] = of_c as u32;
+            c[lane] = (of_a >> 32) as u32 ^ d[lane] ^ key[1];
+            d[lane] = of_a as u32;
         }
         key = [0, 1].map(|word| key[word].wrapping_add(INCREMENTS[word]));
     }
     let mut words = [0; BLOCK];
-    for (to, from) in words.chunks_exact_mut(COUNTERS).zip(counters) {
+    for (to, from) in words.chunks_exact_mut(COUNTERS).zip([a, b, c, d]) {
         to.copy_from_slice(&from);
     }
     words
@@ -111,7 +108,7 @@ fn normal_of(word: u32) -> f32 {
     let p = p.mul_add(near, -3.523_387_7e-6);
     let p = p.mul_add(near, -4.391_506_5e-6);
     let p = p.mul_add(near, 2.185_808_7e-4);
-    let p = p.mul_add(near, -1.253_725_03e-3);
+    let p = p.mul_add(near, -1.253_725e-3);
     let p = p.mul_add(near, -4.177_681_6e-3);
     let p = p.mul_add(near, 0.246_640_73);
     let central = p.mul_add(near, 1.501_409_4);
@@ -123,7 +120,7 @@ fn normal_of(word: u32) -> f32 {
     let p = p.mul_add(far, 5.739_507_7e-3);
     let p = p.mul_add(far, -7.622_461_3e-3);
     let p = p.mul_add(far, 9.438_870_5e-3);
-    let p = p.mul_add(far, 1.001_674_1);
+    let p = p.mul_add(far, 1.001_674);
     let tail = p.mul_add(far, 2.832_976_8);
     let size = if w < 5.0 { central } else { tail } * x * std::f32::consts::SQRT_2;
     f32::from_bits(size.to_bits() ^ (word & 0x8000_0000))

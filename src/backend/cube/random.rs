@@ -30,7 +30,7 @@ fn normal(word: u32) -> f32 {
     central = central * near - 3.523_387_7e-6;
     central = central * near - 4.391_506_5e-6;
     central = central * near + 2.185_808_7e-4;
-    central = central * near - 1.253_725_03e-3;
+    central = central * near - 1.253_725e-3;
     central = central * near - 4.177_681_6e-3;
     central = central * near + 0.246_640_73;
     central = central * near + 1.501_409_4;
@@ -42,7 +42,7 @@ fn normal(word: u32) -> f32 {
     tail = tail * far + 5.739_507_7e-3;
     tail = tail * far - 7.622_461_3e-3;
     tail = tail * far + 9.438_870_5e-3;
-    tail = tail * far + 1.001_674_1;
+    tail = tail * far + 1.001_674;
     tail = tail * far + 2.832_976_8;
     let size = select(w < 5.0, central, tail) * x * 1.414_213_5;
     select(word >> 31 == 1, -size, size)
