@@ -44,7 +44,7 @@ fn normal(word: u32) -> f32 {
     tail = tail * far + 9.438_870_5e-3;
     tail = tail * far + 1.001_674;
     tail = tail * far + 2.832_976_8;
-    let size = select(w < 5.0, central, tail) * x * 1.414_213_5;
+    let size = select(w < 5.0, central, tail) * x * comptime!(std::f32::consts::SQRT_2);
     select(word >> 31 == 1, -size, size)
 }
 
