@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Image, OperationFields, always, outside};
+use super::{Image, OperationFields, always, factor_flaw};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -27,9 +27,7 @@ impl OperationFields for Contrast {
     type Draw = f64;
 
     fn check(&self, _shape: ImageShape) -> Vec<Flaw> {
-        let accepts = |factor: f64| (0.0..=256.0).contains(&factor);
-        let flaw = outside("factor", self.factor, accepts, "a factor from 0 to 256");
-        flaw.into_iter().collect()
+        factor_flaw(self.factor).into_iter().collect()
     }
 
     fn draw(&self, _shape: ImageShape, rng: &mut Rng) -> f64 {

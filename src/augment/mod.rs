@@ -178,6 +178,12 @@ fn black() -> Fraction {
     Fraction(0.0)
 }
 
+/// The flaw of a factor by which an image is led away from, or to, something plainer.
+fn factor_flaw(factor: Drawn) -> Option<Flaw> {
+    let accepts = |factor: f64| (0.0..=256.0).contains(&factor);
+    outside("factor", factor, accepts, "a factor from 0 to 256")
+}
+
 /// The flaw of a field that leaves its range; none if all that may be drawn lies inside.
 fn outside(key: &str, drawn: Drawn, accepts: impl Fn(f64) -> bool, expected: &str) -> Option<Flaw> {
     if accepts(drawn.low()) && accepts(drawn.high()) {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::color::{needs_color, saturate};
-use super::{Image, OperationFields, always, outside};
+use super::{Image, OperationFields, always, factor_flaw};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
@@ -27,8 +27,7 @@ impl OperationFields for Saturation {
     type Draw = f64;
 
     fn check(&self, shape: ImageShape) -> Vec<Flaw> {
-        let accepts = |factor: f64| (0.0..=256.0).contains(&factor);
-        let flaw = outside("factor", self.factor, accepts, "a factor from 0 to 256");
+        let flaw = factor_flaw(self.factor);
         needs_color(shape).into_iter().chain(flaw).collect()
     }
 

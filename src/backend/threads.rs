@@ -3,7 +3,7 @@
 //! Their number changes no value: sums are made in fixed parts.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -14,7 +14,7 @@ static WANTED: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
     /// A thread's own: one that waits for its part of some work takes up other work of its pool, which must not be a
     /// training of somebody else's.
-    static POOL: RefCell<Option<Arc<ThreadPool>>> = const { RefCell::new(None) };
+    static POOL: RefCell<Option<Rc<ThreadPool>>> = const { RefCell::new(None) };
 }
 
 /// Bytes of stack of a thread, as a process's first has it.
@@ -36,7 +36,7 @@ pub fn with_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The threads that are wanted; none where it works on such already, or the system has no others.
-fn pool() -> Option<Arc<ThreadPool>> {
+fn pool() -> Option<Rc<ThreadPool>> {
     let wanted = match WANTED.load(Ordering::Relaxed) {
         0 => rayon::current_num_threads(),
         wanted => wanted,
@@ -49,7 +49,7 @@ fn pool() -> Option<Arc<ThreadPool>> {
             let made = ThreadPoolBuilder::new()
                 .num_threads(wanted)
                 .stack_size(STACK);
-            *kept = made.build().ok().map(Arc::new);
+            *kept = made.build().ok().map(Rc::new);
         }
         kept.clone()
     })

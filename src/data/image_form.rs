@@ -321,7 +321,7 @@ impl ImageForm {
     /// Colors of values with opacity, brought to size.
     fn rgb<T: Value>(
         &self,
-        [height, width]: [usize; 2],
+        size: [usize; 2],
         values: Vec<T>,
         background: [T; 3],
     ) -> (ImageShape, Vec<T>)
@@ -329,11 +329,8 @@ impl ImageForm {
         Rgb<T>: Pixel<Subpixel = T>,
     {
         let opaque = opaque(&values, background);
-        let image = ImageBuffer::<Rgb<T>, _>::from_raw(width as u32, height as u32, opaque);
-        let image = image.expect("three values a pixel");
-        let image = self.sized(image, Rgb(background));
-        let shape = ImageShape::new(3, image.height() as usize, image.width() as usize);
-        (shape, in_planes(&image.into_raw(), 3))
+        let (shape, values) = self.pixels(size, opaque, Rgb(background));
+        (shape, in_planes(&values, 3))
     }
 
     /// The same of colors that become gray.
@@ -350,7 +347,7 @@ impl ImageForm {
         let gray = opaque
             .chunks_exact(3)
             .map(|color| luma([color[0], color[1], color[2]]));
-        self.of_gray(size, gray.collect(), background)
+        self.pixels(size, gray.collect(), Luma([luma(background)]))
     }
 
     /// The same of gray values with opacity.
@@ -363,22 +360,22 @@ impl ImageForm {
     where
         Luma<T>: Pixel<Subpixel = T>,
     {
-        self.of_gray(size, opaque(&values, [luma(background)]), background)
+        let background = luma(background);
+        let opaque = opaque(&values, [background]);
+        self.pixels(size, opaque, Luma([background]))
     }
 
-    fn of_gray<T: Value>(
+    /// Values pixel by pixel, brought to size.
+    fn pixels<P: Pixel + 'static>(
         &self,
         [height, width]: [usize; 2],
-        values: Vec<T>,
-        background: [T; 3],
-    ) -> (ImageShape, Vec<T>)
-    where
-        Luma<T>: Pixel<Subpixel = T>,
-    {
-        let image = ImageBuffer::<Luma<T>, _>::from_raw(width as u32, height as u32, values);
-        let image = image.expect("a value a pixel");
-        let image = self.sized(image, Luma([luma(background)]));
-        let shape = ImageShape::new(1, image.height() as usize, image.width() as usize);
+        values: Vec<P::Subpixel>,
+        background: P,
+    ) -> (ImageShape, Vec<P::Subpixel>) {
+        let image = ImageBuffer::<P, _>::from_raw(width as u32, height as u32, values);
+        let image = self.sized(image.expect("all values of every pixel"), background);
+        let channels = usize::from(P::CHANNEL_COUNT);
+        let shape = ImageShape::new(channels, image.height() as usize, image.width() as usize);
         (shape, image.into_raw())
     }
 

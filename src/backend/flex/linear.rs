@@ -3,16 +3,16 @@
 use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::plain::{Lying, Plain, is_turned, plain, values};
+use super::plain::{Matrices, Plain, is_turned, plain, values};
 use crate::backend::cpu::{Matrix, Simd, Start, add_product, product, sums};
 use crate::backend::passes::matrix_shape;
 
 pub(super) fn linear(x: &Plain, weight: &Plain, bias: Option<&Plain>) -> Plain {
     let ([batch, _], [_, outputs]) = (matrix_shape(x), matrix_shape(weight));
-    let (x, weight) = (Lying::of(x), Lying::of(weight));
+    let (x, weight) = (Matrices::of(x), Matrices::of(weight));
     let bias = bias.map(values);
     let start = bias.as_deref().map_or(Start::Zero, Start::Row);
-    let y = product(Simd::detected(), x.matrix(), weight.matrix(), start);
+    let y = product(Simd::detected(), x.get(0), weight.get(0), start);
     plain(y, &[batch, outputs])
 }
 
@@ -50,101 +50,58 @@ pub(super) fn product_gradients(
 
 /// The gradient of the output times the right matrix, transposed.
 fn left_gradient(grad_output: &Plain, right: &Plain) -> Plain {
-    let [inner, columns] = matrix_shape(right);
-    let [rows, _] = matrix_shape(grad_output);
-    if is_matrix(right) {
-        let (grad_output, right) = (Lying::of(grad_output), Lying::of(right));
-        let right = right.matrix().turned();
-        let made = product(Simd::detected(), grad_output.matrix(), right, Start::Zero);
-        return plain(made, &[rows, inner]);
-    }
-    let made = products(grad_output, right, [rows, inner], |grad_output, right| {
-        let right = Matrix::new(right, inner, columns).turned();
-        (Matrix::new(grad_output, rows, columns), right)
-    });
-    shaped(made, grad_output, [rows, inner])
+    let ([rows, _], [inner, _]) = (matrix_shape(grad_output), matrix_shape(right));
+    products(grad_output, right, [rows, inner], |grad_output, right| {
+        (grad_output, right.turned())
+    })
 }
 
 /// The left matrix, transposed, times the gradient of the output; it lies as the right matrix does.
 fn right_gradient(left: &Plain, right: &Plain, grad_output: &Plain) -> Plain {
-    let [rows, inner] = matrix_shape(left);
-    let [_, columns] = matrix_shape(grad_output);
-    if is_matrix(left) {
-        let simd = Simd::detected();
-        let (left, grad_output) = (Lying::of(left), Lying::of(grad_output));
-        let (left, grad_output) = (left.matrix(), grad_output.matrix());
-        return match is_turned(right) {
-            true => {
-                let made = product(simd, grad_output.turned(), left, Start::Zero);
-                plain(made, &[columns, inner]).transpose(0, 1)
-            }
-            false => {
-                let made = product(simd, left.turned(), grad_output, Start::Zero);
-                plain(made, &[inner, columns])
-            }
-        };
+    let ([_, inner], [_, columns]) = (matrix_shape(left), matrix_shape(grad_output));
+    if is_turned(right) {
+        let made = products(grad_output, left, [columns, inner], |grad_output, left| {
+            (grad_output.turned(), left)
+        });
+        let rank = made.shape().num_dims();
+        return made.transpose(rank - 2, rank - 1);
     }
-    let made = products(left, grad_output, [inner, columns], |left, grad_output| {
-        let left = Matrix::new(left, rows, inner).turned();
-        (left, Matrix::new(grad_output, rows, columns))
-    });
-    shaped(made, left, [inner, columns])
-}
-
-/// Whether it has no leading axes.
-fn is_matrix(tensor: &Plain) -> bool {
-    tensor.shape().num_dims() == 2
-}
-
-/// With the leading axes of `like`.
-fn shaped(made: Vec<f32>, like: &Plain, last: [usize; 2]) -> Plain {
-    let mut shape = like.shape().to_vec();
-    let rank = shape.len();
-    shape[rank - 2..].copy_from_slice(&last);
-    plain(made, &shape)
-}
-
-/// Products of all pairs of matrices, each of the given shape.
-fn products<'a>(
-    left: &'a Plain,
-    right: &'a Plain,
-    shape: [usize; 2],
-    matrices: impl for<'b> Fn(&'b [f32], &'b [f32]) -> (Matrix<'b>, Matrix<'b>) + Sync,
-) -> Vec<f32> {
-    let simd = Simd::detected();
-    let sizes = [left, right].map(|of| matrix_shape(of).iter().product::<usize>());
-    let (left, right) = (values(left), values(right));
-    if left.len() == sizes[0] {
-        let (left, right) = matrices(&left, &right);
-        return product(simd, left, right, Start::Zero);
-    }
-    let size = shape[0] * shape[1];
-    let count = left.len().checked_div(sizes[0]).unwrap_or(0);
-    let mut made = vec![0.0; count * size];
-    if size * sizes[0] * sizes[1] > 0 {
-        made.par_chunks_mut(size)
-            .zip(left.par_chunks(sizes[0]).zip(right.par_chunks(sizes[1])))
-            .for_each(|(made, (left, right))| {
-                let (left, right) = matrices(left, right);
-                add_product(simd, left, right, Start::Zero, made);
-            });
-    }
-    made
+    products(left, grad_output, [inner, columns], |left, grad_output| {
+        (left.turned(), grad_output)
+    })
 }
 
 pub(super) fn product_of(left: &Plain, right: &Plain) -> Plain {
     let ([rows, inner], [height, columns]) = (matrix_shape(left), matrix_shape(right));
     assert_eq!(inner, height, "the matrices' shapes do not fit");
-    if is_matrix(left) && is_matrix(right) {
-        let (left, right) = (Lying::of(left), Lying::of(right));
-        let made = product(Simd::detected(), left.matrix(), right.matrix(), Start::Zero);
-        return plain(made, &[rows, columns]);
+    products(left, right, [rows, columns], |left, right| (left, right))
+}
+
+/// Products of all pairs of matrices, each turned as it is wanted and of the given shape.
+fn products(
+    left: &Plain,
+    right: &Plain,
+    shape: [usize; 2],
+    turn: impl for<'a> Fn(Matrix<'a>, Matrix<'a>) -> (Matrix<'a>, Matrix<'a>) + Sync,
+) -> Plain {
+    let simd = Simd::detected();
+    let mut whole = left.shape().to_vec();
+    let axes = whole.len() - 2;
+    whole[axes..].copy_from_slice(&shape);
+    let (count, size) = (whole[..axes].iter().product::<usize>(), shape[0] * shape[1]);
+    let (left, right) = (Matrices::of(left), Matrices::of(right));
+    if count == 1 {
+        let (left, right) = turn(left.get(0), right.get(0));
+        return plain(product(simd, left, right, Start::Zero), &whole);
     }
-    let made = products(left, right, [rows, columns], |left, right| {
-        let right = Matrix::new(right, inner, columns);
-        (Matrix::new(left, rows, inner), right)
-    });
-    shaped(made, left, [rows, columns])
+    let mut made = vec![0.0; count * size];
+    made.par_chunks_mut(size.max(1))
+        .enumerate()
+        .for_each(|(number, made)| {
+            let (left, right) = turn(left.get(number), right.get(number));
+            add_product(simd, left, right, Start::Zero, made);
+        });
+    plain(made, &whole)
 }
 
 #[cfg(test)]

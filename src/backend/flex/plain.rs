@@ -29,38 +29,42 @@ pub(super) fn values(tensor: &Plain) -> Cow<'_, [f32]> {
     }
 }
 
-/// Whether a tensor of two axes is another with its rows for columns, which lies in row-major order.
+/// Whether a tensor is another with the last two axes swapped, which lies in row-major order.
 pub(super) fn is_turned(tensor: &Plain) -> bool {
-    let [rows, _] = matrix_shape(tensor);
-    let layout = tensor.layout();
-    layout.strides() == [1, rows as isize] && layout.start_offset() == 0 && !tensor.is_contiguous()
+    let rank = tensor.shape().num_dims();
+    tensor.layout().start_offset() == 0
+        && !tensor.is_contiguous()
+        && tensor.transpose(rank - 2, rank - 1).is_contiguous()
 }
 
-/// The values of a tensor of two axes as they lie, [turned](is_turned) or not.
-pub(super) struct Lying<'a> {
+/// The matrices of the last two axes as they lie, all of them [turned](is_turned) or none.
+pub(super) struct Matrices<'a> {
     values: Cow<'a, [f32]>,
     shape: [usize; 2],
     is_turned: bool,
 }
 
-impl<'a> Lying<'a> {
+impl<'a> Matrices<'a> {
     pub fn of(tensor: &'a Plain) -> Self {
-        let (shape, is_turned) = (matrix_shape(tensor), is_turned(tensor));
-        Lying {
+        let is_turned = is_turned(tensor);
+        Matrices {
             values: match is_turned {
-                true => Cow::Borrowed(&tensor.storage()[..shape[0] * shape[1]]),
+                true => Cow::Borrowed(&tensor.storage()[..tensor.shape().num_elements()]),
                 false => values(tensor),
             },
-            shape,
+            shape: matrix_shape(tensor),
             is_turned,
         }
     }
 
-    pub fn matrix(&self) -> Matrix<'_> {
+    /// The one with this number.
+    pub fn get(&self, number: usize) -> Matrix<'_> {
         let [rows, columns] = self.shape;
+        let size = rows * columns;
+        let values = &self.values[number * size..][..size];
         match self.is_turned {
-            true => Matrix::new(&self.values, columns, rows).turned(),
-            false => Matrix::new(&self.values, rows, columns),
+            true => Matrix::new(values, columns, rows).turned(),
+            false => Matrix::new(values, rows, columns),
         }
     }
 }
