@@ -2,11 +2,26 @@
 
 use std::path::Path;
 
+use clap::Args;
+
 use super::JobsArgument;
 use crate::backend::{Device, DeviceSpec};
 use crate::config::{How, Launch, Overrides, Slurm};
 use crate::error::{Error, Problem, Result, io_reason};
-use crate::run::{Commands, Launcher, Local, ResultsFolder, SlurmJobs};
+use crate::run::{Commands, Launcher, Local, Queue, ResultsFolder, SlurmJobs};
+
+/// What starts a command's workers.
+#[derive(Debug, Args)]
+pub(super) struct LaunchArgument {
+    /// What starts workers: local, slurm, or a table [launch.NAME] of burnlab.toml
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "local",
+        env = "BURNLAB_LAUNCH"
+    )]
+    launch: String,
+}
 
 /// What is said of a command's workers.
 pub(super) struct Workers {
@@ -28,18 +43,18 @@ impl Workers {
         }
     }
 
-    /// By the launcher of this name, for an experiment's file.
+    /// By the launcher that is asked for, for an experiment's file.
     ///
     /// # Errors
     /// There is no such launcher, something is wrong with its table or what it needs is missing, or there is no such
     /// device.
     pub(super) fn by(
-        name: &str,
+        argument: &LaunchArgument,
         experiment: &Path,
         overrides: &Overrides,
         device: &str,
     ) -> Result<Self> {
-        let launch = Launch::read(experiment, name, overrides)?;
+        let launch = Launch::read(experiment, &argument.launch, overrides)?;
         if launch.how == How::Local {
             let device = Device::parse(device)?;
             let here = Workers::here(&device);
@@ -138,6 +153,7 @@ impl Workers {
                 job_name: format!("burnlab:{experiment}"),
                 worker: self.worker()?,
                 log,
+                queue: Queue::default(),
             }),
             How::Command(elsewhere) => Box::new(Commands {
                 elsewhere: elsewhere.clone(),

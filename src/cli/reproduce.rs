@@ -8,11 +8,10 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::articles::{ArticleExperiment, Size, experiments};
-use super::launch::Workers;
+use super::launch::{LaunchArgument, Workers};
 use super::run::{carry_out, check_data, exit_code, shown};
 use super::signals::stop_flag;
 use super::{DeviceArgument, JobsArgument, ResultsArgument, catalogue, note, say};
-use crate::backend::Device;
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result, count};
 use crate::plan::Plan;
@@ -41,6 +40,8 @@ pub struct ReproduceArguments {
     #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
+    launch: LaunchArgument,
+    #[command(flatten)]
     results: ResultsArgument,
     /// Print no progress and no table, but how many claims hold
     #[arg(long, short)]
@@ -67,12 +68,11 @@ struct Planned {
 /// Trains the experiments of articles as far as they are not done yet, and shows all their claims on one page.
 pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     let planned = planned(&arguments)?;
-    let device = Device::parse(&arguments.device.device)?;
     let stop = stop_flag()?;
     let mut stopped = false;
     for one in planned.iter().filter(|_| !arguments.no_train) {
         if arguments.wants(one.experiment.size) {
-            stopped |= train(&arguments, one, &device, &stop)?;
+            stopped |= train(&arguments, one, &stop)?;
         }
         if stopped {
             break;
@@ -107,16 +107,15 @@ fn planned(arguments: &ReproduceArguments) -> Result<Vec<Planned>> {
 }
 
 /// Trains what is to be done of an experiment; whether it was stopped.
-fn train(
-    arguments: &ReproduceArguments,
-    planned: &Planned,
-    device: &Device,
-    stop: &AtomicBool,
-) -> Result<bool> {
+fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -> Result<bool> {
+    let of_launch = Overrides::from_environment().take_launch();
+    let path = &planned.experiment.path;
+    let device = &arguments.device.device;
+    let workers = Workers::by(&arguments.launch, path, &of_launch, device)?;
     let options = Options {
         results: arguments.results.folder.clone(),
-        jobs: arguments.jobs.on(device)?,
-        threads: None,
+        jobs: workers.jobs(&arguments.jobs)?,
+        threads: workers.threads(),
         fresh: false,
         fail_fast: false,
     };
@@ -126,13 +125,7 @@ fn train(
     }
     let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {
-        let ended = carry_out(
-            &part,
-            &options,
-            shown(arguments.quiet),
-            &Workers::here(device),
-            stop,
-        )?;
+        let ended = carry_out(&part, &options, shown(arguments.quiet), &workers, stop)?;
         stopped |= ended.stopped;
     }
     Ok(stopped)

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::detach::{Detached, Supervision};
-use super::launch::Workers;
+use super::launch::{LaunchArgument, Workers};
 use super::report::report_run;
 use super::signals::stop_flag;
 use super::{
@@ -27,7 +27,7 @@ use crate::report::{
 };
 use crate::run::{
     Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, ResultsFolder, RunState,
-    Share, is_variant, on_other_data, parts, supervise,
+    Share, WorkerCounts, is_variant, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -41,14 +41,8 @@ pub struct RunArguments {
     jobs: JobsArgument,
     #[command(flatten)]
     device: DeviceArgument,
-    /// What starts workers: local, slurm, or a table [launch.NAME] of burnlab.toml
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "local",
-        env = "BURNLAB_LAUNCH"
-    )]
-    launch: String,
+    #[command(flatten)]
+    launch: LaunchArgument,
     /// Submit the supervisor, too, as a job of the cluster, and return; the same command later shows how it is getting on
     #[arg(long)]
     detach: bool,
@@ -481,7 +475,7 @@ fn say_json(value: &serde_json::Value) {
 #[derive(Default)]
 struct Json {
     /// As they were last told of.
-    workers: Option<(usize, usize)>,
+    workers: Option<WorkerCounts>,
 }
 
 impl Progress for Json {
@@ -498,9 +492,10 @@ impl Progress for Json {
         }
     }
 
-    fn workers(&mut self, ready: usize, queued: usize) {
-        if self.workers.replace((ready, queued)) != Some((ready, queued)) {
-            say_json(&json!({ "workers": { "ready": ready, "queued": queued } }));
+    fn workers(&mut self, counts: &WorkerCounts) {
+        if self.workers.as_ref() != Some(counts) {
+            self.workers = Some(counts.clone());
+            say_json(&json!({ "workers": counts }));
         }
     }
 

@@ -176,13 +176,13 @@ fn outside(name: String) -> Origin {
 pub struct Chain {
     /// The files, the furthest ancestor first.
     pub documents: Vec<Rc<Document>>,
-    /// The `burnlab.toml` beside the file, if there is one.
+    /// See [`folder_settings`].
     folder: Option<Rc<Document>>,
     overrides: Vec<(Origin, toml::Table)>,
 }
 
 impl Chain {
-    /// Reads a file, all it extends, and the `burnlab.toml` of its folder.
+    /// Reads a file, all it extends, and the `burnlab.toml` that goes for it.
     ///
     /// # Errors
     /// A file cannot be read or parsed; `extends` names a missing file or leads in a circle;
@@ -197,11 +197,9 @@ impl Chain {
             next = extended(&document, &seen)?;
             documents.insert(0, document);
         }
-        let beside = path.with_file_name("burnlab.toml");
-        let folder = match beside.is_file() && canonical(&beside) != canonical(path) {
-            true => Some(Rc::new(Document::read(&beside)?)),
-            false => None,
-        };
+        let folder = folder_settings(path).filter(|found| canonical(found) != canonical(path));
+        let folder = folder.map(|found| Document::read(&found)).transpose()?;
+        let folder = folder.map(Rc::new);
         let mut problems: Vec<Problem> = documents
             .iter()
             .flat_map(|document| unknown_keys(document, true))
@@ -281,6 +279,18 @@ impl Chain {
         }
         Ok(stack.resolve())
     }
+}
+
+/// The `burnlab.toml` that goes for a file: the one beside it, or else that of the nearest folder above that has one.
+pub(super) fn folder_settings(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let folders = path.ancestors().skip(1);
+    let mut candidates = folders.map(|folder| folder.join("burnlab.toml"));
+    let found = candidates.find(|candidate| candidate.is_file())?;
+    // As short as a person would write it.
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = found.strip_prefix(&here).map(Path::to_path_buf);
+    Some(shown.unwrap_or(found))
 }
 
 fn canonical(path: &Path) -> PathBuf {

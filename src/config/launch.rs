@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::Document;
-use super::file::{LAUNCH, Overrides};
+use super::file::{LAUNCH, Overrides, folder_settings};
 use super::read::read;
 use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
@@ -143,16 +143,13 @@ fn one() -> Positive {
 }
 
 impl Launch {
-    /// The launcher that is asked for, of the `burnlab.toml` beside an experiment's file, with what `overrides` say of it.
+    /// The launcher that is asked for, of the `burnlab.toml` that goes for an experiment's file, with what `overrides` say of it.
     ///
     /// # Errors
     /// It is not known, or something is wrong with its table.
     pub fn read(experiment: &Path, name: &str, overrides: &Overrides) -> Result<Self> {
-        let beside = experiment.with_file_name("burnlab.toml");
-        let document = match beside.is_file() {
-            true => Some(Rc::new(Document::read(&beside)?)),
-            false => None,
-        };
+        let document = folder_settings(experiment).map(|found| Document::read(&found));
+        let document = document.transpose()?.map(Rc::new);
         let mut stack = Stack::new();
         let mut push =
             |origin, values: toml::Table| stack.push(origin, &values).map_err(Error::usage);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::lines::{closing, names, opening, workers};
-use super::{Progress, RunState, Share};
+use super::lines::{closing, names, opening};
+use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::visible;
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Score};
@@ -205,8 +205,8 @@ impl Progress for Bars {
         }
     }
 
-    fn workers(&mut self, ready: usize, queued: usize) {
-        self.workers = format!(", {}", workers(ready, queued));
+    fn workers(&mut self, counts: &WorkerCounts) {
+        self.workers = format!(", {counts}");
         self.refresh();
     }
 

@@ -41,6 +41,11 @@ pub trait Launcher {
         None
     }
 
+    /// What queued workers wait for, as far as is known by now.
+    fn queued_for(&mut self) -> Option<String> {
+        None
+    }
+
     /// How often a run is tried again whose worker was lost before it finished another epoch.
     fn retries(&self) -> usize {
         0

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::{Progress, RunState, Share};
+use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::{count, visible};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
@@ -29,7 +29,7 @@ pub struct Lines<W = io::Stderr> {
     to_do: usize,
     ended: usize,
     /// Workers as they were last told of: ready and queued, and when.
-    workers: Option<((usize, usize), Instant)>,
+    workers: Option<(WorkerCounts, Instant)>,
 }
 
 impl Default for Lines {
@@ -75,15 +75,6 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
         text += &format!("; {} with {threads} each", count(share.jobs, "worker"));
     }
     text
-}
-
-/// `3 workers ready, 5 queued`.
-pub(super) fn workers(ready: usize, queued: usize) -> String {
-    let ready = format!("{} ready", count(ready, "worker"));
-    match queued {
-        0 => ready,
-        queued => format!("{ready}, {queued} queued"),
-    }
 }
 
 /// How a run ended, in a line.
@@ -141,13 +132,12 @@ impl<W: Write> Progress for Lines<W> {
         }
     }
 
-    fn workers(&mut self, ready: usize, queued: usize) {
-        let now = (ready, queued);
+    fn workers(&mut self, counts: &WorkerCounts) {
         let is_told =
-            |(told, since): &((usize, usize), Instant)| *told == now || since.elapsed() < PAUSE;
+            |(told, since): &(WorkerCounts, Instant)| told == counts || since.elapsed() < PAUSE;
         if !self.workers.as_ref().is_some_and(is_told) {
-            self.workers = Some((now, Instant::now()));
-            self.say(&workers(ready, queued));
+            self.workers = Some((counts.clone(), Instant::now()));
+            self.say(&counts.to_string());
         }
     }
 

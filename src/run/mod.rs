@@ -23,6 +23,7 @@ mod tables;
 mod tests;
 mod worker;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,12 +36,14 @@ pub use machine::{Share, build, cores, share};
 pub use order::{Options, Part, parts};
 pub use parameters::parameters;
 pub use protocol::{Assignment, Begin, Hello, Message};
-pub use slurm::{SlurmJobs, cancel, is_in_queue, submit};
+pub use slurm::{Queue, SlurmJobs, cancel, is_in_queue, submit};
 pub use state::{Only, RunState, is_variant, on_other_data, states};
 pub use supervisor::{Ended, supervise};
 pub use worker::{Errand, MakeReporter, begin, work};
 
-use crate::error::Result;
+use serde::Serialize;
+
+use crate::error::{Result, count};
 use crate::plan::{Plan, Run, file_name};
 use crate::record::{EpochRow, Event, RunFolder, RunRow, remove_parts};
 
@@ -112,14 +115,37 @@ pub struct Output<'a> {
     pub lag: Duration,
 }
 
+/// Workers on other machines, as `3 workers ready, 5 queued (Resources)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerCounts {
+    /// Those that train, or could.
+    pub ready: usize,
+    /// Those that wait in a queue.
+    pub queued: usize,
+    /// What for, in the cluster's word, as far as it has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for WorkerCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ready", count(self.ready, "worker"))?;
+        match (self.queued, &self.reason) {
+            (0, _) => Ok(()),
+            (queued, None) => write!(f, ", {queued} queued"),
+            (queued, Some(reason)) => write!(f, ", {queued} queued ({reason})"),
+        }
+    }
+}
+
 /// Shows how a plan is getting on.
 pub trait Progress {
     /// Before the first run: which runs are to be done and which were done before.
     fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share);
     /// A run says something.
     fn event(&mut self, run: usize, event: &Event);
-    /// Workers on other machines that are ready, and such as wait in a queue; said again and again.
-    fn workers(&mut self, _ready: usize, _queued: usize) {}
+    /// Workers on other machines; said again and again.
+    fn workers(&mut self, _: &WorkerCounts) {}
     /// A run ended, well or not.
     fn ended(&mut self, run: usize, row: &RunRow);
     /// Something worth a line that belongs to no run.

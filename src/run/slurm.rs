@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::launcher::{Launcher, Report, Worker};
 use super::process::{At, start};
@@ -22,6 +23,41 @@ pub struct SlurmJobs<'a> {
     pub worker: Vec<String>,
     /// Takes what they say on standard error.
     pub log: PathBuf,
+    /// What those wait for that are queued.
+    pub queue: Queue,
+}
+
+/// How often Slurm is asked what jobs wait for.
+const ASK: Duration = Duration::from_secs(5);
+
+/// What jobs wait for. Slurm is asked beside everything else: its answer may take its time.
+#[derive(Debug, Default)]
+pub struct Queue {
+    asked: Option<Instant>,
+    answer: Arc<Mutex<Option<String>>>,
+}
+
+impl Queue {
+    /// Slurm's last answer for jobs of a name; asks again now and then.
+    fn reason(&mut self, job_name: &str) -> Option<String> {
+        if self.asked.is_none_or(|asked| asked.elapsed() > ASK) {
+            self.asked = Some(Instant::now());
+            let answer = Arc::clone(&self.answer);
+            let mut squeue = Command::new("squeue");
+            squeue.args(["--me", "--noheader", "--states=PENDING", "--format=%r"]);
+            squeue.arg(format!("--name={job_name}"));
+            std::thread::spawn(move || {
+                let said = squeue.stdin(Stdio::null()).output();
+                let said = said.map(|said| said.stdout).unwrap_or_default();
+                let said = String::from_utf8_lossy(&said);
+                // The first job has it from Slurm; those behind it may say no more than that it is before them.
+                let reason = said.lines().map(str::trim).find(|word| *word != "None");
+                *answer.lock().unwrap_or_else(PoisonError::into_inner) = reason.map(String::from);
+            });
+        }
+        let answer = self.answer.lock();
+        answer.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The keys of `[launch.NAME]` that `srun` calls otherwise.
@@ -36,6 +72,7 @@ impl<'a> SlurmJobs<'a> {
             job_name: String::new(),
             worker: Vec::new(),
             log: PathBuf::new(),
+            queue: Queue::default(),
         }
     }
 
@@ -132,6 +169,10 @@ impl Launcher for SlurmJobs<'_> {
 
     fn silence(&self) -> Option<Duration> {
         Some(self.launch.patience)
+    }
+
+    fn queued_for(&mut self) -> Option<String> {
+        self.queue.reason(&self.job_name)
     }
 
     fn retries(&self) -> usize {
@@ -294,6 +335,7 @@ mod tests {
             job_name: "burnlab:x".to_string(),
             worker: ["burnlab", "worker"].map(String::from).into(),
             log: PathBuf::new(),
+            queue: Queue::default(),
         }
     }
 

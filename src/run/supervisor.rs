@@ -14,7 +14,7 @@ use super::parameters::of_several_types;
 use super::protocol::{Assignment, Begin, Hello, Message};
 use super::state::{RunState, states};
 use super::tables::Tables;
-use super::{Output, Progress, Results, ResultsFolder};
+use super::{Output, Progress, Results, ResultsFolder, WorkerCounts};
 use crate::config::{START, Settings};
 use crate::error::{Error, Kind, Problem, Result, count, io_reason};
 use crate::plan::{Earlier, Plan, Run};
@@ -602,7 +602,15 @@ impl Supervisor<'_, '_> {
         let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|slot| which(slot)).count();
         let ready = count(|slot| slot.is_open && slot.is_ready);
         let queued = count(Slot::is_queued);
-        self.progress.workers(ready, queued);
+        let reason = match queued {
+            0 => None,
+            _ => self.launcher.queued_for(),
+        };
+        self.progress.workers(&WorkerCounts {
+            ready,
+            queued,
+            reason,
+        });
         Ok(())
     }
 

@@ -40,6 +40,23 @@ fn explain_names_the_origin_of_every_value() {
 }
 
 #[test]
+fn the_nearest_burnlab_toml_goes_for_a_file() {
+    let lab = Lab::new();
+    std::fs::create_dir_all(lab.path().join("a/b")).unwrap();
+    let file = lab.file("a/b/small.toml", SMALL);
+    let explained = || {
+        let ended = lab.burnlab(&["explain", file.to_str().unwrap()]);
+        let lines = ended.out.lines();
+        let of_key = lines.filter(|line| line.starts_with("train.shuffle"));
+        of_key.map(String::from).collect::<String>()
+    };
+    lab.file("burnlab.toml", "[train]\nshuffle = false\n");
+    assert!(explained().contains("/burnlab.toml, line 2"), "{}", explained());
+    lab.file("a/burnlab.toml", "[train]\n\nshuffle = false\n");
+    assert!(explained().contains("/a/burnlab.toml, line 3"), "{}", explained());
+}
+
+#[test]
 fn overrides_that_are_wrong_are_shown_as_they_were_given() {
     let lab = Lab::new();
     let file = lab.file("small.toml", SMALL);
