@@ -58,6 +58,16 @@ pub enum Place {
 }
 
 impl Place {
+    /// The file, and the line and the column from 1; `None` where there are none.
+    pub fn position(&self) -> Option<(&Path, usize, usize)> {
+        match self {
+            Place::File {
+                path, line, column, ..
+            } => Some((path, *line, *column)),
+            Place::WholeFile(_) | Place::Setting(_) => None,
+        }
+    }
+
     /// The place of the bytes `start..end` of a file's text.
     pub fn of_span(path: &Path, source: &str, start: usize, end: usize, key: &str) -> Self {
         let start = floor_char_boundary(source, start);

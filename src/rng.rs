@@ -38,6 +38,8 @@ pub enum Purpose {
     Extra,
     /// Images that models generate; place: the class, the number of the draw.
     Generated,
+    /// Points of a search; place: the point, the attempt, the key.
+    Search,
     /// The dataset `fake`; place: 0 for training, 1 for testing; 0 for labels, 1 for pixels.
     Fake,
 }
@@ -56,6 +58,7 @@ impl Purpose {
             Purpose::Pictures => "pictures",
             Purpose::Extra => "extra",
             Purpose::Generated => "generated",
+            Purpose::Search => "search",
             Purpose::Fake => "fake",
         }
     }

@@ -1,12 +1,18 @@
-//! Tables for a terminal.
+//! Tables, and how they look on a terminal.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
 
+/// The cells of a row.
+pub type Record = Vec<String>;
+
+/// The rows of a table.
+pub type Records = Vec<Record>;
+
 /// A table with a header; columns from `numbers_from` on are set to the right.
 ///
 /// On a terminal it is made to fit; elsewhere it is as wide as it needs to be.
-pub fn draw<T: AsRef<str>>(header: &[T], rows: &[Vec<String>], numbers_from: usize) -> String {
+pub fn draw<T: AsRef<str>>(header: &[T], rows: &[Record], numbers_from: usize) -> String {
     let mut table = Table::new();
     table
         .load_preset(UTF8_HORIZONTAL_ONLY)

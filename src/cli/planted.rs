@@ -46,6 +46,7 @@ fn row(run: &Run, catalogue: &Catalogue) -> Option<RunRow> {
     let folder = RunFolder::new(temporary.path());
     let job = Job {
         weights: None,
+        until: None,
         settings: &run.settings,
         earlier: &[],
         seed: run.seed,

@@ -23,11 +23,11 @@ use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::{Plan, Run, together_note};
 use crate::record::{Event, RunRow, Status};
 use crate::report::{
-    ClaimResult, Verdict, check_claims, comparison, failures, plan_table, write_tables,
+    ClaimResult, Verdict, check_claims, failures, outcome, plan_table, write_tables,
 };
 use crate::run::{
-    Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, ResultsFolder, RunState,
-    Share, WorkerCounts, is_variant, on_other_data, parts, supervise,
+    Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, Results, ResultsFolder,
+    RunState, Share, WorkerCounts, is_variant, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -131,7 +131,13 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
         let report = written_report(part.plan, rows, &arguments);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
             let folder = ResultsFolder::of(&options.results, &part.plan.name);
-            tell(&arguments, part.plan, &folder, rows, &claim_results);
+            tell(
+                &arguments,
+                part.plan,
+                &folder,
+                &ended.results,
+                &claim_results,
+            );
             if let Some(path) = report.filter(|_| !arguments.quiet && !arguments.json) {
                 say(&format!("report: {}", path.display()));
             }
@@ -401,9 +407,10 @@ fn tell(
     arguments: &RunArguments,
     plan: &Plan,
     folder: &ResultsFolder,
-    rows: &[RunRow],
+    results: &Results,
     claim_results: &[ClaimResult],
 ) {
+    let rows = &results.rows;
     if arguments.json {
         for claim_result in claim_results {
             say_json(&json!({
@@ -425,7 +432,7 @@ fn tell(
     let failed = failures(rows);
     if !arguments.quiet {
         say(&format!("\n{}\n", plan.title));
-        say(&comparison(rows, claim_results));
+        say(&outcome(plan, results, claim_results));
         say(&format!("\ntables and logs: {}", folder.path().display()));
     }
     if !failed.is_empty() {

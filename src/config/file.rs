@@ -17,7 +17,9 @@ pub const SETTINGS: &[&str] = &[
 ];
 
 /// The keys of a file besides its settings.
-const OWN: &[&str] = &["title", "source", "extends", "variants", "grid", "expect"];
+const OWN: &[&str] = &[
+    "title", "source", "extends", "variants", "grid", "search", "expect",
+];
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 

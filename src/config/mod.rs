@@ -12,6 +12,7 @@ mod read;
 mod recording;
 mod run_settings;
 mod schema;
+mod search;
 mod settings;
 mod stack;
 mod start;
@@ -27,8 +28,11 @@ pub use needs::{Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, 
 pub use read::{Unreadable, read};
 pub use recording::{Recording, When, WhenTested};
 pub use schema::schema;
+pub use search::{
+    Bounds, Choices, Distribution, Halving, PositiveBounds, SearchFields, WholeBounds,
+};
 pub use settings::{Settings, Train};
-pub use stack::{Origin, Resolved, Stack};
+pub use stack::{Origin, Resolved, Stack, is_layer_list};
 pub use start::Start;
 pub use stopping::{Best, EarlyStopping};
 pub use training_plan::{Interval, Phase, Stage, TrainingPlan};

@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::expect::Expect;
+use super::search::{Distribution, SearchFields};
 use super::settings::Settings;
 use super::stack::is_layer_list;
 use crate::models::Kind;
@@ -15,6 +16,8 @@ pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     generator.subschema_for::<Settings>();
     let expect = generator.subschema_for::<Expect>();
+    let search = generator.subschema_for::<SearchFields>();
+    let drawn = generator.subschema_for::<Distribution>();
     let mut definitions: Map<String, Value> =
         generator.take_definitions(true).into_iter().collect();
 
@@ -26,8 +29,12 @@ pub fn schema() -> Value {
         "Train",
         "Recording",
         "Pictures",
+        "SearchFields",
     ] {
         optional(&mut definitions, table);
+    }
+    if let Some(Value::Object(fields)) = definitions.get_mut("SearchFields") {
+        fields.insert("additionalProperties".into(), json!(drawn));
     }
     // A variant may also change layers by their names.
     let mut changes = Map::new();
@@ -79,6 +86,7 @@ pub fn schema() -> Value {
     );
     properties.insert("blocks".into(), blocks());
     properties.insert("grid".into(), grid());
+    properties.insert("search".into(), json!(search));
     properties.insert(
         "expect".into(),
         json!({

@@ -62,7 +62,7 @@ const CHOICES: &[&[&str]] = &[
 ];
 
 /// Whether this is the key of a list of layers, whose layers a table laid over it changes by their names.
-pub(super) fn is_layer_list(key: &str) -> bool {
+pub fn is_layer_list(key: &str) -> bool {
     Kind::ALL.iter().any(|kind| kind.lists().contains(&key))
 }
 

@@ -1,6 +1,6 @@
 //! CIFAR-10: small photographs, 50,000 for training and 10,000 for testing, 3x32x32.
 
-use super::dataset::{Archive, Dataset, File, Layout};
+use super::dataset::{Archive, Dataset, File, Layout, Sum};
 use crate::shape::ImageShape;
 
 /// One batch: 10,000 records of 1 + 3x32x32 bytes.
@@ -17,33 +17,33 @@ pub(super) static CIFAR_10: Dataset = Dataset {
         File {
             name: "data_batch_1.bin",
             bytes: BATCH,
-            sha256: "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+            sum: Sum::Content("cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
         },
         File {
             name: "data_batch_2.bin",
             bytes: BATCH,
-            sha256: "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+            sum: Sum::Content("a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
         },
         File {
             name: "data_batch_3.bin",
             bytes: BATCH,
-            sha256: "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+            sum: Sum::Content("bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
         },
         File {
             name: "data_batch_4.bin",
             bytes: BATCH,
-            sha256: "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+            sum: Sum::Content("014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
         },
         File {
             name: "data_batch_5.bin",
             bytes: BATCH,
-            sha256: "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+            sum: Sum::Content("755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
         },
     ],
     test: &[File {
         name: "test_batch.bin",
         bytes: BATCH,
-        sha256: "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+        sum: Sum::Content("8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
     }],
     archive: Some(Archive {
         name: "cifar-10-binary.tar.gz",

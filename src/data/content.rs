@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use super::dataset::{File as Published, Sum};
 use crate::error::{Error, Kind, Problem, Result, io_reason, thousands};
 use crate::hex::hex;
 
@@ -144,6 +145,14 @@ pub(super) fn file_name(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
+}
+
+/// The sum of a file on disk that tells whether it is the published one; little more is read than that may hold.
+pub(super) fn sum_of(file: &Published, path: &Path) -> io::Result<String> {
+    match file.sum {
+        Sum::Content(_) => sha256(path, file.bytes),
+        Sum::Packed(_) => sha256_raw(File::open(path)?),
+    }
 }
 
 /// sha256 of a file's unpacked content, of which at most `most` bytes (and one more) are read.

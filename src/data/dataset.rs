@@ -18,8 +18,26 @@ pub struct File {
     pub name: &'static str,
     /// Bytes once unpacked.
     pub bytes: u64,
+    /// What tells that it is the published one.
+    pub sum: Sum,
+}
+
+/// The SHA-256 of a published file, in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sum {
     /// Of the unpacked content, so that a copy counts as the same however it is compressed.
-    pub sha256: &'static str,
+    Content(&'static str),
+    /// Of the packed file, where that of its content is not published: a copy must be packed as it is.
+    Packed(&'static str),
+}
+
+impl Sum {
+    /// The digits.
+    pub fn text(self) -> &'static str {
+        match self {
+            Sum::Content(text) | Sum::Packed(text) => text,
+        }
+    }
 }
 
 /// One archive that holds all files of a dataset.

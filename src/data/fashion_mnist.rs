@@ -1,6 +1,6 @@
 //! Fashion-MNIST: articles of clothing in MNIST's format and size.
 
-use super::dataset::{Dataset, File, Layout};
+use super::dataset::{Dataset, File, Layout, Sum};
 use crate::shape::ImageShape;
 
 pub(super) static FASHION_MNIST: Dataset = Dataset {
@@ -14,24 +14,24 @@ pub(super) static FASHION_MNIST: Dataset = Dataset {
         File {
             name: "train-images-idx3-ubyte",
             bytes: 47_040_016,
-            sha256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            sum: Sum::Content("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
         },
         File {
             name: "train-labels-idx1-ubyte",
             bytes: 60_008,
-            sha256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            sum: Sum::Content("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
         },
     ],
     test: &[
         File {
             name: "t10k-images-idx3-ubyte",
             bytes: 7_840_016,
-            sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            sum: Sum::Content("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
         },
         File {
             name: "t10k-labels-idx1-ubyte",
             bytes: 10_008,
-            sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            sum: Sum::Content("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         },
     ],
     archive: None,

@@ -8,8 +8,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::content::{sha256, sha256_raw};
-use super::dataset::{Archive, Dataset, File};
+use super::content::{sha256_raw, sum_of};
+use super::dataset::{Archive, Dataset, File, Sum};
 use super::folders::{Folders, Found, locate};
 use crate::error::{Error, Kind, Problem, Result, io_reason, list};
 
@@ -65,12 +65,12 @@ pub fn verify(dataset: &Dataset, folders: &Folders) -> Result<Vec<FileState>> {
 
 fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState {
     let path = locate(folder, &dataset.spellings(file));
-    let state = match path.as_deref().map(|path| sha256(path, file.bytes)) {
+    let state = match path.as_deref().map(|path| sum_of(file, path)) {
         None => FileStatus::Missing,
-        Some(Ok(found)) if found == file.sha256 => FileStatus::Right,
+        Some(Ok(found)) if found == file.sum.text() => FileStatus::Right,
         Some(Ok(found)) => FileStatus::Wrong {
             found,
-            expected: file.sha256,
+            expected: file.sum.text(),
         },
         Some(Err(error)) => FileStatus::Unreadable(io_reason(&error)),
     };
@@ -178,9 +178,9 @@ impl Job<'_> {
         let name = self.dataset.spellings(file).swap_remove(0);
         // Packing never makes a file much larger than it is.
         let most = file.bytes + (file.bytes >> 4) + 4096;
-        let right = |path: &Path| match sha256(path, file.bytes) {
-            Ok(found) if found == file.sha256 => Ok(()),
-            Ok(found) => Err(mismatch("its content", &found, file.sha256)),
+        let right = |path: &Path| match sum_of(file, path) {
+            Ok(found) if found == file.sum.text() => Ok(()),
+            Ok(found) => Err(mismatch(summed(file), &found, file.sum.text())),
             Err(error) => Err(format!(
                 "what came cannot be unpacked: {}",
                 io_reason(&error)
@@ -239,6 +239,14 @@ impl Job<'_> {
             name: name.to_string(),
             tried,
         })
+    }
+}
+
+/// What the sum of a file is taken of.
+fn summed(file: &File) -> &'static str {
+    match file.sum {
+        Sum::Content(_) => "its content",
+        Sum::Packed(_) => "it",
     }
 }
 
@@ -379,9 +387,9 @@ fn unpack(packed: &Path, folder: &Path, wanted: &[&File]) -> Result<Vec<PathBuf>
         let mut to = fs::File::create(&part.path).map_err(write)?;
         io::copy(&mut entry.take(file.bytes + 1), &mut to).map_err(cannot)?;
         to.sync_all().map_err(write)?;
-        let found = sha256(&part.path, file.bytes).map_err(write)?;
-        if found != file.sha256 {
-            let says = mismatch("its content", &found, file.sha256);
+        let found = sum_of(file, &part.path).map_err(write)?;
+        if found != file.sum.text() {
+            let says = mismatch(summed(file), &found, file.sum.text());
             return Err(super::content::damage(
                 &target,
                 format!("came out wrong: {says}"),
@@ -411,7 +419,7 @@ mod tests {
     static FILES: [File; 1] = [File {
         name: "hello.bin",
         bytes: 5,
-        sha256: HELLO,
+        sum: Sum::Content(HELLO),
     }];
     static PLAIN: Dataset = Dataset {
         name: "plain",
@@ -506,6 +514,37 @@ mod tests {
             verify(&PLAIN, &folders).unwrap()[0].state,
             FileStatus::Right
         );
+    }
+
+    #[test]
+    fn a_file_that_is_known_packed_counts_only_as_it_was_packed() {
+        /// `hello`, packed by gzip.
+        const PACKED: [u8; 25] = [
+            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 7, 0, 134, 166, 16, 54, 5, 0,
+            0, 0,
+        ];
+        const SUM: &str = "c32587980e71266dfdd77e753c31554efcca4cbee4960aa739ee1ade5788bbd0";
+        static FILES: [File; 1] = [File {
+            name: "hello-idx1-ubyte",
+            bytes: 5,
+            sum: Sum::Packed(SUM),
+        }];
+        static PACKED_ONE: Dataset = Dataset {
+            name: "packed",
+            layout: Layout::Idx,
+            train: &FILES,
+            ..PLAIN
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let pages = vec![("/packed/hello-idx1-ubyte.gz", PACKED.to_vec())];
+        let folders = Folders::only(dir.path()).with_mirror(serve(pages));
+        let fetched = fetch(&PACKED_ONE, &folders, None, &mut quiet).unwrap();
+        assert_eq!(fs::read(&fetched[0].path).unwrap(), PACKED);
+        let state = || verify(&PACKED_ONE, &folders).unwrap().remove(0).state;
+        assert_eq!(state(), FileStatus::Right);
+        fs::write(&fetched[0].path, "hello").unwrap();
+        let wrong = |state| matches!(state, FileStatus::Wrong { expected: SUM, .. });
+        assert!(wrong(state()));
     }
 
     #[cfg(target_os = "linux")]

@@ -615,7 +615,7 @@ mod tests {
         let wrong = |text: &str| read(text).unwrap_err();
         assert_eq!(
             wrong("dataset = 'minst'"),
-            "unknown variant `minst`, expected one of `mnist`, `fashion-mnist`, `cifar-10`"
+            "unknown variant `minst`, expected one of `mnist`, `fashion-mnist`, `kmnist`, `qmnist`, `cifar-10`"
         );
         assert_eq!(
             wrong("dataset = { dir = 'x' }"),
@@ -653,7 +653,7 @@ mod tests {
         let schema = schemars::schema_for!(DataFields);
         let text = serde_json::to_string(&schema).unwrap();
         assert!(
-            text.contains(r#"["mnist","fashion-mnist","cifar-10"]"#),
+            text.contains(r#"["mnist","fashion-mnist","kmnist","qmnist","cifar-10"]"#),
             "{text}"
         );
     }

@@ -35,7 +35,9 @@ mod decoded;
 // the datasets known by name,
 mod cifar_10;
 mod fashion_mnist;
+mod kmnist;
 mod mnist;
+mod qmnist;
 mod registry;
 
 // and how they come here.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Dataset, File, Layout};
+use super::content::sum_of;
+use super::dataset::{Dataset, File, Layout, Sum};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
 use super::format::{Checksum, Format, Labels, Outline, Progress, Raw};
@@ -91,8 +92,16 @@ impl Source {
         if let Some(dataset) = self.named {
             for read in &raw.checksums {
                 let known = dataset.files().find(|file| file.name == read.name);
-                if let Some(file) = known.filter(|file| file.sha256 != read.sha256) {
-                    return Err(self.hinted(changed(dataset, file, read)));
+                let Some(file) = known else {
+                    continue;
+                };
+                let found = match file.sum {
+                    Sum::Content(_) => read.sha256.clone(),
+                    Sum::Packed(_) => sum_of(file, &read.path)
+                        .map_err(|error| Error::io(Kind::Data, "read", &read.path, &error))?,
+                };
+                if found != file.sum.text() {
+                    return Err(self.hinted(changed(dataset, file, read, &found)));
                 }
             }
         }
@@ -169,12 +178,16 @@ fn existing(folder: &Path) -> Result<&Path> {
     }
 }
 
-fn changed(dataset: &Dataset, file: &File, read: &Checksum) -> Error {
+fn changed(dataset: &Dataset, file: &File, read: &Checksum, found: &str) -> Error {
+    let (what, expected) = match file.sum {
+        Sum::Content(sum) => ("its content has", sum),
+        Sum::Packed(sum) => ("packed as published, it has", sum),
+    };
     super::content::damage(
         &read.path,
         format!(
-            "is not the file that `{}` consists of: its content has sha256 {}, expected {}",
-            dataset.name, read.sha256, file.sha256
+            "is not the file that `{}` consists of: {what} sha256 {found}, expected {expected}",
+            dataset.name
         ),
     )
 }

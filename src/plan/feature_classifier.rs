@@ -45,8 +45,8 @@ impl Connector<'_> {
         feature_classifier: &Settings,
         name: &str,
     ) -> Result<Option<Flaw>> {
-        let plan = check::planned(feature_classifier, self.search.catalogue)?;
-        let tensors = check::tensors(feature_classifier, self.search.catalogue)?;
+        let plan = check::planned(feature_classifier, self.lookup.catalogue)?;
+        let tensors = check::tensors(feature_classifier, self.lookup.catalogue)?;
         let hidden = last_hidden(tensors.iter().map(|tensor| tensor.layer.as_str()));
         let Some(layer) = asked.layer.as_deref().or(hidden) else {
             let flaw = Flaw::new(

@@ -59,7 +59,7 @@ impl Connector<'_> {
     }
 
     pub fn facts(&self, settings: &Settings) -> Result<Facts> {
-        Ok(self.search.catalogue.check(&settings.data)?.0)
+        Ok(self.lookup.catalogue.check(&settings.data)?.0)
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::config::{Chain, Document, Origin, SETTINGS};
+use crate::config::{Chain, Document, Origin, SETTINGS, is_layer_list};
 use crate::error::{Flaw, Place, Problem, did_you_mean, list, thousands};
 
 /// More than anybody can train, and little enough to be checked in seconds.
-const MOST_POINTS: usize = 100_000;
+pub const MOST_POINTS: usize = 100_000;
 
 /// Keys that take their values together: one key, or the keys of one `zip` table.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ struct Key {
     /// Dotted, as written.
     name: String,
     values: Vec<toml::Value>,
+    /// How each is shown.
+    shown: Vec<Shown>,
     document: Rc<Document>,
     written: Vec<String>,
 }
@@ -37,22 +39,75 @@ pub struct Grid {
 pub struct Setting {
     pub key: String,
     pub value: toml::Value,
+    pub shown: Shown,
     pub origin: Origin,
 }
 
-impl Setting {
-    /// The value as tables and names show it: texts bare, the rest as TOML.
-    pub fn text(&self) -> String {
-        shown(&self.value)
+/// How people see a value of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// In names.
+    pub name: String,
+    /// In tables.
+    pub text: String,
+}
+
+impl Shown {
+    /// Texts bare, the rest as TOML: a choice with settings is known by its name and them.
+    pub fn of(value: &toml::Value) -> Self {
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Shown {
+            name: text.clone(),
+            text,
+        }
     }
 }
 
-fn shown(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        // A choice with settings is known by its name and them.
-        other => other.to_string(),
+/// How the values of a key are shown. Whole lists of layers have their numbers for names, from 1, and in tables what
+/// they do not have in common.
+pub fn shown(key: &str, values: &[toml::Value]) -> Vec<Shown> {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    let lists: Option<Vec<&[toml::Value]>> = values
+        .iter()
+        .map(|value| value.as_array().map(Vec::as_slice))
+        .collect();
+    match lists.filter(|_| is_layer_list(last)) {
+        None => values.iter().map(Shown::of).collect(),
+        Some(lists) => {
+            let numbered = differing(&lists).into_iter().enumerate();
+            let shown = |(index, own): (usize, &[toml::Value])| {
+                let number = index + 1;
+                let own: Vec<String> = own.iter().map(|layer| Shown::of(layer).text).collect();
+                Shown {
+                    name: number.to_string(),
+                    text: match own.is_empty() {
+                        true => format!("{number}: nothing more"),
+                        false => format!("{number}: {}", own.join(", ")),
+                    },
+                }
+            };
+            numbered.map(shown).collect()
+        }
     }
+}
+
+/// Lists without what all of them begin and end with.
+fn differing<'a>(lists: &[&'a [toml::Value]]) -> Vec<&'a [toml::Value]> {
+    let shortest = lists.iter().map(|list| list.len()).min().unwrap_or(0);
+    let is_common = |at: &dyn Fn(&'a [toml::Value]) -> &'a toml::Value| {
+        lists.windows(2).all(|pair| at(pair[0]) == at(pair[1]))
+    };
+    let start = (0..shortest).take_while(|&i| is_common(&|list| &list[i]));
+    let start = start.count();
+    let end = (0..shortest - start).take_while(|&i| is_common(&|list| &list[list.len() - 1 - i]));
+    let end = end.count();
+    lists
+        .iter()
+        .map(|list| &list[start..list.len() - end])
+        .collect()
 }
 
 impl Grid {
@@ -281,6 +336,7 @@ impl Key {
         Setting {
             key: self.name.clone(),
             value: self.values[index].clone(),
+            shown: self.shown[index].clone(),
             origin: Origin {
                 name: format!("{}, grid", self.document.path.display()),
                 document: Some(Rc::clone(&self.document)),
@@ -310,18 +366,21 @@ fn axis_key(
         problems.push(Problem::new(flaw.message).at(place).maybe_hint(flaw.hint));
         return None;
     }
+    let values = value.as_array().cloned().unwrap_or_default();
     Some(Key {
         name: name.to_string(),
-        values: value.as_array().cloned().unwrap_or_default(),
+        shown: shown(name, &values),
+        values,
         document: Rc::clone(document),
         written,
     })
 }
 
-fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
+/// Why a key that `what` gives values is none.
+pub fn key_flaw(what: &str, name: &str) -> Option<Flaw> {
     let section = name.split('.').next().unwrap_or_default();
     if !SETTINGS.contains(&section) || !name.contains('.') {
-        let flaw = Flaw::new("", format!("the grid key `{name}` points at nothing"));
+        let flaw = Flaw::new("", format!("the {what} key `{name}` points at nothing"));
         return Some(match did_you_mean(section, SETTINGS) {
             Some(_) if SETTINGS.contains(&section) => flaw.hint(format!(
                 "name one key of `{section}`, such as \"{section}.{}\"",
@@ -343,6 +402,13 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
             )
             .hint("list the seeds in `[train]`"),
         );
+    }
+    None
+}
+
+fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
+    if let Some(flaw) = key_flaw("grid", name) {
+        return Some(flaw);
     }
     let Some(values) = value.as_array() else {
         return Some(
@@ -366,7 +432,42 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
         .position(|value| !seen.insert(value.to_string()))?;
     let message = format!(
         "the grid key `{name}` has {} twice",
-        list(&[shown(&values[repeated])])
+        list(&[Shown::of(&values[repeated]).text])
     );
     Some(Flaw::new(repeated.to_string(), message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_lists_of_layers_are_named_by_number_and_told_by_what_they_do_not_share() {
+        let list = |text: &str| -> toml::Value {
+            let table: toml::Table = toml::from_str(&format!("list = {text}")).unwrap();
+            table["list"].clone()
+        };
+        let values = [
+            r#"["flatten", { dense = { units = 5 } }, { dense = { units = "classes" } }]"#,
+            r#"["flatten", { dense = { units = "classes" } }]"#,
+            r#"["flatten", { dense = { units = 7 } }, "batch_normalization", { dense = { units = "classes" } }]"#,
+        ]
+        .map(list);
+        let texts = |key: &str| -> Vec<[String; 2]> {
+            let shown = shown(key, &values).into_iter();
+            shown.map(|shown| [shown.name, shown.text]).collect()
+        };
+        assert_eq!(
+            texts("model.classifier.layers"),
+            [
+                ["1", "1: { dense = { units = 5 } }"],
+                ["2", "2: nothing more"],
+                ["3", "3: { dense = { units = 7 } }, batch_normalization"],
+            ]
+            .map(|pair| pair.map(String::from))
+        );
+        // Elsewhere a list is a value like others.
+        let shown = shown("data.classes", &[list("[0, 1]")]);
+        assert_eq!((&*shown[0].name, &*shown[0].text), ("[0, 1]", "[0, 1]"));
+    }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod memory;
 mod metrics;
 mod needs;
+mod search;
 mod start;
 mod training;
 
@@ -26,6 +27,8 @@ use grid::{Grid, Setting};
 pub use memory::{Memory, gib, together_note};
 use needs::Dependent;
 pub use needs::Earlier;
+use search::Draws;
+pub use search::Search;
 
 use crate::config::{Chain, Overrides, Resolved, Settings, nested};
 use crate::data::{Catalogue, DatasetSpec, Validation};
@@ -48,9 +51,11 @@ pub struct Plan {
     pub title: String,
     /// Where its claims come from.
     pub source: Option<String>,
-    /// Keys of the grid.
+    /// Keys of the grid and of the search.
     pub swept: Vec<String>,
-    /// By variant, then by grid point, then by seed.
+    /// What is done with the points of a search.
+    pub search: Option<Search>,
+    /// By variant, then by grid point, then by the search's point, then by seed.
     pub runs: Vec<Run>,
     /// What its numbers are compared with.
     pub claims: Vec<Claim>,
@@ -153,6 +158,11 @@ impl Plan {
         let source = head(&chain, "source", &mut problems);
         let variants = variant_names(&chain, &mut problems);
         let grid = Grid::read(&chain, &variants, &mut problems);
+        let draws = Draws::read(&chain, &grid, &mut problems);
+        let drawn = match &draws {
+            Some(draws) => draws.points(&mut problems),
+            None => vec![Vec::new()],
+        };
         let (mut runs, mut dependents) = (Vec::new(), Vec::new());
         let (mut absent, mut notes) = (Vec::new(), Vec::new());
         let mut largest = (String::new(), Memory::default());
@@ -160,7 +170,11 @@ impl Plan {
         let mut surplus = limits::Surplus::default();
         for variant in &variants {
             let points = grid.points(variant.as_deref().unwrap_or_default());
-            for point in points {
+            let with_drawn = points.iter().flat_map(|point| {
+                let drawn = drawn.iter();
+                drawn.map(move |drawn| [point.as_slice(), drawn].concat())
+            });
+            for point in with_drawn {
                 surplus.take(&mut problems);
                 if surplus.is_over() || runs.len() > limits::MOST_RUNS {
                     break;
@@ -198,6 +212,9 @@ impl Plan {
                 }
             }
         }
+        if let Some(draws) = &draws {
+            draws.keep_first(&mut problems);
+        }
         if runs.len() > limits::MOST_RUNS {
             let most = thousands(limits::MOST_RUNS);
             let problem = Problem::new(format!("the experiment has more than {most} runs"));
@@ -205,15 +222,18 @@ impl Plan {
             runs.clear();
             dependents.clear();
         }
-        let search = needs::Search {
+        let lookup = needs::Lookup {
             path,
             overrides,
             catalogue,
             trail,
             whole: problems.is_empty(),
         };
-        let before = needs::connect(&mut runs, &dependents, &search, &mut problems)?;
+        let before = needs::connect(&mut runs, &dependents, &lookup, &mut problems)?;
         note_twins(&runs, &mut problems);
+        if let Some(draws) = draws.as_ref().filter(|_| problems.is_empty()) {
+            draws.check_runs(&runs, &mut problems);
+        }
         let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
         if !problems.is_empty() {
             return Err(in_order(problems, surplus));
@@ -229,7 +249,11 @@ impl Plan {
             path: path.to_path_buf(),
             title: title.unwrap_or_else(|| experiment_name(path)),
             source,
-            swept: grid.keys(),
+            swept: match &draws {
+                None => grid.keys(),
+                Some(draws) => [grid.keys(), draws.search().keys].concat(),
+            },
+            search: draws.as_ref().map(Draws::search),
             runs,
             claims,
             absent,
@@ -398,7 +422,7 @@ fn label(variant: Option<&str>, point: &[Setting]) -> String {
     let keys: Vec<&str> = point.iter().map(|setting| setting.key.as_str()).collect();
     let values = point.iter().map(|setting| {
         let key = own_end(&setting.key, &keys);
-        format!("{key}={}", setting.text())
+        format!("{key}={}", setting.shown.name)
     });
     let parts: Vec<String> = variant
         .map(String::from)
@@ -409,6 +433,12 @@ fn label(variant: Option<&str>, point: &[Setting]) -> String {
         true => "default".to_string(),
         false => parts.join(","),
     }
+}
+
+/// Dotted keys, cut to the last parts that distinguish each from the others.
+pub fn short_keys(keys: &[String]) -> Vec<&str> {
+    let all: Vec<&str> = keys.iter().map(String::as_str).collect();
+    all.iter().map(|key| own_end(key, &all)).collect()
 }
 
 /// The shortest end of a dotted key that no other key has.
@@ -428,7 +458,7 @@ fn own_end<'a>(key: &'a str, keys: &[&str]) -> &'a str {
 fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     let swept: Vec<(String, String)> = point
         .iter()
-        .map(|setting| (setting.key.clone(), setting.text()))
+        .map(|setting| (setting.key.clone(), setting.shown.text.clone()))
         .collect();
     let settings = Arc::new(checked.settings);
     let passes = settings.train.training_plan(checked.images).passes();

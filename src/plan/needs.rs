@@ -38,7 +38,7 @@ pub(super) struct Dependent {
 }
 
 /// Where runs may look for what they need.
-pub(super) struct Search<'a> {
+pub(super) struct Lookup<'a> {
     /// The experiment's file.
     pub path: &'a Path,
     /// Those of the environment hold for other experiments too.
@@ -58,11 +58,11 @@ pub(super) struct Search<'a> {
 pub(super) fn connect(
     runs: &mut [Run],
     dependents: &[Dependent],
-    search: &Search,
+    lookup: &Lookup,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<Plan>> {
     let mut connector = Connector {
-        search,
+        lookup,
         problems,
         others: Vec::new(),
         files: HashMap::new(),
@@ -77,7 +77,7 @@ pub(super) fn connect(
 }
 
 pub(super) struct Connector<'a> {
-    pub search: &'a Search<'a>,
+    pub lookup: &'a Lookup<'a>,
     problems: &'a mut Vec<Problem>,
     /// Other experiments by their files; none for one that has problems itself.
     others: Vec<(PathBuf, Option<Plan>)>,
@@ -107,7 +107,7 @@ impl Connector<'_> {
         let path: Vec<String> = key.split('.').map(String::from).collect();
         let problem = match dependent.resolved.place(&path) {
             Some(place) => Problem::new(flaw.message).at(place),
-            None => Problem::new(flaw.message).at_file(self.search.path),
+            None => Problem::new(flaw.message).at_file(self.lookup.path),
         };
         note(self.problems, problem.maybe_hint(flaw.hint));
     }
@@ -133,7 +133,7 @@ impl Connector<'_> {
             let run = match find(there, &runs[index], &need.run, plan.is_none()) {
                 Ok(run) => run,
                 Err(flaw) => {
-                    if self.search.whole || plan.is_some() {
+                    if self.lookup.whole || plan.is_some() {
                         self.report(dependent, flaw.under(need.key));
                     }
                     return Ok(());
@@ -193,16 +193,16 @@ impl Connector<'_> {
             return Ok(None);
         };
         let path_there = canonical(&path);
-        if path_there == canonical(self.search.path) {
+        if path_there == canonical(self.lookup.path) {
             return Ok(Some(None));
         }
         let mut known = self.others.iter();
         if let Some(known) = known.position(|(known, _)| *known == path_there) {
             return Ok(Some(Some(known)));
         }
-        if self.search.trail.contains(&path_there) {
-            let trail = self.search.trail.iter().map(PathBuf::as_path);
-            let names = trail.chain([self.search.path, path.as_path()]);
+        if self.lookup.trail.contains(&path_there) {
+            let trail = self.lookup.trail.iter().map(PathBuf::as_path);
+            let names = trail.chain([self.lookup.path, path.as_path()]);
             let names: Vec<String> = names.map(experiment_name).collect();
             let message = format!("experiments need each other: `{}`", names.join("` -> `"));
             let hint = "put what both need into a file of its own";
@@ -218,11 +218,11 @@ impl Connector<'_> {
     fn plan(&mut self, path: &Path) -> Result<Option<Plan>> {
         let overrides = Overrides {
             set: Vec::new(),
-            ..self.search.overrides.clone()
+            ..self.lookup.overrides.clone()
         };
-        let here = [canonical(self.search.path)];
-        let trail: Vec<PathBuf> = self.search.trail.iter().chain(&here).cloned().collect();
-        match Plan::make_for(path, &overrides, self.search.catalogue, &trail) {
+        let here = [canonical(self.lookup.path)];
+        let trail: Vec<PathBuf> = self.lookup.trail.iter().chain(&here).cloned().collect();
+        match Plan::make_for(path, &overrides, self.lookup.catalogue, &trail) {
             Ok(plan) => Ok(Some(plan)),
             Err(Error {
                 kind: Kind::Usage,

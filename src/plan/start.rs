@@ -89,7 +89,7 @@ impl Connector<'_> {
         if let Some(known) = self.tensors.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let tensors = Rc::new(check::tensors(settings, self.search.catalogue)?);
+        let tensors = Rc::new(check::tensors(settings, self.lookup.catalogue)?);
         self.tensors.insert(key, Rc::clone(&tensors));
         Ok(tensors)
     }

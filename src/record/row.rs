@@ -61,6 +61,8 @@ pub enum Status {
     Diverged,
     /// The run ended with an error, or its process died.
     Failed,
+    /// Given up early: others of its search were better. Its checkpoint is kept.
+    Halted,
 }
 
 impl Status {
@@ -71,6 +73,7 @@ impl Status {
             Status::Done => "done",
             Status::Diverged => "diverged",
             Status::Failed => "failed",
+            Status::Halted => "halted",
         }
     }
 }
@@ -190,6 +193,19 @@ impl RunRow {
             Split::Test => Some(&self.measured.as_ref()?.test),
             Split::BestTest => self.measured.as_ref()?.best.as_ref(),
         }
+    }
+
+    /// Takes over what the epochs so far tell of the run.
+    pub fn sum_up(&mut self, epochs: &[EpochRow]) {
+        if epochs.is_empty() {
+            return;
+        }
+        let rates = epochs.iter().filter_map(|epoch| epoch.images_per_second);
+        let rates: Vec<f64> = rates.collect();
+        self.seconds = Some(epochs.iter().map(|epoch| epoch.seconds).sum());
+        self.images_per_second =
+            (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
+        self.last = epochs.last().cloned();
     }
 
     /// The row of a run that has not begun.

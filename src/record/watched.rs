@@ -1,6 +1,7 @@
 //! A metric of each epoch that decides which epoch is the best.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -61,12 +62,25 @@ impl Watched {
         self.split == Split::Validation
     }
 
+    /// Its value after an epoch, if it was measured.
+    pub fn value(&self, row: &EpochRow) -> Option<f64> {
+        self.column.cell(row).number()
+    }
+
+    /// The better of two values first.
+    pub fn compare(&self, one: f64, other: f64) -> Ordering {
+        match self.better {
+            Better::Less => one.total_cmp(&other),
+            Better::More => other.total_cmp(&one),
+        }
+    }
+
     /// The best epoch, from 1, the earlier of two equal ones: one that is better than every other before
     /// it by more than `min_delta`. None if it is measured in none.
     pub fn best_epoch(&self, rows: &[EpochRow], min_delta: f64) -> Option<usize> {
         let mut best: Option<(usize, f64)> = None;
         for row in rows {
-            let Some(value) = self.column.cell(row).number() else {
+            let Some(value) = self.value(row) else {
                 continue;
             };
             let is_better = best.is_none_or(|(_, best)| match self.better {

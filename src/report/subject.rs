@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, check_claims};
 use crate::error::{Error, Kind, Problem, Result, count};
-use crate::plan::Plan;
+use crate::plan::{Plan, Search};
 use crate::record::{RunFolder, RunRow, Status};
 use crate::run::ResultsFolder;
 
@@ -29,8 +29,10 @@ pub struct Subject {
     pub source: Option<String>,
     /// The experiment's file, if it is there.
     pub file: Option<PathBuf>,
-    /// Keys of the grid.
+    /// Keys of the grid and of the search.
     pub swept: Vec<String>,
+    /// What was done with the points of a search.
+    pub search: Option<Search>,
     /// A row a run, those of a variant together.
     pub rows: Vec<RunRow>,
     /// The folder of each, which need not exist.
@@ -64,6 +66,7 @@ impl Subject {
             source: plan.source.clone(),
             file: Some(plan.path.clone()),
             swept: plan.swept.clone(),
+            search: plan.search.clone(),
             claims: check_claims(&plan.claims, &rows),
             rows,
             folders,
@@ -126,6 +129,7 @@ impl Subject {
             source: None,
             file: None,
             swept: rows[0].swept.iter().map(|(key, _)| key.clone()).collect(),
+            search: None,
             rows,
             folders,
             claims: Vec::new(),
@@ -150,6 +154,7 @@ impl Subject {
             source: None,
             file: None,
             swept: row.swept.iter().map(|(key, _)| key.clone()).collect(),
+            search: None,
             rows,
             folders,
             claims: Vec::new(),
@@ -167,6 +172,8 @@ impl Subject {
         Subject {
             title: name.clone(),
             name,
+            // Points are compared with all others.
+            search: None,
             claims: Vec::new(),
             ..self
         }
@@ -202,6 +209,7 @@ impl Subject {
             source: None,
             file: None,
             swept,
+            search: None,
             rows: [self.rows, other.rows].concat(),
             folders: [self.folders, other.folders].concat(),
             claims: Vec::new(),

@@ -1,6 +1,7 @@
 //! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
 
 use super::difference::{Difference, signed};
+use super::search::{by_score, found, what_mattered};
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, Verdict};
 use super::view::{MOST_ROWS, View, shown};
@@ -9,7 +10,7 @@ use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, EpochRow, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, RunState};
-use crate::table::draw;
+use crate::table::{Record, Records, draw};
 
 /// Writes all tables of an experiment.
 pub fn write_tables(
@@ -23,12 +24,14 @@ pub fn write_tables(
     write_atomically(&file("summary.csv"), &summary)?;
     let epochs = csv("`epochs.csv`", epochs(results))?;
     write_atomically(&file("epochs.csv"), &epochs)?;
-    let page = markdown(plan, &results.rows, claim_results);
+    if let Some(search) = &plan.search {
+        let (header, records) = by_score(&plan.swept, search, &results.rows, true);
+        let rows = std::iter::once(header).chain(records);
+        write_atomically(&file("search.csv"), &csv("`search.csv`", rows)?)?;
+    }
+    let page = markdown(plan, results, claim_results);
     write_atomically(&file("table.md"), page.as_bytes())
 }
-
-type Record = Vec<String>;
-type Records = Vec<Record>;
 
 /// A row a run. The swept keys stand after the seed.
 fn summary(plan: &Plan, rows: &[RunRow]) -> impl Iterator<Item = Record> {
@@ -122,10 +125,21 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
     (header.map(String::from).to_vec(), records.collect())
 }
 
+/// What has come of an experiment, for a terminal: the points of its search, or the table by variant; and the verdict.
+pub fn outcome(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> String {
+    match found(plan, results) {
+        Some(found) => with_verdict(found, &results.rows, claim_results),
+        None => comparison(&results.rows, claim_results),
+    }
+}
+
 /// The table by variant and the verdict, for a terminal.
 pub fn comparison(rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     let (header, records) = by_variant(rows);
-    let mut text = draw(&header, &records, 1);
+    with_verdict(draw(&header, &records, 1), rows, claim_results)
+}
+
+fn with_verdict(mut text: String, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
     for line in mixed_devices(rows) {
         text += &format!("\nwarning: {line}");
     }
@@ -196,13 +210,23 @@ pub fn differences(view: &View) -> Option<String> {
 }
 
 /// `table.md`.
-pub fn markdown(plan: &Plan, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
+fn markdown(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> String {
+    let rows = &results.rows;
     let (header, records) = by_variant(rows);
     let mut page = format!("# {}\n\n", in_a_line(&plan.title));
     if let Some(source) = &plan.source {
         page += &format!("Source: {}\n\n", in_a_line(source));
     }
     page += "Mean ± sample standard deviation over seeds.\n\n";
+    if let Some(search) = &plan.search {
+        let (header, records) = by_score(&plan.swept, search, rows, false);
+        page += &format!("{}\n", markdown_table(&header, &records));
+        let (header, records) = what_mattered(&plan.swept, search, results);
+        if !records.is_empty() {
+            page += "## What mattered\n\n";
+            page += &format!("{}\n## By variant\n\n", markdown_table(&header, &records));
+        }
+    }
     page += &markdown_table(&header, &records);
     for line in mixed_devices(rows) {
         page += &format!("\nWarning: {line}.\n");

@@ -6,7 +6,7 @@ use super::statistics::{Group, Spread};
 use super::subject::Subject;
 use crate::error::{Error, Problem, Result, did_you_mean, thousands};
 use crate::measure::RUN_COLUMNS;
-use crate::record::{Better, Metric};
+use crate::record::{Better, Metric, Status};
 
 /// Variants with curves, confusion matrices and pictures: as many as there are colors.
 pub const MOST_VARIANTS: usize = 8;
@@ -43,13 +43,22 @@ pub(super) fn shown(groups: &[Group]) -> Vec<NamedMetric> {
     metrics.filter(|(name, _)| is_measured(name)).collect()
 }
 
+/// Without the points that a search gave up, unless it gave up all: they have no numbers.
+fn compared(mut groups: Vec<Group>) -> Vec<Group> {
+    let is_halted = |group: &Group| group.rows.iter().all(|row| row.status == Status::Halted);
+    if !groups.iter().all(is_halted) {
+        groups.retain(|group| !is_halted(group));
+    }
+    groups
+}
+
 impl<'a> View<'a> {
     /// `reference` is a variant's name; else the first is taken.
     ///
     /// # Errors
     /// There is no such variant.
     pub fn new(subject: &'a Subject, reference: Option<&str>) -> Result<Self> {
-        let groups = subject.groups();
+        let groups = compared(subject.groups());
         let metrics = shown(&groups);
         let claimed = subject.claims.first().map(|claim| &*claim.metric);
         let named = |name: &str| {

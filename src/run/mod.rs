@@ -5,6 +5,7 @@
 
 mod bars;
 mod command;
+mod halving;
 mod launcher;
 mod lines;
 mod local;

@@ -84,6 +84,9 @@ pub struct Assignment {
     pub tensorboard: PathBuf,
     /// Threads that it may use.
     pub threads: usize,
+    /// After this epoch it pauses.
+    #[serde(default)]
+    pub until: Option<usize>,
 }
 
 /// Worker to supervisor.
@@ -112,6 +115,11 @@ pub enum Message {
     Refused {
         /// Why, in a line.
         reason: String,
+    },
+    /// The run pauses after the epoch that was asked for, and can be resumed. The worker is free.
+    Paused {
+        /// The run's place in the plan.
+        index: usize,
     },
     /// The run was stopped from outside and can be resumed. Unless the supervisor asked for it, the worker ends.
     Stopped {

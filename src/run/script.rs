@@ -153,7 +153,12 @@ impl Worker for Actor {
             folder.create().expect("the folder can be made");
             Lease::take(folder.path(), &[]).expect("nobody else takes the run")
         });
-        let epochs = self.train(assignment.index, &script, &folder);
+        let epochs = self.train(assignment, &script, &folder);
+        if assignment.until == Some(epochs.len()) {
+            self.leave(&folder, "run.json", &assignment.row);
+            let index = assignment.index;
+            return self.send(&Message::Paused { index });
+        }
         let mut row = assignment.row.clone();
         row.device = Some("script".to_string());
         let is_over = end(&mut row, &script, &epochs);
@@ -204,14 +209,15 @@ impl Worker for Actor {
 
 impl Actor {
     /// The epochs of the script after those that the folder has.
-    fn train(&self, index: usize, script: &Script, folder: &RunFolder) -> Vec<EpochRow> {
-        let mut epochs = folder.epochs();
+    fn train(&self, assignment: &Assignment, script: &Script, folder: &RunFolder) -> Vec<EpochRow> {
+        let (index, mut epochs) = (assignment.index, folder.epochs());
+        let until = assignment.until.unwrap_or(usize::MAX);
         let event = |event| self.send(&Message::Event { index, event });
         event(Event::Started {
             epochs: script.losses.len(),
             epochs_done: epochs.len(),
         });
-        for epoch in epochs.len()..script.losses.len() {
+        for epoch in epochs.len()..script.losses.len().min(until) {
             let row = row(epoch + 1, script.losses[epoch]);
             epochs.push(row.clone());
             event(Event::Epoch(Box::new(row)));

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::ResultsFolder;
+use super::halving::{Ladder, Standing};
+use super::{Results, ResultsFolder};
 use crate::plan::{Plan, Run};
 use crate::record::{RunFolder, RunRow, Status};
 
@@ -44,6 +45,11 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Whether it is to be trained, or has been.
+    pub fn is_wanted(&self) -> bool {
+        *self != RunState::LeftOut
+    }
+
     /// Whether it is to be trained.
     pub fn is_to_do(&self) -> bool {
         matches!(self, RunState::ToDo { .. })
@@ -64,7 +70,44 @@ pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<RunS
     for index in 0..states.len() {
         add_earlier(plan, index, &folder, &mut states);
     }
+    settle(plan, &folder, &mut states);
     states
+}
+
+/// What is known of the runs before any of them starts.
+pub(super) fn results(plan: &Plan, states: &[RunState], folder: &ResultsFolder) -> Results {
+    let row = |(run, state): (&Run, &RunState)| match state {
+        RunState::Finished(row) => row.as_ref().clone(),
+        RunState::ToDo { .. } => run.unfinished(),
+        RunState::LeftOut => folder.row(run),
+    };
+    let epochs = |(run, state): (&Run, &RunState)| match state {
+        RunState::ToDo { epochs_done: 0 } => Vec::new(),
+        _ => folder.run(run).epochs(),
+    };
+    Results {
+        rows: plan.runs.iter().zip(states).map(row).collect(),
+        epochs: plan.runs.iter().zip(states).map(epochs).collect(),
+    }
+}
+
+/// Takes those for finished that their search gave up.
+fn settle(plan: &Plan, folder: &ResultsFolder, states: &mut [RunState]) {
+    let Some(mut ladder) = Ladder::of(plan, |index| states[index].is_wanted()) else {
+        return;
+    };
+    let results = results(plan, states, folder);
+    ladder.update(&results);
+    for (index, run) in plan.runs.iter().enumerate() {
+        let epochs = results.epochs[index].len();
+        let row = || folder.row(run);
+        if let Standing::GivenUp(_) = ladder.standing(index, epochs)
+            && states[index].is_to_do()
+            && row().status == Status::Halted
+        {
+            states[index] = RunState::Finished(Box::new(row()));
+        }
+    }
 }
 
 fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> RunState {

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use super::halving::{Ladder, Standing};
 use super::launcher::{Launcher, Report, Worker};
 use super::machine::build;
 use super::order::{Options, Part};
 use super::parameters::of_several_types;
 use super::protocol::{Assignment, Begin, Hello, Message};
-use super::state::{RunState, states};
+use super::state::{RunState, results, states};
 use super::tables::Tables;
 use super::{Output, Progress, Results, ResultsFolder, WorkerCounts};
 use crate::config::{START, Settings};
@@ -92,6 +93,7 @@ pub fn supervise(
             jobs: part.share.jobs,
             threads: part.share.threads,
             results: results(plan, &states, &folder),
+            ladder: Ladder::of(plan, |index| states[index].is_wanted()),
             elsewhere: elsewhere(plan, &states, options),
             texts: of_several_types(plan),
             folder,
@@ -226,23 +228,6 @@ fn forget(plan: &Plan, folder: &ResultsFolder, states: &[RunState]) -> Result<()
     Ok(())
 }
 
-/// What is known of the runs before any of them starts.
-fn results(plan: &Plan, states: &[RunState], folder: &ResultsFolder) -> Results {
-    let row = |(run, state): (&Run, &RunState)| match state {
-        RunState::Finished(row) => row.as_ref().clone(),
-        RunState::ToDo { .. } => run.unfinished(),
-        RunState::LeftOut => folder.row(run),
-    };
-    let epochs = |(run, state): (&Run, &RunState)| match state {
-        RunState::ToDo { epochs_done: 0 } => Vec::new(),
-        _ => folder.run(run).epochs(),
-    };
-    Results {
-        rows: plan.runs.iter().zip(states).map(row).collect(),
-        epochs: plan.runs.iter().zip(states).map(epochs).collect(),
-    }
-}
-
 /// A run of another experiment: the number of its plan, and its number there.
 type Elsewhere = (usize, usize);
 
@@ -339,6 +324,8 @@ struct Supervisor<'a, 'o> {
     threads: usize,
     folder: ResultsFolder,
     results: Results,
+    /// Which points go on, if the plan halves them.
+    ladder: Option<Ladder<'a>>,
     elsewhere: HashMap<Elsewhere, Option<Status>>,
     /// Settings that are texts in logs.
     texts: Vec<String>,
@@ -379,6 +366,7 @@ impl Supervisor<'_, '_> {
     }
 
     fn run(&mut self, receive: &Receiver<(usize, Report)>, stop: &AtomicBool) -> Result<()> {
+        self.end_given_up()?;
         self.end_blocked()?;
         self.hand_out()?;
         while self.is_at_work() {
@@ -450,6 +438,13 @@ impl Supervisor<'_, '_> {
                     self.end_run(index, row)?;
                     self.hand_out()?;
                 }
+            }
+            Report::Message(Message::Paused { index }) => {
+                slot.busy = None;
+                self.has_news = true;
+                self.queue.push_front(index);
+                self.end_given_up()?;
+                self.hand_out()?;
             }
             Report::Message(Message::Ended { index, row }) => {
                 slot.busy = None;
@@ -657,6 +652,7 @@ impl Supervisor<'_, '_> {
     fn end_run(&mut self, index: usize, row: RunRow) -> Result<()> {
         let is_done = row.status == Status::Done;
         self.note_end(index, row);
+        self.end_given_up()?;
         match is_done {
             true => Ok(()),
             false => self.end_blocked(),
@@ -671,13 +667,36 @@ impl Supervisor<'_, '_> {
         }
         self.has_news = true;
         self.progress.ended(index, &row);
-        let is_done = row.status == Status::Done;
+        let status = row.status;
         self.results.rows[index] = row;
-        if !is_done && self.options.fail_fast && self.stopping.is_none() {
+        let is_bad = matches!(status, Status::Failed | Status::Diverged);
+        if is_bad && self.options.fail_fast && self.stopping.is_none() {
             let note = "stopping at the first failure, as `--fail-fast` asks";
             self.progress.note(note);
             self.stop_workers();
         }
+    }
+
+    /// Ends the runs whose search gives them up, by what is known now.
+    fn end_given_up(&mut self) -> Result<()> {
+        let Some(ladder) = &mut self.ladder else {
+            return Ok(());
+        };
+        ladder.update(&self.results);
+        let given_up = |&index: &usize| match ladder.standing(index, 0) {
+            Standing::GivenUp(epoch) => Some((index, epoch)),
+            Standing::GoesOn(_) | Standing::Waits => None,
+        };
+        let given_up: Vec<(usize, usize)> = self.queue.iter().filter_map(given_up).collect();
+        for (index, epoch) in given_up {
+            self.queue.retain(|&queued| queued != index);
+            let reason = format!("given up after epoch {epoch}: others are better");
+            let mut row = self.folder.row(&self.plan.runs[index]);
+            row.sum_up(&self.results.epochs[index]);
+            let row = self.mark(index, row, Status::Halted, &reason)?;
+            self.note_end(index, row);
+        }
+        self.end_blocked()
     }
 
     /// Ends runs that need one without a result, and those that need them.
@@ -707,9 +726,20 @@ impl Supervisor<'_, '_> {
                 blocked => return blocked,
             }
         }
+        let epochs = self.results.epochs[index].len();
+        let ladder = self.ladder.as_ref();
+        waits |= ladder.is_some_and(|ladder| ladder.standing(index, epochs) == Standing::Waits);
         match waits {
             true => Readiness::Waiting,
             false => Readiness::Ready,
+        }
+    }
+
+    /// The epoch after which a run is to pause.
+    fn until(&self, index: usize) -> Option<usize> {
+        match self.ladder.as_ref()?.standing(index, 0) {
+            Standing::GoesOn(until) => until,
+            Standing::Waits | Standing::GivenUp(_) => None,
         }
     }
 
@@ -725,6 +755,7 @@ impl Supervisor<'_, '_> {
             Some(Status::Unfinished) if is_here => return Readiness::Waiting,
             Some(Status::Failed) => "failed",
             Some(Status::Diverged) => "diverged",
+            Some(Status::Halted) => "was given up",
             Some(Status::Unfinished) | None => "is not done",
         };
         let (plan, run) = self.plan.earlier(earlier);
@@ -828,6 +859,7 @@ impl Supervisor<'_, '_> {
             folder: absolute(self.folder.run(run).path()),
             tensorboard: absolute(&self.folder.tensorboard(run)),
             threads: self.threads,
+            until: self.until(index),
         }
     }
 
@@ -873,11 +905,15 @@ impl Supervisor<'_, '_> {
 
     /// The row of a run that failed outside of a worker, also written to its folder.
     fn mark_failed(&self, index: usize, reason: &str) -> Result<RunRow> {
-        let run = &self.plan.runs[index];
-        let mut row = self.folder.row(run);
-        row.status = Status::Failed;
+        let row = self.folder.row(&self.plan.runs[index]);
+        self.mark(index, row, Status::Failed, reason)
+    }
+
+    /// The same of one that ended so; its row is this but for that.
+    fn mark(&self, index: usize, mut row: RunRow, status: Status, reason: &str) -> Result<RunRow> {
+        row.status = status;
         row.reason = Some(reason.to_string());
-        let folder = self.folder.run(run);
+        let folder = self.folder.run(&self.plan.runs[index]);
         folder.create()?;
         let _lease = Lease::take(folder.path(), &[])?;
         folder.write_row(&row)?;

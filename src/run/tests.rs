@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::machine::share;
 use super::script::{Ending, Script, ScriptedExperiments, Scripts};
 use super::{
-    Assignment, Lines, Only, Output, Progress, Results, ResultsFolder, RunState, Share, parts,
-    states,
+    Assignment, Ended, Lines, Only, Output, Progress, Quiet, Results, ResultsFolder, RunState,
+    Share, parts, states,
 };
 use crate::plan::Plan;
 use crate::record::{Event, Holder, Lease, RunRow, Status, host, log_of};
@@ -520,4 +520,157 @@ fn a_hundred_workers_that_die_at_random_leave_the_tables_of_an_undisturbed_grid(
             |pair: &[Holder]| pair[0].number < pair[1].number && pair[0].epochs <= pair[1].epochs;
         assert!(log.windows(2).all(grow), "{log:?}");
     }
+}
+
+/// Nine points, of which three go on after the first epoch and one after the second.
+const HALVED: &str = "[search]\npoints = 9\nmetric = 'validation_accuracy'\nhalving = { factor = 3, rungs = [1, 2] }\n\
+    'train.optimizer.sgd.learning_rate' = { log_uniform = [1e-4, 1.0] }\n";
+
+/// Losses by the point's learning rate: the best after each epoch is another one.
+fn by_rate(assignment: &Assignment) -> Script {
+    let rate: f64 = assignment.row.swept[0].1.parse().unwrap();
+    let distance = |best: f64| (rate.ln() - best.ln()).abs() / 10.0;
+    Script::done(&[distance(1e-2), distance(3e-2), distance(1e-1)])
+}
+
+/// The learning rate and the epochs of each point, and how it stands.
+fn standings(ended: &Ended) -> Vec<(String, usize, Status)> {
+    let runs = ended.results.rows.iter().zip(&ended.results.epochs);
+    runs.map(|(row, epochs)| (row.swept[0].1.clone(), epochs.len(), row.status))
+        .collect()
+}
+
+#[test]
+fn the_same_points_go_on_however_many_are_trained_at_a_time() {
+    let ended = [1, 2, 7].map(|jobs| {
+        let mut scripted = ScriptedExperiments::default();
+        scripted.options.jobs = Some(jobs);
+        let plan = scripted.plan("halved", HALVED);
+        standings(&scripted.run(&plan, by_rate))
+    });
+    assert_eq!(ended[0], ended[1]);
+    assert_eq!(ended[0], ended[2]);
+    let mut epochs: Vec<(usize, Status)> = ended[0].iter().map(|(_, e, s)| (*e, *s)).collect();
+    epochs.sort_by_key(|(epochs, _)| *epochs);
+    let halted = |epochs| (epochs, Status::Halted);
+    let expected = [
+        [halted(1); 6].as_slice(),
+        &[halted(2); 2],
+        &[(3, Status::Done)],
+    ]
+    .concat();
+    assert_eq!(epochs, expected);
+    let distance = |rate: &str, best: f64| (rate.parse::<f64>().unwrap().ln() - best.ln()).abs();
+    let mut by_first: Vec<_> = ended[0].clone();
+    by_first
+        .sort_by(|(one, ..), (other, ..)| distance(one, 1e-2).total_cmp(&distance(other, 1e-2)));
+    assert!(by_first[..3].iter().all(|(_, epochs, _)| *epochs >= 2));
+    let mut by_second = by_first[..3].to_vec();
+    by_second
+        .sort_by(|(one, ..), (other, ..)| distance(one, 3e-2).total_cmp(&distance(other, 3e-2)));
+    assert_eq!(by_second[0].1, 3);
+}
+
+#[test]
+fn what_a_search_gave_up_stays_so_and_more_points_take_up_what_they_let_through() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("halved", HALVED);
+    let first = standings(&scripted.run(&plan, by_rate));
+    let again = scripted.run(&plan, |_| panic!("all is done"));
+    assert_eq!(standings(&again), first);
+
+    let more = scripted.plan("halved", &HALVED.replace("points = 9", "points = 18"));
+    let second = standings(&scripted.run(&more, by_rate));
+    let rates = |of: &[(String, usize, Status)]| -> Vec<String> {
+        of.iter().map(|(rate, ..)| rate.clone()).collect()
+    };
+    assert_eq!(rates(&second)[..9], rates(&first)[..]);
+    let through = |epochs: usize| second.iter().filter(|(_, e, _)| *e >= epochs).count();
+    assert_eq!((through(2), through(3)), (6, 2));
+
+    let all = scripted.plan("halved", &HALVED.replace("halving", "# halving"));
+    let third = scripted.run(&all, by_rate);
+    assert!(
+        third
+            .results
+            .rows
+            .iter()
+            .all(|row| row.status == Status::Done)
+    );
+}
+
+#[test]
+fn a_point_whose_run_fails_lets_another_through_and_runs_that_are_left_out_are_not_waited_for() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("halved", HALVED);
+    let reference = standings(&scripted.run(&plan, by_rate));
+    let best = reference
+        .iter()
+        .position(|(_, epochs, _)| *epochs == 3)
+        .unwrap();
+    let best = reference[best].0.clone();
+
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("halved", HALVED);
+    let failing = move |assignment: &Assignment| match assignment.row.swept[0].1 == best {
+        true => Script::ending(&[], Ending::Fails("out of luck")),
+        false => by_rate(assignment),
+    };
+    let ended = scripted.run(&plan, failing);
+    let count = |status| {
+        ended
+            .results
+            .rows
+            .iter()
+            .filter(|row| row.status == status)
+            .count()
+    };
+    let counts = [Status::Failed, Status::Done, Status::Halted].map(count);
+    assert_eq!(counts, [1, 1, 7]);
+
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("halved", HALVED);
+    let some: Vec<String> = plan.variants()[..3]
+        .iter()
+        .map(|name| name.to_string())
+        .collect();
+    let output = Output {
+        progress: &mut Quiet,
+        tables: &mut |_| Ok(()),
+        lag: Duration::ZERO,
+    };
+    let mut scripts = Scripts::new(by_rate);
+    let only = Only::Variants(some);
+    let ended = scripted
+        .carry_out(&plan, only, &mut scripts, output)
+        .unwrap();
+    let done = ended
+        .results
+        .rows
+        .iter()
+        .filter(|row| row.status == Status::Done);
+    assert_eq!(done.count(), 1);
+}
+
+#[test]
+fn points_are_compared_by_the_mean_over_their_seeds() {
+    let scripted = ScriptedExperiments::default();
+    let text = "seeds = [0, 1]\n".to_string() + &HALVED.replace("points = 9", "points = 3");
+    let plan = scripted.plan("halved", &text);
+    // The first point is the best with one seed, and by far the worst with the other.
+    let first = plan.runs[0].variant.clone();
+    let script = move |assignment: &Assignment| {
+        let loss = match (assignment.row.variant == first, assignment.row.seed) {
+            (true, 0) => 0.1,
+            (true, _) => 0.9,
+            (false, _) => 0.3,
+        };
+        Script::done(&[loss; 3])
+    };
+    let ended = scripted.run(&plan, script);
+    let statuses: Vec<Status> = ended.results.rows.iter().map(|row| row.status).collect();
+    let (halted, done) = (Status::Halted, Status::Done);
+    assert_eq!(statuses, [halted, halted, done, done, halted, halted]);
+    let reason = ended.results.rows[0].reason.as_deref();
+    assert_eq!(reason, Some("given up after epoch 1: others are better"));
 }

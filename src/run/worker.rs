@@ -160,14 +160,11 @@ pub fn work(
             }
         };
         assignment.threads = threads.unwrap_or(assignment.threads);
+        let index = assignment.index;
         let message = match trainer.attempt(&assignment) {
-            Some(row) => Message::Ended {
-                index: assignment.index,
-                row: Box::new(row),
-            },
-            None => Message::Stopped {
-                index: assignment.index,
-            },
+            Attempt::Over(row) => Message::Ended { index, row },
+            Attempt::Paused => Message::Paused { index },
+            Attempt::Stopped => Message::Stopped { index },
         };
         // A GPU that refused one run would refuse all that follow in this process.
         if !device.is_cpu() && trainer.checked.is_ok() && message.has_failed() {
@@ -388,9 +385,19 @@ struct Trainer<'a> {
     stop: &'a AtomicBool,
 }
 
+/// What became of a run.
+#[derive(Debug)]
+enum Attempt {
+    /// It is over, and this is its row.
+    Over(Box<RunRow>),
+    /// It pauses after the epoch that was asked for.
+    Paused,
+    /// It was stopped, or another worker has taken it.
+    Stopped,
+}
+
 impl Trainer<'_> {
-    /// The run's row when it is over; `None` if it was stopped, or another worker has taken it.
-    fn attempt(&self, assignment: &Assignment) -> Option<RunRow> {
+    fn attempt(&self, assignment: &Assignment) -> Attempt {
         let folder = RunFolder::new(&assignment.folder);
         let mut row = assignment.row.clone();
         row.device = Some(self.device.to_string());
@@ -401,18 +408,18 @@ impl Trainer<'_> {
             Ok(lease) => lease,
             Err(error) => {
                 fail(&mut row, &error);
-                return Some(row);
+                return Attempt::Over(Box::new(row));
             }
         };
-        let row = self.attempt_with(assignment, &folder, row);
+        let attempt = self.attempt_with(assignment, &folder, row);
         if !lease.is_held() {
             log(&format!(
                 "{}: another worker has taken the run",
                 folder.path().display()
             ));
-            return None;
+            return Attempt::Stopped;
         }
-        row
+        attempt
     }
 
     fn attempt_with(
@@ -420,7 +427,7 @@ impl Trainer<'_> {
         assignment: &Assignment,
         folder: &RunFolder,
         mut row: RunRow,
-    ) -> Option<RunRow> {
+    ) -> Attempt {
         let train = || self.train(assignment, folder, &row);
         let trained = catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
             // What broke off in the device's own thread is the reason of what broke off here.
@@ -428,18 +435,10 @@ impl Trainer<'_> {
             let text = panic_message(&*panic);
             Err(Error::bug(format!("training broke off: {text}")))
         });
-        let epochs = folder.epochs();
-        if !epochs.is_empty() {
-            let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
-            let rates = epochs.iter().filter_map(|epoch| epoch.images_per_second);
-            let rates: Vec<f64> = rates.collect();
-            row.seconds = Some(seconds);
-            row.images_per_second =
-                (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
-            row.last = epochs.last().cloned();
-        }
+        row.sum_up(&folder.epochs());
         match trained {
-            Ok(Outcome::Interrupted) => return None,
+            Ok(Outcome::Interrupted) => return Attempt::Stopped,
+            Ok(Outcome::Paused) => return Attempt::Paused,
             Ok(Outcome::Done(measured)) => {
                 row.status = Status::Done;
                 row.measured = Some(*measured);
@@ -460,7 +459,7 @@ impl Trainer<'_> {
             Ok(()) => {}
             Err(error) => fail(&mut row, &error),
         }
-        Some(row)
+        Attempt::Over(Box::new(row))
     }
 
     /// How exact products are where a run asks for a precision.
@@ -505,6 +504,7 @@ impl Trainer<'_> {
             earlier: &assignment.earlier,
             seed: assignment.row.seed,
             weights: assignment.weights.as_deref(),
+            until: assignment.until,
             folder,
             device: self.device,
             catalogue: self.catalogue,
@@ -514,7 +514,7 @@ impl Trainer<'_> {
         let data = &assignment.settings.data;
         provenance.dataset = self.catalogue.checksums(data)?;
         provenance.images = Some(self.catalogue.check(data)?.0.shape);
-        if !matches!(outcome, Outcome::Interrupted) {
+        if !matches!(outcome, Outcome::Interrupted | Outcome::Paused) {
             provenance.end = Some(now());
         }
         folder.write_provenance(&provenance)?;
@@ -671,6 +671,7 @@ mod tests {
             folder: dir.path().join("run"),
             tensorboard: dir.path().join("tensorboard"),
             threads: 1,
+            until: None,
         };
         let attempt = || {
             let make = |_: &Assignment| -> Result<Box<dyn Reporter>> { Ok(Box::new(NoReporter)) };
@@ -683,7 +684,10 @@ mod tests {
                 make: &make,
                 stop: &stop,
             };
-            trainer.attempt(&assignment).unwrap()
+            match trainer.attempt(&assignment) {
+                Attempt::Over(row) => row,
+                other => panic!("{other:?}"),
+            }
         };
         let row = attempt();
         assert_eq!((row.status, row.reason), (Status::Done, None));

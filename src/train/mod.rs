@@ -58,6 +58,8 @@ pub struct Job<'a> {
     pub seed: u64,
     /// The SHA-256 that the file of weights must have which it starts from, if that is known.
     pub weights: Option<&'a str>,
+    /// After this epoch it stops, and can be resumed.
+    pub until: Option<usize>,
     /// Where the run's files go; it exists.
     pub folder: &'a RunFolder,
     /// What it computes on.
@@ -117,6 +119,8 @@ pub enum Outcome {
     },
     /// Stopped from outside; the next attempt goes on after the last whole epoch.
     Interrupted,
+    /// Stopped after the epoch that the job names; the next attempt goes on after it.
+    Paused,
 }
 
 /// Trains a run, from its checkpoint if its folder holds a sound one.
@@ -337,6 +341,9 @@ impl<B: TrainingBackend> Run<'_, B> {
     ) -> Result<Outcome> {
         let device = self.job.device;
         while !is_over(&self.job.settings.train, training_plan, &state.rows) {
+            if self.is_at_pause(state.rows.len()) {
+                return Ok(Outcome::Paused);
+            }
             let next = device.with_threads(|| self.interval(state, training_plan));
             state = match next? {
                 ControlFlow::Continue(state) => state,
@@ -344,6 +351,10 @@ impl<B: TrainingBackend> Run<'_, B> {
             };
         }
         device.with_threads(|| self.finish(state, training_plan))
+    }
+
+    fn is_at_pause(&self, epochs: usize) -> bool {
+        self.job.until.is_some_and(|until| epochs >= until)
     }
 
     /// Trains one interval, measures and records it; how the run ended, if it did.
@@ -412,7 +423,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         // The checkpoint last: without it the next attempt does the epoch, and reports it, again.
         self.job.folder.write_epochs(&state.rows)?;
         self.reporter.on_event(&Event::Epoch(Box::new(row)))?;
-        let is_due = epoch.is_multiple_of(record.checkpoint_every.get());
+        let is_due = epoch.is_multiple_of(record.checkpoint_every.get()) || self.is_at_pause(epoch);
         if is_last || is_due || self.job.stop.load(Ordering::Relaxed) {
             checkpoint::write(self.job, &state)?;
             self.kept = epoch;

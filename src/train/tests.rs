@@ -60,6 +60,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
     folder.create().unwrap();
     let job = Job {
         weights: None,
+        until: None,
         settings,
         earlier: &[],
         seed: 3,
@@ -672,6 +673,7 @@ fn attempt_in(
     let stop = AtomicBool::new(false);
     let job = Job {
         weights: weights.as_deref(),
+        until: None,
         settings: &settings,
         earlier: &[],
         seed: 0,

@@ -51,9 +51,17 @@ fn the_nearest_burnlab_toml_goes_for_a_file() {
         of_key.map(String::from).collect::<String>()
     };
     lab.file("burnlab.toml", "[train]\nshuffle = false\n");
-    assert!(explained().contains("/burnlab.toml, line 2"), "{}", explained());
+    assert!(
+        explained().contains("/burnlab.toml, line 2"),
+        "{}",
+        explained()
+    );
     lab.file("a/burnlab.toml", "[train]\n\nshuffle = false\n");
-    assert!(explained().contains("/a/burnlab.toml, line 3"), "{}", explained());
+    assert!(
+        explained().contains("/a/burnlab.toml, line 3"),
+        "{}",
+        explained()
+    );
 }
 
 #[test]

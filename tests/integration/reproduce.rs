@@ -161,10 +161,17 @@ fn where_there_are_no_articles_it_says_so() {
 #[test]
 fn workers_are_started_as_the_folder_above_the_articles_says() {
     let lab = lab();
-    lab.file("burnlab.toml", "[launch.far]\ncommand = ['env']\nworkers = 1\n");
+    lab.file(
+        "burnlab.toml",
+        "[launch.far]\ncommand = ['env']\nworkers = 1\n",
+    );
     let ended = reproduce(&lab, &["B1", "--launch", "far"]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
-    assert!(ended.err.contains("\n0 workers ready, 1 queued\n"), "{}", ended.err);
+    assert!(
+        ended.err.contains("\n0 workers ready, 1 queued\n"),
+        "{}",
+        ended.err
+    );
     let ended = reproduce(&lab, &["B1", "--launch", "near"]);
     assert_eq!(
         (ended.code, ended.err.lines().next()),

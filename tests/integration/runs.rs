@@ -285,3 +285,81 @@ fn blocks_may_be_nested_deeper_than_forty() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(lab.table("deep", "summary.csv").column("status"), ["done"]);
 }
+
+/// Four points, of which two go on after the first epoch.
+const SEARCH: &str = r#"
+title = "a search"
+
+[data]
+dataset    = { fake = { shape = [1, 8, 8], classes = 3, train = 120, test = 60 } }
+validation = 30
+
+[model.classifier]
+layers = [
+  { conv2d = { filters = 4, kernel = 3, activation = "relu" } },
+  "batch_normalization",
+  "flatten",
+  { dropout = { rate = 0.2 } },
+  { dense = { units = "classes" } },
+]
+
+[train]
+epochs     = 4
+batch_size = 10
+optimizer  = { adam = { learning_rate = 1e-3 } }
+
+[search]
+points  = 4
+metric  = "validation_accuracy"
+halving = { factor = 2, rungs = [1] }
+"train.optimizer.adam.learning_rate" = { log_uniform = [1e-4, 1e-1] }
+"train.batch_size" = { choice = [10, 15, 30] }
+"#;
+
+#[test]
+fn points_of_a_search_that_pause_and_go_on_have_the_numbers_of_those_that_never_paused() {
+    let lab = Lab::new();
+    let file = lab.file("search.toml", SEARCH);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--jobs", "2"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("learning_rate   batch_size   epochs"),
+        "{}",
+        ended.out
+    );
+    let of = |lab: &Lab, column: &str| -> Vec<String> {
+        let table = lab.table("search", "summary.csv");
+        let cells = table.column(column).into_iter();
+        cells.map(String::from).collect()
+    };
+    let statuses = of(&lab, "status");
+    let count = |name: &str| statuses.iter().filter(|status| *status == name).count();
+    assert_eq!((count("done"), count("halted")), (2, 2), "{statuses:?}");
+    let places = fs::read_to_string(lab.results("search").join("search.csv")).unwrap();
+    assert!(
+        places.starts_with("place,learning_rate,batch_size,epochs,state,"),
+        "{places}"
+    );
+    assert_eq!(places.lines().count(), 5, "{places}");
+
+    let whole = Lab::new();
+    let lines = SEARCH.lines().filter(|line| !line.starts_with("halving"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    let file = whole.file("search.toml", &text);
+    let ended = whole.burnlab(&["run", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let of_done = |lab: &Lab, column: &str| -> Vec<String> {
+        let cells = of(lab, column).into_iter().zip(&statuses);
+        let done = cells.filter(|(_, status)| *status == "done");
+        done.map(|(cell, _)| cell).collect()
+    };
+    for column in [
+        "id",
+        "test_loss",
+        "test_accuracy",
+        "validation_loss",
+        "train_loss",
+    ] {
+        assert_eq!(of_done(&lab, column), of_done(&whole, column), "{column}");
+    }
+}

@@ -11,6 +11,7 @@ mod index;
 mod numbers;
 mod pictures;
 mod provenance;
+mod search;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,7 @@ pub fn page(subject: &Subject, reference: Option<&str>, commands: &[String]) -> 
     let curves = curves::section(&view, &mut charts)?;
     let sections = [
         ("claims", "Claims", claims),
+        ("search", "Search", search::section(subject)?),
         ("numbers", "Numbers", numbers),
         ("grid", "Over the grid", grid),
         ("curves", "Learning curves", curves),
@@ -134,6 +136,11 @@ fn head(subject: &Subject) -> Markup {
         .iter()
         .filter(|row| row.status == Status::Done)
         .count();
+    let halted = subject
+        .rows
+        .iter()
+        .filter(|row| row.status == Status::Halted)
+        .count();
     let variants = subject.groups().len();
     let held = subject
         .claims
@@ -146,6 +153,7 @@ fn head(subject: &Subject) -> Markup {
         p {
             @if subject.name != subject.title { code { (subject.name) } ": " }
             (count(variants, "variant")) ", " (thousands(done)) " of " (count(all, "run")) " done"
+            @if halted > 0 { ", " (thousands(halted)) " given up" }
             @if !subject.claims.is_empty() {
                 ", "
                 span class=(if held == subject.claims.len() { "good" } else { "bad" }) {

@@ -47,6 +47,7 @@ fn subject(rows: Vec<RunRow>) -> Subject {
         swept,
         rows,
         folders,
+        search: None,
         claims: Vec::new(),
         notes: Vec::new(),
     }

@@ -1,0 +1,392 @@
+//! The `[search]` table: points of the settings that are drawn by chance, beside those of the grid.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use rand::Rng;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::grid::{Grid, MOST_POINTS, Setting, Shown, key_flaw, shown};
+use super::metrics::{Unmeasured, unmeasured};
+use super::{Run, note};
+use crate::config::{
+    Bounds, Chain, Choices, Distribution, Document, Halving, Origin, PositiveBounds, SearchFields,
+    Unreadable, WholeBounds, read,
+};
+use crate::error::{Place, Problem, count, did_you_mean, thousands};
+use crate::record::Watched;
+use crate::rng::{Purpose, Seed};
+
+/// The fields of `[search]`; its other keys are drawn.
+const FIELDS: [&str; 4] = ["points", "seed", "metric", "halving"];
+
+/// How often a point is drawn anew that was drawn before.
+const DRAWS: u64 = 100;
+
+/// What is done with the points of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// The keys that are drawn.
+    pub keys: Vec<String>,
+    /// What points are compared by.
+    pub metric: Watched,
+    /// How the weaker ones are given up early.
+    pub halving: Option<Halving>,
+}
+
+/// A key and what its values are drawn from.
+#[derive(Debug, Clone)]
+struct Key {
+    /// Dotted, as written.
+    name: String,
+    distribution: Distribution,
+    /// Of choices, how each is shown.
+    shown: Vec<Shown>,
+    /// Tells its stream of random numbers from those of other keys.
+    stream: u64,
+    document: Rc<Document>,
+}
+
+/// The `[search]` of a chain of files.
+#[derive(Debug, Clone)]
+pub(super) struct Draws {
+    keys: Vec<Key>,
+    fields: SearchFields,
+    /// The last file that says something of it.
+    document: Rc<Document>,
+}
+
+impl Draws {
+    /// Reads the searches of a chain of files: keys and fields of a later file replace those of an earlier one.
+    pub fn read(chain: &Chain, grid: &Grid, problems: &mut Vec<Problem>) -> Option<Self> {
+        let (document, _) = chain.last_with(SEARCH)?;
+        let before = problems.len();
+        let (mut keys, mut fields) = (Vec::new(), Map::new());
+        for document in &chain.documents {
+            match document.table.get(SEARCH) {
+                None => {}
+                Some(toml::Value::Table(table)) => {
+                    for (name, value) in table {
+                        let value = serde_json::to_value(value).unwrap_or_default();
+                        if FIELDS.contains(&name.as_str()) {
+                            fields.insert(name.clone(), value);
+                        } else if let Some(key) = key(document, name, &value, problems) {
+                            keys.retain(|earlier: &Key| earlier.name != key.name);
+                            keys.push(key);
+                        }
+                    }
+                }
+                Some(_) => {
+                    let place = document.place(&[SEARCH.to_string()], SEARCH);
+                    problems.push(Problem::new("expected a table for `search`").at(place));
+                    return None;
+                }
+            }
+        }
+        let fields = read::<SearchFields>(&Value::Object(fields));
+        let fields = fields.map_err(|unreadable| {
+            problems.extend(unreadable.into_iter().map(|fault| unread(document, fault)));
+        });
+        let has_faults = problems.len() > before;
+        let draws = Draws {
+            keys,
+            fields: fields.ok()?,
+            document: Rc::clone(document),
+        };
+        draws.check(grid, has_faults, problems);
+        // What is drawn of faulty distributions would only repeat their faults.
+        (problems.len() == before).then_some(draws)
+    }
+
+    fn check(&self, grid: &Grid, has_faults: bool, problems: &mut Vec<Problem>) {
+        let swept = grid.keys();
+        for key in self.keys.iter().filter(|key| swept.contains(&key.name)) {
+            let message = format!(
+                "`{}` is swept by the grid and drawn by the search",
+                key.name
+            );
+            problems.push(Problem::new(message).at(key.place()));
+        }
+        if self.keys.is_empty() && !has_faults {
+            let hint =
+                "such as \"train.optimizer.adam.learning_rate\" = { log_uniform = [1e-4, 1e-1] }";
+            problems.push(
+                Problem::new("the search draws no key")
+                    .at(self.place(&[]))
+                    .hint(hint),
+            );
+        }
+        if self.fields.points.get() > MOST_POINTS {
+            let message = format!("the search has more than {} points", thousands(MOST_POINTS));
+            problems.push(Problem::new(message).at(self.place(&["points"])));
+        }
+        if let Some(halving) = &self.fields.halving {
+            self.check_halving(halving, problems);
+        }
+    }
+
+    fn check_halving(&self, halving: &Halving, problems: &mut Vec<Problem>) {
+        if halving.factor.get() < 2 {
+            let message = "expected a factor of 2 or more: of one point in one none is given up";
+            problems.push(Problem::new(message).at(self.place(&["halving", "factor"])));
+        }
+        if halving.rungs.is_empty() {
+            let message = "`rungs` names no epoch after which points are compared";
+            problems.push(Problem::new(message).at(self.place(&["halving", "rungs"])));
+        }
+        if !halving
+            .rungs
+            .is_sorted_by(|one, next| one.get() < next.get())
+        {
+            let message = "the epochs of `rungs` must grow";
+            problems.push(Problem::new(message).at(self.place(&["halving", "rungs"])));
+        }
+    }
+
+    /// Keeps of the problems with a drawn key's values the first: others are of the same kind.
+    pub fn keep_first(&self, problems: &mut Vec<Problem>) {
+        let places: Vec<Place> = self.keys.iter().map(Key::value_place).collect();
+        let mut is_known = vec![false; places.len()];
+        problems.retain(|problem| {
+            let at = problem.place.as_deref().and_then(Place::position);
+            let drawn = places
+                .iter()
+                .position(|place| at.is_some() && place.position() == at);
+            drawn.is_none_or(|key| !std::mem::replace(&mut is_known[key], true))
+        });
+    }
+
+    /// What the runs lack that the search needs of each.
+    pub fn check_runs(&self, runs: &[Run], problems: &mut Vec<Problem>) {
+        let metric = self.fields.metric;
+        for run in runs {
+            if let Some(why) = unmeasured(metric.name(), run) {
+                let (variant, name) = (&run.variant, metric.name());
+                let problem = match why {
+                    Unmeasured::Model(reason) => {
+                        Problem::new(format!("`{name}` of `{variant}` is not measured: {reason}"))
+                    }
+                    Unmeasured::NoValidation => {
+                        let message = format!(
+                            "the search compares by `{name}`, but `{variant}` has no validation set"
+                        );
+                        Problem::new(message).hint("set `data.validation`")
+                    }
+                };
+                note(problems, problem.at(self.place(&["metric"])));
+                return;
+            }
+            let epochs = run.settings.train.training_plan(run.images).intervals();
+            let rungs = self
+                .fields
+                .halving
+                .iter()
+                .flat_map(|halving| &halving.rungs);
+            if let Some(rung) = rungs.into_iter().find(|rung| rung.get() >= epochs) {
+                let message = format!(
+                    "the rung of epoch {} is not below the {} of `{}`",
+                    rung.get(),
+                    count(epochs, "epoch"),
+                    run.variant
+                );
+                note(
+                    problems,
+                    Problem::new(message).at(self.place(&["halving", "rungs"])),
+                );
+                return;
+            }
+        }
+    }
+
+    /// Every point, each another one; with more of them the first ones are the same.
+    pub fn points(&self, problems: &mut Vec<Problem>) -> Vec<Vec<Setting>> {
+        let wanted = self.fields.points.get().min(MOST_POINTS);
+        let (mut points, mut known) = (Vec::new(), HashSet::new());
+        for number in 0..wanted {
+            let mut draws = (0..DRAWS).map(|draw| self.point(number, draw));
+            let text = |point: &Vec<Setting>| -> Vec<String> {
+                point
+                    .iter()
+                    .map(|setting| setting.value.to_string())
+                    .collect()
+            };
+            let Some(point) = draws.find(|point| known.insert(text(point))) else {
+                let message = format!(
+                    "of {} points only {number} different ones were found",
+                    thousands(wanted)
+                );
+                problems.push(Problem::new(message).at(self.place(&["points"])));
+                break;
+            };
+            points.push(point);
+        }
+        points
+    }
+
+    fn point(&self, number: usize, draw: u64) -> Vec<Setting> {
+        let seed = Seed(self.fields.seed);
+        let setting = |key: &Key| {
+            let place = [number as u64, draw, key.stream];
+            key.setting(&mut seed.stream(Purpose::Search, &place))
+        };
+        self.keys.iter().map(setting).collect()
+    }
+
+    /// What is done with the points.
+    pub fn search(&self) -> Search {
+        Search {
+            keys: self.keys.iter().map(|key| key.name.clone()).collect(),
+            metric: self.fields.metric,
+            halving: self.fields.halving.clone(),
+        }
+    }
+
+    fn place(&self, keys: &[&str]) -> Place {
+        let keys: Vec<String> = path(keys.iter().copied());
+        self.document.place(&keys, &keys.join("."))
+    }
+}
+
+/// The table's name.
+const SEARCH: &str = "search";
+
+fn path<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String> {
+    std::iter::once(SEARCH)
+        .chain(keys)
+        .map(String::from)
+        .collect()
+}
+
+/// A value of the table that cannot be read.
+fn unread(document: &Document, fault: Unreadable) -> Problem {
+    let keys = path(fault.path.iter().map(String::as_str));
+    let place = match fault.is_key {
+        true => document.place_of_key(&keys, &keys.join(".")),
+        false => document.place(&keys, &keys.join(".")),
+    };
+    let message = fault
+        .message
+        .replace("the experiment needs", "the search needs");
+    Problem::new(message).at(place).maybe_hint(fault.hint)
+}
+
+/// A key that is drawn, unless something is wrong with it.
+fn key(
+    document: &Rc<Document>,
+    name: &str,
+    value: &Value,
+    problems: &mut Vec<Problem>,
+) -> Option<Key> {
+    let keys = path([name].into_iter());
+    let fault = match name.contains('.') {
+        true => {
+            key_flaw("search", name).map(|flaw| Problem::new(flaw.message).maybe_hint(flaw.hint))
+        }
+        false => {
+            let message = format!("unknown key `{name}` in `search`");
+            Some(Problem::new(message).maybe_hint(did_you_mean(name, &FIELDS)))
+        }
+    };
+    if let Some(problem) = fault {
+        problems.push(problem.at(document.place_of_key(&keys, &keys.join("."))));
+        return None;
+    }
+    let distribution = match read::<Distribution>(value) {
+        Ok(distribution) => distribution,
+        Err(unreadable) => {
+            let below = |mut fault: Unreadable| {
+                fault.path.insert(0, name.to_string());
+                unread(document, fault)
+            };
+            problems.extend(unreadable.into_iter().map(below));
+            return None;
+        }
+    };
+    let shown = match &distribution {
+        Distribution::Choice(Choices(values)) => {
+            let values: Vec<toml::Value> = values.iter().filter_map(as_toml).collect();
+            shown(name, &values)
+        }
+        _ => Vec::new(),
+    };
+    let digest = Sha256::digest(name.as_bytes());
+    Some(Key {
+        name: name.to_string(),
+        distribution,
+        shown,
+        stream: u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes")),
+        document: Rc::clone(document),
+    })
+}
+
+/// A value as the file wrote it.
+fn as_toml(value: &Value) -> Option<toml::Value> {
+    toml::Value::try_from(value).ok()
+}
+
+impl Key {
+    fn place(&self) -> Place {
+        let keys = path([self.name.as_str()].into_iter());
+        self.document.place_of_key(&keys, &self.name)
+    }
+
+    fn value_place(&self) -> Place {
+        let keys = path([self.name.as_str()].into_iter());
+        self.document.place(&keys, &self.name)
+    }
+
+    fn setting(&self, rng: &mut crate::rng::Rng) -> Setting {
+        let (value, shown) = self.draw(rng);
+        let shown = shown.unwrap_or_else(|| Shown::of(&value));
+        Setting {
+            key: self.name.clone(),
+            value,
+            shown,
+            origin: Origin {
+                name: format!("{}, search", self.document.path.display()),
+                document: Some(Rc::clone(&self.document)),
+                base: self.name.split('.').map(String::from).collect(),
+                written: path([self.name.as_str()].into_iter()),
+            },
+        }
+    }
+
+    fn draw(&self, rng: &mut crate::rng::Rng) -> (toml::Value, Option<Shown>) {
+        let value = match &self.distribution {
+            Distribution::Choice(Choices(values)) => {
+                let index = rng.random_range(0..values.len());
+                let value = as_toml(&values[index]).unwrap_or(toml::Value::Boolean(false));
+                return (value, self.shown.get(index).cloned());
+            }
+            Distribution::Int(WholeBounds([low, high])) => {
+                toml::Value::Integer(rng.random_range(*low..=*high))
+            }
+            Distribution::Uniform(Bounds([low, high])) => {
+                toml::Value::Float(rounded(rng.random_range(*low..=*high)).clamp(*low, *high))
+            }
+            Distribution::LogUniform(PositiveBounds([low, high])) => {
+                let drawn = rng.random_range(low.ln()..=high.ln()).exp();
+                toml::Value::Float(rounded(drawn).clamp(*low, *high))
+            }
+        };
+        (value, None)
+    }
+}
+
+/// Three significant digits: so a name tells the whole value, and machines whose logarithms differ in the last bit agree.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_are_kept() {
+        assert_eq!(rounded(0.001_234_56), 0.001_23);
+        assert_eq!(rounded(-98_765.0), -98_800.0);
+        assert_eq!(rounded(0.0), 0.0);
+    }
+}
