@@ -14,6 +14,8 @@ mod order;
 mod parameters;
 mod process;
 mod protocol;
+mod readiness;
+mod results_folder;
 #[cfg(test)]
 pub mod script;
 mod slurm;
@@ -25,7 +27,6 @@ mod tests;
 mod worker;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use bars::Bars;
@@ -37,6 +38,7 @@ pub use machine::{Share, build, cores, share};
 pub use order::{Options, Part, parts};
 pub use parameters::parameters;
 pub use protocol::{Assignment, Begin, Hello, Message};
+pub use results_folder::ResultsFolder;
 pub use slurm::{Queue, SlurmJobs, cancel, is_in_queue, submit};
 pub use state::{Only, RunState, is_variant, on_other_data, states};
 pub use supervisor::{Ended, supervise};
@@ -45,54 +47,8 @@ pub use worker::{Errand, MakeReporter, begin, work};
 use serde::Serialize;
 
 use crate::error::{Result, count};
-use crate::plan::{Plan, Run, file_name};
-use crate::record::{EpochRow, Event, RunFolder, RunRow, remove_parts};
-
-/// `results/EXPERIMENT/` and what is where in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultsFolder(PathBuf);
-
-impl ResultsFolder {
-    /// The folder of an experiment below `results`.
-    pub fn of(results: &Path, experiment: &str) -> Self {
-        ResultsFolder(results.join(experiment))
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Removes what killed processes left half written; nobody else may write here meanwhile.
-    fn remove_parts(&self) {
-        remove_parts(&self.0, false);
-        for folder in ["runs", "tensorboard"] {
-            remove_parts(&self.0.join(folder), true);
-        }
-    }
-
-    /// What workers hold for as long as they live.
-    pub fn workers_lock(&self) -> PathBuf {
-        self.0.join(".workers.lock")
-    }
-
-    /// The folder of a run.
-    pub fn run(&self, run: &Run) -> RunFolder {
-        RunFolder::new(self.0.join("runs").join(run.folder()))
-    }
-
-    /// The run's row as it stands on disk, if it is of this very run; else that of one not done.
-    pub fn row(&self, run: &Run) -> RunRow {
-        let before = self.run(run).row().filter(|row| row.id == run.id);
-        before.unwrap_or_else(|| run.unfinished())
-    }
-
-    /// `tensorboard/VARIANT/seed-N`.
-    pub fn tensorboard(&self, run: &Run) -> PathBuf {
-        let variant = self.0.join("tensorboard").join(file_name(&run.variant));
-        variant.join(format!("seed-{}", run.seed))
-    }
-}
+use crate::plan::Plan;
+use crate::record::{EpochRow, Event, RunRow};
 
 /// What is known of the runs of a plan, in the plan's order.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,8 +1,7 @@
 //! Hands runs to workers, listens to them, and survives their deaths.
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -13,17 +12,16 @@ use super::machine::build;
 use super::order::{Options, Part};
 use super::parameters::of_several_types;
 use super::protocol::{Assignment, Begin, Hello, Message};
-use super::state::{RunState, results, states};
+use super::readiness::{Needs, Readiness};
+use super::results_folder::absolute;
+use super::state::{results, states};
 use super::tables::Tables;
 use super::{Output, Progress, Results, ResultsFolder, WorkerCounts};
 use crate::config::{START, Settings};
 use crate::error::{Error, Kind, Problem, Result, count, io_reason};
 use crate::plan::{Earlier, Plan, Run};
-use crate::record::{Event, Holder, Lease, RunFolder, RunRow, Status, TakeError, write_atomically};
+use crate::record::{Event, Lease, RunFolder, RunRow, Status};
 use crate::train::EarlierRun;
-
-/// How long workers of another supervisor are waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Workers that end one after another before any is ready, until no other is started.
 const LAUNCHES: u32 = 3;
@@ -56,8 +54,8 @@ pub fn supervise(
     let folder = ResultsFolder::of(&options.results, &plan.name);
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
-    let lease = lease(&folder, output.progress)?;
-    if !wait_for_workers(&folder, stop, output.progress)? {
+    let lease = folder.lease(output.progress)?;
+    if !folder.wait_for_workers(stop, output.progress)? {
         let states = states(plan, &options.results, &part.only, false);
         let results = results(plan, &states, &folder);
         return Ok(Ended {
@@ -65,11 +63,13 @@ pub fn supervise(
             stopped: true,
         });
     }
-    take_over(plan, &folder)?;
+    folder.take_over(plan)?;
     folder.remove_parts();
     let states = states(plan, &options.results, &part.only, part.fresh);
     if part.fresh {
-        forget(plan, &folder, &states)?;
+        let runs = plan.runs.iter().zip(&states);
+        let to_do = runs.filter(|(_, state)| state.is_to_do());
+        folder.forget(to_do.map(|(run, _)| run))?;
     }
     let begin = launcher.silence().map(|silence| begin(&lease, silence));
     let begin = begin.transpose()?;
@@ -94,7 +94,7 @@ pub fn supervise(
             threads: part.share.threads,
             results: results(plan, &states, &folder),
             ladder: Ladder::of(plan, |index| states[index].is_wanted()),
-            elsewhere: elsewhere(plan, &states, options),
+            needs: Needs::of(plan, &states, &options.results),
             texts: of_several_types(plan),
             folder,
             queue: (0..plan.runs.len())
@@ -109,30 +109,6 @@ pub fn supervise(
             stopping: None,
         };
         supervisor.carry_out(&lease, &receive, stop)
-    })
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// Takes the experiment's folder for this process, unless another lives that has it.
-fn lease(folder: &ResultsFolder, progress: &mut dyn Progress) -> Result<Lease> {
-    let mut wait = |holder: &Holder| {
-        let host = &holder.host;
-        progress.note(&format!(
-            "waiting whether the burnlab on `{host}` still runs"
-        ));
-    };
-    Lease::take_if_free(folder.path(), &mut wait).map_err(|error| match error {
-        TakeError::Refused(error) => error,
-        TakeError::Held(Holder { host, process, job, .. }) => {
-            let job = job.map(|job| format!(" (job {job})")).unwrap_or_default();
-            let problem = Problem::new("another burnlab is running this experiment");
-            Error::usage(problem.at_file(folder.path()).hint(format!(
-                "it is process {process} on `{host}`{job}: wait for it, or write elsewhere with `--results DIR`"
-            )))
-        }
     })
 }
 
@@ -151,115 +127,6 @@ fn begin(lease: &Lease, silence: Duration) -> Result<Begin> {
         token: (absolute(&path), text),
         patience: silence.as_secs(),
     })
-}
-
-/// Waits until no worker of a supervisor that was killed computes on this machine: they end within seconds. Says whether
-/// none does; otherwise Ctrl-C came. Where files cannot be locked, leases alone keep them from writing.
-///
-/// # Errors
-/// One does after [`PATIENCE`].
-fn wait_for_workers(
-    folder: &ResultsFolder,
-    stop: &AtomicBool,
-    progress: &mut dyn Progress,
-) -> Result<bool> {
-    let path = folder.workers_lock();
-    let cannot = |error| Error::io(Kind::Data, "lock the results", &path, &error);
-    let mut open = File::options();
-    let open = open.create(true).truncate(false).write(true);
-    let file = open.open(&path).map_err(cannot)?;
-    let started = Instant::now();
-    let mut has_said = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(fs::TryLockError::WouldBlock) => {}
-            Err(fs::TryLockError::Error(_)) => return Ok(true),
-        }
-        if !std::mem::replace(&mut has_said, true) {
-            progress.note("waiting for the workers of a burnlab that was killed");
-        }
-        if stop.swap(false, Ordering::Relaxed) {
-            return Ok(false);
-        }
-        if started.elapsed() > PATIENCE {
-            let problem = Problem::new("workers of a burnlab that was killed do not end");
-            let hint = "end them, or write elsewhere with `--results DIR`";
-            return Err(Error::run(problem.at_file(folder.path()).hint(hint)));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Notes which file the folder's results are of.
-///
-/// # Errors
-/// They are of another file that is there: each would overwrite the tables of the other.
-fn take_over(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
-    let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
-    let own = whole(&plan.path);
-    let marker = folder.path().join(".experiment");
-    let known = fs::read_to_string(&marker).ok();
-    let known = known.map(|text| PathBuf::from(text.trim_end_matches('\n')));
-    if known.as_ref() == Some(&own) {
-        return Ok(());
-    }
-    // A file that was moved takes its results along.
-    if let Some(other) = known.filter(|other| other.is_file() && whole(other) != own) {
-        let message = format!(
-            "the results of `{}` are those of another file, `{}`",
-            plan.name,
-            other.display()
-        );
-        let problem = Problem::new(message).at_file(folder.path());
-        return Err(Error::usage(problem.hint(
-            "give one of the files another name, or write elsewhere with `--results DIR`",
-        )));
-    }
-    write_atomically(&marker, format!("{}\n", own.display()).as_bytes())
-}
-
-fn forget(plan: &Plan, folder: &ResultsFolder, states: &[RunState]) -> Result<()> {
-    for (run, state) in plan.runs.iter().zip(states) {
-        if state.is_to_do() {
-            folder.run(run).forget()?;
-        }
-    }
-    Ok(())
-}
-
-/// A run of another experiment: the number of its plan, and its number there.
-type Elsewhere = (usize, usize);
-
-/// How the runs of other experiments ended that these ones need. They were done before, if at all.
-fn elsewhere(
-    plan: &Plan,
-    states: &[RunState],
-    options: &Options,
-) -> HashMap<Elsewhere, Option<Status>> {
-    let mut found = HashMap::new();
-    let runs = plan.runs.iter().zip(states);
-    let needed = runs.filter(|(_, state)| state.is_to_do());
-    for earlier in needed.flat_map(|(run, _)| &run.earlier) {
-        if let Some(number) = earlier.plan {
-            found.entry((number, earlier.run)).or_insert_with(|| {
-                let (plan, run) = plan.earlier(earlier);
-                let folder = ResultsFolder::of(&options.results, &plan.name);
-                let row = folder.run(run).row().filter(|row| row.id == run.id);
-                row.map(|row| row.status)
-            });
-        }
-    }
-    found
-}
-
-/// Whether a run can be handed out.
-enum Readiness {
-    Ready,
-    /// A run that it needs is not done yet.
-    Waiting,
-    /// A run that it needs will not be done, for this reason.
-    Blocked(String),
 }
 
 /// How often a run was tried again since it last got further.
@@ -326,7 +193,8 @@ struct Supervisor<'a, 'o> {
     results: Results,
     /// Which points go on, if the plan halves them.
     ladder: Option<Ladder<'a>>,
-    elsewhere: HashMap<Elsewhere, Option<Status>>,
+    /// The runs that runs need.
+    needs: Needs<'a>,
     /// Settings that are texts in logs.
     texts: Vec<String>,
     queue: VecDeque<usize>,
@@ -718,20 +586,12 @@ impl Supervisor<'_, '_> {
 
     /// Whether a run can start.
     fn standing(&self, index: usize) -> Readiness {
-        let mut waits = false;
-        for earlier in &self.plan.runs[index].earlier {
-            match self.standing_of(earlier) {
-                Readiness::Ready => {}
-                Readiness::Waiting => waits = true,
-                blocked => return blocked,
-            }
-        }
         let epochs = self.results.epochs[index].len();
         let ladder = self.ladder.as_ref();
-        waits |= ladder.is_some_and(|ladder| ladder.standing(index, epochs) == Standing::Waits);
-        match waits {
-            true => Readiness::Waiting,
-            false => Readiness::Ready,
+        let waits = ladder.is_some_and(|ladder| ladder.standing(index, epochs) == Standing::Waits);
+        match self.needs.readiness(index, &self.results) {
+            Readiness::Ready if waits => Readiness::Waiting,
+            readiness => readiness,
         }
     }
 
@@ -741,30 +601,6 @@ impl Supervisor<'_, '_> {
             Standing::GoesOn(until) => until,
             Standing::Waits | Standing::GivenUp(_) => None,
         }
-    }
-
-    /// Whether a run can start as far as this one that it needs goes.
-    fn standing_of(&self, earlier: &Earlier) -> Readiness {
-        let status = match earlier.plan {
-            None => Some(self.results.rows[earlier.run].status),
-            Some(plan) => self.elsewhere.get(&(plan, earlier.run)).copied().flatten(),
-        };
-        let is_here = earlier.plan.is_none();
-        let how = match status {
-            Some(Status::Done) => return Readiness::Ready,
-            Some(Status::Unfinished) if is_here => return Readiness::Waiting,
-            Some(Status::Failed) => "failed",
-            Some(Status::Diverged) => "diverged",
-            Some(Status::Halted) => "was given up",
-            Some(Status::Unfinished) | None => "is not done",
-        };
-        let (plan, run) = self.plan.earlier(earlier);
-        let whose = match is_here {
-            true => String::new(),
-            false => format!(" of `{}`", plan.name),
-        };
-        let name = format!("`{}`, seed {}{whose}", run.variant, run.seed);
-        Readiness::Blocked(format!("a run it needs ({name}) {how}"))
     }
 
     /// Gives runs that can start to workers without one, starts workers where there is room, and lets those
