@@ -7,7 +7,7 @@ use clap::Args;
 use super::trained::{self, Which};
 use super::{catalogue, note, say};
 use crate::error::{Result, count};
-use crate::network::{Layout, WeightFile, export as write};
+use crate::network::{Layout, Naming, WeightFile, export as write};
 use crate::plan::check::planned_for;
 
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         "pytorch" => Layout::Pytorch,
         _ => Layout::Burnlab,
     };
-    let weights = WeightFile::read(&trained.weights, Layout::Burnlab)?;
+    let weights = WeightFile::read(&trained.weights, Naming::default())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(
         "wrote {} of `{}`, seed {} to {}",

@@ -25,7 +25,8 @@ trained_layer! {
         /// Steps of the window over the output. Default 1.
         #[serde(default = "one")]
         pub stride: Positive,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many values are cut off on all sides, as
+        /// PyTorch.
         #[serde(default)]
         pub padding: Padding,
     }
@@ -60,9 +61,9 @@ impl Conv1dTranspose {
 impl LayerFields for Conv1dTranspose {
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Sequence(_) => Ok(self
+            Shape::Sequence(_) => self
                 .sliding_window()
-                .transposed_output(input, self.filters.get())),
+                .transposed_output(input, self.filters.get()),
             _ => Err(needs("a sequence", input)),
         }
     }

@@ -29,7 +29,8 @@ trained_layer! {
         /// Steps of the window over the output. Default 1.
         #[serde(default = "ones")]
         pub stride: Pair,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many values are cut off on all sides, as
+        /// PyTorch.
         #[serde(default)]
         pub padding: Padding,
     }
@@ -111,9 +112,9 @@ impl LayerFields for Conv2dTranspose {
         let partner = context.partner;
         match partner.and_then(|partner| self.unfit(image.channels, partner)) {
             Some(flaw) => Err(flaw),
-            None => Ok(self
+            None => self
                 .sliding_window()
-                .transposed_output(input, self.filters.get())),
+                .transposed_output(input, self.filters.get()),
         }
     }
 

@@ -25,7 +25,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "ones")]
         pub stride: Triple,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.

@@ -27,7 +27,8 @@ trained_layer! {
         /// Steps of the window over the output. Default 1.
         #[serde(default = "ones")]
         pub stride: Triple,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many values are cut off on all sides, as
+        /// PyTorch.
         #[serde(default)]
         pub padding: Padding,
     }
@@ -65,9 +66,9 @@ impl Conv3dTranspose {
 impl LayerFields for Conv3dTranspose {
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Volume(_) => Ok(self
+            Shape::Volume(_) => self
                 .sliding_window()
-                .transposed_output(input, self.filters.get())),
+                .transposed_output(input, self.filters.get()),
             _ => Err(needs("a volume", input)),
         }
     }
