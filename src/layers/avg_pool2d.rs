@@ -12,7 +12,7 @@ pool_layer! {
         /// sides, which count, as in PyTorch.
         padding,
     }
-    mean
+    mean as "AveragePool"
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::convolution::{SlidingWindow, in_a_row, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::Positive;
 
@@ -97,6 +101,16 @@ impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
         let [batch, filters, _, steps] = y.dims();
         let y = reshape(y, [batch, filters, steps]).swap_dims(1, 2);
         Signal::Sequence(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "weight", self.weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let window = self.fields.sliding_window();
+        window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::too_large;
 use crate::backend::{Kernels, Sliding, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
 use crate::value::{Pair, Positive, Triple};
 
@@ -203,6 +204,67 @@ impl SlidingWindow<2> {
             dilation: self.dilation,
             groups,
         }
+    }
+}
+
+impl<const N: usize> SlidingWindow<N> {
+    /// The attributes of an ONNX node whose window moves so.
+    pub(super) fn attributes(&self, windows: &[Window; N]) -> Vec<Attribute> {
+        let before = windows.iter().map(|window| window.before as i64);
+        let after = windows.iter().map(|window| window.after as i64);
+        vec![
+            Attribute::sizes("kernel_shape", &self.kernel),
+            Attribute::sizes("strides", &self.stride),
+            Attribute::ints("pads", before.chain(after)),
+        ]
+    }
+
+    /// A convolution as an ONNX node.
+    pub(super) fn convolved(
+        &self,
+        input: &Value,
+        graph: &mut Graph,
+        groups: usize,
+        weight: &Name,
+        bias: Option<&Name>,
+    ) -> Name {
+        let windows = self.windows(input.shape);
+        let mut attributes = self.attributes(&windows.expect("the shape rule saw that it fits"));
+        attributes.push(Attribute::sizes("dilations", &self.dilation));
+        attributes.push(Attribute::int("group", groups as i64));
+        graph.with_channels_first(input, |graph, x| {
+            let [y] = graph.node_of("Conv", &[Some(x), Some(weight), bias], attributes);
+            y
+        })
+    }
+
+    /// A transposed convolution as an ONNX node.
+    pub(super) fn transposed_convolved(
+        &self,
+        input: &Value,
+        graph: &mut Graph,
+        weight: &Name,
+        bias: Option<&Name>,
+    ) -> Name {
+        let (windows, places) = (self.transposed(input.shape), input.shape.places());
+        // What is cut off at the end, or, where it lacks, is added there.
+        let ends: [i64; N] = std::array::from_fn(|axis| {
+            let whole = (places[axis] - 1) * self.stride[axis] + self.kernel[axis];
+            whole as i64 - (windows[axis].before + windows[axis].output) as i64
+        });
+        let before = windows.iter().map(|window| window.before as i64);
+        let after = ends.iter().map(|&end| end.max(0));
+        let attributes = [
+            Attribute::sizes("kernel_shape", &self.kernel),
+            Attribute::sizes("strides", &self.stride),
+            Attribute::ints("pads", before.chain(after)),
+            Attribute::ints("output_padding", ends.iter().map(|&end| (-end).max(0))),
+        ];
+        graph.with_channels_first(input, |graph, x| {
+            let inputs = [Some(x), Some(weight), bias];
+            let [y] = graph.node_of("ConvTranspose", &inputs, attributes);
+            y
+        })
     }
 }
 

@@ -11,7 +11,7 @@ pool_layer! {
         /// `valid` (default) or `same`, or how many places on all sides, as PyTorch; padded places never win.
         padding,
     }
-    largest
+    largest as "MaxPool"
 }
 
 #[cfg(test)]

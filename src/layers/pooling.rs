@@ -10,6 +10,7 @@ use super::convolution::SlidingWindow;
 use super::{Signal, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window};
 
 pub(super) fn valid() -> Padding {
@@ -26,7 +27,7 @@ macro_rules! pool_layer {
             $(#[$padding_doc:meta])*
             padding,
         }
-        $pool:path
+        $pool:path as $operator:literal
     ) => {
         $crate::layers::fields::layer! {
             $(#[$doc])*
@@ -71,6 +72,14 @@ macro_rules! pool_layer {
                 _pass: &mut $crate::layers::ForwardContext<B>,
             ) -> $crate::layers::Signal<B> {
                 $crate::layers::pooling::pooled(input, self.pool(), $pool)
+            }
+
+            fn onnx(
+                &self,
+                input: &$crate::onnx::Value,
+                graph: &mut $crate::onnx::Graph,
+            ) -> $crate::onnx::Name {
+                $crate::layers::pooling::pool_node(input, graph, self.pool(), $operator)
             }
         }
     };
@@ -121,6 +130,22 @@ pub(super) fn pooled<B: Kernels, const N: usize>(
         Signal::Image(x) => Signal::Image(image(x, pool.along())),
         Signal::Volume(x) => Signal::Volume(in_volume(x, pool.along(), image)),
     }
+}
+
+/// A pool as a node of an ONNX graph.
+pub(super) fn pool_node<const N: usize>(
+    input: &Value,
+    graph: &mut Graph,
+    pool: SlidingWindow<N>,
+    operator: &str,
+) -> Name {
+    let windows = pool.windows(input.shape);
+    let mut settings = pool.attributes(&windows.expect("the shape rule saw that it fits"));
+    if operator == "AveragePool" {
+        let counts = matches!(pool.padding[0], Padding::Zeros(_));
+        settings.push(Attribute::int("count_include_pad", i64::from(counts)));
+    }
+    graph.with_channels_first(input, |graph, x| graph.node(operator, &[x], settings))
 }
 
 fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: SlidingWindow<2>) -> [Window; 2] {

@@ -7,6 +7,7 @@ mod contractive;
 mod graph;
 mod memory;
 mod naming;
+mod onnx;
 mod patterns;
 mod plan;
 mod planner;

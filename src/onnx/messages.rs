@@ -82,8 +82,6 @@ pub struct AttributeProto {
     pub i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "5")]
-    pub t: Option<TensorProto>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, optional, tag = "20")]
@@ -160,6 +158,5 @@ pub mod kinds {
     pub const OF_FLOAT: i32 = 1;
     pub const OF_INT: i32 = 2;
     pub const OF_STRING: i32 = 3;
-    pub const OF_TENSOR: i32 = 4;
     pub const OF_INTS: i32 = 7;
 }

@@ -5,6 +5,8 @@
 
 mod messages;
 
+use std::collections::HashSet;
+
 use prost::Message;
 
 use crate::shape::Shape;
@@ -120,6 +122,8 @@ pub struct Graph {
     graph: GraphProto,
     /// What the names of nodes begin with: the layer's.
     scope: String,
+    /// Of nodes and constants.
+    names: HashSet<String>,
 }
 
 impl Graph {
@@ -131,6 +135,7 @@ impl Graph {
                 ..GraphProto::default()
             },
             scope: name.to_string(),
+            names: HashSet::new(),
         }
     }
 
@@ -213,7 +218,7 @@ impl Graph {
         name
     }
 
-    /// An operation some of whose inputs are left out, and the first things that it makes.
+    /// An operation some of whose inputs may be left out, and the first things that it makes.
     pub fn node_of<const N: usize>(
         &mut self,
         operator: &str,
@@ -225,7 +230,8 @@ impl Graph {
             0 => name.clone(),
             _ => format!("{name}:{index}"),
         });
-        let inputs = inputs.iter();
+        let last = inputs.iter().rposition(Option::is_some);
+        let inputs = inputs[..last.map_or(0, |last| last + 1)].iter();
         self.graph.node.push(NodeProto {
             input: inputs
                 .map(|name| name.map_or(String::new(), |name| name.0.clone()))
@@ -233,23 +239,23 @@ impl Graph {
             output: outputs.to_vec(),
             name,
             op_type: operator.to_string(),
-            attribute: attributes.into_iter().map(|attribute| attribute.0).collect(),
+            attribute: attributes
+                .into_iter()
+                .map(|attribute| attribute.0)
+                .collect(),
         });
         outputs.map(Name)
     }
 
     /// `conv2d_1/Conv`, with a number where there is one of that name.
-    fn fresh(&self, last: &str, between: char) -> String {
+    fn fresh(&mut self, last: &str, between: char) -> String {
         let first = format!("{}{between}{last}", self.scope);
-        let is_free = |name: &String| {
-            let nodes = self.graph.node.iter().rev().take(64);
-            let constants = self.graph.initializer.iter().rev().take(64);
-            nodes.map(|node| &node.name).all(|other| other != name)
-                && constants.map(|other| &other.name).all(|other| other != name)
-        };
         let others = (2..).map(|number| format!("{first}_{number}"));
         let mut names = std::iter::once(first.clone()).chain(others);
-        names.find(is_free).expect("numbers do not end")
+        let free = names.find(|name| !self.names.contains(name));
+        let free = free.expect("numbers do not end");
+        self.names.insert(free.clone());
+        free
     }
 
     /// The value as another shape of one sample, in the same order.
@@ -334,8 +340,8 @@ impl Graph {
         }
     }
 
-    /// The file, with what is known of it besides the graph.
-    pub fn file(self, title: &str, metadata: &[(&str, String)]) -> Vec<u8> {
+    /// The file, with what is known of it besides the graph and the version of what wrote it.
+    pub fn file(self, title: &str, version: &str, metadata: &[(&str, String)]) -> Vec<u8> {
         let metadata = metadata.iter().map(|(key, value)| StringStringEntryProto {
             key: key.to_string(),
             value: value.clone(),
@@ -343,7 +349,7 @@ impl Graph {
         let model = ModelProto {
             ir_version: Some(FORMAT),
             producer_name: "burnlab".to_string(),
-            producer_version: env!("CARGO_PKG_VERSION").to_string(),
+            producer_version: version.to_string(),
             doc_string: title.to_string(),
             graph: Some(self.graph),
             opset_import: vec![OperatorSetIdProto {
@@ -372,5 +378,92 @@ fn value_info(name: &str, kind: i32, dims: &[usize], explained: &str) -> ValueIn
             }),
         }),
         doc_string: explained.to_string(),
+    }
+}
+
+/// The names of a file's inputs and outputs.
+#[cfg(test)]
+pub fn ends(file: &[u8]) -> [Vec<String>; 2] {
+    let model = ModelProto::decode(file).expect("a file of that format");
+    let graph = model.graph.expect("a graph");
+    [graph.input, graph.output].map(|ends| ends.into_iter().map(|end| end.name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_goes_in_and_comes_out_for_any_number_of_samples() {
+        let mut graph = Graph::new("network");
+        let images = graph.input("images", Shape::image(3, 8, 6), "pixels");
+        graph.enter("conv2d_1");
+        let least = graph.float("least", 0.0);
+        let name = graph.node("Max", &[&images.name, &least], []);
+        let name = graph.node("Max", &[&name, &least], [Attribute::int("axis", 0)]);
+        let shape = images.shape;
+        graph.output("output", &Value { name, shape }, "");
+        graph.labels();
+        graph.labels();
+        let metadata = [("classes", "[\"cat\"]".to_string())];
+        let bytes = graph.file("a title", "1.2", &metadata);
+
+        let model = ModelProto::decode(bytes.as_slice()).unwrap();
+        assert_eq!(model.metadata_props[0].value, "[\"cat\"]");
+        let graph = model.graph.unwrap();
+        let names: Vec<&str> = graph.node.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["conv2d_1/Max", "conv2d_1/Max_2", "outputs/output"]);
+        assert_eq!(graph.node[1].input, ["conv2d_1/Max", "conv2d_1.least"]);
+        // Readers ask whether it is there, 0 though it be.
+        assert_eq!(graph.node[1].attribute[0].i, Some(0));
+        let inputs: Vec<&str> = graph
+            .input
+            .iter()
+            .map(|input| input.name.as_str())
+            .collect();
+        assert_eq!(inputs, ["images", "label"]);
+        let kind = graph.input[0].r#type.clone().unwrap().tensor_type.unwrap();
+        let lengths = kind.shape.unwrap().dim.into_iter();
+        let lengths: Vec<Length> = lengths.filter_map(|dim| dim.length).collect();
+        let sizes = [3, 8, 6].map(Length::Value);
+        assert_eq!(lengths[0], Length::Param("batch".to_string()));
+        assert_eq!(lengths[1..], sizes);
+    }
+
+    #[test]
+    fn sequences_are_turned_where_channels_come_first() {
+        let turned = |shape: Shape| {
+            let mut graph = Graph::new("network");
+            let input = graph.input("images", shape, "");
+            graph.with_channels_first(&input, |graph, x| graph.node("Conv", &[x], []));
+            graph.with_channels_last(&input, |graph, x| {
+                graph.node("LayerNormalization", &[x], [])
+            });
+            let nodes = graph.graph.node.into_iter();
+            nodes
+                .map(|node| match node.attribute.first() {
+                    Some(order) => format!("{} {:?}", node.op_type, order.ints),
+                    None => node.op_type,
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            turned(Shape::sequence(5, 2)),
+            [
+                "Transpose [0, 2, 1]",
+                "Conv",
+                "Transpose [0, 2, 1]",
+                "LayerNormalization"
+            ]
+        );
+        assert_eq!(
+            turned(Shape::image(3, 4, 5)),
+            [
+                "Conv",
+                "Transpose [0, 2, 3, 1]",
+                "LayerNormalization",
+                "Transpose [0, 3, 1, 2]"
+            ]
+        );
     }
 }

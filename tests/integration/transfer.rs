@@ -210,6 +210,32 @@ fn weights_go_out_for_pytorch_and_come_in_again() {
         "{}",
         done.out
     );
+    let network = lab.path().join("network.onnx");
+    let done = lab.burnlab(&[
+        "export",
+        file,
+        "plain",
+        "--layout",
+        "onnx",
+        "-o",
+        network.to_str().unwrap(),
+    ]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let start = "wrote the network of `plain`, seed 0 to ";
+    assert!(done.out.starts_with(start), "{}", done.out);
+    let bytes = fs::read(&network).unwrap();
+    for name in [
+        "images",
+        "batch",
+        "dense_1.weight",
+        "dense_2/Gemm",
+        "logits",
+        "probabilities",
+        "classes",
+    ] {
+        let mut places = bytes.windows(name.len());
+        assert!(places.any(|place| place == name.as_bytes()), "no {name}");
+    }
     let bytes = fs::read(&out).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("dense_1.weight").unwrap().shape(), [16, 784]);
