@@ -76,7 +76,7 @@ compare *NAMES:
 schema:
     {{burnlab}} schema > schemas/experiment.schema.json
 
-# Checks against PyTorch (several GB to install), SciPy, TensorBoard, taplo and, where there is one, Chromium
+# Checks against PyTorch and torchvision (several GB to install), SciPy, onnxruntime, TensorBoard, taplo and, where there is one, Chromium
 peers: _python
     {{venv}}/bin/python -c "import torch" 2>/dev/null || bash tests/peers/install {{venv}} --torch
     bash tests/peers/run {{venv}}

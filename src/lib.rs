@@ -28,8 +28,11 @@ pub mod hex;
 // tables for a terminal,
 pub mod table;
 
-// and where files are kept for the next command.
+// where files are kept for the next command,
 pub mod user_cache;
+
+// and networks as ONNX has them.
+pub mod onnx;
 
 // Devices by name, and the kernels behind them.
 pub mod backend;

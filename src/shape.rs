@@ -2,10 +2,12 @@
 //!
 //! Batches come first everywhere and are left out of a [`Shape`]. Knows nothing of Burn.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `[channels, height, width]` of one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -195,8 +197,7 @@ impl fmt::Display for Shape {
 }
 
 /// How a window treats the border.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Padding {
     /// Pad with zeros so that `output = ceil(input / stride)`, the odd row and column at the end,
     /// as TensorFlow does.
@@ -204,6 +205,80 @@ pub enum Padding {
     Same,
     /// No padding: the window stays inside, `output = floor((input - kernel) / stride) + 1`.
     Valid,
+    /// As many zeros on both sides of every axis, as PyTorch's `padding`:
+    /// `output = floor((input + 2 * zeros - kernel) / stride) + 1`.
+    Zeros(usize),
+}
+
+/// More zeros than any kernel has values.
+const MOST_ZEROS: u64 = 1 << 24;
+
+impl<'de> Deserialize<'de> for Padding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrNumber;
+        impl Visitor<'_> for WordOrNumber {
+            type Value = Padding;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"same\", \"valid\" or how many zeros on both sides, from 0")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Padding, E> {
+                match text {
+                    "same" => Ok(Padding::Same),
+                    "valid" => Ok(Padding::Valid),
+                    _ => Err(E::unknown_variant(text, &["same", "valid"])),
+                }
+            }
+            fn visit_u64<E: Error>(self, zeros: u64) -> Result<Padding, E> {
+                match zeros <= MOST_ZEROS {
+                    true => Ok(Padding::Zeros(zeros as usize)),
+                    false => Err(E::invalid_value(Unexpected::Unsigned(zeros), &self)),
+                }
+            }
+            fn visit_i64<E: Error>(self, zeros: i64) -> Result<Padding, E> {
+                match u64::try_from(zeros) {
+                    Ok(zeros) => self.visit_u64(zeros),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(zeros), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(WordOrNumber)
+    }
+}
+
+impl Serialize for Padding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Padding::Same => serializer.serialize_str("same"),
+            Padding::Valid => serializer.serialize_str("valid"),
+            Padding::Zeros(zeros) => serializer.serialize_u64(*zeros as u64),
+        }
+    }
+}
+
+impl JsonSchema for Padding {
+    fn schema_name() -> Cow<'static, str> {
+        "Padding".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How a window treats the border.",
+            "oneOf": [
+                {
+                    "const": "same",
+                    "description": "Pad with zeros so that `output = ceil(input / stride)`, the odd row and column at the end, as TensorFlow does."
+                },
+                {
+                    "const": "valid",
+                    "description": "No padding: the window stays inside, `output = floor((input - kernel) / stride) + 1`."
+                },
+                {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "As many zeros on both sides of every axis, as PyTorch's `padding`."
+                }
+            ]
+        })
+    }
 }
 
 /// A window along one axis: where it pads and how many steps it makes.
@@ -219,7 +294,8 @@ pub struct Window {
 
 /// Slides a window of `kernel` values over `input` values; `None` if it does not fit.
 ///
-/// The arithmetic of TensorFlow's SAME and VALID (`tf.nn.convolution`, "padding algorithms").
+/// The arithmetic of TensorFlow's SAME and VALID (`tf.nn.convolution`, "padding algorithms") and of PyTorch's
+/// `Conv2d`.
 pub fn window(input: usize, kernel: usize, stride: usize, padding: Padding) -> Option<Window> {
     match padding {
         Padding::Valid => (input >= kernel).then(|| Window {
@@ -236,6 +312,14 @@ pub fn window(input: usize, kernel: usize, stride: usize, padding: Padding) -> O
                 after: total - total / 2,
             }
         }),
+        Padding::Zeros(zeros) => {
+            let padded = input + 2 * zeros;
+            (input > 0 && padded >= kernel).then(|| Window {
+                output: (padded - kernel) / stride + 1,
+                before: zeros,
+                after: zeros,
+            })
+        }
     }
 }
 
@@ -250,14 +334,20 @@ pub fn dilated_window(
     window(input, (kernel - 1) * dilation + 1, stride, padding)
 }
 
-/// What a transposed convolution with a window of `kernel` values makes of `input` values. Here `before` and
-/// `after` are cut off, not added; with gaps between the windows the output ends in zeros.
+/// What a transposed convolution with a window of `kernel` values makes of `input` values; `None` if nothing is
+/// left. Here `before` and `after` are cut off, not added; with gaps between the windows the output ends in zeros.
 ///
 /// As TensorFlow's `conv2d_transpose`: SAME gives `input * stride`, VALID
-/// `input * stride + max(kernel - stride, 0)`.
-pub fn transposed_window(input: usize, kernel: usize, stride: usize, padding: Padding) -> Window {
+/// `input * stride + max(kernel - stride, 0)`. A number of zeros as PyTorch's `ConvTranspose2d`:
+/// `(input - 1) * stride + kernel - 2 * zeros`.
+pub fn transposed_window(
+    input: usize,
+    kernel: usize,
+    stride: usize,
+    padding: Padding,
+) -> Option<Window> {
     let overlap = kernel.saturating_sub(stride);
-    match padding {
+    let window = match padding {
         Padding::Valid => Window {
             output: input * stride + overlap,
             before: 0,
@@ -268,7 +358,13 @@ pub fn transposed_window(input: usize, kernel: usize, stride: usize, padding: Pa
             before: overlap / 2,
             after: overlap - overlap / 2,
         },
-    }
+        Padding::Zeros(zeros) => Window {
+            output: (input.saturating_sub(1) * stride + kernel).saturating_sub(2 * zeros),
+            before: zeros,
+            after: zeros,
+        },
+    };
+    (window.output > 0).then_some(window)
 }
 
 #[cfg(test)]
@@ -296,15 +392,42 @@ mod tests {
     #[test]
     fn a_transposed_window_leads_back_where_a_window_came_from() {
         for (input, kernel, stride) in [(4, 3, 2), (4, 5, 1), (3, 2, 3), (1, 4, 2), (5, 1, 1)] {
-            for padding in [Padding::Same, Padding::Valid] {
-                let back = transposed_window(input, kernel, stride, padding);
+            for padding in [
+                Padding::Same,
+                Padding::Valid,
+                Padding::Zeros((kernel - 1) / 2),
+            ] {
+                let back = transposed_window(input, kernel, stride, padding).unwrap();
                 let there = window(back.output, kernel, stride, padding).unwrap();
                 assert_eq!((there.output, there.before), (input, back.before));
             }
         }
-        let same = transposed_window(4, 3, 2, Padding::Same);
+        let same = transposed_window(4, 3, 2, Padding::Same).unwrap();
         assert_eq!((same.output, same.before, same.after), (8, 0, 1));
-        assert_eq!(transposed_window(4, 3, 2, Padding::Valid).output, 9);
-        assert_eq!(transposed_window(4, 2, 3, Padding::Valid).output, 12);
+        let outputs = |input, kernel, stride, padding| {
+            transposed_window(input, kernel, stride, padding).map(|window| window.output)
+        };
+        assert_eq!(outputs(4, 3, 2, Padding::Valid), Some(9));
+        assert_eq!(outputs(4, 2, 3, Padding::Valid), Some(12));
+        assert_eq!(outputs(4, 4, 2, Padding::Zeros(1)), Some(8));
+        assert_eq!(outputs(1, 3, 2, Padding::Zeros(2)), None);
+    }
+
+    #[test]
+    fn a_number_pads_both_sides_alike_whatever_the_stride() {
+        let half = window(224, 3, 2, Padding::Zeros(1)).unwrap();
+        assert_eq!((half.output, half.before, half.after), (112, 1, 1));
+        assert_eq!(window(224, 11, 4, Padding::Zeros(2)).unwrap().output, 55);
+        assert_eq!(window(3, 7, 1, Padding::Zeros(1)), None);
+        let read = |text: &str| -> Padding { serde_json::from_str(text).unwrap() };
+        let padding = [
+            Padding::Same,
+            Padding::Valid,
+            Padding::Zeros(0),
+            Padding::Zeros(3),
+        ];
+        for padding in padding {
+            assert_eq!(read(&serde_json::to_string(&padding).unwrap()), padding);
+        }
     }
 }

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::trained::{self, TrainedModel, Which};
+use super::trained::{TrainedModel, WeightsArguments, Which};
 use super::{DeviceArgument, catalogue, csv, note, print, say};
 use crate::data::{
     Catalogue, DataFields, DatasetSpec, FolderFields, IdxFields, ImageForm, Samples, Splits, find,
 };
 use crate::error::{Error, Place, Problem, Result, count, list};
 use crate::models::{Ability, ModelFacts};
-use crate::network::Layout;
 use crate::record::{BATCH_METRICS, Measured, RunFolder, write_atomically};
 use crate::rng::Seed;
 use crate::table::draw;
@@ -29,12 +28,8 @@ pub struct EvaluateArguments {
     /// Which part of the images [default: test; of a folder given by --data all]
     #[arg(long, value_enum)]
     split: Option<Part>,
-    /// Take the weights of a safetensors file; the variant need not be trained
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
-    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
-    layout: String,
+    #[command(flatten)]
+    weights: WeightsArguments,
     /// Print comma-separated values instead of tables
     #[arg(long)]
     csv: bool,
@@ -60,18 +55,8 @@ enum Part {
 pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
     let catalogue = catalogue();
     let variant = arguments.variant.as_deref();
-    let run = match &arguments.weights {
-        None => trained::find(
-            &arguments.file,
-            variant,
-            arguments.which.clone(),
-            &catalogue,
-        )?,
-        Some(weights) => {
-            let file = &arguments.file;
-            trained::with_weights(file, variant, arguments.which.clone(), weights, &catalogue)?
-        }
-    };
+    let (file, which) = (&arguments.file, arguments.which.clone());
+    let run = arguments.weights.find(file, variant, which, &catalogue)?;
     let classes = &run.measured.classes;
     let (what, samples) = samples(&arguments, &run, &catalogue)?;
     let number = samples.len();
@@ -80,10 +65,7 @@ pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
         seed: run.run.seed,
         counts: &counts(&run, &catalogue)?,
         weights: &run.weights,
-        layout: match arguments.layout.as_str() {
-            "pytorch" => Layout::Pytorch,
-            _ => Layout::Burnlab,
-        },
+        naming: run.naming.clone(),
         samples,
     };
     let evaluated = evaluation.take(&arguments.device.checked()?)?;

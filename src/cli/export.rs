@@ -1,14 +1,16 @@
 //! `burnlab export`: a run's weights as a file for others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::trained::{self, Which};
+use super::trained::{self, TrainedModel, Which};
 use super::{catalogue, note, say};
 use crate::error::{Result, count};
-use crate::network::{Layout, WeightFile, export as write};
+use crate::models::Described;
+use crate::network::{Layout, Naming, WeightFile, export as write};
 use crate::plan::check::planned_for;
+use crate::record::write_atomically;
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
@@ -16,21 +18,24 @@ pub struct ExportArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<String>,
-    /// How tensors are called and laid out; pytorch: for `load_state_dict`
-    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab")]
+    /// What is written: weights in burnlab's layout or, for `load_state_dict`, in PyTorch's; or the whole network
+    #[arg(long, value_parser = ["burnlab", "pytorch", "onnx"], default_value = "burnlab")]
     layout: String,
-    /// The safetensors file to write
+    /// The file to write, a safetensors file but for onnx
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
     which: Which,
 }
 
-/// Writes a run's weights.
+/// Writes a run's weights, or its network with them.
 pub fn export(arguments: ExportArguments) -> Result<()> {
     let catalogue = catalogue();
     let variant = arguments.variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    if arguments.layout == "onnx" {
+        return export_network(&trained, &arguments.output);
+    }
     let classes = trained.measured.classes.len();
     let network = planned_for(&trained.run.settings, trained.images(), classes)?;
     let tensors = network.tensors(classes);
@@ -38,7 +43,7 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         "pytorch" => Layout::Pytorch,
         _ => Layout::Burnlab,
     };
-    let weights = WeightFile::read(&trained.weights, Layout::Burnlab)?;
+    let weights = WeightFile::read(&trained.weights, Naming::default())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(
         "wrote {} of `{}`, seed {} to {}",
@@ -52,5 +57,24 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
             "note: `num_batches_tracked` is left out: load with `strict=False`, and give `BatchNorm` the same `eps`",
         );
     }
+    Ok(())
+}
+
+/// Writes the network in inference as an ONNX file.
+fn export_network(trained: &TrainedModel, output: &Path) -> Result<()> {
+    let (run, classes) = (&trained.run, &trained.measured.classes);
+    let described = Described {
+        title: &format!("{}, seed {}", run.variant, run.seed),
+        classes,
+        scale: &run.settings.data.scale,
+    };
+    let bytes = trained.blueprint().onnx(&trained.weights, &described)?;
+    write_atomically(output, &bytes)?;
+    say(&format!(
+        "wrote the network of `{}`, seed {} to {}: it takes pixels from 0 to 1",
+        run.variant,
+        run.seed,
+        output.display()
+    ));
     Ok(())
 }

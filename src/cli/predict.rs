@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::input_images::note_changes;
-use super::trained::{self, Which};
+use super::trained::{self, WeightsArguments, Which};
 use super::{DeviceArgument, catalogue, csv, print, say};
 use crate::data::{Unlabeled, read_unlabeled};
 use crate::error::{Error, Problem, Result};
@@ -29,6 +29,8 @@ pub struct PredictArguments {
     #[arg(long, value_name = "K", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
     #[command(flatten)]
+    weights: WeightsArguments,
+    #[command(flatten)]
     device: DeviceArgument,
     #[command(flatten)]
     which: Which,
@@ -39,7 +41,8 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     let catalogue = catalogue();
     let (variant, path) = trained::variant_and_image(arguments.variant, arguments.path)?;
     let variant = variant.as_deref();
-    let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let (file, which) = (&arguments.file, arguments.which);
+    let found = arguments.weights.find(file, variant, which, &catalogue)?;
     let settings = &found.run.settings;
     if !found.run.facts.can(Ability::Classify) {
         let message = format!(
@@ -58,14 +61,19 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     settings.data.scale.apply(&mut pixels, found.images());
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
-    let model = blueprint.load(&found.weights, &arguments.device.checked()?)?;
+    let model = found.open(&arguments.device)?;
     let answers = blueprint.answers(&*model, &pixels);
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, blueprint.answer_kind());
+    // A program that reads them wants every digit.
+    let number = match arguments.csv {
+        true => |value: f32| value.to_string(),
+        false => |value: f32| format!("{value:.4}"),
+    };
     let rows: Vec<Vec<String>> = images
         .iter()
         .zip(&answers)
-        .map(|(image, answer)| row(image, answer, classes, top))
+        .map(|(image, answer)| row(image, answer, classes, top, number))
         .collect();
     note_changes(&images);
     match arguments.csv {
@@ -85,10 +93,16 @@ fn header(top: usize, kind: AnswerKind) -> Vec<String> {
     std::iter::once("image".to_string()).chain(pairs).collect()
 }
 
-fn row(image: &Unlabeled, answer: &[f32], classes: &[String], top: usize) -> Vec<String> {
+fn row(
+    image: &Unlabeled,
+    answer: &[f32],
+    classes: &[String],
+    top: usize,
+    number: fn(f32) -> String,
+) -> Vec<String> {
     let mut order: Vec<usize> = (0..answer.len()).collect();
     order.sort_by(|&one, &other| answer[other].total_cmp(&answer[one]));
-    let pair = |&class: &usize| [classes[class].clone(), format!("{:.4}", answer[class])];
+    let pair = |&class: &usize| [classes[class].clone(), number(answer[class])];
     let pairs = order[..top].iter().flat_map(pair);
     std::iter::once(image.name.clone()).chain(pairs).collect()
 }

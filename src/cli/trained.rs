@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::data::{Catalogue, Scale};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
+use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::rng::Seed;
@@ -32,11 +33,75 @@ pub struct Which {
     set: Set,
 }
 
+/// Weights of a file in place of those that a run left.
+#[derive(Debug, Clone, Args)]
+pub struct WeightsArguments {
+    /// Take the weights of a safetensors file; the variant need not be trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
+    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
+    layout: String,
+    /// Whose names of layers that file has: all layers are matched, in the order of a forward pass
+    #[arg(long, value_parser = ["torchvision"], requires = "weights", conflicts_with = "rename")]
+    map: Option<String>,
+    /// Take this away where that file's names begin with it
+    #[arg(long, value_name = "PREFIX", requires = "weights")]
+    strip: Option<String>,
+    /// What that file calls a layer or block, and what it is called here; may be given many times
+    #[arg(long, value_name = "THERE=HERE", requires = "weights", value_parser = pair)]
+    rename: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
+    let (there, here) = text.split_once('=').ok_or("there is no `=` in it")?;
+    Ok((there.to_string(), here.to_string()))
+}
+
+impl WeightsArguments {
+    fn naming(&self) -> Naming {
+        Naming {
+            layout: match self.layout.as_str() {
+                "pytorch" => Layout::Pytorch,
+                _ => Layout::Burnlab,
+            },
+            strip: self.strip.clone(),
+            rename: self.rename.iter().cloned().collect(),
+            map: self.map.as_ref().map(|_| Map::Torchvision),
+        }
+    }
+
+    /// The run that is meant, as [`find`] does, or the run that these weights are for.
+    ///
+    /// # Errors
+    /// As [`find`]; or `--best` is asked for besides.
+    pub fn find(
+        &self,
+        file: &Path,
+        variant: Option<&str>,
+        which: Which,
+        catalogue: &Catalogue,
+    ) -> Result<TrainedModel> {
+        match &self.weights {
+            None => find(file, variant, which, catalogue),
+            Some(weights) => {
+                let found = with_weights(file, variant, which, weights, catalogue)?;
+                Ok(TrainedModel {
+                    naming: self.naming(),
+                    ..found
+                })
+            }
+        }
+    }
+}
+
 /// A run that is done.
 pub struct TrainedModel {
     pub run: Run,
     pub measured: Measured,
     pub weights: PathBuf,
+    /// What that file calls layers and tensors.
+    pub naming: Naming,
     /// Whether they are those of the best epoch.
     pub is_best: bool,
     pub folder: RunFolder,
@@ -81,7 +146,7 @@ impl TrainedModel {
     /// There is no such device, or the weights cannot be read.
     pub fn open(&self, device: &DeviceArgument) -> Result<Box<dyn Model>> {
         let blueprint = self.blueprint();
-        blueprint.load(&self.weights, &device.checked()?)
+        blueprint.load_named(&self.weights, self.naming.clone(), &device.checked()?)
     }
 
     /// The same of an auto-encoder; `lacks` says what no other kind of model does.
@@ -166,6 +231,7 @@ pub fn find(
             ..run.clone()
         },
         weights: weights(&folder, &measured, which.best, &name)?,
+        naming: Naming::default(),
         measured,
         is_best: which.best,
         tensorboard: results.tensorboard(run),
@@ -177,7 +243,7 @@ pub fn find(
 ///
 /// # Errors
 /// There is no such run, several could be meant, or its data is missing.
-pub fn with_weights(
+fn with_weights(
     file: &Path,
     variant: Option<&str>,
     which: Which,
@@ -216,6 +282,7 @@ pub fn with_weights(
             ..Measured::default()
         },
         weights: weights.to_path_buf(),
+        naming: Naming::default(),
         is_best: false,
         folder: results.run(run),
         tensorboard: results.tensorboard(run),
@@ -298,6 +365,7 @@ fn of_folder(
             memory: Memory::default(),
         },
         weights: weights(&folder, &measured, which.best, &name)?,
+        naming: Naming::default(),
         measured,
         is_best: which.best,
         tensorboard: folder.file("tensorboard"),

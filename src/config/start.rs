@@ -1,12 +1,13 @@
 //! The `[start]` table: what the first weights are taken from, and for which layers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Flaw;
-use crate::network::{Layout, Patterns};
+use crate::error::{Flaw, did_you_mean};
+use crate::network::{Layout, Map, Naming, Patterns};
 use crate::run_name::RunName;
 
 /// Trained weights to start from: a file's, or another run's, which is trained first. Layers without a
@@ -27,6 +28,16 @@ pub struct Start {
     /// How the file calls and lays out its tensors. Default burnlab.
     #[serde(default, skip_serializing_if = "Layout::is_default")]
     pub layout: Layout,
+    /// What is taken away where the file's names begin with it, such as "module.". Default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strip: Option<String>,
+    /// What the file calls layers, or blocks of them, and what they are called here: `{ "fc" = "dense_1" }`.
+    /// Default what they are called here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// Whose network the file is of, if all its layers are this network's, whatever they are called here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Map>,
     /// Layers that take their weights from there, as patterns of their names. Default all.
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub include: Patterns,
@@ -44,6 +55,16 @@ impl Start {
     pub fn takes(&self, layer: &str) -> bool {
         let included = self.include.is_empty() || self.include.matches(layer);
         included && !self.exclude.matches(layer)
+    }
+
+    /// What the file calls layers and tensors.
+    pub fn naming(&self) -> Naming {
+        Naming {
+            layout: self.layout,
+            strip: self.strip.clone(),
+            rename: self.rename.clone(),
+            map: self.map,
+        }
     }
 
     /// The file to start from, where that and no run is named.
@@ -90,8 +111,22 @@ impl Start {
                 let message = "`layout` says how a file is laid out; runs have burnlab's own";
                 flaws.push(Flaw::new("layout", message).hint("leave it out"));
             }
+            (None, Some(_)) => {
+                let said = [
+                    ("strip", self.strip.is_some()),
+                    ("rename", !self.rename.is_empty()),
+                    ("map", self.map.is_some()),
+                ];
+                let said = said.into_iter().filter(|(_, is_said)| *is_said);
+                flaws.extend(said.map(|(key, _)| {
+                    let message =
+                        format!("`{key}` says what a file calls layers; runs have their own names");
+                    Flaw::new(key, message).hint("leave it out")
+                }));
+            }
             _ => {}
         }
+        flaws.extend(self.rename_flaws(layers));
         for (key, patterns) in [("include", &self.include), ("exclude", &self.exclude)] {
             let idle = patterns.flaws(key, layers).into_iter();
             flaws.extend(idle.map(|flaw| flaw.under(key)));
@@ -102,6 +137,28 @@ impl Start {
             flaws.push(Flaw::new("", message));
         }
         flaws
+    }
+
+    /// What is wrong with new names for a network with these layers.
+    fn rename_flaws(&self, layers: &[&str]) -> Vec<Flaw> {
+        if self.map.is_some() && !self.rename.is_empty() {
+            let message = "`map` and `rename` both say what layers are called";
+            return vec![Flaw::new("rename", message).hint("keep one of them")];
+        }
+        // A layer, a block of them, or a tensor of one.
+        let begins = |name: &str, with: &str| name == with || name.starts_with(&format!("{with}."));
+        let is_known = |name: &str| {
+            layers
+                .iter()
+                .any(|layer| begins(layer, name) || begins(name, layer))
+        };
+        let unknown = self.rename.values().filter(|name| !is_known(name));
+        unknown
+            .map(|name| {
+                let message = format!("`{name}` in `rename` is the name of no layer");
+                Flaw::new("rename", message).maybe_hint(did_you_mean(name, layers))
+            })
+            .collect()
     }
 }
 
@@ -142,6 +199,25 @@ mod tests {
         assert_eq!(
             message("run = {}\nlayout = 'pytorch'"),
             ["layout: `layout` says how a file is laid out; runs have burnlab's own"]
+        );
+        assert_eq!(
+            message("run = {}\nstrip = 'a.'\nmap = 'torchvision'"),
+            [
+                "strip: `strip` says what a file calls layers; runs have their own names",
+                "map: `map` says what a file calls layers; runs have their own names"
+            ]
+        );
+        assert_eq!(
+            message("weights = 'a'\nrename = { fc = 'dense_1', head = 'dense_1.weight' }"),
+            [""; 0]
+        );
+        assert_eq!(
+            message("weights = 'a'\nrename = { fc = 'dense_2' }"),
+            ["rename: `dense_2` in `rename` is the name of no layer"]
+        );
+        assert_eq!(
+            message("weights = 'a'\nrename = { fc = 'dense_1' }\nmap = 'torchvision'"),
+            ["rename: `map` and `rename` both say what layers are called"]
         );
         assert_eq!(
             message("run = {}\nexclude = ['dense_2']"),

@@ -166,6 +166,19 @@ impl Scale {
         }
     }
 
+    /// What each channel is multiplied by, and what is added then.
+    pub fn factors(&self, channels: usize) -> (Vec<f32>, Vec<f32>) {
+        let of = |channel: usize| match self {
+            Scale::Range([low, high]) => ((high - low) as f32, *low as f32),
+            Scale::Channels(moments) => {
+                let [mean, deviation] = moments.of(channel);
+                (1.0 / deviation, -mean / deviation)
+            }
+            Scale::Standardize => unmeasured(),
+        };
+        (0..channels).map(of).unzip()
+    }
+
     /// Maps values back to pixels, in place; what lies outside of black and white becomes one of them.
     pub fn undo(&self, values: &mut [f32], shape: ImageShape) {
         let plane = (shape.height * shape.width).max(1);

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -48,6 +49,10 @@ impl LayerFields for Activation {
 impl Weightless for Activation {
     fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

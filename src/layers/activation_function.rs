@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::bounds::at_most;
 use super::signal::EachRank;
 use crate::backend::{Kernels, math};
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::tagged::{one_key, one_key_schema};
 use crate::value::{PositiveReal, Real};
 
@@ -108,13 +109,17 @@ impl JsonSchema for ActivationFunction {
     }
 }
 
+/// The slope and the factor of selu (Klambauer et al. 2017).
+const SELU: [f64; 2] = [1.673_263_242_354_377_2, 1.050_700_987_355_480_5];
+
 impl<B: Kernels> EachRank<B> for ActivationFunction {
     fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
         match *self {
             ActivationFunction::Relu {} => math::relu(x),
             ActivationFunction::Elu { alpha } => elu(x, alpha.get()),
             ActivationFunction::Selu {} => {
-                elu(x, 1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
+                let [alpha, gamma] = SELU;
+                elu(x, alpha) * gamma
             }
             ActivationFunction::Tanh {} => math::tanh(x),
             ActivationFunction::Sigmoid {} => math::sigmoid(x),
@@ -130,6 +135,65 @@ impl<B: Kernels> EachRank<B> for ActivationFunction {
             ActivationFunction::Silu {} => x.clone() * math::sigmoid(x),
             ActivationFunction::Mish {} => x.clone() * math::tanh(softplus_to_20(x)),
             ActivationFunction::Softmax {} => math::softmax(x, channels),
+        }
+    }
+}
+
+impl ActivationFunction {
+    /// As nodes of an ONNX graph.
+    pub fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let x = &input.name;
+        let float = |name, value| [Attribute::float(name, value)];
+        match *self {
+            ActivationFunction::Relu {} => graph.node("Relu", &[x], []),
+            ActivationFunction::Elu { alpha } => {
+                graph.node("Elu", &[x], float("alpha", alpha.get()))
+            }
+            ActivationFunction::Selu {} => {
+                let [alpha, gamma] = SELU;
+                let settings = [("alpha", alpha), ("gamma", gamma)];
+                let settings = settings.map(|(name, value)| Attribute::float(name, value));
+                graph.node("Selu", &[x], settings)
+            }
+            ActivationFunction::Tanh {} => graph.node("Tanh", &[x], []),
+            ActivationFunction::Sigmoid {} => graph.node("Sigmoid", &[x], []),
+            ActivationFunction::HardSigmoid {} => {
+                graph.node("HardSigmoid", &[x], float("alpha", 1.0 / 6.0))
+            }
+            ActivationFunction::Softplus {} => graph.node("Softplus", &[x], []),
+            ActivationFunction::Softsign {} => graph.node("Softsign", &[x], []),
+            ActivationFunction::Exponential {} => graph.node("Exp", &[x], []),
+            ActivationFunction::Relu6 {} => {
+                let (least, most) = (graph.float("least", 0.0), graph.float("most", 6.0));
+                graph.node("Clip", &[x, &least, &most], [])
+            }
+            ActivationFunction::LeakyRelu { negative_slope } => {
+                graph.node("LeakyRelu", &[x], float("alpha", negative_slope.get()))
+            }
+            ActivationFunction::Gelu {} => {
+                // x / 2 * (1 + erf(x / sqrt(2))): an operator of its own came later.
+                let half = graph.float("half", 0.5);
+                let root = graph.float("root", std::f64::consts::SQRT_2);
+                let one = graph.float("one", 1.0);
+                let scaled = graph.node("Div", &[x, &root], []);
+                let erf = graph.node("Erf", &[&scaled], []);
+                let share = graph.node("Add", &[&erf, &one], []);
+                let halved = graph.node("Mul", &[x, &half], []);
+                graph.node("Mul", &[&halved, &share], [])
+            }
+            ActivationFunction::Silu {} => {
+                let gate = graph.node("Sigmoid", &[x], []);
+                graph.node("Mul", &[x, &gate], [])
+            }
+            ActivationFunction::Mish {} => {
+                let softplus = graph.node("Softplus", &[x], []);
+                let gate = graph.node("Tanh", &[&softplus], []);
+                graph.node("Mul", &[x, &gate], [])
+            }
+            ActivationFunction::Softmax {} => {
+                let axis = Attribute::int("axis", input.channel_axis() as i64);
+                graph.node("Softmax", &[x], [axis])
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::fields::layer;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Pair;
 
@@ -33,6 +34,28 @@ impl Weightless for AdaptiveAvgPool2d {
     fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         Signal::Image(adaptive_avg_pool2d(input.image(), self.size.get()))
     }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let [rows, columns] = self.size.get();
+        let places = input.shape.places();
+        // As products with two small matrices: windows may overlap and differ in length.
+        let down = graph.floats("rows", &[rows, places[0]], shares(places[0], rows));
+        let across = graph.floats("columns", &[columns, places[1]], shares(places[1], columns));
+        let across = graph.transposed(&across, &[1, 0]);
+        let y = graph.node("MatMul", &[&down, &input.name], []);
+        graph.node("MatMul", &[&y, &across], [])
+    }
+}
+
+/// `[size, length]`: the share of every value in the mean of every window.
+fn shares(length: usize, size: usize) -> Vec<f32> {
+    let mut shares = vec![0.0; size * length];
+    for (index, row) in shares.chunks_exact_mut(length).enumerate() {
+        let start = index * length / size;
+        let end = ((index + 1) * length).div_ceil(size);
+        row[start..end].fill(1.0 / (end - start) as f32);
+    }
+    shares
 }
 
 #[cfg(test)]

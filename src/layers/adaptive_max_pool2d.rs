@@ -7,6 +7,7 @@ use super::fields::layer;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Pair;
 
@@ -36,6 +37,32 @@ impl Weightless for AdaptiveMaxPool2d {
         let x = largest_along(input.image(), 2, rows);
         Signal::Image(largest_along(x, 3, columns))
     }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let [rows, columns] = self.size.get();
+        let places = input.shape.places();
+        let y = largest_nodes(&input.name, graph, (2, places[0]), rows);
+        largest_nodes(&y, graph, (3, places[1]), columns)
+    }
+}
+
+/// Where a window along an axis of this length begins, and where it has ended.
+fn window(index: usize, length: usize, size: usize) -> [usize; 2] {
+    [index * length / size, ((index + 1) * length).div_ceil(size)]
+}
+
+/// The largest values of `size` windows along an axis of a length, as nodes of an ONNX graph.
+fn largest_nodes(x: &Name, graph: &mut Graph, (axis, length): (i64, usize), size: usize) -> Name {
+    let axes = graph.ints("axis", &[axis]);
+    let windows: Vec<Name> = (0..size)
+        .map(|index| {
+            let ends = window(index, length, size).map(|end| graph.ints("end", &[end as i64]));
+            let part = graph.node("Slice", &[x, &ends[0], &ends[1], &axes], []);
+            graph.node("ReduceMax", &[&part], [Attribute::ints("axes", [axis])])
+        })
+        .collect();
+    let windows: Vec<&Name> = windows.iter().collect();
+    graph.node("Concat", &windows, [Attribute::int("axis", axis)])
 }
 
 /// The largest values of `size` windows along an axis.
@@ -43,8 +70,7 @@ fn largest_along<B: Kernels>(x: Tensor<B, 4>, axis: usize, size: usize) -> Tenso
     let length = x.dims()[axis];
     largest_of(x, |x| {
         let windows = (0..size).map(|index| {
-            let start = index * length / size;
-            let end = ((index + 1) * length).div_ceil(size);
+            let [start, end] = window(index, length, size);
             x.clone().narrow(axis, start, end - start).max_dim(axis)
         });
         Tensor::cat(windows.collect(), axis)

@@ -8,10 +8,11 @@ pool_layer! {
     pub struct AvgPool2d<2> {
         /// Height and width of the window. Default 2.
         size: Pair = Pair::both(2),
-        /// `valid` (default) or `same`; padded places do not count, as in TensorFlow.
+        /// `valid` (default), or `same`, whose padded places do not count, as in TensorFlow; or how many zeros on all
+        /// sides, which count, as in PyTorch.
         padding,
     }
-    mean
+    mean as "AveragePool"
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::fields::layer;
 use super::init::{Fan, zeros};
 use super::{
-    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, Signal, Weights,
+    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, SharedWeight, Signal,
+    Weights,
 };
 use crate::backend::Kernels;
 #[cfg(test)]
 use crate::defects::{Defect, is_planted};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{PositiveReal, Rate};
 
@@ -133,6 +136,25 @@ impl<B: Kernels> BatchNormalizationLayer<B> {
 impl<B: Kernels> Forward<B> for BatchNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| self.normalize(x, context))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let tensors = [
+            ("gamma", self.gamma.val()),
+            ("beta", self.beta.val()),
+            ("running_mean", self.running_mean.value_sync()),
+            ("running_var", self.running_var.value_sync()),
+        ];
+        let [gamma, beta, mean, variance] =
+            tensors.map(|(role, tensor)| constant(graph, role, tensor));
+        graph.with_channels_first(input, |graph, x| {
+            let inputs = [x, &gamma, &beta, &mean, &variance];
+            graph.node(
+                "BatchNormalization",
+                &inputs,
+                [Attribute::float("epsilon", self.epsilon)],
+            )
+        })
     }
 }
 

@@ -5,9 +5,12 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use super::fields::layer;
-use super::{Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights};
+use super::{
+    Forward, ForwardContext, LayerContext, LayerFields, Role, SharedWeight, Signal, Weights,
+};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -82,6 +85,32 @@ impl<B: Kernels> Forward<B> for ConcatLabelLayer {
             }
         };
         Signal::concat(vec![input, label])
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let labels = graph.labels();
+        let depth = graph.ints("classes", &[self.classes as i64]);
+        let values = graph.floats("marks", &[2], vec![0.0, 1.0]);
+        let marked = graph.node("OneHot", &[&labels, &depth, &values], []);
+        let joined = |graph: &mut Graph, input: &Name, label: &Name, axis: usize| {
+            let axis = Attribute::int("axis", axis as i64);
+            graph.node("Concat", &[input, label], [axis])
+        };
+        let places = input.shape.places();
+        if places.is_empty() {
+            return joined(graph, &input.name, &marked, 1);
+        }
+        let axis = input.channel_axis();
+        let mut dims = vec![1; 1 + places.len()];
+        dims[axis - 1] = self.classes;
+        let label = graph.reshaped(&marked, &dims);
+        let mut all: Vec<i64> = std::iter::once(1)
+            .chain(input.shape.dims().into_iter().map(|size| size as i64))
+            .collect();
+        all[axis] = self.classes as i64;
+        let all = graph.ints("places", &all);
+        let label = graph.node("Expand", &[&label, &all], []);
+        joined(graph, &input.name, &label, axis)
     }
 }
 

@@ -137,10 +137,7 @@ impl<B: Kernels> ForwardContext<B> {
     /// # Panics
     /// If there is none: the plan, which is made before any training, rules that out.
     pub fn matrix(&self) -> Tensor<B, 2> {
-        match &self.tied {
-            Some(SharedWeight::Matrix(weight)) => weight.clone(),
-            _ => unreachable!("the plan saw a matrix to be tied to"),
-        }
+        matrix(self.tied.clone())
     }
 
     /// The filters `[filters, channels, rows, columns]` that the current layer is tied to.
@@ -148,10 +145,21 @@ impl<B: Kernels> ForwardContext<B> {
     /// # Panics
     /// As [`matrix`](Self::matrix).
     pub fn filters(&self) -> Tensor<B, 4> {
-        match &self.tied {
-            Some(SharedWeight::Filters(weight)) => weight.clone(),
-            _ => unreachable!("the plan saw filters to be tied to"),
-        }
+        filters(self.tied.clone())
+    }
+}
+
+pub(super) fn matrix<B: Backend>(tied: Option<SharedWeight<B>>) -> Tensor<B, 2> {
+    match tied {
+        Some(SharedWeight::Matrix(weight)) => weight,
+        _ => unreachable!("the plan saw a matrix to be tied to"),
+    }
+}
+
+pub(super) fn filters<B: Backend>(tied: Option<SharedWeight<B>>) -> Tensor<B, 4> {
+    match tied {
+        Some(SharedWeight::Filters(weight)) => weight,
+        _ => unreachable!("the plan saw filters to be tied to"),
     }
 }
 

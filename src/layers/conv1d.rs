@@ -4,13 +4,17 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::convolution::{SlidingWindow, in_a_row, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::Positive;
 
@@ -24,7 +28,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "one")]
         pub stride: Positive,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
@@ -109,6 +113,16 @@ impl<B: Kernels> Forward<B> for Conv1dLayer<B> {
         let [batch, filters, _, steps] = y.dims();
         let y = reshape(y, [batch, filters, steps]).swap_dims(1, 2);
         Signal::Sequence(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "weight", self.weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
+        window.convolved(input, graph, groups, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

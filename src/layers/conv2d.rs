@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use super::constants::constant;
 use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Pair, Positive};
 
@@ -27,7 +29,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "ones")]
         pub stride: Pair,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
@@ -175,6 +177,20 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
         };
         let y = B::convolve2d(x, weight, bias, sliding);
         Signal::Image(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = match &self.mask {
+            Some(mask) => self.weight.val() * mask.clone(),
+            None => self.weight.val(),
+        };
+        let weight = constant(graph, "weight", weight);
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
+        window.convolved(input, graph, groups, &weight, bias.as_ref())
     }
 
     fn shared(&self) -> Option<SharedWeight<B>> {

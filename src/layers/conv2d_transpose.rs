@@ -4,17 +4,20 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
+use super::context::filters;
 use super::conv2d::ones;
 use super::convolution::SlidingWindow;
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
 use super::{
-    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights, idle, needs,
-    not_alike,
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, SharedWeight, Signal, Weights,
+    idle, needs, not_alike,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Pair, Positive};
 
@@ -29,7 +32,8 @@ trained_layer! {
         /// Steps of the window over the output. Default 1.
         #[serde(default = "ones")]
         pub stride: Pair,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many values are cut off on all sides, as
+        /// PyTorch.
         #[serde(default)]
         pub padding: Padding,
     }
@@ -111,9 +115,9 @@ impl LayerFields for Conv2dTranspose {
         let partner = context.partner;
         match partner.and_then(|partner| self.unfit(image.channels, partner)) {
             Some(flaw) => Err(flaw),
-            None => Ok(self
+            None => self
                 .sliding_window()
-                .transposed_output(input, self.filters.get())),
+                .transposed_output(input, self.filters.get()),
         }
     }
 
@@ -154,6 +158,20 @@ impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
         let (size, sliding) = self.fields.sliding_window().transposed_sliding(x.dims());
         let y = B::convolve2d_transpose(x, weight, bias, size, sliding);
         Signal::Image(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, tied: Option<SharedWeight<B>>) -> Name {
+        let weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => filters(tied),
+        };
+        let weight = constant(graph, "weight", weight);
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let window = self.fields.sliding_window();
+        window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -5,13 +5,17 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::PadMode;
 
+use super::constants::constant;
 use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, Sliding3d};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Positive, Triple};
 
@@ -25,7 +29,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "ones")]
         pub stride: Triple,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
@@ -125,6 +129,16 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let y = B::convolve3d(x, self.weight.val(), bias, sliding_window);
         Signal::Volume(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "weight", self.weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
+        window.convolved(input, graph, groups, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

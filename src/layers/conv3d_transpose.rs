@@ -4,14 +4,18 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::conv3d::ones;
 use super::convolution::SlidingWindow;
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, Sliding3d, fit, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Positive, Triple};
 
@@ -27,7 +31,8 @@ trained_layer! {
         /// Steps of the window over the output. Default 1.
         #[serde(default = "ones")]
         pub stride: Triple,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many values are cut off on all sides, as
+        /// PyTorch.
         #[serde(default)]
         pub padding: Padding,
     }
@@ -65,9 +70,9 @@ impl Conv3dTranspose {
 impl LayerFields for Conv3dTranspose {
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
-            Shape::Volume(_) => Ok(self
+            Shape::Volume(_) => self
                 .sliding_window()
-                .transposed_output(input, self.filters.get())),
+                .transposed_output(input, self.filters.get()),
             _ => Err(needs("a volume", input)),
         }
     }
@@ -112,6 +117,16 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
             None => y,
         };
         Signal::Volume(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "weight", self.weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let window = self.fields.sliding_window();
+        window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use super::too_large;
 use crate::backend::{Kernels, Sliding, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
 use crate::value::{Pair, Positive, Triple};
 
@@ -18,7 +19,7 @@ pub(super) struct SlidingWindow<const N: usize> {
     pub(super) kernel: [usize; N],
     pub(super) stride: [usize; N],
     pub(super) dilation: [usize; N],
-    pub(super) padding: Padding,
+    pub(super) padding: [Padding; N],
 }
 
 /// One number for each of `N` axes, as a file writes them.
@@ -62,21 +63,21 @@ impl<const N: usize> SlidingWindow<N> {
             kernel: kernel.axes(),
             stride: stride.axes(),
             dilation: [1; N],
-            padding,
+            padding: [padding; N],
         }
     }
 
     /// The same as a way along `M` axes, which `N` is.
     pub(super) fn along<const M: usize>(self) -> SlidingWindow<M> {
-        let axes = |sizes: [usize; N]| {
-            let sizes: Result<[usize; M], _> = sizes.as_slice().try_into();
-            sizes.expect("the shape rule saw `M` axes")
-        };
+        fn axes<T: Copy, const M: usize>(values: &[T]) -> [T; M] {
+            let values: Result<[T; M], _> = values.try_into();
+            values.expect("the shape rule saw `M` axes")
+        }
         SlidingWindow {
-            kernel: axes(self.kernel),
-            stride: axes(self.stride),
-            dilation: axes(self.dilation),
-            padding: self.padding,
+            kernel: axes(&self.kernel),
+            stride: axes(&self.stride),
+            dilation: axes(&self.dilation),
+            padding: axes(&self.padding),
         }
     }
 
@@ -88,7 +89,13 @@ impl<const N: usize> SlidingWindow<N> {
             .enumerate()
             .map(|(axis, input)| {
                 let (kernel, dilation) = (self.kernel[axis], self.dilation[axis]);
-                dilated_window(input, kernel, dilation, self.stride[axis], self.padding)
+                dilated_window(
+                    input,
+                    kernel,
+                    dilation,
+                    self.stride[axis],
+                    self.padding[axis],
+                )
             })
             .collect();
         windows?.try_into().ok()
@@ -96,25 +103,62 @@ impl<const N: usize> SlidingWindow<N> {
 
     /// The shape of a convolution's output, or the flaw of a kernel that does not fit.
     pub(super) fn output(&self, input: Shape, channels: usize) -> Result<Shape, Flaw> {
+        if let Some(flaw) = self.padding_flaw() {
+            return Err(flaw);
+        }
         let windows = self
             .windows(input)
             .ok_or_else(|| too_large(&self.kernel, input))?;
         Ok(input.with(channels, &windows.map(|window| window.output)))
     }
 
-    /// What a transposed convolution makes of every axis.
-    pub(super) fn transposed(&self, input: Shape) -> [Window; N] {
-        let places = input.places();
-        std::array::from_fn(|axis| {
-            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
-            transposed_window(places[axis], kernel, stride, self.padding)
-        })
+    /// The flaw of a number of zeros in which whole windows would lie.
+    fn padding_flaw(&self) -> Option<Flaw> {
+        let axes = self.kernel.iter().zip(&self.dilation).zip(&self.padding);
+        let zeros = axes
+            .into_iter()
+            .find_map(|((kernel, dilation), padding)| match padding {
+                Padding::Zeros(zeros) if *zeros > (kernel - 1) * dilation => Some(zeros),
+                _ => None,
+            })?;
+        let kernel = self.kernel.map(|length| length.to_string()).join("x");
+        let message = format!(
+            "has `padding = {zeros}`: whole windows of its {kernel} kernel lie in the zeros"
+        );
+        Some(Flaw::new("padding", message).hint(
+            "pad less than the kernel is long; each axis on its own by a `zero_padding` layer before, and \"valid\"",
+        ))
     }
 
-    /// The shape of a transposed convolution's output.
-    pub(super) fn transposed_output(&self, input: Shape, channels: usize) -> Shape {
-        let windows = self.transposed(input);
-        input.with(channels, &windows.map(|window| window.output))
+    /// What a transposed convolution makes of every axis; `None` if nothing is left of one.
+    fn transposed_windows(&self, input: Shape) -> Option<[Window; N]> {
+        let places = input.places().into_iter().enumerate();
+        let windows: Option<Vec<Window>> = places
+            .map(|(axis, input)| {
+                let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
+                transposed_window(input, kernel, stride, self.padding[axis])
+            })
+            .collect();
+        windows?.try_into().ok()
+    }
+
+    /// What a transposed convolution makes of every axis of an input that the shape rule accepts.
+    pub(super) fn transposed(&self, input: Shape) -> [Window; N] {
+        let windows = self.transposed_windows(input);
+        windows.expect("the shape rule saw that something is left")
+    }
+
+    /// The shape of a transposed convolution's output, or the flaw of a padding that leaves none.
+    pub(super) fn transposed_output(&self, input: Shape, channels: usize) -> Result<Shape, Flaw> {
+        if let Some(flaw) = self.padding_flaw() {
+            return Err(flaw);
+        }
+        let windows = self.transposed_windows(input).ok_or_else(|| {
+            let message =
+                format!("has a padding that cuts off all that it makes of its input ({input})");
+            Flaw::new("padding", message).hint("cut off less")
+        })?;
+        Ok(input.with(channels, &windows.map(|window| window.output)))
     }
 
     /// Values under the window.
@@ -130,7 +174,7 @@ impl SlidingWindow<1> {
             kernel: [1, self.kernel[0]],
             stride: [1, self.stride[0]],
             dilation: [1, self.dilation[0]],
-            padding: self.padding,
+            padding: [Padding::Valid, self.padding[0]],
         }
     }
 }
@@ -160,6 +204,67 @@ impl SlidingWindow<2> {
             dilation: self.dilation,
             groups,
         }
+    }
+}
+
+impl<const N: usize> SlidingWindow<N> {
+    /// The attributes of an ONNX node whose window moves so.
+    pub(super) fn attributes(&self, windows: &[Window; N]) -> Vec<Attribute> {
+        let before = windows.iter().map(|window| window.before as i64);
+        let after = windows.iter().map(|window| window.after as i64);
+        vec![
+            Attribute::sizes("kernel_shape", &self.kernel),
+            Attribute::sizes("strides", &self.stride),
+            Attribute::ints("pads", before.chain(after)),
+        ]
+    }
+
+    /// A convolution as an ONNX node.
+    pub(super) fn convolved(
+        &self,
+        input: &Value,
+        graph: &mut Graph,
+        groups: usize,
+        weight: &Name,
+        bias: Option<&Name>,
+    ) -> Name {
+        let windows = self.windows(input.shape);
+        let mut attributes = self.attributes(&windows.expect("the shape rule saw that it fits"));
+        attributes.push(Attribute::sizes("dilations", &self.dilation));
+        attributes.push(Attribute::int("group", groups as i64));
+        graph.with_channels_first(input, |graph, x| {
+            let [y] = graph.node_of("Conv", &[Some(x), Some(weight), bias], attributes);
+            y
+        })
+    }
+
+    /// A transposed convolution as an ONNX node.
+    pub(super) fn transposed_convolved(
+        &self,
+        input: &Value,
+        graph: &mut Graph,
+        weight: &Name,
+        bias: Option<&Name>,
+    ) -> Name {
+        let (windows, places) = (self.transposed(input.shape), input.shape.places());
+        // What is cut off at the end, or, where it lacks, is added there.
+        let ends: [i64; N] = std::array::from_fn(|axis| {
+            let whole = (places[axis] - 1) * self.stride[axis] + self.kernel[axis];
+            whole as i64 - (windows[axis].before + windows[axis].output) as i64
+        });
+        let before = windows.iter().map(|window| window.before as i64);
+        let after = ends.iter().map(|&end| end.max(0));
+        let attributes = [
+            Attribute::sizes("kernel_shape", &self.kernel),
+            Attribute::sizes("strides", &self.stride),
+            Attribute::ints("pads", before.chain(after)),
+            Attribute::ints("output_padding", ends.iter().map(|&end| (-end).max(0))),
+        ];
+        graph.with_channels_first(input, |graph, x| {
+            let inputs = [Some(x), Some(weight), bias];
+            let [y] = graph.node_of("ConvTranspose", &inputs, attributes);
+            y
+        })
     }
 }
 

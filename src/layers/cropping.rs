@@ -8,6 +8,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Margins;
 
@@ -52,6 +53,19 @@ impl Weightless for Cropping {
             margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
         let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
         input.map(Crop(&margins))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let margins = margins(&self.size, input.shape);
+        let margins = margins.expect("the shape rule saw a margin for each axis");
+        let ends = input.shape.places().into_iter().zip(&margins);
+        let ends: Vec<i64> = ends
+            .map(|(length, margin)| (length - margin.after) as i64)
+            .collect();
+        let starts: Vec<i64> = margins.iter().map(|margin| margin.before as i64).collect();
+        let (starts, ends) = (graph.ints("starts", &starts), graph.ints("ends", &ends));
+        let axes = graph.ints("axes", &input.place_axes());
+        graph.node("Slice", &[&input.name, &starts, &ends, &axes], [])
     }
 }
 

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
+use super::constants::constant;
+use super::context::matrix;
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Positive;
 
@@ -195,6 +198,19 @@ impl<B: Kernels> Forward<B> for DenseLayer<B> {
         };
         let y = math::linear(input.features(), weight, bias);
         Signal::Features(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, tied: Option<SharedWeight<B>>) -> Name {
+        let weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => matrix(tied).transpose(),
+        };
+        let weight = constant(graph, "weight", weight);
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        graph.linear(&input.name, &weight, bias.as_ref())
     }
 
     fn shared(&self) -> Option<SharedWeight<B>> {

@@ -4,16 +4,19 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::conv2d::ones;
 use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
 use super::{
-    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, Signal, Weights, needs,
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, Role, SharedWeight, Signal, Weights,
+    needs,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Pair, Positive};
 
@@ -26,7 +29,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "ones")]
         pub stride: Pair,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
@@ -107,6 +110,16 @@ impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
         let bias = self.bias.as_ref().map(Param::val);
         let y = B::convolve2d(x, self.weight.val(), bias, sliding);
         Signal::Image(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "weight", self.weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let (window, groups) = (self.fields.sliding_window(), input.shape.channels());
+        window.convolved(input, graph, groups, &weight, bias.as_ref())
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

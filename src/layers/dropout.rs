@@ -9,6 +9,7 @@ use crate::backend::{Distribution, Kernels, math};
 #[cfg(test)]
 use crate::defects::{Defect, is_planted};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
@@ -53,6 +54,10 @@ impl Weightless for Dropout {
         } else {
             input
         }
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

@@ -4,6 +4,7 @@ use super::fields::layer;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Kernels, rows};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -31,6 +32,10 @@ impl Weightless for Flatten {
             Signal::Image(x) => Signal::Features(rows(x)),
             Signal::Volume(x) => Signal::Features(rows(x)),
         }
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        graph.node("Flatten", &[&input.name], [])
     }
 }
 

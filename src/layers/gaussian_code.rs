@@ -7,15 +7,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{at_least, at_most};
+use super::constants::constant;
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, zeros};
 use super::signal::EachRank;
 use super::{
     ActivationFunction, Cost, Forward, ForwardContext, GaussianCode as Code, InPytorch,
-    Initializer, LayerContext, LayerFields, Role, Signal, Weights, needs,
+    Initializer, LayerContext, LayerFields, Role, SharedWeight, Signal, Weights, needs,
 };
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive};
 
@@ -166,6 +168,12 @@ impl<B: Kernels> Forward<B> for GaussianCodeLayer<B> {
             beta: self.fields.beta.get(),
         });
         Signal::Features(code)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weight = constant(graph, "mean_weight", self.mean_weight.val());
+        let bias = constant(graph, "mean_bias", self.mean_bias.val());
+        graph.linear(&input.name, &weight, Some(&bias))
     }
 }
 

@@ -7,6 +7,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::NonNegative;
@@ -51,6 +52,10 @@ impl Weightless for GaussianNoise {
         } else {
             input
         }
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

@@ -5,6 +5,7 @@ use super::pooling::places;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -28,6 +29,12 @@ impl Weightless for GlobalAvgPool {
         let x = places(input);
         let [batch, channels, _] = x.dims();
         Signal::Features(reshape(math::mean_dim(x, 2), [batch, channels]))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let axes = Attribute::ints("axes", input.place_axes());
+        let settings = [axes, Attribute::int("keepdims", 0)];
+        graph.node("ReduceMean", &[&input.name], settings)
     }
 }
 

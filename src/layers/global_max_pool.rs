@@ -6,6 +6,7 @@ use super::pooling::places;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -30,6 +31,12 @@ impl Weightless for GlobalMaxPool {
         let [batch, channels, _] = x.dims();
         let y = largest_of(x, |x| x.max_dim(2));
         Signal::Features(reshape(y, [batch, channels]))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let axes = Attribute::ints("axes", input.place_axes());
+        let settings = [axes, Attribute::int("keepdims", 0)];
+        graph.node("ReduceMax", &[&input.name], settings)
     }
 }
 

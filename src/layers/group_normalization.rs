@@ -5,9 +5,12 @@ use burn::tensor::backend::Backend;
 
 use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
 
@@ -75,6 +78,11 @@ impl<B: Kernels> Forward<B> for GroupNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         let (groups, epsilon) = (self.fields.groups.get(), self.fields.epsilon.get());
         input.by_channels(|x| self.affine.apply(standardize_groups(x, groups, epsilon)))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let (groups, epsilon) = (self.fields.groups.get(), self.fields.epsilon.get());
+        self.affine.onnx_of_groups(input, graph, groups, epsilon)
     }
 }
 

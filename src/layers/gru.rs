@@ -4,14 +4,17 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::numbers;
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Recurrence, project};
 use super::{
-    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, Signal, Weights,
+    Cost, Forward, ForwardContext, Initializer, LayerContext, LayerFields, SharedWeight, Signal,
+    Weights,
 };
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Positive;
 
@@ -111,6 +114,16 @@ impl<B: Kernels> Forward<B> for GruLayer<B> {
             let new = math::tanh(of(&input, 2) + reset * of(&product, 2));
             new.clone() + update * (hidden - new)
         })
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weights = [self.weight_ih.val(), self.weight_hh.val()];
+        let biases = [numbers(self.bias_ih.val()), numbers(self.bias_hh.val())];
+        // Update, reset and new there; the reset gate after the product with the state, as in PyTorch.
+        let form = ("GRU", &[1, 0, 2][..]);
+        let after = Attribute::int("linear_before_reset", 1);
+        let recurrence = self.fields.recurrence();
+        recurrence.onnx(input, graph, form, weights, biases, Some(after))
     }
 }
 

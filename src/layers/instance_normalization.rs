@@ -6,10 +6,12 @@ use burn::tensor::backend::Backend;
 use super::fields::layer;
 use super::standardize::{Affine, standardize_groups, thousandth};
 use super::{
-    Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, with_places,
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights,
+    with_places,
 };
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::PositiveReal;
 
@@ -66,6 +68,12 @@ impl<B: Kernels> Forward<B> for InstanceNormalizationLayer<B> {
             self.affine
                 .apply(standardize_groups(x, channels, self.epsilon))
         })
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let channels = input.shape.channels();
+        self.affine
+            .onnx_of_groups(input, graph, channels, self.epsilon)
     }
 }
 

@@ -8,6 +8,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, reshape, rows};
 use crate::error::{Flaw, count};
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{Positive, PositiveReal};
 
@@ -60,6 +61,18 @@ impl<B: Kernels> EachRank<B> for Keep {
 impl Weightless for KSparse {
     fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
         input.map(Keep(self.passing(context.training)))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let values = input.shape.len();
+        let count = graph.ints("count", &[self.passing(false).min(values) as i64]);
+        let rows = graph.reshaped(&input.name, &[values]);
+        let [largest, places] = graph.node_of("TopK", &[Some(&rows), Some(&count)], []);
+        let shape = graph.node("Shape", &[&rows], []);
+        let zeros = graph.node("ConstantOfShape", &[&shape], []);
+        let axis = Attribute::int("axis", 1);
+        let rows = graph.node("ScatterElements", &[&zeros, &places, &largest], [axis]);
+        graph.reshaped(&rows, &input.shape.dims())
     }
 }
 

@@ -3,11 +3,15 @@
 use burn::module::Module;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::fields::layer;
 use super::standardize::{Affine, standardize_places, thousandth};
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::PositiveReal;
 
@@ -60,6 +64,18 @@ pub struct LayerNormalizationLayer<B: Backend> {
 impl<B: Kernels> Forward<B> for LayerNormalizationLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| self.affine.apply(standardize_places(x, self.epsilon)))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let gamma = constant(graph, "gamma", self.affine.gamma.val());
+        let beta = constant(graph, "beta", self.affine.beta.val());
+        graph.with_channels_last(input, |graph, x| {
+            let settings = [
+                Attribute::int("axis", -1),
+                Attribute::float("epsilon", self.epsilon),
+            ];
+            graph.node("LayerNormalization", &[x, &gamma, &beta], settings)
+        })
     }
 }
 

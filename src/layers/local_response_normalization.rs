@@ -7,6 +7,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{NonNegative, Positive, PositiveReal};
 
@@ -50,15 +51,17 @@ fn two() -> PositiveReal {
 impl LocalResponseNormalization {
     /// `[1, channels, channels]`: 1 where the second channel is in the first one's sum.
     fn neighbors<B: Kernels>(&self, channels: usize, device: &B::Device) -> Tensor<B, 3> {
+        let data = TensorData::new(self.near(channels), [1, channels, channels]);
+        Tensor::from_data(data, device)
+    }
+
+    fn near(&self, channels: usize) -> Vec<f32> {
         let size = self.size.get();
         let is_near =
             |of: usize, other: usize| other + size / 2 >= of && other <= of + (size - 1) / 2;
         let rows = (0..channels).flat_map(|of| (0..channels).map(move |other| (of, other)));
-        let values = rows.map(|(of, other)| f32::from(u8::from(is_near(of, other))));
-        Tensor::from_data(
-            TensorData::new(values.collect(), [1, channels, channels]),
-            device,
-        )
+        rows.map(|(of, other)| f32::from(u8::from(is_near(of, other))))
+            .collect()
     }
 }
 
@@ -84,6 +87,37 @@ impl<B: Kernels> EachRank<B> for &LocalResponseNormalization {
 impl Weightless for LocalResponseNormalization {
     fn forward<B: Kernels>(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.map(self)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let (size, channels) = (self.size.get(), input.shape.channels());
+        let (alpha, beta, k) = (self.alpha.get(), self.beta.get(), self.k.get());
+        if let (Shape::Image(_), 1) = (input.shape, size % 2) {
+            let settings = [
+                Attribute::int("size", size as i64),
+                Attribute::float("alpha", alpha * size as f64),
+                Attribute::float("beta", beta),
+                Attribute::float("bias", k),
+            ];
+            return graph.node("LRN", &[&input.name], settings);
+        }
+        // The operator is for images, and lays even sizes otherwise.
+        let places = input.shape.places();
+        let whole: Vec<usize> = std::iter::once(channels).chain(places).collect();
+        let values = whole[1..].iter().product();
+        let near = graph.floats("neighbors", &[channels, channels], self.near(channels));
+        let (alpha, beta) = (graph.float("alpha", alpha), graph.float("beta", beta));
+        let k = graph.float("k", k);
+        graph.with_channels_first(input, |graph, x| {
+            let rows = graph.reshaped(x, &[channels, values]);
+            let squares = graph.node("Mul", &[&rows, &rows], []);
+            let sums = graph.node("MatMul", &[&near, &squares], []);
+            let weighed = graph.node("Mul", &[&sums, &alpha], []);
+            let scale = graph.node("Add", &[&weighed, &k], []);
+            let scale = graph.node("Pow", &[&scale, &beta], []);
+            let rows = graph.node("Div", &[&rows, &scale], []);
+            graph.reshaped(&rows, &whole)
+        })
     }
 }
 

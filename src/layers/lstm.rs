@@ -4,15 +4,17 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::numbers;
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform, orthogonal};
 use super::recurrence::{Recurrence, project};
 use super::{
-    Cost, Forward, ForwardContext, InPytorch, Initializer, LayerContext, LayerFields, Signal,
-    Weights,
+    Cost, Forward, ForwardContext, InPytorch, Initializer, LayerContext, LayerFields, SharedWeight,
+    Signal, Weights,
 };
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Positive;
 
@@ -121,6 +123,15 @@ impl<B: Kernels> Forward<B> for LstmLayer<B> {
             cell = Some(next.clone());
             math::sigmoid(gate(3)) * math::tanh(next)
         })
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let weights = [self.weight_ih.val(), self.weight_hh.val()];
+        let bias = numbers(self.bias.val());
+        // Input, output, forget and cell there.
+        let (form, none) = (("LSTM", &[0, 3, 1, 2][..]), vec![0.0; bias.len()]);
+        let recurrence = self.fields.recurrence();
+        recurrence.onnx(input, graph, form, weights, [bias, none], None)
     }
 }
 

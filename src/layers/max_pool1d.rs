@@ -8,10 +8,10 @@ pool_layer! {
     pub struct MaxPool1d<1> {
         /// Length of the window. Default 2.
         size: Positive = Positive(2),
-        /// `valid` (default) or `same`; padded places never win.
+        /// `valid` (default) or `same`, or how many places on all sides, as PyTorch; padded places never win.
         padding,
     }
-    largest
+    largest as "MaxPool"
 }
 
 #[cfg(test)]

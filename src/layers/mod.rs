@@ -10,6 +10,7 @@ mod activation_function;
 mod activity;
 mod axes;
 pub mod bounds;
+mod constants;
 mod context;
 mod convolution;
 mod fields;
@@ -41,6 +42,7 @@ use schemars::Schema;
 
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::tagged::{one_key_enum, write_table};
 
@@ -160,6 +162,10 @@ pub trait Forward<B: Backend> {
     /// Applies the layer to a batch, but for its activation function.
     fn forward(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B>;
 
+    /// What it does in inference, but for its activation function, as nodes of an ONNX graph; `tied` is the weight
+    /// of the layer that it is tied to, if it is.
+    fn onnx(&self, input: &Value, graph: &mut Graph, tied: Option<SharedWeight<B>>) -> Name;
+
     /// The weight that another layer may be tied to.
     fn shared(&self) -> Option<SharedWeight<B>> {
         None
@@ -259,6 +265,18 @@ macro_rules! layers {
                 match self {
                     $(Layer::$Name(layer) => layer.forward(input, context),)*
                     $(Layer::$Pure(layer) => layer.forward(input, context),)*
+                }
+            }
+
+            fn onnx(
+                &self,
+                input: &Value,
+                graph: &mut Graph,
+                tied: Option<SharedWeight<B>>,
+            ) -> Name {
+                match self {
+                    $(Layer::$Name(layer) => layer.onnx(input, graph, tied),)*
+                    $(Layer::$Pure(layer) => layer.onnx(input, graph, tied),)*
                 }
             }
 

@@ -6,6 +6,7 @@ use super::fields::layer;
 use super::{ForwardContext, GIVER, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -56,6 +57,13 @@ impl Weightless for Permute {
             Signal::Image(x) => Signal::Image(self.permute(x)),
             Signal::Volume(x) => Signal::Volume(self.permute(x)),
         }
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let order: Vec<usize> = std::iter::once(0)
+            .chain(self.axes.iter().copied())
+            .collect();
+        graph.transposed(&input.name, &order)
     }
 }
 

@@ -10,6 +10,7 @@ use super::convolution::SlidingWindow;
 use super::{Signal, needs};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window};
 
 pub(super) fn valid() -> Padding {
@@ -26,7 +27,7 @@ macro_rules! pool_layer {
             $(#[$padding_doc:meta])*
             padding,
         }
-        $pool:path
+        $pool:path as $operator:literal
     ) => {
         $crate::layers::fields::layer! {
             $(#[$doc])*
@@ -72,6 +73,14 @@ macro_rules! pool_layer {
             ) -> $crate::layers::Signal<B> {
                 $crate::layers::pooling::pooled(input, self.pool(), $pool)
             }
+
+            fn onnx(
+                &self,
+                input: &$crate::onnx::Value,
+                graph: &mut $crate::onnx::Graph,
+            ) -> $crate::onnx::Name {
+                $crate::layers::pooling::pool_node(input, graph, self.pool(), $operator)
+            }
         }
     };
 }
@@ -89,8 +98,20 @@ pub(super) fn pool_output<const N: usize>(
     if input.places().len() != N {
         return Err(needs(KINDS[N - 1], input));
     }
+    let size = || pool.kernel.map(|length| length.to_string()).join("x");
+    let too_many = |(padding, size): (&Padding, &usize)| match padding {
+        Padding::Zeros(zeros) if 2 * zeros > *size => Some(*zeros),
+        _ => None,
+    };
+    if let Some(zeros) = pool.padding.iter().zip(&pool.kernel).find_map(too_many) {
+        let message = format!(
+            "has `padding = {zeros}`, more than half of its {} window",
+            size()
+        );
+        return Err(Flaw::new("padding", message).hint("pad by half of the window at most"));
+    }
     let windows = pool.windows(input).ok_or_else(|| {
-        let size = pool.kernel.map(|length| length.to_string()).join("x");
+        let size = size();
         let message = format!("has a {size} window, larger than its input ({input})");
         Flaw::new("size", message).hint("pool less, or use `padding = \"same\"`")
     })?;
@@ -109,6 +130,22 @@ pub(super) fn pooled<B: Kernels, const N: usize>(
         Signal::Image(x) => Signal::Image(image(x, pool.along())),
         Signal::Volume(x) => Signal::Volume(in_volume(x, pool.along(), image)),
     }
+}
+
+/// A pool as a node of an ONNX graph.
+pub(super) fn pool_node<const N: usize>(
+    input: &Value,
+    graph: &mut Graph,
+    pool: SlidingWindow<N>,
+    operator: &str,
+) -> Name {
+    let windows = pool.windows(input.shape);
+    let mut settings = pool.attributes(&windows.expect("the shape rule saw that it fits"));
+    if operator == "AveragePool" {
+        let counts = matches!(pool.padding[0], Padding::Zeros(_));
+        settings.push(Attribute::int("count_include_pad", i64::from(counts)));
+    }
+    graph.with_channels_first(input, |graph, x| graph.node(operator, &[x], settings))
 }
 
 fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: SlidingWindow<2>) -> [Window; 2] {
@@ -130,16 +167,20 @@ pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: SlidingWindow<2>) -> Te
     })
 }
 
-/// The mean of what each window holds of the image: `[batch, channels, height, width]` to
-/// `[batch, channels, rows, columns]`.
+/// The mean of what each window holds of the image, and of a given number of zeros around it:
+/// `[batch, channels, height, width]` to `[batch, channels, rows, columns]`.
 pub(super) fn mean<B: Kernels>(x: Tensor<B, 4>, pool: SlidingWindow<2>) -> Tensor<B, 4> {
     let pads = windows(&x, pool).map(|window| (window.before, window.after));
     let mean = |x| avg_pool2d(x, pool.kernel, pool.stride, [0, 0], true, false);
     if pads == [(0, 0); 2] {
         return mean(x);
     }
-    // The mean with zeros counted, over the share of each window that is not padding.
     let zeros = PadMode::Constant(0.0);
+    let counts = |padding: &Padding| matches!(padding, Padding::Zeros(_));
+    if pool.padding.iter().any(counts) {
+        return mean(x.pad(pads, zeros));
+    }
+    // The mean with zeros counted, over the share of each window that is not padding.
     let [_, _, height, width] = x.dims();
     let ones = Tensor::ones([1, 1, height, width], &x.device());
     let share = mean(ones.pad(pads, zeros));
@@ -170,7 +211,7 @@ fn in_volume<B: Kernels>(
         kernel: [pool.kernel[1], pool.kernel[2]],
         stride: [pool.stride[1], pool.stride[2]],
         dilation: [1; 2],
-        padding: pool.padding,
+        padding: [pool.padding[1], pool.padding[2]],
     };
     let x = image(reshape(x, [batch, channels * depth, height, width]), flat);
     let [_, _, rows, columns] = x.dims();
@@ -186,7 +227,7 @@ fn downwards<const N: usize>(pool: SlidingWindow<N>) -> SlidingWindow<2> {
         kernel: [pool.kernel[0], 1],
         stride: [pool.stride[0], 1],
         dilation: [1; 2],
-        padding: pool.padding,
+        padding: [pool.padding[0], Padding::Valid],
     }
 }
 

@@ -5,11 +5,15 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::bounds::at_most;
+use super::constants::numbers;
 use super::fields::layer;
 use super::signal::{EachRank, along_channels};
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights,
+};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Real;
 
@@ -79,6 +83,11 @@ impl<B: Kernels> EachRank<B> for &PreluLayer<B> {
 impl<B: Kernels> Forward<B> for PreluLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.map(self)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let slopes = graph.along_channels(input, "weight", numbers(self.weight.val()));
+        graph.node("PRelu", &[&input.name, &slopes], [])
     }
 }
 

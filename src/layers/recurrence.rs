@@ -2,9 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use super::constants::numbers;
 use super::{Cost, Signal, needs};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 
 /// How a recurrent layer goes through the steps and what it gives.
@@ -64,6 +66,56 @@ impl Recurrence {
             states.reverse();
         }
         Signal::Sequence(Tensor::stack(states, 1))
+    }
+}
+
+/// The gates of `[gates * units, values]`, or of `[gates * units]` where `values` is 1, in another order.
+fn reordered(numbers: Vec<f32>, order: &[usize], values: usize) -> Vec<f32> {
+    let gate = numbers.len() / order.len();
+    debug_assert_eq!(gate % values, 0);
+    let gates = order
+        .iter()
+        .flat_map(|&at| &numbers[at * gate..(at + 1) * gate]);
+    gates.copied().collect()
+}
+
+impl Recurrence {
+    /// The layer as a node of an ONNX graph: `order` are the numbers of its gates here in ONNX's order, `biases` the
+    /// one added to what comes in and the one added to the state.
+    pub fn onnx<B: Kernels>(
+        self,
+        input: &Value,
+        graph: &mut Graph,
+        (operator, order): (&str, &[usize]),
+        [weight_ih, weight_hh]: [Tensor<B, 2>; 2],
+        biases: [Vec<f32>; 2],
+        more: Option<Attribute>,
+    ) -> Name {
+        let (values, features) = (order.len() * self.units, input.shape.channels());
+        let weight = |graph: &mut Graph, role: &str, tensor: Tensor<B, 2>, width: usize| {
+            let numbers = reordered(numbers(tensor), order, width);
+            graph.floats(role, &[1, values, width], numbers)
+        };
+        let weight_ih = weight(graph, "weight_ih", weight_ih, features);
+        let weight_hh = weight(graph, "weight_hh", weight_hh, self.units);
+        let biases = biases.map(|bias| reordered(bias, order, 1)).concat();
+        let biases = graph.floats("bias", &[1, 2 * values], biases);
+        let steps = graph.transposed(&input.name, &[1, 0, 2]);
+        let direction = if self.reverse { "reverse" } else { "forward" };
+        let settings = [
+            Attribute::int("hidden_size", self.units as i64),
+            Attribute::word("direction", direction),
+        ];
+        let inputs = [&steps, &weight_ih, &weight_hh, &biases].map(Some);
+        let [all, last] = graph.node_of(operator, &inputs, settings.into_iter().chain(more));
+        // The axis of the directions, of which there is one.
+        if !self.return_sequences {
+            let axis = graph.ints("directions", &[0]);
+            return graph.node("Squeeze", &[&last, &axis], []);
+        }
+        let axis = graph.ints("directions", &[1]);
+        let all = graph.node("Squeeze", &[&all, &axis], []);
+        graph.transposed(&all, &[1, 0, 2])
     }
 }
 

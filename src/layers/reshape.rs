@@ -10,6 +10,7 @@ use super::fields::layer;
 use super::{ForwardContext, GIVER, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{ImageShape, SequenceShape, Shape, VolumeShape};
 
 layer! {
@@ -151,6 +152,12 @@ impl Weightless for Reshape {
             Signal::Image(x) => self.reshape(x),
             Signal::Volume(x) => self.reshape(x),
         }
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let output = self.shape.shape(input.shape.len());
+        let output = output.expect("the shape rule saw that it fits");
+        graph.reshaped(&input.name, &output.dims())
     }
 }
 

@@ -7,6 +7,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::{Fraction, Real};
@@ -69,6 +70,10 @@ impl Weightless for SaltAndPepperNoise {
         } else {
             input
         }
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

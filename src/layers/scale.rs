@@ -4,10 +4,14 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::numbers;
 use super::fields::layer;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights,
+};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 
 layer! {
@@ -57,6 +61,11 @@ pub struct ScaleLayer<B: Backend> {
 impl<B: Kernels> Forward<B> for ScaleLayer<B> {
     fn forward(&self, input: Signal<B>, _pass: &mut ForwardContext<B>) -> Signal<B> {
         input.by_channels(|x| B::scale_channels(x, self.weight.val(), self.bias.val()))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let (factors, offsets) = (numbers(self.weight.val()), numbers(self.bias.val()));
+        graph.scaled(input, Some(("weight", factors)), Some(("bias", offsets)))
     }
 }
 

@@ -4,14 +4,18 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::conv2d::ones;
 use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
 use super::init::Fan;
 use super::penalty::penalty;
-use super::{Cost, Forward, ForwardContext, LayerContext, LayerFields, Signal, Weights, needs};
+use super::{
+    Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
+};
 use crate::backend::{Kernels, Sliding};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
 use crate::value::{Pair, Positive};
 
@@ -27,7 +31,7 @@ trained_layer! {
         /// Steps of the window. Default 1.
         #[serde(default = "ones")]
         pub stride: Pair,
-        /// `same` (default) or `valid`, as TensorFlow computes them.
+        /// `same` (default) or `valid`, as TensorFlow computes them; or how many zeros on all sides, as PyTorch.
         #[serde(default)]
         pub padding: Padding,
         /// Distance between the values under the window; above 1 the convolution is called atrous. Default 1.
@@ -123,6 +127,20 @@ impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
         let between = B::convolve2d(x, self.depthwise_weight.val(), None, sliding);
         let y = B::convolve2d(between, self.pointwise_weight.val(), bias, POINTWISE);
         Signal::Image(y)
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let depthwise = constant(graph, "depthwise_weight", self.depthwise_weight.val());
+        let pointwise = constant(graph, "pointwise_weight", self.pointwise_weight.val());
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| constant(graph, "bias", bias.val()));
+        let (window, groups) = (self.fields.sliding_window(), input.shape.channels());
+        let between = window.convolved(input, graph, groups, &depthwise, None);
+        let inputs = [Some(&between), Some(&pointwise), bias.as_ref()];
+        let [y] = graph.node_of("Conv", &inputs, []);
+        y
     }
 
     fn penalty(&self) -> Option<Tensor<B, 1>> {

@@ -7,6 +7,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
 use crate::backend::{Distribution, Kernels};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
@@ -52,6 +53,10 @@ impl Weightless for SpatialDropout {
         } else {
             input
         }
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

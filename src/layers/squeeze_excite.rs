@@ -4,13 +4,16 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::constants::constant;
 use super::fields::layer;
 use super::init::{Fan, glorot_uniform};
 use super::{
-    Cost, Forward, ForwardContext, InPytorch, LayerContext, LayerFields, Signal, Weights, needs,
+    Cost, Forward, ForwardContext, InPytorch, LayerContext, LayerFields, SharedWeight, Signal,
+    Weights, needs,
 };
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Positive;
 
@@ -108,6 +111,22 @@ impl<B: Kernels> Forward<B> for SqueezeExciteLayer<B> {
         let weights = math::sigmoid(math::linear(reduced, self.expand_weight.val(), expand_bias));
         let weights = reshape(weights, [batch, channels, 1, 1]);
         Signal::Image(x * math::expand(weights, [batch, channels, height, width]))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
+        let channels = input.shape.channels();
+        let reduce = constant(graph, "reduce_weight", self.reduce_weight.val());
+        let expand = constant(graph, "expand_weight", self.expand_weight.val());
+        let reduce_bias = constant(graph, "reduce_bias", self.reduce_bias.val());
+        let expand_bias = constant(graph, "expand_bias", self.expand_bias.val());
+        let means = graph.node("GlobalAveragePool", &[&input.name], []);
+        let means = graph.reshaped(&means, &[channels]);
+        let reduced = graph.linear(&means, &reduce, Some(&reduce_bias));
+        let reduced = graph.node("Relu", &[&reduced], []);
+        let weights = graph.linear(&reduced, &expand, Some(&expand_bias));
+        let weights = graph.node("Sigmoid", &[&weights], []);
+        let weights = graph.reshaped(&weights, &[channels, 1, 1]);
+        graph.node("Mul", &[&input.name, &weights], [])
     }
 }
 

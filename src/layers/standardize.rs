@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 use super::Weights;
+use super::constants::numbers;
 use crate::backend::{Kernels, reshape};
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::value::PositiveReal;
 
 /// Scale and offset of each channel.
@@ -30,6 +32,36 @@ impl<B: Kernels> Affine<B> {
     /// Of `[batch, channels, places]`.
     pub fn apply(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         B::scale_channels(x, self.gamma.val(), self.beta.val())
+    }
+}
+
+impl<B: Backend> Affine<B> {
+    /// Groups of channels standardized, each over its channels and all places of one sample, then scaled, as nodes of
+    /// an ONNX graph.
+    pub(super) fn onnx_of_groups(
+        &self,
+        input: &Value,
+        graph: &mut Graph,
+        groups: usize,
+        epsilon: f64,
+    ) -> Name {
+        let (channels, places) = (input.shape.channels(), input.shape.places());
+        let whole: Vec<usize> = std::iter::once(channels).chain(places).collect();
+        let grouped = whole.iter().product::<usize>() / groups;
+        let standard = graph.with_channels_first(input, |graph, x| {
+            let rows = graph.reshaped(x, &[groups, grouped]);
+            let ones = graph.floats("ones", &[groups], vec![1.0; groups]);
+            let zeros = graph.floats("zeros", &[groups], vec![0.0; groups]);
+            let epsilon = Attribute::float("epsilon", epsilon);
+            let rows = graph.node("InstanceNormalization", &[&rows, &ones, &zeros], [epsilon]);
+            graph.reshaped(&rows, &whole)
+        });
+        let standard = Value {
+            name: standard,
+            shape: input.shape,
+        };
+        let (gamma, beta) = (numbers(self.gamma.val()), numbers(self.beta.val()));
+        graph.scaled(&standard, Some(("gamma", gamma)), Some(("beta", beta)))
     }
 }
 

@@ -10,6 +10,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, GIVER, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, math, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::{PerAxis, Positive};
 
@@ -78,6 +79,33 @@ impl Weightless for Upsampling {
             }
             (input, _) => input.map(Copies(&factors)),
         }
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let factors = self.factors(input.shape);
+        let factors = factors.expect("the shape rule saw a factor for each axis");
+        let mut scales = vec![1.0; input.shape.dims().len() + 1];
+        for (axis, factor) in input.place_axes().into_iter().zip(factors) {
+            scales[axis as usize] = factor as f32;
+        }
+        let scales = graph.floats("scales", &[scales.len()], scales);
+        let settings = match self.interpolation {
+            Interpolation::Nearest => vec![
+                Attribute::word("mode", "nearest"),
+                Attribute::word("coordinate_transformation_mode", "asymmetric"),
+                Attribute::word("nearest_mode", "floor"),
+            ],
+            Interpolation::Bilinear => vec![
+                Attribute::word("mode", "linear"),
+                Attribute::word("coordinate_transformation_mode", "half_pixel"),
+            ],
+        };
+        let [y] = graph.node_of(
+            "Resize",
+            &[Some(&input.name), None, Some(&scales)],
+            settings,
+        );
+        y
     }
 }
 

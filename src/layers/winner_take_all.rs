@@ -7,6 +7,7 @@ use super::largest::largest;
 use super::{ForwardContext, GIVER, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Fraction;
 
@@ -77,6 +78,10 @@ impl Weightless for WinnerTakeAll {
             true => input.by_channels(|x| self.contest(x)),
             false => input,
         }
+    }
+
+    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
+        input.name.clone()
     }
 }
 

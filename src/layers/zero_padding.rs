@@ -9,6 +9,7 @@ use super::signal::EachRank;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
 use crate::backend::Kernels;
 use crate::error::Flaw;
+use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
 use crate::value::Margins;
 
@@ -40,6 +41,19 @@ impl Weightless for ZeroPadding {
             margins(&self.size, input.shape()).expect("the shape rule saw a margin for each axis");
         let margins: Vec<_> = margins.iter().map(|m| (m.before, m.after)).collect();
         input.map(Pad(&margins))
+    }
+
+    fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
+        let margins = margins(&self.size, input.shape);
+        let margins = margins.expect("the shape rule saw a margin for each axis");
+        let axes = input.shape.dims().len() + 1;
+        let mut pads = vec![0; 2 * axes];
+        for (axis, margin) in input.place_axes().into_iter().zip(margins) {
+            pads[axis as usize] = margin.before as i64;
+            pads[axes + axis as usize] = margin.after as i64;
+        }
+        let pads = graph.ints("pads", &pads);
+        graph.node("Pad", &[&input.name, &pads], [])
     }
 }
 

@@ -32,7 +32,7 @@ impl Blueprint {
         }
     }
 
-    fn ends_with_softmax(&self) -> bool {
+    pub(super) fn ends_with_softmax(&self) -> bool {
         self.plan.last_activation() == Some(ActivationFunction::Softmax {})
     }
 

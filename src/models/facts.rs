@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use super::{Kind, LoadedModel, Model};
 use crate::backend::{Device, TrainingBackend, Work};
 use crate::error::Result;
-use crate::network::{Network, Plan, Truth};
+use crate::network::{Naming, Network, Plan, Truth, WeightFile};
 use crate::objective::{Loss, LossKind};
 use crate::record::Node;
 use crate::rng::Seed;
@@ -160,6 +160,20 @@ impl Blueprint {
     /// # Errors
     /// The weights cannot be read or are not this model's.
     pub fn load(&self, weights: &Path, device: &Device) -> Result<Box<dyn Model>> {
+        self.load_named(weights, Naming::default(), device)
+    }
+
+    /// The same with the weights of a file that calls layers otherwise.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_named(
+        &self,
+        weights: &Path,
+        naming: Naming,
+        device: &Device,
+    ) -> Result<Box<dyn Model>> {
+        let weights = WeightFile::read(weights, naming)?;
         device.run(Loading {
             blueprint: self,
             weights,
@@ -169,7 +183,7 @@ impl Blueprint {
 
 struct Loading<'a> {
     blueprint: &'a Blueprint,
-    weights: &'a Path,
+    weights: WeightFile,
 }
 
 impl Work for Loading<'_> {
@@ -178,7 +192,7 @@ impl Work for Loading<'_> {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output {
         let Blueprint { plan, facts, .. } = self.blueprint;
         let network = Network::build(plan.clone(), facts.classes, Seed(0), &device);
-        let network = network.load_weights(self.weights)?;
+        let network = network.take_weights(&self.weights, &|_| true)?;
         let blueprint = self.blueprint.clone();
         Ok(Box::new(LoadedModel::<B::InnerBackend>::new(
             blueprint, network, device,

@@ -11,6 +11,7 @@ mod criterion;
 mod facts;
 mod loaded;
 mod model;
+mod onnx;
 mod parts;
 #[cfg(test)]
 pub mod testing;
@@ -22,6 +23,7 @@ pub use criterion::{Batch, Criterion};
 pub use facts::{Ability, Blueprint, ModelFacts, Route, Routes};
 pub use loaded::LoadedModel;
 pub use model::{Activations, Model, WeightTensor, softmax};
+pub use onnx::Described;
 
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;

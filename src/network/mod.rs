@@ -6,6 +6,8 @@
 mod contractive;
 mod graph;
 mod memory;
+mod naming;
+mod onnx;
 mod patterns;
 mod plan;
 mod planner;
@@ -13,15 +15,19 @@ mod pytorch;
 #[cfg(test)]
 mod reference;
 mod summary;
+mod torchvision;
+mod weight_file;
 mod weights;
 
 pub use graph::Truth;
+pub use naming::{Map, Naming};
 pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned};
 pub use planner::{MOST_LAYERS, Part, plan_classifier, plan_layers, plan_parts};
 pub use pytorch::Layout;
 pub use summary::summary_table;
-pub use weights::{NamedValues, TensorShape, WeightFile, export, misfit};
+pub use weight_file::{Fitted, WeightFile};
+pub use weights::{NamedValues, TensorShape, export, misfit};
 
 use std::convert::Infallible;
 

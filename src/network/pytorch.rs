@@ -3,9 +3,6 @@
 //! A module whose attributes are called as the layers here takes them with `load_state_dict`. Batch
 //! normalization's `num_batches_tracked` has no counterpart: `strict=False` does without it, and it counts
 //! only where PyTorch's own `momentum` is `None`.
-//!
-//! ONNX is not written: no crate makes an ONNX model of a Burn module (`burn-onnx` reads only); export
-//! it from PyTorch after loading the weights there.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,19 +1,24 @@
 //! Every layer and block, alone and in small networks, against PyTorch.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
+use burn::backend::{Autodiff, Flex};
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use toml::Value;
 
 use super::{ForwardOutput, NamedValues, Network, Part, plan_layers, plan_parts};
 use crate::backend::TrainingBackend;
 use crate::backend::testing::on_test_device;
+use crate::hex::hex;
 use crate::layers::{ActivationFunction, ForwardContext, LayerContext, LayerSpec, Signal};
 use crate::objective::{Loss, Objective, Targets};
+use crate::onnx::Graph;
 use crate::reference::{
     Answers, assert_none, cases, check_cover, difference, one, without_case, words,
 };
@@ -223,6 +228,47 @@ fn renamed(prefix: &str, (name, values): NamedValues) -> NamedValues {
 
 fn read<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().into_vec().expect("32-bit floats")
+}
+
+/// A case's network as an ONNX file.
+fn onnx(name: &str, case: &Case) -> Vec<u8> {
+    let answers = Answers::new("network", name);
+    let network = case.build::<Autodiff<Flex>>(name, &answers, &Default::default());
+    let mut graph = Graph::new("network");
+    let images = graph.input("images", case.shape(), "");
+    let nodes: Vec<usize> = (0..network.plan.nodes.len()).collect();
+    let output = network.valid().onnx_route(&nodes, images, &mut graph);
+    graph.output("output", &output, "");
+    graph.file(name, "", &[])
+}
+
+/// The peers' check compares the outputs that onnxruntime computes by these files with PyTorch's, and keeps their sums;
+/// `BURNLAB_ONNX=DIR` leaves them there for it.
+#[test]
+fn networks_are_written_as_onnxruntime_has_checked_them() {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/onnx");
+    let checked = std::fs::read_to_string(peers.join("checked.txt")).unwrap_or_default();
+    let checked: BTreeSet<&str> = checked.lines().collect();
+    let folder = std::env::var_os("BURNLAB_ONNX").map(PathBuf::from);
+    let mut written = BTreeSet::new();
+    for (name, case) in cases::<Case>("network") {
+        let bytes = onnx(&name, &case);
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{name}.onnx")), &bytes).unwrap();
+        }
+        written.insert(format!("{} {name}", hex(&Sha256::digest(bytes))));
+    }
+    let unchecked = written
+        .iter()
+        .filter(|line| !checked.contains(line.as_str()));
+    let gone = checked.iter().filter(|line| !written.contains(**line));
+    let differences = unchecked.map(String::as_str).chain(gone.copied());
+    let what = |line: &str| {
+        format!("{line}: only written or only checked; tests/peers/onnx/check says anew")
+    };
+    if folder.is_none() {
+        assert_none(differences.map(what).collect());
+    }
 }
 
 #[test]

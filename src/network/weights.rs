@@ -1,32 +1,26 @@
 //! A network's tensors by name: for histograms, and to and from safetensors files.
 //!
 //! A tensor is called `LAYER/ROLE` in logs (`conv2d_1/weight`) and `LAYER.ROLE` in files; the parts of the
-//! name of a layer inside a block are joined the same way. A file may hold more than is asked of it, and its
-//! numbers may be of any precision.
+//! name of a layer inside a block are joined the same way.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
 use burn::backend::Flex;
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use burn_store::{KeyRemapper, ModuleStore, SafetensorsStore, TensorSnapshot};
+use burn_store::{KeyRemapper, ModuleStore, SafetensorsStore};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Layout, Network, Plan, Planned};
-use crate::error::{Error, Kind, Problem, Result, thousands};
+use super::weight_file::{NO_SUM, SUM, header_and_tensors};
+use super::{Fitted, Layout, Naming, Network, Plan, Planned, WeightFile};
+use crate::error::{Error, Problem, Result};
 use crate::hex::hex;
 use crate::layers::{InPytorch, Layer, LayerFields};
 use crate::record::write_atomically;
-
-/// The metadata of a file that states the SHA-256 of its tensors' bytes, in hexadecimal.
-const SUM: &str = "sha256";
-/// What stands there until they are known.
-const NO_SUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A tensor's name, `conv2d_1/weight`, and all its values.
 pub type NamedValues = (String, Vec<f32>);
@@ -137,7 +131,7 @@ impl<B: Backend> Network<B> {
     /// # Errors
     /// The file cannot be read, or lacks a tensor, or has one of another shape.
     pub fn load_weights(self, path: &Path) -> Result<Self> {
-        let file = WeightFile::read(path, Layout::Burnlab)?;
+        let file = WeightFile::read(path, Naming::default())?;
         self.take_weights(&file, &|_| true)
     }
 
@@ -148,13 +142,16 @@ impl<B: Backend> Network<B> {
     pub fn take_weights(self, file: &WeightFile, takes: &dyn Fn(&str) -> bool) -> Result<Self> {
         let tensors = self.tensors();
         let wanted = tensors.iter().filter(|tensor| takes(&tensor.layer));
-        if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), &|tensor| file.shape(tensor)) {
-            return Err(Error::data(Problem::new(misfit).at_file(&file.path)));
+        let wanted: Vec<&TensorShape> = wanted.collect();
+        let fitted = fitted(file, &tensors)?;
+        if let Some(misfit) = misfit(&wanted, &fitted) {
+            let problem = Problem::new(misfit).at_file(file.path());
+            return Err(Error::data(problem.maybe_hint(fitted.others(&wanted))));
         }
         let planned = self.plan.layers.clone();
         let mut loader = Loader {
             walk: Walk::new(&planned),
-            file,
+            file: &fitted,
             takes,
             failure: None,
         };
@@ -166,12 +163,52 @@ impl<B: Backend> Network<B> {
     }
 }
 
-/// What keeps layers from taking these tensors from elsewhere, where they have the shapes that `there`
-/// tells: every such layer with both.
-pub fn misfit(
-    wanted: &[&TensorShape],
-    there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
-) -> Option<String> {
+/// The file as these tensors, all of a network's, see it.
+fn fitted<'a>(file: &'a WeightFile, tensors: &[TensorShape]) -> Result<Fitted<'a>> {
+    let fitted = match file.flaws().first() {
+        Some(flaw) => Err(flaw.clone()),
+        None => file.fitted(tensors),
+    };
+    fitted.map_err(|flaw| {
+        let problem = Problem::new(flaw.message).at_file(file.path());
+        Error::data(problem.maybe_hint(flaw.hint))
+    })
+}
+
+/// Where tensors are taken from.
+pub trait Source {
+    /// The shape of a tensor, laid out as here, if there is one.
+    fn shape(&self, tensor: &TensorShape) -> Option<Vec<usize>>;
+
+    /// What a layer is called there.
+    fn module<'a>(&'a self, layer: &'a str) -> &'a str;
+}
+
+impl Source for Fitted<'_> {
+    fn shape(&self, tensor: &TensorShape) -> Option<Vec<usize>> {
+        Fitted::shape(self, tensor)
+    }
+
+    fn module<'a>(&'a self, layer: &'a str) -> &'a str {
+        Fitted::module(self, layer)
+    }
+}
+
+/// Of another network, whose layers have the same names.
+impl Source for [TensorShape] {
+    fn shape(&self, wanted: &TensorShape) -> Option<Vec<usize>> {
+        let same =
+            |tensor: &&TensorShape| tensor.layer == wanted.layer && tensor.role == wanted.role;
+        self.iter().find(same).map(|tensor| tensor.shape.clone())
+    }
+
+    fn module<'a>(&'a self, layer: &'a str) -> &'a str {
+        layer
+    }
+}
+
+/// What keeps layers from taking these tensors from elsewhere: every such layer with both shapes.
+pub fn misfit<S: Source + ?Sized>(wanted: &[&TensorShape], there: &S) -> Option<String> {
     let layers = wanted.chunk_by(|one, other| one.layer == other.layer);
     let mismatches: Vec<String> = layers
         .filter_map(|layer| layer_misfit(layer, there))
@@ -182,11 +219,8 @@ pub fn misfit(
     }
 }
 
-fn layer_misfit(
-    layer: &[&TensorShape],
-    there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
-) -> Option<String> {
-    let found: Vec<Option<Vec<usize>>> = layer.iter().map(|tensor| there(tensor)).collect();
+fn layer_misfit<S: Source + ?Sized>(layer: &[&TensorShape], there: &S) -> Option<String> {
+    let found: Vec<Option<Vec<usize>>> = layer.iter().map(|tensor| there.shape(tensor)).collect();
     let mut pairs = layer.iter().zip(&found);
     if pairs.all(|(tensor, found)| found.as_ref() == Some(&tensor.shape)) {
         return None;
@@ -199,122 +233,20 @@ fn layer_misfit(
     let found: Vec<String> = pairs
         .filter_map(|(tensor, found)| Some(tensor.text(found.as_ref()?)))
         .collect();
+    let name = &layer[0].layer;
+    let module = there.module(name);
+    let place = match module == name {
+        true => String::new(),
+        false => format!(" in `{module}`"),
+    };
     let found = match found.is_empty() {
         true => "nothing of that name".to_string(),
         false => found.join(", "),
     };
-    let name = &layer[0].layer;
     Some(format!(
-        "`{name}` needs {}, found {found}",
+        "`{name}` needs {}, found {found}{place}",
         needed.join(", ")
     ))
-}
-
-/// A safetensors file that is open.
-pub struct WeightFile {
-    path: PathBuf,
-    layout: Layout,
-    found: BTreeMap<String, TensorSnapshot>,
-    sha256: String,
-}
-
-impl WeightFile {
-    /// # Errors
-    /// The file cannot be read or is not of that format.
-    pub fn read(path: &Path, layout: Layout) -> Result<Self> {
-        let bytes = fs::read(path)
-            .map_err(|error| Error::io(Kind::Data, "read the weights", path, &error))?;
-        let sha256 = hex(&Sha256::digest(&bytes));
-        if !is_as_written(&bytes) {
-            let message =
-                "the weights are damaged: their SHA-256 is not the one that the file states";
-            return Err(Error::data(Problem::new(message).at_file(path)));
-        }
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
-        let found = store.get_all_snapshots().map_err(|error| {
-            let problem = Problem::new(format!("cannot read the weights: {error}"));
-            Error::data(
-                problem
-                    .at_file(path)
-                    .hint("the file must be in the safetensors format"),
-            )
-        })?;
-        Ok(WeightFile {
-            path: path.to_path_buf(),
-            layout,
-            found: found.clone(),
-            sha256,
-        })
-    }
-
-    /// Of all its bytes, in hexadecimal.
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// The shape of a tensor, laid out as here, if the file has it.
-    pub fn shape(&self, tensor: &TensorShape) -> Option<Vec<usize>> {
-        let there = self.layout.counterpart(tensor.in_pytorch, &tensor.role);
-        let found = self
-            .found
-            .get(&format!("{}.{}", tensor.layer, there.role))?;
-        Some(there.shape(found.shape.as_slice()))
-    }
-
-    /// The values of a tensor that the file has in its shape, laid out as here.
-    fn values(&self, tensor: &TensorShape) -> Result<Vec<f32>> {
-        let there = self.layout.counterpart(tensor.in_pytorch, &tensor.role);
-        let mut values = self.read_values(&format!("{}.{}", tensor.layer, there.role))?;
-        if let Some(addend) = there.addend {
-            let name = format!("{}.{addend}", tensor.layer);
-            if self.found.contains_key(&name) {
-                let more = self.read_values(&name)?;
-                values
-                    .iter_mut()
-                    .zip(more)
-                    .for_each(|(value, more)| *value += more);
-            }
-        }
-        Ok(there.values(values, &there.shape(&tensor.shape)))
-    }
-
-    fn read_values(&self, name: &str) -> Result<Vec<f32>> {
-        let damaged = |reason: String| {
-            let problem = Problem::new(format!("cannot read the weights `{name}`: {reason}"));
-            Error::data(problem.at_file(&self.path))
-        };
-        let found = self
-            .found
-            .get(name)
-            .ok_or_else(|| damaged("not there".to_string()))?;
-        let data = found
-            .to_data()
-            .map_err(|error| damaged(error.to_string()))?;
-        let values: Vec<f32> = data
-            .convert::<f32>()
-            .into_vec()
-            .map_err(|error| damaged(format!("{error:?}")))?;
-        match values.iter().position(|value| !value.is_finite()) {
-            None => Ok(values),
-            Some(at) => {
-                let what = match values[at].is_nan() {
-                    true => "NaN",
-                    false => "infinite",
-                };
-                let all = thousands(values.len());
-                Err(damaged(format!(
-                    "value {} of {all} is {what}",
-                    thousands(at + 1)
-                )))
-            }
-        }
-    }
-}
-
-/// The header of a safetensors file, behind its length, and the bytes of its tensors.
-fn header_and_tensors(file: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = file.split_first_chunk::<8>()?;
-    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
 }
 
 /// Writes the sum of a file's tensors where its header has room for it.
@@ -330,30 +262,21 @@ fn put_sum(file: &mut [u8]) {
     }
 }
 
-/// Whether the tensors have the sum that the file states, if it states one.
-fn is_as_written(file: &[u8]) -> bool {
-    let Some((header, tensors)) = header_and_tensors(file) else {
-        return true;
-    };
-    let header: serde_json::Value = serde_json::from_slice(header).unwrap_or_default();
-    let sum = header["__metadata__"][SUM].as_str();
-    sum.is_none_or(|sum| sum == hex(&Sha256::digest(tensors)))
-}
-
 /// Writes the tensors of a run's file in another layout, whole or not at all.
 ///
 /// # Errors
 /// The file lacks one of them or has it in another shape, or the new one cannot be written.
 pub fn export(from: &WeightFile, tensors: &[TensorShape], to: Layout, path: &Path) -> Result<()> {
     let wanted: Vec<&TensorShape> = tensors.iter().collect();
-    if let Some(misfit) = misfit(&wanted, &|tensor| from.shape(tensor)) {
-        return Err(Error::data(Problem::new(misfit).at_file(&from.path)));
+    let fitted = fitted(from, tensors)?;
+    if let Some(misfit) = misfit(&wanted, &fitted) {
+        return Err(Error::data(Problem::new(misfit).at_file(from.path())));
     }
     let mut written: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for tensor in tensors {
         let there = to.counterpart(tensor.in_pytorch, &tensor.role);
         let shape = there.shape(&tensor.shape);
-        let values = there.values(from.values(tensor)?, &tensor.shape);
+        let values = there.values(fitted.values(tensor)?, &tensor.shape);
         let bytes: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
@@ -524,7 +447,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for GradientVisitor<'_> {
 
 struct Loader<'a> {
     walk: Walk<'a>,
-    file: &'a WeightFile,
+    file: &'a Fitted<'a>,
     takes: &'a dyn Fn(&str) -> bool,
     failure: Option<Error>,
 }
@@ -564,6 +487,8 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::testing::*;
     use super::*;
     use crate::rng::{Chance, Seed};
@@ -690,7 +615,7 @@ mod tests {
             let mut changed = whole.clone();
             changed[at] ^= 1;
             fs::write(&path, changed).unwrap();
-            let error = WeightFile::read(&path, Layout::Burnlab).err().unwrap();
+            let error = WeightFile::read(&path, Naming::default()).err().unwrap();
             assert_eq!(
                 error.to_string(),
                 format!(
@@ -717,7 +642,7 @@ mod tests {
                 path.display()
             );
             assert_eq!(error.to_string(), message);
-            let file = WeightFile::read(&path, Layout::Burnlab).unwrap();
+            let file = WeightFile::read(&path, Naming::default()).unwrap();
             let to = folder.path().join("exported");
             let exported = export(&file, &planned(SMALL).tensors(10), Layout::Pytorch, &to);
             assert!(exported.is_err() && !to.exists());
@@ -739,7 +664,7 @@ mod tests {
         let path = folder.path().join("weights.safetensors");
         let saved = network::<Flex>(SMALL, 1);
         saved.save_weights(&path).unwrap();
-        let file = WeightFile::read(&path, Layout::Burnlab).unwrap();
+        let file = WeightFile::read(&path, Naming::default()).unwrap();
         // A last layer of another size does not matter where it is left out.
         let other = SMALL.replace("'flatten',", "'flatten', { dense = { units = 7 } },");
         let fresh = network::<Flex>(&other, 2);
@@ -813,7 +738,7 @@ mod tests {
         let (here, there) = (folder.path().join("here"), folder.path().join("there"));
         let saved = network::<Flex>(SMALL, 1);
         saved.save_weights(&here).unwrap();
-        let file = WeightFile::read(&here, Layout::Burnlab).unwrap();
+        let file = WeightFile::read(&here, Naming::default()).unwrap();
         export(&file, &planned(SMALL).tensors(10), Layout::Pytorch, &there).unwrap();
 
         let mut store = SafetensorsStore::from_file(&there);
@@ -828,12 +753,12 @@ mod tests {
         let (_, weight) = saved.values().swap_remove(6);
         assert_eq!(out[3 * 98 + 5], weight[5 * 10 + 3]);
 
-        let file = WeightFile::read(&there, Layout::Pytorch).unwrap();
+        let file = WeightFile::read(&there, Naming::of(Layout::Pytorch)).unwrap();
         let loaded = network::<Flex>(SMALL, 2)
             .take_weights(&file, &|_| true)
             .unwrap();
         assert_eq!(loaded.values(), saved.values());
-        let wrong = WeightFile::read(&there, Layout::Burnlab).unwrap();
+        let wrong = WeightFile::read(&there, Naming::default()).unwrap();
         assert!(
             network::<Flex>(SMALL, 2)
                 .take_weights(&wrong, &|_| true)
@@ -858,12 +783,13 @@ mod tests {
             role: "bias".to_string(),
             shape: vec![2],
         };
-        let file = WeightFile::read(&path, Layout::Pytorch).unwrap();
-        assert_eq!(file.shape(&bias), Some(vec![2]));
-        assert_eq!(file.values(&bias).unwrap(), [2.0, 4.0]);
+        let file = WeightFile::read(&path, Naming::of(Layout::Pytorch)).unwrap();
+        let fitted = file.fitted(std::slice::from_ref(&bias)).unwrap();
+        assert_eq!(fitted.shape(&bias), Some(vec![2]));
+        assert_eq!(fitted.values(&bias).unwrap(), [2.0, 4.0]);
         let again = folder.path().join("again");
         export(&file, &[bias], Layout::Pytorch, &again).unwrap();
-        let again = WeightFile::read(&again, Layout::Pytorch).unwrap();
+        let again = WeightFile::read(&again, Naming::of(Layout::Pytorch)).unwrap();
         assert_eq!(again.read_values("a.bias_ih_l0").unwrap(), [2.0, 4.0]);
         assert_eq!(again.read_values("a.bias_hh_l0").unwrap(), [0.0, 0.0]);
     }

@@ -9,6 +9,9 @@ use crate::config::{START, Settings, Start};
 use crate::error::{Flaw, Result};
 use crate::network::{TensorShape, WeightFile, misfit};
 
+/// What may be done about layers whose weights do not fit.
+const FRESH: &str = "layers named in `start.exclude` start fresh";
+
 impl Connector<'_> {
     /// Compares runs with the file that they start from; gives its SHA-256 if it is one.
     pub fn connect_to_file(
@@ -21,9 +24,27 @@ impl Connector<'_> {
         let Some(file) = self.file(dependent, start, path) else {
             return Ok(None);
         };
-        self.compare(dependent, settings, "start.weights", &|tensor| {
-            file.shape(tensor)
-        })?;
+        let tensors = self.tensors(settings)?;
+        let fitted = match file.flaws() {
+            [] => file.fitted(&tensors).map_err(|flaw| vec![flaw]),
+            flaws => Err(flaws.to_vec()),
+        };
+        let fitted = match fitted {
+            Ok(fitted) => fitted,
+            Err(flaws) => {
+                for flaw in flaws {
+                    self.report(dependent, flaw.under("start"));
+                }
+                return Ok(None);
+            }
+        };
+        let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
+        let wanted: Vec<&TensorShape> = wanted.collect();
+        if let Some(misfit) = misfit(&wanted, &fitted) {
+            let others = fitted.others(&wanted).map(|others| others + "; ");
+            let hint = others.unwrap_or_default() + FRESH;
+            self.report(dependent, Flaw::new("start.weights", misfit).hint(hint));
+        }
         Ok(Some(file.sha256().to_string()))
     }
 
@@ -33,18 +54,19 @@ impl Connector<'_> {
         start: &Start,
         path: &Path,
     ) -> Option<Rc<WeightFile>> {
-        // One file is hardly ever read in two layouts; it is read again then.
-        let key = path.join(format!("{:?}", start.layout));
+        // One file is hardly ever read under two namings; it is read again then.
+        let naming = start.naming();
+        let key = path.join(format!("{naming:?}"));
         if let Some(known) = self.files.get(&key) {
             return known.clone();
         }
         let file = match path.is_file() {
-            true => WeightFile::read(path, start.layout).map_err(|error| {
+            true => WeightFile::read(path, naming).map_err(|error| {
                 let message = error.problems.into_iter().next();
                 let message = message.map(|problem| problem.message).unwrap_or_default();
                 let reason = message.rsplit(": ").next().unwrap_or(&message);
                 let message = format!("`{}` holds no weights: {reason}", path.display());
-                Flaw::new("start.weights", message).hint("files of the safetensors format are read")
+                Flaw::new("start.weights", message).hint(of_other_format(path))
             }),
             false => {
                 let message = format!("`weights` names `{}`, which is not there", path.display());
@@ -61,26 +83,6 @@ impl Connector<'_> {
         };
         self.files.insert(key, file.clone());
         file
-    }
-
-    /// Reports layers that are to take weights of other shapes.
-    fn compare(
-        &mut self,
-        dependent: &Dependent,
-        settings: &Settings,
-        key: &str,
-        there: &dyn Fn(&TensorShape) -> Option<Vec<usize>>,
-    ) -> Result<()> {
-        let Some(start) = &settings.start else {
-            return Ok(());
-        };
-        let tensors = self.tensors(settings)?;
-        let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
-        if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), there) {
-            let hint = "layers named in `start.exclude` start fresh";
-            self.report(dependent, Flaw::new(key, misfit).hint(hint));
-        }
-        Ok(())
     }
 
     fn tensors(&mut self, settings: &Settings) -> Result<Rc<Vec<TensorShape>>> {
@@ -112,11 +114,26 @@ impl Connector<'_> {
                 flaw.hint("leave `best` out, or give it `data.validation`"),
             );
         }
-        let tensors = self.tensors(earlier)?;
-        self.compare(dependent, settings, START, &|wanted| {
-            let same =
-                |tensor: &&TensorShape| tensor.layer == wanted.layer && tensor.role == wanted.role;
-            tensors.iter().find(same).map(|tensor| tensor.shape.clone())
-        })
+        let Some(start) = &settings.start else {
+            return Ok(());
+        };
+        let there = self.tensors(earlier)?;
+        let tensors = self.tensors(settings)?;
+        let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
+        if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), there.as_slice()) {
+            self.report(dependent, Flaw::new(START, misfit).hint(FRESH));
+        }
+        Ok(())
+    }
+}
+
+/// How a file that holds no weights could.
+fn of_other_format(path: &Path) -> &'static str {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    match ending {
+        Some("pt" | "pth" | "bin" | "ckpt") => {
+            "files of the safetensors format are read: PyTorch writes one by `safetensors.torch.save_file(state_dict, path)`"
+        }
+        _ => "files of the safetensors format are read",
     }
 }

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::data::Samples;
 use crate::error::Result;
 use crate::models::{BatchMetrics, Criterion, MetricSums, ModelSpec};
-use crate::network::{Layout, Network, WeightFile};
+use crate::network::{Naming, Network, WeightFile};
 use crate::objective::Objective;
 use crate::record::Score;
 use crate::rng::{Chance, Purpose, Seed};
@@ -26,8 +26,8 @@ pub struct Evaluation<'a> {
     pub counts: &'a [usize],
     /// The file of weights.
     pub weights: &'a Path,
-    /// How its tensors are called and laid out.
-    pub layout: Layout,
+    /// What it calls layers and tensors.
+    pub naming: Naming,
     /// Of the shape that the network takes, from 0 to 1; labels are those of the run.
     pub samples: Samples,
 }
@@ -59,7 +59,7 @@ impl Work for Evaluation<'_> {
         let (settings, shape, classes) = (self.settings, self.samples.shape, self.counts.len());
         let plan = sound_plan(settings, shape, classes)?;
         let batch = settings.train.evaluation_batch(&plan);
-        let file = WeightFile::read(self.weights, self.layout)?;
+        let file = WeightFile::read(self.weights, self.naming)?;
         let network = Network::<B::InnerBackend>::build(plan, classes, Seed(self.seed), &device);
         let network = network.take_weights(&file, &|_| true)?;
         let criterion = Criterion {

@@ -272,7 +272,7 @@ fn first_weights<B: TrainingBackend>(network: Network<B>, job: &Job) -> Result<N
     let Some((start, path)) = start.and_then(|start| Some((start, start.weights.as_ref()?))) else {
         return Ok(network);
     };
-    let file = WeightFile::read(path, start.layout)?;
+    let file = WeightFile::read(path, start.naming())?;
     if job.weights.is_some_and(|planned| planned != file.sha256()) {
         let path = path.display();
         let message = format!("the weights `{path}` have changed since the run was planned");

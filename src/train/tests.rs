@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::backend::testing::{sole_use_of_graphs, test_device};
 use crate::data::Folders;
-use crate::network::Layout;
+use crate::network::Naming;
 use crate::optim::schedule::Span;
 use crate::record::Picture;
 use crate::tagged::OrNone;
@@ -633,7 +633,7 @@ fn weights_that_changed_since_the_run_was_planned_fail_it() {
     let temporary = tempfile::tempdir().unwrap();
     let (_, first) = attempt_in(&temporary, "first", |_, _| {});
     let file = first.file("weights.safetensors");
-    let planned = WeightFile::read(&file, Layout::Burnlab)
+    let planned = WeightFile::read(&file, Naming::default())
         .unwrap()
         .sha256()
         .to_string();

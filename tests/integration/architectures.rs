@@ -27,6 +27,13 @@ fn every_architecture_has_its_published_number_of_parameters() {
         ("resnet-50", "full", "25,557,032"),
         ("resnet-152", "full", "60,192,808"),
         ("resnet-20", "full", "272,474"),
+        // As torchvision counts its own.
+        ("alexnet", "torchvision", "61,100,840"),
+        ("vgg-16", "torchvision", "138,357,544"),
+        ("googlenet", "torchvision", "13,004,888"),
+        ("resnet-18", "torchvision", "11,689,512"),
+        ("resnet-50", "torchvision", "25,557,032"),
+        ("resnet-152", "torchvision", "60,192,808"),
         ("dytb-lenet", "plain", "3,274,634"),
         ("dytb-vgg", "plain", "14,982,474"),
     ];

@@ -210,6 +210,32 @@ fn weights_go_out_for_pytorch_and_come_in_again() {
         "{}",
         done.out
     );
+    let network = lab.path().join("network.onnx");
+    let done = lab.burnlab(&[
+        "export",
+        file,
+        "plain",
+        "--layout",
+        "onnx",
+        "-o",
+        network.to_str().unwrap(),
+    ]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let start = "wrote the network of `plain`, seed 0 to ";
+    assert!(done.out.starts_with(start), "{}", done.out);
+    let bytes = fs::read(&network).unwrap();
+    for name in [
+        "images",
+        "batch",
+        "dense_1.weight",
+        "dense_2/Gemm",
+        "logits",
+        "probabilities",
+        "classes",
+    ] {
+        let mut places = bytes.windows(name.len());
+        assert!(places.any(|place| place == name.as_bytes()), "no {name}");
+    }
     let bytes = fs::read(&out).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("dense_1.weight").unwrap().shape(), [16, 784]);
@@ -233,6 +259,131 @@ fn weights_go_out_for_pytorch_and_come_in_again() {
         ),
         "{}",
         ended.err
+    );
+}
+
+/// A file as people have it: names of another network behind a prefix, precisions of all kinds, a count of batches.
+fn weights_from_elsewhere() -> Vec<u8> {
+    use burn::tensor::{bf16, f16};
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+    let value = |at: usize| ((at % 23) as f32 - 11.0) / 64.0;
+    let values = |number: usize| (0..number).map(value);
+    let tensors: [(&str, Dtype, &[usize], Vec<u8>); 5] = [
+        (
+            "features.0.weight",
+            Dtype::F16,
+            &[16, 784],
+            values(16 * 784)
+                .flat_map(|v| f16::from_f32(v).to_le_bytes())
+                .collect(),
+        ),
+        (
+            "features.0.bias",
+            Dtype::F64,
+            &[16],
+            values(16)
+                .flat_map(|v| f64::from(v).to_le_bytes())
+                .collect(),
+        ),
+        (
+            "features.0.num_batches_tracked",
+            Dtype::I64,
+            &[],
+            vec![0; 8],
+        ),
+        (
+            "classifier.6.weight",
+            Dtype::BF16,
+            &[10, 16],
+            values(160)
+                .flat_map(|v| bf16::from_f32(v).to_le_bytes())
+                .collect(),
+        ),
+        (
+            "classifier.6.bias",
+            Dtype::F32,
+            &[10],
+            values(10).flat_map(f32::to_le_bytes).collect(),
+        ),
+    ];
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        let view = TensorView::new(*dtype, shape.to_vec(), bytes).unwrap();
+        (format!("module.{name}"), view)
+    });
+    serialize(views, None).unwrap()
+}
+
+#[test]
+fn weights_from_elsewhere_are_taken_by_other_names() {
+    let lab = Lab::new();
+    let plain = SMALL.split("[variants.plain]").next().unwrap();
+    let file = lab.file("small.toml", plain);
+    let file = file.to_str().unwrap();
+    let weights = lab.path().join("there.safetensors");
+    fs::write(&weights, weights_from_elsewhere()).unwrap();
+    let evaluate = |naming: &[&str]| {
+        let start = [
+            "evaluate",
+            file,
+            "--csv",
+            "--weights",
+            weights.to_str().unwrap(),
+        ];
+        lab.burnlab(&[&start, naming].concat())
+    };
+    let renamed = evaluate(&[
+        "--layout=pytorch",
+        "--strip=module.",
+        "--rename=features.0=dense_1",
+        "--rename=classifier.6=dense_2",
+    ]);
+    assert_eq!(renamed.code, 0, "{}", renamed.err);
+    let mapped = evaluate(&["--map=torchvision", "--strip=module."]);
+    assert_eq!(
+        (mapped.code, &mapped.out),
+        (0, &renamed.out),
+        "{}",
+        mapped.err
+    );
+
+    let start = |naming: &str| {
+        let text = format!("{plain}[start]\nweights = \"there.safetensors\"\n{naming}\n");
+        lab.file("tuned.toml", &text);
+        lab.burnlab(&["check", lab.path().join("tuned.toml").to_str().unwrap()])
+    };
+    let rename = "{ 'features.0' = 'dense_1', 'classifier.6' = 'dense_2' }";
+    let ended = start(&format!(
+        "layout = 'pytorch'\nstrip = 'module.'\nrename = {rename}"
+    ));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let message = |naming: &str| {
+        let ended = start(naming);
+        assert_eq!(ended.code, 2, "{}", ended.out);
+        let lines = ended.err.lines().map(str::trim_start);
+        let lines = lines.filter(|line| line.starts_with("error: ") || line.starts_with("hint: "));
+        lines.map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        message("layout = 'pytorch'\nstrip = 'module.'\nrename = { 'features.0' = 'dense_1' }"),
+        [
+            "error: the weights do not fit: `dense_2` needs weight 16x10, bias 10, found nothing of that name",
+            "hint: the file also has `module.classifier.6` (bias 10, weight 10x16): `rename` gives them the names \
+             that they have here; layers named in `start.exclude` start fresh"
+        ]
+    );
+    assert_eq!(
+        message("strip = 'model.'\nlayout = 'pytorch'"),
+        [
+            "error: no name in the file begins with `model.`",
+            "hint: the first is `module.classifier.6.bias`"
+        ]
+    );
+    assert_eq!(
+        message("map = 'torchvision'"),
+        [
+            "error: the names of the file are not those of torchvision's alexnet, vgg, resnet or googlenet",
+            "hint: it has `module.classifier.6` (bias 10, weight 10x16), `module.features.0` (bias 16, weight 16x784)"
+        ]
     );
 }
 

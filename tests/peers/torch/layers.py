@@ -212,7 +212,8 @@ def windows(x, kernel, stride, dilation, padding):
 
 def convolve(x, weight, bias, stride, dilation, groups, padding):
     x, stride, dilation = windows(x, weight.shape[2:], stride, dilation, padding)
-    return CONVOLVE[x.dim() - 2](x, weight, bias, stride, 0, dilation, groups)
+    zeros = padding if isinstance(padding, int) else 0
+    return CONVOLVE[x.dim() - 2](x, weight, bias, stride, zeros, dilation, groups)
 
 
 def convolution(
@@ -278,7 +279,7 @@ def separable_conv2d(
 def transposed(
     x, place, filters, kernel, stride=1, padding="same", activation=None, bias=True, tied_to=None, l1=0.0, l2=0.0
 ):
-    """As TensorFlow's: SAME gives input * stride, VALID input * stride + max(kernel - stride, 0)."""
+    """As TensorFlow's: SAME gives input * stride, VALID input * stride + max(kernel - stride, 0); a number as PyTorch's."""
     axes = x.dim() - 2
     kernel, stride = each(kernel, axes), each(stride, axes)
     if tied_to is None:
@@ -286,8 +287,9 @@ def transposed(
     else:
         weight = place.beside(tied_to, "weight")
     penalize(place, weight, l1, l2)
-    y = CONVOLVE_TRANSPOSE[axes](x, weight, None, stride)
-    for axis in range(axes):
+    zeros = padding if isinstance(padding, int) else 0
+    y = CONVOLVE_TRANSPOSE[axes](x, weight, None, stride, zeros)
+    for axis in range(0 if isinstance(padding, int) else axes):
         spare = max(kernel[axis] - stride[axis], 0)
         before, wanted = 0, x.shape[axis + 2] * stride[axis]
         if padding == "same":
@@ -334,13 +336,17 @@ def pool_windows(x, size, stride, padding):
 
 def max_pool(x, size=2, stride=None, padding="valid"):
     size, stride, padded = pool_windows(x, size, stride, padding)
+    if isinstance(padding, int):
+        return MAX_POOL[x.dim() - 2](x, size, stride, padding)
     return MAX_POOL[x.dim() - 2](pad(x, padded, -math.inf), size, stride)
 
 
 def avg_pool(x, size=2, stride=None, padding="valid"):
-    """The padded places do not count, as in TensorFlow."""
+    """The padded places of SAME do not count, as in TensorFlow; a number of zeros counts, as in PyTorch."""
     size, stride, padded = pool_windows(x, size, stride, padding)
     mean = AVG_POOL[x.dim() - 2]
+    if isinstance(padding, int):
+        return mean(x, size, stride, padding)
     return mean(pad(x, padded), size, stride) / mean(pad(torch.ones_like(x), padded), size, stride)
 
 
