@@ -21,6 +21,9 @@ const SHARED: usize = 1 << 19;
 /// Rows that a panel is not packed for.
 const FEW: usize = 8;
 
+/// Values of a matrix that a core's own cache holds however they lie: a copy of them is not worth it.
+const SMALL: usize = 1 << 16;
+
 /// Columns that the widest vector holds.
 const LANES: usize = 16;
 
@@ -225,7 +228,8 @@ fn block(
         );
         for column in (0..right.columns).step_by(width) {
             let columns = column..(column + width).min(right.columns);
-            let (right, right_stride) = match is_ready(simd, left, right, columns.len()) {
+            let is_ready = is_ready(simd, left.rows, right, &depth, &columns);
+            let (right, right_stride) = match is_ready {
                 true => (&right.values[from * right.stride + column..], right.stride),
                 false => {
                     let packed = super::width(simd, columns.len());
@@ -257,9 +261,20 @@ fn block(
     }
 }
 
-/// Whether columns of the right matrix are read where they lie: a copy is not worth it where few rows read it.
-fn is_ready(simd: Simd, left: Matrix, right: Matrix, columns: usize) -> bool {
-    left.rows <= FEW && !right.transposed && columns == super::width(simd, columns)
+/// Whether columns of the right matrix are read where they lie: a copy is not worth it where few rows read it, or where
+/// the matrix is small. Behind the columns stand those of the next row, which come to nothing; the last row has none.
+fn is_ready(
+    simd: Simd,
+    rows: usize,
+    right: Matrix,
+    depth: &Range<usize>,
+    columns: &Range<usize>,
+) -> bool {
+    let is_small = right.rows * right.stride <= SMALL;
+    let width = super::width(simd, columns.len());
+    let end = depth.end.saturating_sub(1) * right.stride + columns.start + width;
+    let has_room = width <= right.stride && end <= right.values.len();
+    (rows <= FEW || is_small) && !right.transposed && has_room
 }
 
 /// The left matrix with the values of a row side by side, and where its rows begin.
