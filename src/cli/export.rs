@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::trained::{self, TrainedModel, Which};
+use super::trained::{self, NamesArguments, TrainedModel, Which};
 use super::{catalogue, note, say};
 use crate::error::{Result, count};
 use crate::models::Described;
-use crate::network::{Layout, Naming, WeightFile, export as write};
+use crate::network::{Layout, WeightFile, export as write};
 use crate::plan::check::planned_for;
 use crate::record::write_atomically;
 
@@ -24,6 +24,11 @@ pub struct ExportArguments {
     /// The file to write, a safetensors file but for onnx
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Export the weights of a safetensors file; the variant need not be trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    #[command(flatten)]
+    names: NamesArguments,
     #[command(flatten)]
     which: Which,
 }
@@ -32,7 +37,14 @@ pub struct ExportArguments {
 pub fn export(arguments: ExportArguments) -> Result<()> {
     let catalogue = catalogue();
     let variant = arguments.variant.as_deref();
-    let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
+    let (file, which) = (&arguments.file, arguments.which);
+    let trained = match &arguments.weights {
+        None => trained::find(file, variant, which, &catalogue)?,
+        Some(weights) => {
+            let naming = arguments.names.naming(Layout::Burnlab);
+            trained::with_weights(file, variant, which, (weights, naming), &catalogue)?
+        }
+    };
     if arguments.layout == "onnx" {
         return export_network(&trained, &arguments.output);
     }
@@ -43,7 +55,7 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         "pytorch" => Layout::Pytorch,
         _ => Layout::Burnlab,
     };
-    let weights = WeightFile::read(&trained.weights, Naming::default())?;
+    let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(
         "wrote {} of `{}`, seed {} to {}",
@@ -68,7 +80,8 @@ fn export_network(trained: &TrainedModel, output: &Path) -> Result<()> {
         classes,
         scale: &run.settings.data.scale,
     };
-    let bytes = trained.blueprint().onnx(&trained.weights, &described)?;
+    let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
+    let bytes = trained.blueprint().onnx(&weights, &described)?;
     write_atomically(output, &bytes)?;
     say(&format!(
         "wrote the network of `{}`, seed {} to {}: it takes pixels from 0 to 1",

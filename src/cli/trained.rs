@@ -33,15 +33,9 @@ pub struct Which {
     set: Set,
 }
 
-/// Weights of a file in place of those that a run left.
+/// What the layers of a file of weights are called, with a `--weights` beside it.
 #[derive(Debug, Clone, Args)]
-pub struct WeightsArguments {
-    /// Take the weights of a safetensors file; the variant need not be trained
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
-    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
-    layout: String,
+pub struct NamesArguments {
     /// Whose names of layers that file has: all layers are matched, in the order of a forward pass
     #[arg(long, value_parser = ["torchvision"], requires = "weights", conflicts_with = "rename")]
     map: Option<String>,
@@ -58,19 +52,32 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     Ok((there.to_string(), here.to_string()))
 }
 
-impl WeightsArguments {
-    fn naming(&self) -> Naming {
+impl NamesArguments {
+    /// The names of a file that lays tensors out so.
+    pub fn naming(&self, layout: Layout) -> Naming {
         Naming {
-            layout: match self.layout.as_str() {
-                "pytorch" => Layout::Pytorch,
-                _ => Layout::Burnlab,
-            },
+            layout,
             strip: self.strip.clone(),
             rename: self.rename.iter().cloned().collect(),
             map: self.map.as_ref().map(|_| Map::Torchvision),
         }
     }
+}
 
+/// Weights of a file in place of those that a run left.
+#[derive(Debug, Clone, Args)]
+pub struct WeightsArguments {
+    /// Take the weights of a safetensors file; the variant need not be trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
+    #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
+    layout: String,
+    #[command(flatten)]
+    names: NamesArguments,
+}
+
+impl WeightsArguments {
     /// The run that is meant, as [`find`] does, or the run that these weights are for.
     ///
     /// # Errors
@@ -82,14 +89,15 @@ impl WeightsArguments {
         which: Which,
         catalogue: &Catalogue,
     ) -> Result<TrainedModel> {
+        let layout = match self.layout.as_str() {
+            "pytorch" => Layout::Pytorch,
+            _ => Layout::Burnlab,
+        };
         match &self.weights {
             None => find(file, variant, which, catalogue),
             Some(weights) => {
-                let found = with_weights(file, variant, which, weights, catalogue)?;
-                Ok(TrainedModel {
-                    naming: self.naming(),
-                    ..found
-                })
+                let naming = self.names.naming(layout);
+                with_weights(file, variant, which, (weights, naming), catalogue)
             }
         }
     }
@@ -243,11 +251,11 @@ pub fn find(
 ///
 /// # Errors
 /// There is no such run, several could be meant, or its data is missing.
-fn with_weights(
+pub fn with_weights(
     file: &Path,
     variant: Option<&str>,
     which: Which,
-    weights: &Path,
+    (weights, naming): (&Path, Naming),
     catalogue: &Catalogue,
 ) -> Result<TrainedModel> {
     if which.best {
@@ -259,6 +267,7 @@ fn with_weights(
         let trained = of_folder(file, variant, &which, catalogue)?;
         return Ok(TrainedModel {
             weights: weights.to_path_buf(),
+            naming,
             ..trained
         });
     }
@@ -282,7 +291,7 @@ fn with_weights(
             ..Measured::default()
         },
         weights: weights.to_path_buf(),
-        naming: Naming::default(),
+        naming,
         is_best: false,
         folder: results.run(run),
         tensorboard: results.tensorboard(run),

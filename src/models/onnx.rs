@@ -1,14 +1,12 @@
 //! A trained model as an ONNX file: what goes in, what it gives, and how the two are called.
 
-use std::path::Path;
-
 use burn::backend::Flex;
 
 use super::{AnswerKind, Blueprint};
 use crate::data::Scale;
 use crate::error::{Error, Problem, Result, thousands};
 use crate::layers::ActivationFunction;
-use crate::network::{Naming, Network, WeightFile};
+use crate::network::{Network, WeightFile};
 use crate::onnx::{Graph, Value};
 use crate::rng::Seed;
 use crate::shape::{ImageShape, Shape};
@@ -31,8 +29,8 @@ impl Blueprint {
     /// numbers) and gives what its routes lead to.
     ///
     /// # Errors
-    /// The weights cannot be read or are not this model's, or are more than a file of that format holds.
-    pub fn onnx(&self, weights: &Path, described: &Described) -> Result<Vec<u8>> {
+    /// The weights are not this model's, or are more than a file of that format holds.
+    pub fn onnx(&self, weights: &WeightFile, described: &Described) -> Result<Vec<u8>> {
         let bytes = self.plan.cost().parameters * size_of::<f32>();
         if bytes > MOST_BYTES {
             let message = format!(
@@ -45,8 +43,7 @@ impl Blueprint {
         let device = Default::default();
         let (plan, classes) = (self.plan.clone(), self.facts.classes);
         let network = Network::<Flex>::build(plan, classes, Seed(0), &device);
-        let file = WeightFile::read(weights, Naming::default())?;
-        let network = network.take_weights(&file, &|_| true)?;
+        let network = network.take_weights(weights, &|_| true)?;
         let mut graph = Graph::new("network");
         self.write_routes(&network, described.scale, &mut graph);
         let names = serde_json::to_string(described.classes).expect("texts are JSON");
@@ -155,6 +152,7 @@ mod tests {
 
     use super::super::ModelSpec;
     use super::*;
+    use crate::network::Naming;
     use crate::objective::Loss;
     use crate::onnx::ends;
 
@@ -181,6 +179,7 @@ mod tests {
             classes: &classes,
             scale,
         };
+        let weights = WeightFile::read(&weights, Naming::default()).unwrap();
         ends(&blueprint.onnx(&weights, &described).unwrap())
     }
 

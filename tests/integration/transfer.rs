@@ -346,6 +346,23 @@ fn weights_from_elsewhere_are_taken_by_other_names() {
         mapped.err
     );
 
+    let here = lab.path().join("here.safetensors");
+    let paths = [&weights, &here].map(|path| path.to_str().unwrap());
+    let exported = lab.burnlab(&[
+        "export",
+        file,
+        "--weights",
+        paths[0],
+        "--map=torchvision",
+        "--strip=module.",
+        "-o",
+        paths[1],
+    ]);
+    assert_eq!(exported.code, 0, "{}", exported.err);
+    let bytes = fs::read(&here).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("dense_2.weight").unwrap().shape(), [16, 10]);
+
     let start = |naming: &str| {
         let text = format!("{plain}[start]\nweights = \"there.safetensors\"\n{naming}\n");
         lab.file("tuned.toml", &text);

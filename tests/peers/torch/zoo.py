@@ -18,6 +18,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+
 FILES = {
     "alexnet": "alexnet",
     "vgg16": "vgg-16",
@@ -78,6 +83,19 @@ def received(burnlab, name, weights, folder, naming):
     return logarithms
 
 
+def of_export(burnlab, name, weights, folder, naming, pixels):
+    """The logits of the same network as an ONNX file, where onnxruntime is there to compute them."""
+    if onnxruntime is None:
+        return None
+    path = folder / f"{name}.onnx"
+    command = [burnlab, "export", f"architectures/{FILES[name]}", "torchvision", "--layout", "onnx", "-o", path]
+    command += ["--weights", weights, "--map", "torchvision", *naming]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    network = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    [logits] = network.run(["logits"], {"images": pixels.numpy()})
+    return torch.tensor(logits)
+
+
 def compare(burnlab, name, folder):
     model, pixels = network(name), images(folder)
     mean, deviation = (torch.tensor(values)[:, None, None] for values in SCALES.get(name, IMAGENET))
@@ -89,11 +107,15 @@ def compare(burnlab, name, folder):
     weights = folder / f"{name}.safetensors"
     save_file(state, weights)
     logarithms = received(burnlab, name, weights, folder, naming)
+    exported = of_export(burnlab, name, weights, folder, naming, pixels)
     weights.unlink()
     # Probabilities say the logits up to a sum.
     difference = (logarithms - torch.log_softmax(logits.double(), 1)).abs().max().item()
     assert difference < TOLERANCE, f"{name}: logits differ by {difference}"
     apart = (logits[0] - logits[1]).abs().max().item()
+    if exported is not None:
+        difference = max(difference, (exported - logits).abs().max().item())
+        assert difference < TOLERANCE, f"{name}: logits of the ONNX file differ by {difference}"
     print(f"{name}: logits of two images, {apart:.2f} apart, differ by {difference:.1e} at most")
 
 
