@@ -34,6 +34,9 @@ pub mod user_cache;
 // Devices by name, and the kernels behind them.
 pub mod backend;
 
+// The language of results: events, rows, columns, a run's folder.
+pub mod record;
+
 // What PyTorch answers, for the tests of layers, losses and optimizers.
 #[cfg(test)]
 pub mod reference;
@@ -56,9 +59,6 @@ pub mod objective;
 
 // datasets.
 pub mod data;
-
-// The language of results: events, rows, columns, a run's folder.
-pub mod record;
 
 // A list of layers as a network.
 pub mod network;

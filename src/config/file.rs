@@ -19,7 +19,8 @@ pub const SETTINGS: &[&str] = &[
 /// The keys of a file besides its settings.
 const OWN: &[&str] = &["title", "source", "extends", "variants", "grid", "expect"];
 
-const DEFAULTS: &str = include_str!("defaults.toml");
+/// What a file says nothing of, with comments.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Values from outside the files, weakest first: variables, then `--set`.
 #[derive(Debug, Clone, Default)]
