@@ -21,7 +21,8 @@ pub struct ManArguments {
 pub fn man(arguments: &ManArguments) -> Result<()> {
     let Some(folder) = &arguments.output else {
         let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(documented()).render(&mut page);
+        let command = documented().disable_help_subcommand(true);
+        let rendered = clap_mangen::Man::new(command).render(&mut page);
         rendered.map_err(|error| Error::bug(format!("cannot make the manual page: {error}")))?;
         print(&page);
         return Ok(());
