@@ -72,9 +72,16 @@ report *NAME:
 compare *NAMES:
     {{burnlab}} compare {{NAMES}}
 
-# Write the JSON schema of experiment files anew
+# Write the JSON schema of experiment files anew, and the reference that is made of it
 schema:
     {{burnlab}} schema > schemas/experiment.schema.json
+    {{burnlab}} reference > docs/reference.md
+
+# A Python wheel with the program, in target/wheels; installed in an empty environment and tried
+wheel:
+    test -x target/maturin/bin/maturin || { python3 -m venv target/maturin && target/maturin/bin/pip install --quiet "maturin>=1.9,<2"; }
+    target/maturin/bin/maturin build --release --out target/wheels
+    python3 tests/wheel/run "$(ls -t target/wheels/burnlab-*.whl | head -1)"
 
 # Checks against PyTorch and torchvision (several GB to install), SciPy, onnxruntime, TensorBoard, taplo and, where there is one, Chromium
 peers: _python

@@ -37,6 +37,9 @@ pub mod onnx;
 // Devices by name, and the kernels behind them.
 pub mod backend;
 
+// The language of results: events, rows, columns, a run's folder.
+pub mod record;
+
 // What PyTorch answers, for the tests of layers, losses and optimizers.
 #[cfg(test)]
 pub mod reference;
@@ -59,9 +62,6 @@ pub mod objective;
 
 // datasets.
 pub mod data;
-
-// The language of results: events, rows, columns, a run's folder.
-pub mod record;
 
 // A list of layers as a network.
 pub mod network;

@@ -11,7 +11,8 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, StrDeserializer};
 use serde::de::{
-    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer,
+    MapAccess, Unexpected, Visitor,
 };
 use serde::ser::{self, Serialize, SerializeMap, Serializer};
 
@@ -39,6 +40,8 @@ where
         .filter(|name| Read::deserialize(StrDeserializer::<de::value::Error>::new(name)).is_ok())
         .collect();
     let mut schema = Tables::json_schema(generator);
+    // What stands there is about the derived type, which nobody sees.
+    schema.remove("description");
     let alternatives = schema
         .get_mut("oneOf")
         .and_then(|one_of| one_of.as_array_mut());
@@ -152,6 +155,8 @@ pub(crate) use one_key_enum;
 pub trait Choice {
     /// What errors call it, with its article: `a schedule`.
     const WHAT: &'static str;
+    /// Whether a file writes it as a table, or by its name; else as a number.
+    const IS_TABLE: bool = true;
 }
 
 /// A thing that may be left out: `"none"` stands for none, so that it can be switched off again where
@@ -183,13 +188,31 @@ impl<'de, T: Deserialize<'de> + Choice> Deserialize<'de> for OrNone<T> {
         impl<'de, T: Deserialize<'de> + Choice> Visitor<'de> for NoneOr<T> {
             type Value = OrNone<T>;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                write!(f, "{} as a table, or \"none\"", T::WHAT)
+                let how = if T::IS_TABLE { " as a table" } else { "" };
+                write!(f, "{}{how}, or \"none\"", T::WHAT)
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<OrNone<T>, E> {
                 match name {
                     "none" => Ok(OrNone(None)),
+                    _ if !T::IS_TABLE => Err(E::invalid_value(Unexpected::Str(name), &self)),
                     _ => {
                         T::deserialize(StrDeserializer::new(name)).map(|value| OrNone(Some(value)))
+                    }
+                }
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<OrNone<T>, E> {
+                match T::IS_TABLE {
+                    true => Err(E::invalid_type(Unexpected::Unsigned(number), &self)),
+                    false => {
+                        T::deserialize(number.into_deserializer()).map(|value| OrNone(Some(value)))
+                    }
+                }
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<OrNone<T>, E> {
+                match T::IS_TABLE {
+                    true => Err(E::invalid_type(Unexpected::Signed(number), &self)),
+                    false => {
+                        T::deserialize(number.into_deserializer()).map(|value| OrNone(Some(value)))
                     }
                 }
             }
@@ -404,6 +427,24 @@ mod tests {
         let json = |trick| serde_json::to_string(&File { trick }).unwrap();
         assert_eq!(json(trick), r#"{"trick":{"bark":{"times":2}}}"#);
         assert_eq!(json(OrNone(None)), r#"{"trick":"none"}"#);
+    }
+
+    #[test]
+    fn a_number_that_may_be_left_out() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(transparent)]
+        struct Count(u8);
+        impl Choice for Count {
+            const WHAT: &'static str = "a count";
+            const IS_TABLE: bool = false;
+        }
+        let read = |json: &str| {
+            serde_json::from_str::<OrNone<Count>>(json).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("7"), Ok(OrNone(Some(Count(7)))));
+        assert_eq!(read("\"none\""), Ok(OrNone(None)));
+        let error = read("\"nine\"").unwrap_err();
+        assert!(error.starts_with("invalid value: string \"nine\", expected a count, or \"none\""));
     }
 
     #[test]

@@ -13,19 +13,21 @@ const EXPERIMENTS: &str = "experiments";
 /// Files and folders that are looked through for experiments: more than a project has, less than a disk.
 const MOST_ENTRIES: usize = 100_000;
 
-/// The file an argument names: a path, or a name under `experiments/` with or without `.toml`.
+/// The file an argument names: a path, or a name under `experiments/`, or here, with or without `.toml`.
 ///
 /// # Errors
 /// There is no such file, or it is called as no experiment is: other people's files are not to be shown.
 pub fn find(argument: &Path) -> Result<PathBuf> {
-    let mut named = Path::new(EXPERIMENTS).join(argument).into_os_string();
-    named.push(".toml");
-    let named = PathBuf::from(named);
+    let named = with_ending(&Path::new(EXPERIMENTS).join(argument));
     if argument.is_file() && is_toml(argument) {
         return Ok(argument.to_path_buf());
     }
     if named.is_file() {
         return Ok(named);
+    }
+    let here = with_ending(argument);
+    if here.is_file() {
+        return Ok(here);
     }
     if argument.is_file() {
         let message = format!("`{}` is no experiment file", argument.display());
@@ -42,6 +44,25 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
         ))
         .maybe_hint(did_you_mean(&asked, &names)),
     ))
+}
+
+/// The file that a new experiment of this name is written to: under `experiments/`, if that is there.
+pub fn of_new(name: &Path) -> PathBuf {
+    let file = match is_toml(name) {
+        true => name.to_path_buf(),
+        false => with_ending(name),
+    };
+    let folder = Path::new(EXPERIMENTS);
+    match folder.is_dir() && !file.starts_with(folder) && file.is_relative() {
+        true => folder.join(file),
+        false => file,
+    }
+}
+
+fn with_ending(path: &Path) -> PathBuf {
+    let mut named = path.as_os_str().to_owned();
+    named.push(".toml");
+    PathBuf::from(named)
 }
 
 fn is_toml(path: &Path) -> bool {

@@ -12,7 +12,9 @@ mod export;
 mod files;
 mod input_images;
 mod launch;
+mod man;
 mod neighbours;
+mod new;
 mod output;
 mod picture;
 mod pictures;
@@ -20,6 +22,7 @@ mod pictures;
 mod planted;
 mod predict;
 mod reconstruct;
+mod reference;
 mod regress;
 mod report;
 mod reproduce;
@@ -34,6 +37,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
+pub use reference::reference;
 
 use crate::backend::Device;
 use crate::config::Overrides;
@@ -54,6 +58,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first experiment, with comments, to begin with
+    New(new::NewArguments),
     /// Train every run of an experiment that is not done yet
     Run(run::RunArguments),
     /// Train the regression experiments anew and compare their metrics with the committed reference
@@ -124,6 +130,10 @@ enum Command {
     Schema,
     /// Print shell completions
     Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write one for every command
+    Man(man::ManArguments),
+    /// Print the reference of all that files and commands may say, as Markdown
+    Reference,
     /// Train what the supervisor hands over
     #[command(hide = true)]
     Worker {
@@ -167,6 +177,13 @@ pub fn parse() -> Result<Arguments, ExitCode> {
     })
 }
 
+/// The command line as its documents show it: the same whatever the environment is.
+fn documented() -> clap::Command {
+    Arguments::command()
+        .mut_args(|argument| argument.hide_env_values(true))
+        .mut_subcommands(|command| command.mut_args(|argument| argument.hide_env_values(true)))
+}
+
 /// Prints what went wrong and gives the exit code for its kind.
 pub fn complain(error: &Error) -> ExitCode {
     note(error);
@@ -186,6 +203,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 
 fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
+        Command::New(arguments) => new::new(&arguments)?,
         Command::Run(arguments) => return run::run(arguments),
         Command::Regress(arguments) => return regress::regress(arguments),
         Command::Reproduce(arguments) => return reproduce::reproduce(arguments),
@@ -222,6 +240,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Arguments::command(), "burnlab", &mut script);
             print(&script);
         }
+        Command::Man(arguments) => man::man(&arguments)?,
+        Command::Reference => print(reference().as_bytes()),
         Command::Worker { device, remote } => worker(&device, remote)?,
     }
     Ok(ExitCode::SUCCESS)

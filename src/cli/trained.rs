@@ -238,7 +238,7 @@ pub fn find(
             settings: Arc::new(run.settings.as_ref().clone().as_trained(&folder)?),
             ..run.clone()
         },
-        weights: weights(&folder, &measured, which.best, &name)?,
+        weights: weights(&folder, &measured, which.best, &run.settings, &name)?,
         naming: Naming::default(),
         measured,
         is_best: which.best,
@@ -314,9 +314,19 @@ fn measured(row: Option<RunRow>, name: &str, folder: &RunFolder) -> Result<Optio
     }
 }
 
-fn weights(folder: &RunFolder, measured: &Measured, best: bool, name: &str) -> Result<PathBuf> {
+fn weights(
+    folder: &RunFolder,
+    measured: &Measured,
+    best: bool,
+    settings: &Settings,
+    name: &str,
+) -> Result<PathBuf> {
     if best && measured.best_epoch.is_none() {
-        let message = format!("{name} keeps no best weights: it has no validation set");
+        let lack = match settings.train.best_metric() {
+            None => "its `train.best` is \"none\"",
+            Some(_) => "it has no validation set",
+        };
+        let message = format!("{name} keeps no best weights: {lack}");
         let problem = Problem::new(message).at_file(folder.path());
         return Err(Error::data(problem.hint("leave out `--best`")));
     }
@@ -356,6 +366,7 @@ fn of_folder(
         return Err(damaged(&format!("`config.toml`: {}", flaw.message)));
     }
     let blueprint = settings.blueprint_of(network, images, classes, 0);
+    let settings = Arc::new(settings);
     Ok(TrainedModel {
         run: Run {
             variant: row.variant,
@@ -364,7 +375,7 @@ fn of_folder(
             earlier: Vec::new(),
             facts: Arc::new(blueprint.facts),
             has_validation: folder.epochs().iter().any(|row| row.validation.is_some()),
-            settings: Arc::new(settings),
+            settings: Arc::clone(&settings),
             digest: None,
             weights: None,
             swept: row.swept,
@@ -373,7 +384,7 @@ fn of_folder(
             work: 0.0,
             memory: Memory::default(),
         },
-        weights: weights(&folder, &measured, which.best, &name)?,
+        weights: weights(&folder, &measured, which.best, &settings, &name)?,
         naming: Naming::default(),
         measured,
         is_best: which.best,

@@ -21,7 +21,8 @@ const OWN: &[&str] = &[
     "title", "source", "extends", "variants", "grid", "search", "expect",
 ];
 
-const DEFAULTS: &str = include_str!("defaults.toml");
+/// What a file says nothing of, with comments.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Values from outside the files, weakest first: variables, then `--set`.
 #[derive(Debug, Clone, Default)]

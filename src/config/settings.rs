@@ -4,21 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stopping::{Best, EarlyStopping};
-use super::{Recording, Stage, Start};
+use super::{Interval, Optimizers, Recording, Stage, Start};
 use crate::augment::Augment;
 use crate::backend::Precision;
 use crate::data::DataFields;
 use crate::error::Flaw;
 use crate::measure::Measures;
-use crate::models::{Blueprint, ModelSpec};
+use crate::models::{Blueprint, Kind, ModelSpec};
 use crate::network::{self, Patterns};
 use crate::objective::Loss;
 use crate::optim::OptimizerSpec;
 use crate::optim::average::AverageSpec;
 use crate::optim::clip::ClipSpec;
-use crate::optim::schedule::{Rates, ScheduleSpec, Span, WarmUp};
+use crate::optim::schedule::{Rates, ScheduleSpec, WarmUp};
 use crate::pictures::Pictures;
-use crate::record::Watched;
+use crate::record::{EpochRow, Watched};
 use crate::shape::ImageShape;
 use crate::tagged::OrNone;
 use crate::value::{Positive, PositiveOrAuto};
@@ -56,13 +56,13 @@ pub struct Settings {
 pub struct Train {
     /// Passes over the training images, the augmented copies included.
     pub epochs: Positive,
-    /// Steps of the training, in place of `epochs`. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steps: Option<Positive>,
-    /// Steps that make a row of `epochs.csv`, where training is counted in steps. Default a hundredth of all, a
+    /// Steps of the training, in place of `epochs`. Default "none".
+    #[serde(default, skip_serializing_if = "OrNone::is_none")]
+    pub steps: OrNone<Positive>,
+    /// Steps that make a row of `epochs.csv`, where training is counted in steps. Default "none": a hundredth of all, a
     /// pass over the training images at least.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_every: Option<Positive>,
+    #[serde(default, skip_serializing_if = "OrNone::is_none")]
+    pub log_every: OrNone<Positive>,
     /// Parts of the training one after another, each with its own length: `epochs` says nothing then. Default
     /// none: all in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -83,8 +83,8 @@ pub struct Train {
     pub precision: Precision,
     /// What training minimizes.
     pub loss: Loss,
-    /// How the weights are changed.
-    pub optimizer: OptimizerSpec,
+    /// How the weights are changed: by one optimizer, or by one for each part of a GAN.
+    pub optimizer: Optimizers,
     /// How the optimizer's rate changes from step to step. Default "constant".
     #[serde(default)]
     pub schedule: ScheduleSpec,
@@ -102,9 +102,10 @@ pub struct Train {
     /// themselves; training goes on with those. Default "none".
     #[serde(default)]
     pub average: OrNone<AverageSpec>,
-    /// Which epoch's weights are kept besides the final ones. Default the one of least validation loss.
+    /// Which epoch's weights are kept besides the final ones; "none" keeps only these. Default the one of least
+    /// validation loss, where there is a validation set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best: Option<Best>,
+    pub best: Option<OrNone<Best>>,
     /// An end of training before all epochs are done. Default "none".
     #[serde(default)]
     pub early_stopping: OrNone<EarlyStopping>,
@@ -137,14 +138,25 @@ fn is_f32(precision: &Precision) -> bool {
 }
 
 impl Train {
-    /// The learning rate of every step of a stage that takes so long.
-    pub fn rates(&self, stage: Option<usize>, span: Span) -> Rates {
-        Rates {
-            learning_rate: self.optimizer_of(stage).learning_rate(),
+    /// The learning rates of every step of an interval after these epochs: that of each optimizer of a kind of model.
+    pub fn rates(&self, kind: Kind, interval: &Interval, rows: &[EpochRow]) -> Vec<Rates> {
+        let span = interval.phase.span;
+        let phase_begins = interval.steps_done - interval.steps.end;
+        let warm = self
+            .warm_up
+            .as_ref()
+            .map_or(0, |warm_up| warm_up.steps(span));
+        let before = rows.partition_point(|row| row.step <= phase_begins + warm);
+        let factor_so_far = self.schedule.factor_after(&rows[before..]);
+        let specs = self.optimizers_of(interval.phase.stage).of(kind);
+        let rates = |spec: &OptimizerSpec| Rates {
+            learning_rate: spec.learning_rate(),
             warm_up: self.warm_up.0,
-            schedule: self.schedule,
+            schedule: self.schedule.clone(),
             span,
-        }
+            factor_so_far,
+        };
+        specs.into_iter().map(rates).collect()
     }
 
     /// Images that are led through a network at a time when it is measured, drawn or asked.
@@ -155,10 +167,12 @@ impl Train {
             .map_or_else(usual, Positive::get)
     }
 
-    /// What decides the epoch whose weights are kept.
-    pub fn best_metric(&self) -> Watched {
-        let usual = || Watched::find("validation_loss").expect("there is such a column");
-        self.best.map_or_else(usual, |best| best.metric)
+    /// What decides the epoch whose weights are kept; `None` where only the final ones are.
+    pub fn best_metric(&self) -> Option<Watched> {
+        match self.best {
+            None => Watched::find("validation_loss"),
+            Some(best) => Some(best.0?.metric),
+        }
     }
 }
 
@@ -173,7 +187,7 @@ impl Settings {
             return (plan, flaws);
         }
         let train = &self.train;
-        let mut flaws = train.training_plan_flaws(&plan);
+        let mut flaws = train.training_plan_flaws(self.model.kind(), &plan);
         if train.stages.is_empty() {
             flaws.extend(plan.freeze(&train.freeze, &train.train_only));
         }

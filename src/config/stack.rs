@@ -10,6 +10,7 @@ use figment::value::{Dict, Empty, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::document::Document;
+use super::optimizers::parts;
 use crate::error::{Place, Problem, did_you_mean};
 use crate::models::Kind;
 
@@ -50,7 +51,8 @@ impl Origin {
     }
 }
 
-/// Tables where only one key may stand: the one laid on top wins.
+/// Tables where only one key may stand: the one laid on top wins. Of the optimizer's they may be parts of a model, which
+/// stand beside each other, each with a choice of its own.
 const CHOICES: &[&[&str]] = &[
     &["model"],
     &["data", "dataset"],
@@ -219,6 +221,17 @@ fn to_json(value: &Value) -> Option<serde_json::Value> {
     })
 }
 
+/// Whether one of several keys is chosen in the table at `path`.
+fn is_choice(path: &[String]) -> bool {
+    CHOICES.iter().any(|choice| path == *choice)
+        || matches!(path, [train, optimizer, part] if train == "train" && optimizer == "optimizer" && is_part(part))
+}
+
+/// Whether an optimizer may be for this part of a model.
+fn is_part(key: &str) -> bool {
+    parts().any(|part| part == key)
+}
+
 /// Makes `dict` ready to be merged over `below`: choices replace, tables over lists change elements.
 fn adapt(
     below: &Dict,
@@ -226,11 +239,11 @@ fn adapt(
     path: &mut Vec<String>,
     origin: &Origin,
 ) -> Result<(), Problem> {
-    let is_choice = CHOICES.iter().any(|choice| path == choice);
-    if is_choice && below.keys().any(|key| !dict.contains_key(key)) && !dict.is_empty() {
+    if is_choice(path) && !dict.is_empty() {
+        let are_parts = dict.keys().all(|key| is_part(key));
         let others: Vec<String> = below
             .keys()
-            .filter(|key| !dict.contains_key(*key))
+            .filter(|key| !(dict.contains_key(*key) || are_parts && is_part(key)))
             .cloned()
             .collect();
         for other in others {
@@ -394,6 +407,22 @@ mod tests {
         assert_eq!(
             merged.json["train"]["optimizer"]["adam"].to_string(),
             r#"{"beta_1":0.9,"learning_rate":0.001}"#
+        );
+        let parts = "train.optimizer = { generator = { adam = { learning_rate = 0.1 } }, discriminator = 'adam' }";
+        let faster = "train.optimizer.generator.adam.learning_rate = 0.5";
+        let other = "train.optimizer.generator.sgd = {}";
+        let optimizer = |layers: &[&str]| stack(layers).unwrap().json["train"]["optimizer"].clone();
+        assert_eq!(
+            optimizer(&[adam, parts, faster]),
+            serde_json::json!({ "discriminator": "adam", "generator": { "adam": { "learning_rate": 0.5 } } })
+        );
+        assert_eq!(
+            optimizer(&[parts, other]),
+            serde_json::json!({ "discriminator": "adam", "generator": { "sgd": {} } })
+        );
+        assert_eq!(
+            optimizer(&[parts, "train.optimizer.sgd = {}"]),
+            serde_json::json!({ "sgd": {} })
         );
         let back = stack(&[adam, "train.optimizer.sgd = {}", adam]).unwrap();
         assert!(back.json["train"]["optimizer"].get("sgd").is_none());

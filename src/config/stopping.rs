@@ -17,6 +17,10 @@ pub struct Best {
     pub metric: Watched,
 }
 
+impl Choice for Best {
+    const WHAT: &'static str = "the best epoch's metric";
+}
+
 /// An end of training when it no longer gets better, as `EarlyStopping` of Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

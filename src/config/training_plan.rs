@@ -5,10 +5,10 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Train;
+use super::{Optimizers, Train};
 use crate::error::Flaw;
+use crate::models::Kind;
 use crate::network::{Patterns, Plan};
-use crate::optim::OptimizerSpec;
 use crate::optim::schedule::Span;
 use crate::value::Positive;
 
@@ -38,7 +38,7 @@ pub struct Stage {
     pub train_only: Patterns,
     /// In place of `train.optimizer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub optimizer: Option<OptimizerSpec>,
+    pub optimizer: Option<Optimizers>,
 }
 
 impl Stage {
@@ -156,6 +156,7 @@ impl Train {
             let row = match steps {
                 Some(_) => self
                     .log_every
+                    .0
                     .map_or(epoch.max(all.div_ceil(MOST_ROWS)), Positive::get),
                 None => epoch,
             };
@@ -169,7 +170,7 @@ impl Train {
             phase
         };
         if self.stages.is_empty() {
-            return TrainingPlan(vec![phase(None, Some(self.epochs), self.steps)]);
+            return TrainingPlan(vec![phase(None, Some(self.epochs), self.steps.0)]);
         }
         let stages = self.stages.iter().enumerate();
         TrainingPlan(
@@ -179,8 +180,8 @@ impl Train {
         )
     }
 
-    /// The optimizer of a stage.
-    pub fn optimizer_of(&self, stage: Option<usize>) -> &OptimizerSpec {
+    /// The optimizer of a stage, or those of its parts.
+    pub fn optimizers_of(&self, stage: Option<usize>) -> &Optimizers {
         let own = stage.and_then(|stage| self.stages[stage].optimizer.as_ref());
         own.unwrap_or(&self.optimizer)
     }
@@ -194,20 +195,20 @@ impl Train {
     /// Whether a length is given in steps.
     pub fn counts_steps(&self) -> bool {
         match self.stages.is_empty() {
-            true => self.steps.is_some(),
+            true => !self.steps.is_none(),
             false => self.stages.iter().any(|stage| stage.steps.is_some()),
         }
     }
 
-    /// What is wrong with its lengths and stages for a network planned like this; keys are below `[train]`.
-    pub fn training_plan_flaws(&self, whole: &Plan) -> Vec<Flaw> {
+    /// What is wrong with its lengths and stages for a model of this kind, planned like this; keys are below `[train]`.
+    pub fn training_plan_flaws(&self, kind: Kind, whole: &Plan) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        if self.log_every.is_some() && !self.counts_steps() {
+        if !self.log_every.is_none() && !self.counts_steps() {
             let message = "`log_every` counts steps, but training is counted in epochs";
             flaws.push(Flaw::new("log_every", message).hint("give `steps` too, or leave it out"));
         }
         if !self.stages.is_empty() {
-            if self.steps.is_some() {
+            if !self.steps.is_none() {
                 let message = "`steps` is given, and stages, which have their own";
                 flaws.push(Flaw::new("steps", message).hint("leave it to the stages"));
             }
@@ -242,7 +243,7 @@ impl Train {
             let below = format!("stages.{number}");
             let mut own: Vec<Flaw> = stage.length_flaw().into_iter().collect();
             own.extend(stage.plan(whole).1);
-            let optimizer = stage.optimizer.iter().flat_map(OptimizerSpec::check);
+            let optimizer = stage.optimizer.iter().flat_map(|own| own.check(kind));
             own.extend(optimizer.map(|flaw| flaw.under("optimizer")));
             flaws.extend(own.into_iter().map(|flaw| flaw.under(&below)));
         }

@@ -12,12 +12,15 @@ use crate::user_cache::user_cache;
 /// Debian's packages of datasets put them here.
 const SYSTEM: &str = "/usr/share/datasets";
 
+/// Below the folder that a wheel is installed to: what it brings along.
+const INSTALLED: &str = "share/burnlab/datasets";
+
 /// Folders that hold a folder for each dataset, and where new ones are fetched from and to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folders {
     roots: Vec<PathBuf>,
     /// Only read from, never fetched to.
-    system: Option<PathBuf>,
+    system: Vec<PathBuf>,
     home: PathBuf,
     mirror: Option<String>,
     /// Where digests of files and decoded images are kept.
@@ -42,7 +45,8 @@ pub enum Found {
 
 impl Folders {
     /// `$BURNLAB_DATA`, `data` in the current directory, the user's cache
-    /// (`$XDG_CACHE_HOME` or `~/.cache`, below it `burnlab/datasets`), `/usr/share/datasets`.
+    /// (`$XDG_CACHE_HOME` or `~/.cache`, below it `burnlab/datasets`), what was installed with the program
+    /// (`../share/burnlab/datasets` from its folder), `/usr/share/datasets`.
     ///
     /// Fetched datasets go to `$BURNLAB_DATA` or else to the cache; `$BURNLAB_MIRROR` (an address or
     /// a folder with NAME/FILE below it) is tried before the public mirrors.
@@ -56,7 +60,10 @@ impl Folders {
         let home = own.as_ref().or(cache.as_ref()).unwrap_or(&local).clone();
         Folders {
             roots: own.into_iter().chain([local]).chain(cache).collect(),
-            system: Some(PathBuf::from(SYSTEM)),
+            system: installed()
+                .into_iter()
+                .chain([PathBuf::from(SYSTEM)])
+                .collect(),
             home,
             mirror: set("BURNLAB_MIRROR").map(|value| value.to_string_lossy().into_owned()),
             kept,
@@ -68,7 +75,7 @@ impl Folders {
         let root = root.into();
         Folders {
             roots: vec![root.clone()],
-            system: None,
+            system: Vec::new(),
             home: root,
             mirror: None,
             kept: None,
@@ -183,6 +190,13 @@ impl Folders {
     }
 }
 
+/// The folder of datasets that came with the program, if some did.
+fn installed() -> Option<PathBuf> {
+    let program = env::current_exe().ok()?;
+    let folder = program.parent()?.parent()?.join(INSTALLED);
+    folder.is_dir().then_some(folder)
+}
+
 /// The first of some names that a folder holds as a file.
 pub(super) fn locate(folder: &Path, names: &[String]) -> Option<PathBuf> {
     names
@@ -201,7 +215,7 @@ mod tests {
     fn a_dataset_that_is_nowhere_says_where_it_was_looked_for_and_what_to_do() {
         let folders = Folders {
             roots: vec!["data".into(), "cache".into()],
-            system: Some("/nonexistent".into()),
+            system: vec!["/nonexistent".into()],
             home: "cache".into(),
             mirror: None,
             kept: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
 use super::through::{self, FIRST, SECOND, flat, labeled};
-use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes, Turn};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::layers::{ForwardContext, LayerContext, LayerSpec, Role, Signal};
@@ -15,6 +15,7 @@ use crate::network::{Network, Part, Plan, Planned, plan_parts};
 use crate::objective::Loss;
 use crate::record::metrics::{ELBO, KL, RECONSTRUCTION};
 use crate::shape::{ImageShape, Shape};
+use crate::tagged::{Choice, OrNone};
 use crate::value::{NonNegative, Positive};
 
 /// An auto-encoder. Noise layers of the encoder corrupt in training only, and the error is that against the
@@ -35,9 +36,9 @@ pub struct Autoencoder {
     /// false.
     #[serde(default, skip_serializing_if = "is_not")]
     pub test_corruption: bool,
-    /// Trained as a generative stochastic network, whose samples are steps of a Markov chain. Default none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub walk_back: Option<WalkBack>,
+    /// Trained as a generative stochastic network, whose samples are steps of a Markov chain. Default "none".
+    #[serde(default, skip_serializing_if = "OrNone::is_none")]
+    pub walk_back: OrNone<WalkBack>,
 }
 
 /// Walk-back training (Bengio et al. 2014): what comes out is corrupted and led through again, and each time
@@ -60,6 +61,10 @@ impl Default for WalkBack {
     }
 }
 
+impl Choice for WalkBack {
+    const WHAT: &'static str = "walk-back training";
+}
+
 fn none() -> NonNegative {
     NonNegative(0.0)
 }
@@ -77,6 +82,7 @@ impl ModelFields for Autoencoder {
     const LISTS: &'static [&'static str] = &["encoder", "decoder"];
     const LOSSES: &'static str =
         "loss = \"mse\", or \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
+    const TURNS: &'static [Turn] = &[Turn::WHOLE];
 
     fn routes(_plan: &Plan) -> Routes {
         Routes {
@@ -102,7 +108,7 @@ impl ModelFields for Autoencoder {
         if self.contractive.get() > 0.0 {
             flaws.extend(plan.contractive_flaw().map(|flaw| flaw.under("encoder")));
         }
-        if self.walk_back.is_some() && !plan.has_noise("encoder.") {
+        if !self.walk_back.is_none() && !plan.has_noise("encoder.") {
             let message = "`walk_back` needs an encoder that corrupts its input";
             let hint =
                 "begin it with { salt_and_pepper_noise = { ... } } or { gaussian_noise = { ... } }";
@@ -116,18 +122,14 @@ impl ModelFields for Autoencoder {
     }
 
     fn chain(&self) -> Option<usize> {
-        self.walk_back.map(|walk_back| walk_back.chain.get())
-    }
-
-    fn turns(&self) -> &'static [Option<usize>] {
-        &[None]
+        self.walk_back.0.map(|walk_back| walk_back.chain.get())
     }
 
     /// The loss of a batch, or with walk-back training its mean over the walk, each time against the images
     /// at its start. The metrics are those of the first time.
     fn loss<B: Kernels>(
         &self,
-        _turn: usize,
+        _turn: Turn,
         network: &Network<B>,
         batch: &Batch<B>,
         criterion: &Criterion<B>,
@@ -143,7 +145,10 @@ impl ModelFields for Autoencoder {
         let through = |images| self.parts(network, criterion, images, clean.clone(), context());
         let (mut outputs, mut parts) = through(batch.images.clone());
         parts.measure(criterion, &clean, metrics);
-        let steps = self.walk_back.map_or(1, |walk_back| walk_back.steps.get());
+        let steps = self
+            .walk_back
+            .0
+            .map_or(1, |walk_back| walk_back.steps.get());
         for _ in 1..steps {
             let drawn = through::drawn(outputs.detach(), criterion.objective.loss(), &batch.chance);
             let (next, more) = through(through::as_images(drawn, criterion.images));

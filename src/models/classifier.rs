@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes, Turn};
 use crate::backend::{Kernels, reshape};
 use crate::error::Flaw;
 use crate::layers::{LayerContext, LayerSpec};
@@ -25,6 +25,7 @@ impl ModelFields for Classifier {
     const CALLED: &'static str = "a classifier";
     const LISTS: &'static [&'static str] = &["layers"];
     const LOSSES: &'static str = "loss = \"cross_entropy\"";
+    const TURNS: &'static [Turn] = &[Turn::WHOLE];
 
     fn routes(plan: &Plan) -> Routes {
         Routes {
@@ -40,13 +41,9 @@ impl ModelFields for Classifier {
         (plan, below.collect())
     }
 
-    fn turns(&self) -> &'static [Option<usize>] {
-        &[None]
-    }
-
     fn loss<B: Kernels>(
         &self,
-        _turn: usize,
+        _turn: Turn,
         network: &Network<B>,
         batch: &Batch<B>,
         criterion: &Criterion<B>,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
 use super::through::{self, FIRST, SECOND, labeled};
-use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes};
-use crate::backend::Kernels;
+use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes, Turn};
+use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::layers::{ForwardContext, LayerContext, LayerSpec, Role, Signal};
 use crate::network::{Network, Part, Plan, Planned, plan_parts};
@@ -18,7 +18,8 @@ use crate::value::Positive;
 
 /// A generative adversarial network (Goodfellow et al. 2014). Every step trains the discriminator to tell
 /// real images from generated ones, then the generator to have its own taken for real, both by `train.loss`
-/// against 1 for real and 0 for generated: `binary_cross_entropy`, or `mse` as Mao et al. 2017.
+/// against 1 for real and 0 for generated: `binary_cross_entropy`, `mse` as Mao et al. 2017, or `hinge` or `wasserstein`, whose
+/// verdicts are any numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gan {
@@ -26,17 +27,37 @@ pub struct Gan {
     pub latent: Positive,
     /// From these to an image; its layers are called `generator.NAME`.
     pub generator: Vec<LayerSpec>,
-    /// From the image to one number, above a half for real; its layers are called `discriminator.NAME`.
+    /// From the image to one number, above a half for real, or the higher the more real; its layers are called `discriminator.NAME`.
     pub discriminator: Vec<LayerSpec>,
+    /// Steps of the discriminator, each on a batch of its own, for one of the generator, which is the last one's. Default 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub discriminator_steps: Positive,
 }
 
-/// The turn of the discriminator, which is the first one.
-const DISCRIMINATOR: usize = 0;
+fn one() -> Positive {
+    Positive(1)
+}
+
+fn is_one(steps: &Positive) -> bool {
+    steps.get() == 1
+}
+
+/// The turns of a step without one of the generator.
+const ALONE: &[Turn] = &[turn(SECOND, true)];
+
+const fn turn(part: usize, is_alone: bool) -> Turn {
+    Turn {
+        part: Some(part),
+        is_alone,
+    }
+}
 
 impl ModelFields for Gan {
     const CALLED: &'static str = "a GAN";
     const LISTS: &'static [&'static str] = &["generator", "discriminator"];
-    const LOSSES: &'static str = "loss = \"binary_cross_entropy\", or \"mse\"";
+    const LOSSES: &'static str =
+        "loss = \"binary_cross_entropy\", or \"mse\", \"hinge\", \"wasserstein\"";
+    const TURNS: &'static [Turn] = &[turn(SECOND, false), turn(FIRST, false)];
 
     fn routes(_plan: &Plan) -> Routes {
         Routes {
@@ -76,13 +97,30 @@ impl ModelFields for Gan {
         (plan, flaws)
     }
 
-    fn turns(&self) -> &'static [Option<usize>] {
-        &[Some(SECOND), Some(FIRST)]
+    fn turns(&self, step: usize) -> &'static [Turn] {
+        match (step + 1).is_multiple_of(self.discriminator_steps.get()) {
+            true => Self::TURNS,
+            false => ALONE,
+        }
     }
 
+    fn bounded<B: TrainingBackend>(
+        &self,
+        turn: Turn,
+        network: Network<B>,
+        loss: &Loss,
+    ) -> Network<B> {
+        match loss.weight_bound() {
+            Some(bound) if turn.part == Some(SECOND) => network.bounded(SECOND, bound),
+            _ => network,
+        }
+    }
+
+    /// The generator's loss is measured in its turn; where it has none, of the verdicts that the discriminator gives before
+    /// its own.
     fn loss<B: Kernels>(
         &self,
-        turn: usize,
+        turn: Turn,
         network: &Network<B>,
         batch: &Batch<B>,
         criterion: &Criterion<B>,
@@ -96,16 +134,22 @@ impl ModelFields for Gan {
         };
         let latent = self.draw(batch);
         let generated = through::generate(network, latent, &mut context());
-        let verdict = |images, truth| verdict(network, criterion, images, truth, context());
-        let mean = match turn {
-            DISCRIMINATOR => {
-                let of_real = verdict(batch.images.clone(), 1.0);
-                let mean = of_real + verdict(generated.detach(), 0.0);
+        let verdicts = |images| verdicts(network, images, context());
+        let objective = &criterion.objective;
+        let mean = match turn.part {
+            Some(SECOND) => {
+                let of_real = judged(criterion, verdicts(batch.images.clone()), 1.0);
+                let of_generated = verdicts(generated.detach());
+                if turn.is_alone {
+                    let mean = objective.of_forgeries(of_generated.clone().detach());
+                    measure_generator(mean, batch, metrics);
+                }
+                let mean = of_real + judged(criterion, of_generated, 0.0);
                 metrics.mean(&DISCRIMINATOR_LOSS, mean.clone());
                 mean
             }
             _ => {
-                let mean = verdict(generated, 1.0);
+                let mean = objective.of_forgeries(verdicts(generated));
                 measure_generator(mean.clone(), batch, metrics);
                 mean
             }
@@ -127,10 +171,12 @@ impl ModelFields for Gan {
             )
         };
         let generated = through::generate(network, self.draw(batch), &mut context());
-        let verdict = |images, truth| verdict(network, criterion, images, truth, context());
-        let of_real = verdict(batch.images.clone(), 1.0);
-        let of_generated = verdict(generated.clone(), 0.0);
-        measure_generator(verdict(generated, 1.0), batch, metrics);
+        let of_real = verdicts(network, batch.images.clone(), context());
+        let of_generated = verdicts(network, generated, context());
+        let deceived = criterion.objective.of_forgeries(of_generated.clone());
+        measure_generator(deceived, batch, metrics);
+        let of_real = judged(criterion, of_real, 1.0);
+        let of_generated = judged(criterion, of_generated, 0.0);
         metrics.mean(&DISCRIMINATOR_LOSS, of_real + of_generated);
         None
     }
@@ -144,18 +190,23 @@ impl Gan {
     }
 }
 
-/// The mean loss, `[1]`, of the discriminator's verdicts on images that it should find real (1) or
-/// generated (0).
-fn verdict<B: Kernels>(
+/// The discriminator's verdicts on images, `[batch, 1]`.
+fn verdicts<B: Kernels>(
     network: &Network<B>,
-    criterion: &Criterion<B>,
     images: Tensor<B, 4>,
-    truth: f64,
     mut context: ForwardContext<B>,
-) -> Tensor<B, 1> {
-    let verdicts = network
+) -> Tensor<B, 2> {
+    network
         .part(SECOND, Signal::Image(images), &mut context)
-        .features();
+        .features()
+}
+
+/// The mean loss, `[1]`, of verdicts, `[batch, 1]`, on images that are real (1) or generated (0).
+fn judged<B: Kernels>(
+    criterion: &Criterion<B>,
+    verdicts: Tensor<B, 2>,
+    truth: f64,
+) -> Tensor<B, 1> {
     let truth = verdicts.full_like(truth);
     criterion.objective.of_values(verdicts, truth)
 }

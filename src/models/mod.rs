@@ -29,12 +29,29 @@ use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::Kernels;
+use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
 use crate::layers::{ActivationFunction, LayerContext};
 use crate::network::{Network, Plan};
 use crate::objective::Loss;
 use crate::shape::ImageShape;
+
+/// A part of a step: some of the weights, changed by one loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The node of the plan whose weights it changes, which is the part with this number, or `None` for all.
+    pub part: Option<usize>,
+    /// Whether it is the step's only one.
+    pub is_alone: bool,
+}
+
+impl Turn {
+    /// That of a model whose weights are all changed at once.
+    const WHOLE: Turn = Turn {
+        part: None,
+        is_alone: true,
+    };
+}
 
 /// A kind of model as the file writes it.
 trait ModelFields {
@@ -44,6 +61,8 @@ trait ModelFields {
     const LISTS: &'static [&'static str];
     /// Losses that it can be trained with, for a hint.
     const LOSSES: &'static str;
+    /// The turns that a step may have, in order.
+    const TURNS: &'static [Turn];
 
     /// The routes of batches through its plan.
     fn routes(plan: &Plan) -> Routes;
@@ -56,18 +75,30 @@ trait ModelFields {
         None
     }
 
-    /// The turns of a step, in order: the node of the plan whose weights each changes, or `None` for all.
-    fn turns(&self) -> &'static [Option<usize>];
+    /// The turns of the step with this number, from 0, in order.
+    fn turns(&self, _step: usize) -> &'static [Turn] {
+        Self::TURNS
+    }
 
-    /// What the turn with this number minimizes, `[1]`, penalties included; adds to the batch's metrics.
+    /// What a turn minimizes, `[1]`, penalties included; adds to the batch's metrics.
     fn loss<B: Kernels>(
         &self,
-        turn: usize,
+        turn: Turn,
         network: &Network<B>,
         batch: &Batch<B>,
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1>;
+
+    /// The network after a turn's change of its weights, of which the loss may bound some.
+    fn bounded<B: TrainingBackend>(
+        &self,
+        _turn: Turn,
+        network: Network<B>,
+        _loss: &Loss,
+    ) -> Network<B> {
+        network
+    }
 
     /// Adds what is measured of images that are not trained on to the batch's metrics; gives the classes that
     /// a classifier takes them for, `[batch]`.
@@ -130,6 +161,13 @@ macro_rules! models {
                 }
             }
 
+            /// The turns that a step may have, in order.
+            pub fn turns(self) -> &'static [Turn] {
+                match self {
+                    $(Kind::$Name => $Name::TURNS,)*
+                }
+            }
+
             fn losses(self) -> &'static str {
                 match self {
                     $(Kind::$Name => $Name::LOSSES,)*
@@ -164,19 +202,29 @@ macro_rules! models {
                 }
             }
 
-            /// The turns of a step, in order: the node of the plan whose weights each changes, or `None` for
-            /// all.
-            pub fn turns(&self) -> &'static [Option<usize>] {
+            /// The turns of the step with this number, from 0, in order.
+            pub fn turns(&self, step: usize) -> &'static [Turn] {
                 match self {
-                    $(ModelSpec::$Name(fields) => fields.turns(),)*
+                    $(ModelSpec::$Name(fields) => fields.turns(step),)*
                 }
             }
 
-            /// What the turn with this number minimizes, `[1]`, penalties included; adds to the batch's
-            /// metrics.
+            /// The network after a turn's change of its weights, of which the loss may bound some.
+            pub fn bounded<B: TrainingBackend>(
+                &self,
+                turn: Turn,
+                network: Network<B>,
+                loss: &Loss,
+            ) -> Network<B> {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.bounded(turn, network, loss),)*
+                }
+            }
+
+            /// What a turn minimizes, `[1]`, penalties included; adds to the batch's metrics.
             pub fn loss<B: Kernels>(
                 &self,
-                turn: usize,
+                turn: Turn,
                 network: &Network<B>,
                 batch: &Batch<B>,
                 criterion: &Criterion<B>,
@@ -217,6 +265,11 @@ impl Kind {
     /// Whether models of the kind have an ability, whatever their layers.
     pub fn can(self, ability: Ability) -> bool {
         self.routes(&Plan::default()).allow(ability)
+    }
+
+    /// Whether its parts are changed in turn, so that each may have an optimizer of its own.
+    pub fn takes_turns(self) -> bool {
+        self.turns().iter().any(|turn| turn.part.is_some())
     }
 
     /// The kinds that can do it, with their articles: `an auto-encoder or a GAN`.
@@ -286,6 +339,9 @@ impl ModelSpec {
             let message = format!("`{name}` compares classes, which this model does not give");
             return Some(Flaw::new("train.loss", message).hint(kind.losses()));
         }
+        if loss.is_of_verdicts() {
+            return self.verdict_flaw(plan, name);
+        }
         if !loss.takes_probabilities() {
             return None;
         }
@@ -298,6 +354,28 @@ impl ModelSpec {
             format!("`{name}` takes outputs between 0 and 1, which the last layer does not give");
         let hint = "end it with activation = \"sigmoid\", or choose another loss";
         is_wrong.then(|| Flaw::new("train.loss", message).hint(hint))
+    }
+}
+
+impl ModelSpec {
+    /// A loss of a GAN's verdicts, `name`, that does not fit what this model gives.
+    fn verdict_flaw(&self, plan: &Plan, name: &str) -> Option<Flaw> {
+        let kind = self.kind();
+        if !kind.can(Ability::Discriminate) {
+            let message = format!(
+                "`{name}` judges real images against generated ones, which this model does not distinguish"
+            );
+            return Some(Flaw::new("train.loss", message).hint(kind.losses()));
+        }
+        plan.last_activation()
+            .is_some_and(gives_probabilities)
+            .then(|| {
+                let message = format!(
+                    "`{name}` takes verdicts of any size, but the last layer keeps them between 0 and 1"
+                );
+                Flaw::new("train.loss", message)
+                    .hint("end the discriminator with { dense = { units = 1 } }")
+            })
     }
 }
 

@@ -323,6 +323,20 @@ where
         GradientsParams::from_module(&mut gradients, &layers)
     }
 
+    /// The network with every trained weight of one part of the model between minus `bound` and `bound`.
+    pub fn bounded(mut self, part: usize, bound: f64) -> Self {
+        let scope = format!("{}.", self.plan.nodes[part].name);
+        let planned = self.plan.layers.iter();
+        let layers = planned.zip(std::mem::take(&mut self.layers));
+        self.layers = layers
+            .map(|(planned, layer)| match planned.name.starts_with(&scope) {
+                true => layer.map(&mut Bound(bound)),
+                false => layer,
+            })
+            .collect();
+        self
+    }
+
     /// All gradients, by the names of the tensors that they belong to.
     pub fn gradient_values(&self, gradients: &GradientsParams) -> Vec<NamedValues> {
         let mut visitor = GradientVisitor {
@@ -332,6 +346,20 @@ where
         };
         self.visit(&mut visitor);
         visitor.values
+    }
+}
+
+/// Keeps trained tensors between minus a bound and the bound.
+struct Bound(f64);
+
+impl<B: AutodiffBackend> ModuleMapper<B> for Bound {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let (id, value, mapper) = param.consume();
+        if !value.is_require_grad() {
+            return Param::from_mapped_value(id, value, mapper);
+        }
+        let kept = value.inner().clamp(-self.0, self.0);
+        Param::from_mapped_value(id, Tensor::from_inner(kept).require_grad(), mapper)
     }
 }
 

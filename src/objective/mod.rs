@@ -44,6 +44,16 @@ trait LossFields {
         false
     }
 
+    /// Whether it judges verdicts on real (1) and generated (0) images, and so is a GAN's alone.
+    fn is_of_verdicts(&self) -> bool {
+        false
+    }
+
+    /// What no weight of a discriminator exceeds, in either direction; `None` where nothing bounds them.
+    fn weight_bound(&self) -> Option<f64> {
+        None
+    }
+
     /// What the steps go by.
     fn over_batch(&self) -> Reduction {
         Reduction::Mean
@@ -80,6 +90,13 @@ trait LossFields {
             Reduction::Mean => math::mean(losses),
             Reduction::Sum => losses.sum() / batch as f64,
         }
+    }
+
+    /// The mean loss of a generator, `[1]`, for the verdicts on its images, `[batch, 1]`: that of images that should be
+    /// found real.
+    fn mean_of_forgeries<B: Kernels>(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1> {
+        let real = Truth::Values(verdicts.full_like(1.0));
+        self.mean_loss(verdicts, &real, None)
     }
 }
 
@@ -178,6 +195,20 @@ macro_rules! losses {
                 }
             }
 
+            /// Whether it judges verdicts on real and generated images, and so is a GAN's alone.
+            pub fn is_of_verdicts(&self) -> bool {
+                match self {
+                    $(Loss::$Name(fields) => fields.is_of_verdicts(),)*
+                }
+            }
+
+            /// What no weight of a discriminator exceeds, in either direction; `None` where nothing bounds them.
+            pub fn weight_bound(&self) -> Option<f64> {
+                match self {
+                    $(Loss::$Name(fields) => fields.weight_bound(),)*
+                }
+            }
+
             /// What steps multiply the mean loss of `batch` images by; what is reported is the mean.
             pub fn step_factor(&self, batch: usize) -> f64 {
                 let over_batch = match self {
@@ -226,6 +257,12 @@ macro_rules! losses {
                     $(Loss::$Name(fields) => fields.mean_loss(outputs, truth, weights),)*
                 }
             }
+
+            fn mean_of_forgeries<B: Kernels>(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1> {
+                match self {
+                    $(Loss::$Name(fields) => fields.mean_of_forgeries(verdicts),)*
+                }
+            }
         }
     };
 }
@@ -243,6 +280,10 @@ losses! {
     binary_cross_entropy: BinaryCrossEntropy;
     /// Squared near 0, straight further out.
     huber: Huber;
+    /// A GAN's: verdicts on either side of a margin.
+    hinge: Hinge;
+    /// A GAN's: how far apart its verdicts are, with bounded weights.
+    wasserstein: Wasserstein;
 }
 
 /// A loss at work on a device.
@@ -288,6 +329,11 @@ impl<B: Kernels> Objective<B> {
     /// The mean loss of a batch of images, `[1]`; both are `[batch, values]`.
     pub fn of_values(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 1> {
         self.loss.mean_loss(outputs, &Truth::Values(values), None)
+    }
+
+    /// The mean loss of a generator, `[1]`, for the verdicts on its images, `[batch, 1]`.
+    pub fn of_forgeries(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1> {
+        self.loss.mean_of_forgeries(verdicts)
     }
 
     /// The loss at work.

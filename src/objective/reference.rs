@@ -14,6 +14,9 @@ use crate::reference::{Answers, assert_none, cases, check_cover, difference, wor
 struct Case {
     loss: Value,
     images: Option<usize>,
+    /// Whether it is the side of a GAN's generator.
+    #[serde(default)]
+    of_generator: bool,
 }
 
 #[test]
@@ -31,6 +34,7 @@ fn losses<B: TrainingBackend>(device: &B::Device) {
         let objective = Objective::new(&loss, &[], device);
         let [batch, _] = outputs.dims();
         let mean = match case.images {
+            _ if case.of_generator => objective.of_forgeries(outputs.clone()),
             Some(_) => objective.of_values(outputs.clone(), answers.tensor("targets", device)),
             None => objective.mean(outputs.clone(), &Targets::of(answers.targets(device))),
         };

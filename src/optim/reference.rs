@@ -8,6 +8,7 @@ use toml::Value;
 use super::OptimizerSpec;
 use super::schedule::{Rates, ScheduleSpec, Span, WarmUp};
 use super::testing::steps;
+use crate::record::{EpochRow, Score};
 use crate::reference::{Answers, assert_none, cases, check_cover, difference, words};
 
 #[derive(Deserialize)]
@@ -45,22 +46,38 @@ struct ScheduleCase {
     batches: usize,
     schedule: Value,
     warm_up: Option<WarmUp>,
+    /// The training loss of each epoch.
+    #[serde(default)]
+    losses: Vec<f64>,
 }
 
 #[test]
 fn schedules_give_pytorchs_rates() {
     let mut differences = Vec::new();
     for (name, case) in cases::<ScheduleCase>("schedule") {
-        let rates = Rates {
-            learning_rate: 1.0,
-            warm_up: case.warm_up,
-            schedule: case.schedule.try_into().unwrap(),
-            span: Span {
-                epoch: 1,
-                all: case.batches,
-            },
+        let schedule: ScheduleSpec = case.schedule.try_into().unwrap();
+        let row = |(epoch, &loss): (usize, &f64)| {
+            let train = Score {
+                loss,
+                ..Score::default()
+            };
+            EpochRow::of_score(epoch + 1, train)
         };
-        let received: Vec<f32> = (0..case.batches).map(|b| rates.at(b) as f32).collect();
+        let rows: Vec<EpochRow> = case.losses.iter().enumerate().map(row).collect();
+        let rate = |batch: usize| {
+            let rates = Rates {
+                learning_rate: 1.0,
+                warm_up: case.warm_up,
+                schedule: schedule.clone(),
+                span: Span {
+                    epoch: 1,
+                    all: case.batches,
+                },
+                factor_so_far: schedule.factor_after(&rows[..batch.min(rows.len())]),
+            };
+            rates.at(batch) as f32
+        };
+        let received: Vec<f32> = (0..case.batches).map(rate).collect();
         let expected = Answers::new("schedule", &name).values("rates");
         differences.extend(difference(name, &received, &expected, 1e-6));
     }

@@ -174,7 +174,7 @@ impl<'a> Checker<'a> {
             flaws.extend(pictures.into_iter().map(|flaw| flaw.under("pictures")));
         }
         flaws.extend(network);
-        let optimizer = settings.train.optimizer.check();
+        let optimizer = settings.train.optimizer.check(settings.model.kind());
         flaws.extend(
             optimizer
                 .into_iter()

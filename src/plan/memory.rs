@@ -45,7 +45,7 @@ impl Memory {
         let train = &settings.train;
         let parameters = NUMBER * parameters as f64;
         let stages = (0..train.stages.len()).map(Some);
-        let states = stages.chain([None]).map(|stage| train.optimizer_of(stage));
+        let states = stages.chain([None]).map(|stage| train.optimizers_of(stage));
         let state = states
             .map(|optimizer| optimizer.numbers_a_weight())
             .max()

@@ -40,7 +40,14 @@ pub(super) fn unmeasured(column: &str, run: &Run) -> Option<Unmeasured> {
     let best = settings.train.best_metric();
     let needs_validation = match found.split {
         Some(Split::Validation) => true,
-        Some(Split::BestTest) => best.needs_validation(),
+        Some(Split::BestTest) => match best {
+            Some(best) => best.needs_validation(),
+            None => {
+                let reason =
+                    "`train.best` is \"none\", which keeps no other weights than the final ones";
+                return Some(Unmeasured::Model(reason.to_string()));
+            }
+        },
         Some(Split::Test | Split::Train) | None => false,
     };
     (needs_validation && !run.has_validation).then_some(Unmeasured::NoValidation)

@@ -105,14 +105,18 @@ impl Connector<'_> {
     ) -> Result<()> {
         let earlier = &found.settings;
         let wants_best = settings.start.as_ref().is_some_and(|start| start.best);
-        if wants_best && !found.has_validation && earlier.train.best_metric().needs_validation() {
+        let lack = match earlier.train.best_metric() {
+            None => Some(("its `train.best` is \"none\"", "or set that")),
+            Some(best) if best.needs_validation() && !found.has_validation => {
+                Some(("it has no validation set", "or give it `data.validation`"))
+            }
+            Some(_) => None,
+        };
+        if let (Some((lack, remedy)), true) = (lack, wants_best) {
             let name = &found.variant;
-            let message = format!("`{name}` keeps no best weights: it has no validation set");
+            let message = format!("`{name}` keeps no best weights: {lack}");
             let flaw = Flaw::new("start.best", message);
-            self.report(
-                dependent,
-                flaw.hint("leave `best` out, or give it `data.validation`"),
-            );
+            self.report(dependent, flaw.hint(format!("leave `best` out, {remedy}")));
         }
         let Some(start) = &settings.start else {
             return Ok(());

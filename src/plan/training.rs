@@ -36,13 +36,23 @@ pub(super) fn flaws(
     let warm_up = warm_up.zip(shortest);
     let warm_up = warm_up.and_then(|(warm_up, span)| warm_up.check(span));
     flaws.extend(warm_up.map(|flaw| flaw.under("train.warm_up")));
-    let best = train.best.map(|best| ("train.best.metric", best.metric));
+    flaws.extend(
+        train
+            .schedule
+            .check()
+            .map(|flaw| flaw.under("train.schedule")),
+    );
+    let best = train.best.and_then(|best| best.0);
+    let best = best.map(|best| ("train.best.metric".to_string(), best.metric));
     let stopping = train.early_stopping.as_ref();
-    let stopping = stopping.map(|stopping| ("train.early_stopping.metric", stopping.metric));
-    let watched = best.into_iter().chain(stopping);
+    let stopping =
+        stopping.map(|stopping| ("train.early_stopping.metric".to_string(), stopping.metric));
+    let schedule = train.schedule.watched();
+    let schedule = schedule.map(|(key, metric)| (format!("train.schedule.{key}"), metric));
+    let watched = best.into_iter().chain(stopping).chain(schedule);
     flaws.extend(watched.filter_map(|(key, watched)| {
         let lack = lacking(watched.metric(), model, is_sound);
-        unmeasured(key, watched, lack, facts)
+        unmeasured(&key, watched, lack, facts)
     }));
     flaws.extend(of_kind(settings, facts));
     Ok(flaws)
@@ -70,7 +80,7 @@ fn of_kind(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
         let message = format!("`{name}` takes pixels between 0 and 1, but {found}");
         flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
     }
-    let turns = model.turns().len();
+    let turns = model.kind().turns().len();
     if turns > 1 && train.accumulate.get() > 1 {
         let called = model.kind().called();
         let message = format!("`accumulate` is not for {called}, whose steps have {turns} turns");

@@ -38,6 +38,23 @@ pub struct EpochRow {
 }
 
 impl EpochRow {
+    /// An epoch of which only the score in training matters.
+    #[cfg(test)]
+    pub fn of_score(epoch: usize, train: Score) -> Self {
+        EpochRow {
+            epoch,
+            step: epoch,
+            stage: None,
+            train,
+            validation: None,
+            test: None,
+            learning_rate: 0.1,
+            gradient_norm: None,
+            seconds: 1.0,
+            images_per_second: Some(1.0),
+        }
+    }
+
     /// The scores on a set of samples; `None` if it was not measured, or only after training.
     pub fn score(&self, split: Split) -> Option<&Score> {
         match split {

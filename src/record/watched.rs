@@ -75,6 +75,14 @@ impl Watched {
         }
     }
 
+    /// Whether a value is better than another one by more than `min_delta`.
+    pub fn is_better(&self, value: f64, best: f64, min_delta: f64) -> bool {
+        match self.better {
+            Better::Less => value < best - min_delta,
+            Better::More => value > best + min_delta,
+        }
+    }
+
     /// The best epoch, from 1, the earlier of two equal ones: one that is better than every other before
     /// it by more than `min_delta`. None if it is measured in none.
     pub fn best_epoch(&self, rows: &[EpochRow], min_delta: f64) -> Option<usize> {
@@ -83,11 +91,7 @@ impl Watched {
             let Some(value) = self.value(row) else {
                 continue;
             };
-            let is_better = best.is_none_or(|(_, best)| match self.better {
-                Better::Less => value < best - min_delta,
-                Better::More => value > best + min_delta,
-            });
-            if is_better {
+            if best.is_none_or(|(_, best)| self.is_better(value, best, min_delta)) {
                 best = Some((row.epoch, value));
             }
         }
@@ -157,18 +161,7 @@ mod tests {
                 accuracy: Some(value),
                 ..Score::default()
             };
-            EpochRow {
-                epoch: index + 1,
-                step: index + 1,
-                stage: None,
-                train: score,
-                validation: None,
-                test: None,
-                learning_rate: 0.1,
-                gradient_norm: None,
-                seconds: 1.0,
-                images_per_second: Some(1.0),
-            }
+            EpochRow::of_score(index + 1, score)
         };
         values.iter().enumerate().map(row).collect()
     }

@@ -1,8 +1,8 @@
 //! What a run needs to go on after its last whole epoch, in one file.
 //!
 //! The file is a line that names the format, the SHA-256 of all that follows, and its parts each behind
-//! its length: a header in JSON, the network, the optimizer, and three networks that may be missing (an
-//! empty part): the average, the best, the one to restore. Burn's readers panic on damaged bytes, so
+//! its length: a header in JSON, the network, three networks that may be missing (an empty part): the average, the
+//! best, the one to restore; and the optimizers. Burn's readers panic on damaged bytes, so
 //! they are shown none that the sum has not vouched for.
 
 use std::fs;
@@ -27,8 +27,9 @@ use crate::pictures::Pictures;
 use crate::record::{EpochRow, RunFolder, write_atomically};
 
 const FILE: &str = "checkpoint.bin";
-const FORMAT: &[u8] = b"burnlab checkpoint 3\n";
-const PARTS: usize = 6;
+const FORMAT: &[u8] = b"burnlab checkpoint 4\n";
+/// Besides the optimizers.
+const PARTS: usize = 5;
 /// Bytes of the SHA-256.
 const SUM: usize = 32;
 
@@ -59,7 +60,6 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
     let parts: [&dyn Fn() -> Vec<u8>; PARTS] = [
         &|| header.clone(),
         &|| bytes::<B, _>(state.learner.network.clone().into_record()),
-        &|| state.learner.optimizer.save(),
         &|| best_weights(&state.learner.average),
         &|| best_weights(&state.best_weights.best),
         &|| best_weights(&state.best_weights.to_restore),
@@ -67,8 +67,9 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
     let mut file = FORMAT.to_vec();
     file.extend([0; SUM]);
     let start = file.len();
-    for part in parts {
-        let part = part();
+    let optimizers = state.learner.optimizers.iter();
+    let parts = parts.iter().map(|part| part());
+    for part in parts.chain(optimizers.map(|optimizer| optimizer.save())) {
         file.extend((part.len() as u64).to_le_bytes());
         file.extend(part);
     }
@@ -111,10 +112,10 @@ pub fn remove(folder: &RunFolder) {
 struct Parts {
     header: Header,
     network: Vec<u8>,
-    optimizer: Vec<u8>,
     average: Vec<u8>,
     best: Vec<u8>,
     to_restore: Vec<u8>,
+    optimizers: Vec<Vec<u8>>,
 }
 
 fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
@@ -129,17 +130,17 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
         return Err("is damaged".to_string());
     }
     let mut body = body;
-    let mut part = || -> Option<Vec<u8>> {
-        let (length, rest) = body.split_first_chunk::<8>()?;
-        let (part, rest) = rest.split_at_checked(u64::from_le_bytes(*length) as usize)?;
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = body.split_first_chunk::<8>() {
+        let length = u64::from_le_bytes(*length) as usize;
+        let (part, rest) = rest.split_at_checked(length).ok_or("lacks a part")?;
+        parts.push(part.to_vec());
         body = rest;
-        Some(part.to_vec())
-    };
-    let parts: Option<Vec<Vec<u8>>> = (0..PARTS).map(|_| part()).collect();
-    let parts: [Vec<u8>; PARTS] = parts
-        .and_then(|parts| parts.try_into().ok())
-        .ok_or("lacks a part")?;
-    let [header, network, optimizer, average, best, to_restore] = parts;
+    }
+    let mut parts = parts.into_iter();
+    let first: Vec<Vec<u8>> = parts.by_ref().take(PARTS).collect();
+    let first: [Vec<u8>; PARTS] = first.try_into().map_err(|_| "lacks a part")?;
+    let [header, network, average, best, to_restore] = first;
     let header: Header = serde_json::from_slice(&header)
         .map_err(|error| format!("has a strange header: {error}"))?;
     if header.run != fingerprint(job) {
@@ -148,10 +149,10 @@ fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
     Ok(Some(Parts {
         header,
         network,
-        optimizer,
         average,
         best,
         to_restore,
+        optimizers: parts.collect(),
     }))
 }
 
@@ -164,7 +165,9 @@ fn restored<B: TrainingBackend>(
 ) -> TrainingState<B> {
     let network = fresh.learner.network;
     let stage = stage_after(training_plan, parts.header.rows.len());
-    let mut optimizer = job.settings.train.optimizer_of(stage).build();
+    let settings = job.settings;
+    let optimizers = settings.train.optimizers_of(stage);
+    let mut optimizers = optimizers.build(settings.model.kind());
     let best_weights = |part: Vec<u8>| {
         let record = |part| record::<B::InnerBackend, _>(part, device);
         (!part.is_empty()).then(|| network.valid().load_record(record(part)))
@@ -174,13 +177,15 @@ fn restored<B: TrainingBackend>(
         best: best_weights(parts.best),
         to_restore: best_weights(parts.to_restore),
     };
-    optimizer
-        .load(parts.optimizer, device)
-        .expect("the checkpoint's sum vouches for its parts");
+    for (optimizer, part) in optimizers.iter_mut().zip(parts.optimizers) {
+        optimizer
+            .load(part, device)
+            .expect("the checkpoint's sum vouches for its parts");
+    }
     TrainingState {
         learner: Learner {
             network: network.load_record(record::<B, _>(parts.network, device)),
-            optimizer,
+            optimizers,
             average,
         },
         best_weights,

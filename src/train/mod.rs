@@ -253,10 +253,11 @@ impl<B: TrainingBackend> TrainingState<B> {
     /// Before the first epoch.
     fn fresh(job: &Job, plan: Plan, classes: usize, device: &B::Device) -> Result<Self> {
         let network = Network::build(plan, classes, Seed(job.seed), device);
+        let settings = job.settings;
         Ok(TrainingState {
             learner: Learner {
                 network: first_weights(network, job)?,
-                optimizer: job.settings.train.optimizer.build(),
+                optimizers: settings.train.optimizer.build(settings.model.kind()),
                 average: None,
             },
             best_weights: BestWeights::none(),
@@ -367,10 +368,11 @@ impl<B: TrainingBackend> Run<'_, B> {
         let interval = training_plan.interval(state.rows.len() + 1);
         if let (Some(stage), true) = (interval.phase.stage, interval.is_first) {
             state.learner = self.staged(state.learner, stage);
-            state.learner.optimizer = settings.optimizer_of(Some(stage)).build();
+            let kind = self.job.settings.model.kind();
+            state.learner.optimizers = settings.optimizers_of(Some(stage)).build(kind);
         }
         let start = Instant::now();
-        let Some(batches) = self.batches(&interval, state.learner)? else {
+        let Some(batches) = self.batches(&interval, state.learner, &state.rows)? else {
             return Ok(ControlFlow::Break(Outcome::Interrupted));
         };
         let Batches {
@@ -464,6 +466,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         &mut self,
         interval: &Interval,
         mut learner: Learner<B>,
+        rows: &[EpochRow],
     ) -> Result<Option<Batches<B>>> {
         let (settings, model) = (&self.job.settings.train, &self.job.settings.model);
         let (seed, epoch) = (Seed(self.job.seed), interval.number);
@@ -479,7 +482,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             .map(|step| batches_of(step, &order).len());
         let (mut done, batches): (usize, usize) = (0, in_interval.sum());
         let (mut sums, mut images) = (MetricSums::default(), 0);
-        let mut steps = Steps::new(settings, interval);
+        let mut steps = Steps::new(self.job.settings, interval, rows);
         for step in interval.steps.clone() {
             if step % span.epoch == 0 && step > interval.steps.start {
                 order = self.train.order(pass_of(interval, step));
@@ -496,12 +499,12 @@ impl<B: TrainingBackend> Run<'_, B> {
                 let mut metrics = BatchMetrics::new(batch.size());
                 let share = order.share(number, accumulate);
                 let takes = order.ends_step(number, accumulate);
-                for (turn, &part) in model.turns().iter().enumerate() {
+                for &turn in model.turns(step) {
                     let network = &learner.network;
                     let loss = model.loss(turn, network, &batch, &self.criterion, &mut metrics);
-                    steps.gather(network, loss, share, part);
+                    steps.gather(network, loss, share, turn);
                     if takes {
-                        learner = steps.turn(learner);
+                        learner = steps.turn(learner, turn);
                     }
                 }
                 if takes {

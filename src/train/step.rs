@@ -5,15 +5,18 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::backend::TrainingBackend;
-use crate::config::{Interval, Train};
+use crate::config::{Interval, Settings, Train};
+use crate::models::{ModelSpec, Turn};
 use crate::network::{NamedValues, Network};
 use crate::optim::schedule::Rates;
 use crate::optim::{DynOptimizer, clip};
+use crate::record::EpochRow;
 
 /// What training changes.
 pub(super) struct Learner<B: TrainingBackend> {
     pub network: Network<B>,
-    pub optimizer: Box<dyn DynOptimizer<B, Network<B>>>,
+    /// One, or one for each part of the model.
+    pub optimizers: Vec<Box<dyn DynOptimizer<B, Network<B>>>>,
     /// The average of the weights; none before the first step, or where none is taken.
     pub average: Option<Network<B::InnerBackend>>,
 }
@@ -27,8 +30,9 @@ impl<B: TrainingBackend> Learner<B> {
         }
     }
 
-    fn step(mut self, rate: f64, gradients: GradientsParams) -> Self {
-        self.network = self.optimizer.step(rate, self.network, gradients);
+    /// With the weights changed by the optimizer with this number.
+    fn step(mut self, optimizer: usize, rate: f64, gradients: GradientsParams) -> Self {
+        self.network = self.optimizers[optimizer].step(rate, self.network, gradients);
         self
     }
 
@@ -44,7 +48,9 @@ impl<B: TrainingBackend> Learner<B> {
 /// Takes the steps of one interval. Looks at nothing on the device before its end.
 pub(super) struct Steps<'a, B: TrainingBackend> {
     train: &'a Train,
-    rates: Rates,
+    model: &'a ModelSpec,
+    /// One for each optimizer.
+    rates: Vec<Rates>,
     /// Number of the next step, from 0 over all intervals of the phase.
     next: usize,
     /// Number of the interval's last step.
@@ -59,7 +65,7 @@ pub(super) struct Steps<'a, B: TrainingBackend> {
 
 /// Results of the steps of an interval.
 pub(super) struct Taken {
-    /// Of the last step.
+    /// Of the last step; of several optimizers the first part's.
     pub learning_rate: f64,
     /// Mean over the steps, before clipping; none if it is no finite number, or nothing is trained.
     pub gradient_norm: Option<f64>,
@@ -68,11 +74,13 @@ pub(super) struct Taken {
 }
 
 impl<'a, B: TrainingBackend> Steps<'a, B> {
-    /// Before the first step of an interval.
-    pub fn new(train: &'a Train, interval: &Interval) -> Self {
+    /// Before the first step of an interval, after these epochs.
+    pub fn new(settings: &'a Settings, interval: &Interval, rows: &[EpochRow]) -> Self {
+        let (train, model) = (&settings.train, &settings.model);
         Steps {
             train,
-            rates: train.rates(interval.phase.stage, interval.phase.span),
+            model,
+            rates: train.rates(model.kind(), interval, rows),
             next: interval.steps.start,
             last: interval.steps.end - 1,
             gathered: GradientsAccumulator::new(),
@@ -82,20 +90,14 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         }
     }
 
-    /// Adds the gradients of a batch's loss, `[1]`, which counts by its share of the step's images; of the weights of
-    /// one node of the plan, or of all.
-    pub fn gather(
-        &mut self,
-        network: &Network<B>,
-        loss: Tensor<B, 1>,
-        share: f64,
-        part: Option<usize>,
-    ) {
+    /// Adds the gradients of a batch's loss, `[1]`, which counts by its share of the step's images; of the weights that
+    /// the turn changes.
+    pub fn gather(&mut self, network: &Network<B>, loss: Tensor<B, 1>, share: f64, turn: Turn) {
         let loss = match share {
             1.0 => loss,
             _ => loss * share,
         };
-        let gradients = match part {
+        let gradients = match turn.part {
             None => GradientsParams::from_grads(loss.backward(), network),
             Some(part) => network.gradients_of_part(loss.backward(), part),
         };
@@ -103,9 +105,11 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
     }
 
     /// Changes the weights by the gathered gradients: one of the turns that make a step.
-    pub fn turn(&mut self, learner: Learner<B>) -> Learner<B> {
+    pub fn turn(&mut self, learner: Learner<B>, turn: Turn) -> Learner<B> {
         let gradients = self.gathered.grads();
-        self.change(learner, gradients)
+        let mut learner = self.change(learner, gradients, turn);
+        learner.network = self.model.bounded(turn, learner.network, &self.train.loss);
+        learner
     }
 
     /// Ends the step.
@@ -114,7 +118,12 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         learner.averaged(self.train)
     }
 
-    fn change(&mut self, learner: Learner<B>, mut gradients: GradientsParams) -> Learner<B> {
+    fn change(
+        &mut self,
+        learner: Learner<B>,
+        mut gradients: GradientsParams,
+        turn: Turn,
+    ) -> Learner<B> {
         if self.next == self.last {
             let values = learner.network.gradient_values(&gradients);
             self.gradients.extend(values);
@@ -129,8 +138,14 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
                 None => norm,
             });
         }
-        let rate = self.rates.at(self.next);
-        learner.step(rate, gradients)
+        let optimizer = match self.rates.len() {
+            1 => 0,
+            _ => turn
+                .part
+                .expect("a model with several optimizers has parts"),
+        };
+        let rate = self.rates[optimizer].at(self.next);
+        learner.step(optimizer, rate, gradients)
     }
 
     /// After the last step. Waits for the device.
@@ -140,7 +155,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
             .map(|norms| norms.into_data().iter::<f64>().sum::<f64>());
         let mean = sum.map(|sum| sum / self.taken as f64);
         Taken {
-            learning_rate: self.rates.at(self.last),
+            learning_rate: self.rates[0].at(self.last),
             gradient_norm: mean.filter(|norm| norm.is_finite()),
             gradients: self.gradients,
         }

@@ -45,7 +45,7 @@ fn of_last_stage(rows: &[EpochRow]) -> &[EpochRow] {
 
 /// The epoch that is best by `train.best`, from 1.
 pub(super) fn best_epoch(train: &Train, rows: &[EpochRow]) -> Option<usize> {
-    train.best_metric().best_epoch(of_last_stage(rows), 0.0)
+    train.best_metric()?.best_epoch(of_last_stage(rows), 0.0)
 }
 
 /// The epoch whose weights early stopping brings back, from 1.

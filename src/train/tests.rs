@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::backend::testing::{sole_use_of_graphs, test_device};
 use crate::data::Folders;
+use crate::models::Kind;
 use crate::network::Naming;
 use crate::optim::schedule::Span;
 use crate::record::Picture;
@@ -301,9 +302,11 @@ fn a_resumed_run_with_everything_switched_on_ends_with_the_same_weights() {
     assert!(measured.best_epoch.is_some());
     let rows = folder.epochs();
     // Three batches and so two steps an epoch, of which the warm-up has the first two.
+    let first = settings.train.training_plan(60).interval(1);
     let rates = settings
         .train
-        .rates(None, settings.train.training_plan(60).phases()[0].span);
+        .rates(Kind::Classifier, &first, &[])
+        .remove(0);
     assert_eq!(rates.span, Span { epoch: 2, all: 10 });
     for row in &rows {
         assert_eq!(row.learning_rate, rates.at(2 * row.epoch - 1));
@@ -832,10 +835,10 @@ fn training_counted_in_steps_makes_a_row_every_log_every_steps() {
     assert_eq!(steps, [5, 8]);
     // The same steps as in epochs.
     let mut in_epochs = settings.clone();
-    in_epochs.train.steps = Some(Positive(9));
-    in_epochs.train.log_every = None;
+    in_epochs.train.steps = OrNone(Some(Positive(9)));
+    in_epochs.train.log_every = OrNone(None);
     let mut epochs = in_epochs.clone();
-    epochs.train.steps = None;
+    epochs.train.steps = OrNone(None);
     let ends = [in_epochs, epochs].map(|settings| weights(&trained(&settings).1));
     assert!(ends[0] == ends[1]);
 }
@@ -899,4 +902,147 @@ fn both_parts_of_a_gan_learn_and_a_resumed_one_ends_the_same() {
     }
     let rows = folder.epochs();
     assert!(rows[2].train.discriminator_loss.unwrap() < rows[0].train.discriminator_loss.unwrap());
+}
+
+/// A small GAN on 60 digits, whose discriminator ends with what the loss asks for.
+fn gan(of_model: &str, verdict: &str, of_training: &str) -> Settings {
+    let text = format!(
+        "[data]\ndataset = 'mnist'\ntrain = 60\nclasses = [0, 1]\n[augment]\n
+        [model.gan]\nlatent = 4\n{of_model}
+        generator = [{{ dense = {{ units = 784, activation = 'sigmoid' }} }}, {{ reshape = {{ shape = [1, 28, 28] }} }}]
+        discriminator = ['flatten', {{ dense = {{ units = 8, activation = 'leaky_relu' }} }}, {{ dense = {{ units = 1{verdict} }} }}]
+        [train]\nepochs = 3\nbatch_size = 10\nseeds = [0]\n{of_training}"
+    );
+    toml::from_str(&text).expect("the settings parse")
+}
+
+#[test]
+fn parts_of_a_gan_have_optimizers_of_their_own_and_a_resumed_one_ends_the_same() {
+    let _alone = sole_use_of_graphs();
+    let sigmoid = ", activation = 'sigmoid'";
+    let with = |optimizer: &str| {
+        let train = format!("loss = 'binary_cross_entropy'\noptimizer = {optimizer}");
+        gan("", sigmoid, &train)
+    };
+    let adam = "{ adam = { learning_rate = 0.01 } }";
+    let both = with(&format!("{{ generator = {adam}, discriminator = {adam} }}"));
+    let (_, of_parts, _one) = same_when_resumed(&both, 2);
+    let (_, of_all, _two) = same_when_resumed(&with(adam), 2);
+    assert!(weights(&of_parts) == weights(&of_all));
+    let rates = "{ generator = { sgd = { learning_rate = 0.5, momentum = 0.9 } }, discriminator = { adam = { learning_rate = 1e-3 } } }";
+    let (_, apart, _three) = same_when_resumed(&with(rates), 1);
+    assert!(weights(&apart) != weights(&of_all));
+    assert_eq!(apart.epochs()[0].learning_rate, 0.5);
+}
+
+#[test]
+fn a_wasserstein_gan_takes_its_steps_of_the_discriminator_and_bounds_its_weights() {
+    let _alone = sole_use_of_graphs();
+    let train = "loss = { wasserstein = { clip = 0.02 } }\noptimizer = { rmsprop = { learning_rate = 0.001 } }";
+    let trained = |steps: &str| {
+        let (measured, folder, temporary) = same_when_resumed(&gan(steps, "", train), 2);
+        assert!(measured.test.discriminator_loss.unwrap() < 0.0);
+        let all = tensors(&folder.file("weights.safetensors"));
+        drop(temporary);
+        all
+    };
+    let (four, six) = (
+        trained("discriminator_steps = 4"),
+        trained("discriminator_steps = 6"),
+    );
+    let largest = |bytes: &[u8]| {
+        let (values, _) = bytes.as_chunks::<4>();
+        let values = values.iter().map(|value| f32::from_le_bytes(*value).abs());
+        values.fold(0.0, f32::max)
+    };
+    for (name, values) in &four {
+        let (part, largest) = (name.split('.').next().unwrap(), largest(values));
+        assert_eq!(
+            largest <= 0.02,
+            part == "discriminator",
+            "{name}: {largest}"
+        );
+    }
+    // An epoch has 6 steps, the training 18: 4 of the generator or 3.
+    assert!(four["generator.dense_1.weight"] != six["generator.dense_1.weight"]);
+}
+
+#[test]
+fn the_generator_of_a_gan_is_measured_in_epochs_without_its_turn_too() {
+    let _alone = sole_use_of_graphs();
+    let seldom = gan(
+        "discriminator_steps = 100",
+        "",
+        "loss = 'hinge'\noptimizer = { adam = { learning_rate = 0.01 } }",
+    );
+    let (_, folder, _temporary) = same_when_resumed(&seldom, 1);
+    let rows = folder.epochs();
+    assert!(rows.iter().all(|row| row.train.loss != 0.0));
+    // The discriminator learns, a generator that never has its turn does not.
+    let of = |row: &EpochRow| row.train.discriminator_loss.unwrap();
+    assert!(of(&rows[2]) < of(&rows[0]), "{rows:?}");
+}
+
+#[test]
+fn the_rate_of_a_plateau_follows_from_the_epochs_so_far_also_when_resumed() {
+    let _alone = sole_use_of_graphs();
+    // No epoch is better than the first by 1 in accuracy.
+    let settings = settings(
+        NETWORK,
+        "epochs = 6\noptimizer = { sgd = { learning_rate = 0.1 } }
+         schedule = { plateau = { metric = 'validation_accuracy', factor = 0.5, patience = 1, min_delta = 1 } }",
+        "",
+    );
+    let rate = |row: &EpochRow| row.learning_rate;
+    for stop_after in [2, 4] {
+        let (_, folder, _temporary) = same_when_resumed(&settings, stop_after);
+        let rates: Vec<f64> = folder.epochs().iter().map(rate).collect();
+        assert_eq!(rates, [0.1, 0.1, 0.1, 0.05, 0.05, 0.025]);
+    }
+    // Three steps an epoch, all of the first within the warm-up, which does not count.
+    let mut warmed = settings.clone();
+    warmed.train.warm_up = OrNone(Some(toml::from_str("epochs = 1").unwrap()));
+    let (_, folder, _temporary) = same_when_resumed(&warmed, 3);
+    let rates: Vec<f64> = folder.epochs().iter().skip(1).map(rate).collect();
+    assert_eq!(rates, [0.1, 0.1, 0.1, 0.05, 0.05]);
+}
+
+#[test]
+fn the_rate_of_a_plateau_is_whole_again_in_the_next_stage() {
+    let _alone = sole_use_of_graphs();
+    let settings = settings(
+        NETWORK,
+        "epochs = 1\noptimizer = { sgd = { learning_rate = 0.1 } }\nstages = [{ epochs = 3 }, { epochs = 3 }]
+         schedule = { plateau = { metric = 'train_accuracy', factor = 0.5, patience = 0, min_delta = 1 } }",
+        "",
+    );
+    let (_, folder, _temporary) = same_when_resumed(&settings, 4);
+    let rates: Vec<f64> = folder
+        .epochs()
+        .iter()
+        .map(|row| row.learning_rate)
+        .collect();
+    assert_eq!(rates, [0.1, 0.1, 0.05, 0.1, 0.1, 0.05]);
+}
+
+#[test]
+fn only_the_final_weights_are_kept_where_best_is_none() {
+    let _alone = sole_use_of_graphs();
+    let plain = settings(NETWORK, "epochs = 2\noptimizer = 'adam'", "");
+    let none = settings(NETWORK, "epochs = 2\noptimizer = 'adam'\nbest = 'none'", "");
+    let temporary = tempfile::tempdir().unwrap();
+    let train = |settings: &Settings, name: &str| {
+        let folder = RunFolder::new(temporary.path().join(name));
+        let (outcome, _) = attempt(settings, &folder, 0);
+        let Outcome::Done(measured) = outcome else {
+            panic!("{outcome:?}")
+        };
+        (folder, measured)
+    };
+    let (kept, with) = train(&plain, "plain");
+    let (alone, without) = train(&none, "none");
+    assert!(kept.file("best.safetensors").exists() && !alone.file("best.safetensors").exists());
+    assert!(with.best.is_some() && with.best_epoch.is_some());
+    assert_eq!((without.best, without.best_epoch), (None, None));
+    assert!(weights(&kept) == weights(&alone));
 }

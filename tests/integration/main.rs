@@ -9,6 +9,7 @@ mod equal_bits;
 mod folders;
 mod generated;
 mod grown;
+mod having;
 mod interruption;
 mod lab;
 mod measures;

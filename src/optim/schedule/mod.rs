@@ -1,14 +1,16 @@
 //! The vocabulary of learning-rate schedules: one file a schedule, one line a schedule in the registry
 //! below.
 //!
-//! A schedule is a function of the step alone, so that a run that is resumed needs nothing but the
-//! step's number. Every one of them gives the numbers of its namesake in PyTorch's
+//! A schedule is a function of the step and of the rows of the epochs before it, so that a run that is resumed
+//! needs nothing else. Every one of them gives the numbers of its namesake in PyTorch's
 //! `torch.optim.lr_scheduler`. Knows nothing of optimizers, losses or the training loop.
 
 mod warm_up;
 
 pub use warm_up::WarmUp;
 
+use crate::error::Flaw;
+use crate::record::{EpochRow, Watched};
 use crate::tagged::{Choice, one_key_enum, write_one_key};
 
 /// How long training takes.
@@ -25,6 +27,21 @@ trait ScheduleFields {
     /// What the optimizer's rate is multiplied by in a step, from 0; `span.all` is the number of steps
     /// that the schedule has for itself.
     fn factor(&self, step: usize, span: Span) -> f64;
+
+    /// What the rate is multiplied by besides, after these epochs of the schedule's.
+    fn factor_after(&self, _rows: &[EpochRow]) -> f64 {
+        1.0
+    }
+
+    /// The score that it goes by, with the key of the field that names it.
+    fn watched(&self) -> Option<(&'static str, Watched)> {
+        None
+    }
+
+    /// What is wrong with fields that are each in range.
+    fn check(&self) -> Option<Flaw> {
+        None
+    }
 }
 
 /// Declares every schedule once: its file, which is its TOML key, and its fields.
@@ -35,7 +52,7 @@ macro_rules! schedules {
 
         one_key_enum! {
             /// The schedule: a table with its key, or only its name.
-            #[derive(Debug, Clone, Copy, PartialEq)]
+            #[derive(Debug, Clone, PartialEq)]
             ScheduleSpec, "a schedule", "Schedule", write_one_key {
                 $($(#[doc = $doc])* $file: $Name($Name);)*
             }
@@ -56,6 +73,10 @@ schedules! {
     constant: Constant;
     /// Times a factor every `every` epochs.
     step: Step;
+    /// Times a factor at the epochs that it names.
+    milestones: Milestones;
+    /// Times a factor where a score no longer gets better.
+    plateau: Plateau;
     /// Times a factor again and again.
     exponential: Exponential;
     /// Down along half a cosine.
@@ -70,14 +91,32 @@ impl Choice for ScheduleSpec {
     const WHAT: &'static str = "a schedule";
 }
 
+impl ScheduleSpec {
+    /// The score that it goes by, if it goes by one, and the key that names it: `plateau.metric`.
+    pub fn watched(&self) -> Option<(String, Watched)> {
+        let (field, watched) = self.fields().watched()?;
+        Some((format!("{}.{field}", self.key()), watched))
+    }
+
+    /// What is wrong with it; keys are such as `milestones.epochs.1`.
+    pub fn check(&self) -> Option<Flaw> {
+        Some(self.fields().check()?.under(self.key()))
+    }
+
+    /// What the rate is multiplied by after these epochs, besides what follows from the step.
+    pub fn factor_after(&self, rows: &[EpochRow]) -> f64 {
+        self.fields().factor_after(rows)
+    }
+}
+
 impl Default for ScheduleSpec {
     fn default() -> Self {
         ScheduleSpec::Constant(Constant {})
     }
 }
 
-/// The learning rate of every step of a run.
-#[derive(Debug, Clone, Copy)]
+/// The learning rate of every step until the next epoch is measured.
+#[derive(Debug, Clone)]
 pub struct Rates {
     /// The optimizer's own.
     pub learning_rate: f64,
@@ -87,6 +126,8 @@ pub struct Rates {
     pub schedule: ScheduleSpec,
     /// How long training takes, in steps.
     pub span: Span,
+    /// What the epochs so far multiply the schedule's rate by.
+    pub factor_so_far: f64,
 }
 
 impl Rates {
@@ -103,7 +144,7 @@ impl Rates {
                     all: self.span.all.saturating_sub(warm),
                     ..self.span
                 };
-                self.schedule.fields().factor(step - warm, span)
+                self.schedule.fields().factor(step - warm, span) * self.factor_so_far
             }
         };
         self.learning_rate * factor
@@ -141,6 +182,7 @@ mod tests {
         for name in ScheduleSpec::NAMES {
             let table = match *name {
                 "step" => serde_json::json!({ "step": { "every": 3 } }),
+                "milestones" => serde_json::json!({ "milestones": { "epochs": [2, 5] } }),
                 "exponential" => serde_json::json!({ "exponential": { "factor": 0.9 } }),
                 name => name.into(),
             };
@@ -174,6 +216,7 @@ mod tests {
             warm_up: Some(serde_json::from_str(r#"{"epochs": 2}"#).unwrap()),
             schedule: serde_json::from_str(r#""linear""#).unwrap(),
             span: Span { epoch: 2, all: 12 },
+            factor_so_far: 1.0,
         };
         let by_hand = [0.0, 0.025, 0.05, 0.075, 0.1, 0.0875, 0.075];
         for (step, expected) in by_hand.into_iter().enumerate() {
@@ -189,6 +232,7 @@ mod tests {
             warm_up: None,
             schedule: ScheduleSpec::default(),
             span: Span { epoch: 3, all: 9 },
+            factor_so_far: 1.0,
         };
         assert!((0..9).all(|step| rates.at(step).to_bits() == 1e-3f64.to_bits()));
     }

@@ -131,7 +131,7 @@ def loss(case, rng):
     else:
         targets = torch.tensor(case["targets"])
         outputs = torch.tensor(2 * normal(rng, len(targets), case["classes"]), requires_grad=True)
-    mean = apply_loss(case["loss"], outputs, targets)
+    mean = apply_loss(case["loss"], outputs, targets, case.get("of_generator", False))
     mean.backward()
     return {"outputs": outputs, "targets": targets, "loss": mean.reshape(1), "gradient.outputs": outputs.grad}
 
@@ -149,7 +149,7 @@ def optimizer(case, rng):
 
 
 def schedule(case, rng):
-    return {"rates": torch.tensor(rates(case["schedule"], case["batches"], case.get("warm_up", 0)))}
+    return {"rates": torch.tensor(rates(case["schedule"], case["batches"], case.get("warm_up", 0), case.get("losses")))}
 
 
 KINDS = {

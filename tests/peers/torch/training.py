@@ -40,12 +40,23 @@ VALUE_LOSSES = {
     "sum_squared": sum_squared,
     "binary_cross_entropy": binary_cross_entropy,
     "huber": F.huber_loss,
+    "hinge": lambda outputs, values: F.relu(1 - (2 * values - 1) * outputs).mean(),
+    # What clips the weights is no part of the loss.
+    "wasserstein": lambda outputs, values, clip=0.01: torch.where(values == 1, -outputs, outputs).mean(),
+}
+# Of a GAN's generator, which is judged by the verdicts on its images alone.
+GENERATOR_LOSSES = {
+    "hinge": lambda verdicts: -verdicts.mean(),
+    "wasserstein": lambda verdicts, clip=0.01: -verdicts.mean(),
+    "mse": lambda verdicts: F.mse_loss(verdicts, torch.ones_like(verdicts)),
 }
 
 
-def apply_loss(loss, outputs, targets):
+def apply_loss(loss, outputs, targets, of_generator=False):
     """Of classes, or of values; to a loss of values a class is 1 in its own place."""
     key, fields = one(loss)
+    if of_generator:
+        return GENERATOR_LOSSES[key](outputs, **fields)
     if key in CLASS_LOSSES:
         return CLASS_LOSSES[key](outputs, targets, **fields)
     values = targets if targets.is_floating_point() else F.one_hot(targets, outputs.shape[1]).float()
@@ -76,6 +87,12 @@ def make_optimizer(optimizer, weights):
 
 SCHEDULES = {
     "constant": lambda optimizer, steps: lr_scheduler.ConstantLR(optimizer, factor=1.0),
+    "milestones": lambda optimizer, steps, epochs, factor=0.1: lr_scheduler.MultiStepLR(optimizer, epochs, factor),
+    "plateau": lambda optimizer, steps, metric, factor=0.1, patience=10, min_delta=1e-4: (
+        lr_scheduler.ReduceLROnPlateau(
+            optimizer, "min", factor, patience, threshold=min_delta, threshold_mode="abs", eps=0.0
+        )
+    ),
     "step": lambda optimizer, steps, every, factor: lr_scheduler.StepLR(optimizer, every, factor),
     # Each `every` batches bring the whole factor: at once, or evenly spread.
     "exponential": lambda optimizer, steps, factor, every=1, staircase=True: (
@@ -97,8 +114,8 @@ SCHEDULES = {
 }
 
 
-def rates(schedule, steps, warm_up=None):
-    """The rate of each batch, where the optimizer's own is 1.
+def rates(schedule, steps, warm_up=None, losses=None):
+    """The rate of each batch, where the optimizer's own is 1, given the loss after each, if the schedule goes by it.
 
     A warm-up climbs evenly to the schedule's first rate, which the batch after it has.
     """
@@ -110,8 +127,8 @@ def rates(schedule, steps, warm_up=None):
         climb = lr_scheduler.LinearLR(optimizer, warm_up["start"], 1.0, warm)
         scheduler = lr_scheduler.SequentialLR(optimizer, [climb, scheduler], [warm])
     rates = []
-    for _ in range(steps):
+    for batch in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        scheduler.step()
+        scheduler.step(*([losses[batch]] if losses else []))
     return rates
