@@ -34,7 +34,11 @@ pub fn schema() -> Value {
         optional(&mut definitions, table);
     }
     if let Some(Value::Object(fields)) = definitions.get_mut("SearchFields") {
-        fields.insert("additionalProperties".into(), json!(drawn));
+        let drawn = json!({
+            "description": "What its values are drawn from.",
+            "allOf": [drawn]
+        });
+        fields.insert("additionalProperties".into(), drawn);
     }
     // A variant may also change layers by their names.
     let mut changes = Map::new();

@@ -32,6 +32,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("Layers", "Layer"),
     ("Start", "Start"),
     ("Training", "Train"),
+    ("Search", "SearchFields"),
     ("Measures", "Measures"),
     ("Recording", "Recording"),
     ("Pictures", "Pictures"),

@@ -181,7 +181,7 @@ impl<'a> Types<'a> {
         let required = definition["required"].as_array();
         let is_required =
             |key: &str| required.is_some_and(|keys| keys.iter().any(|one| one == key));
-        let rows: Vec<Vec<String>> = fields
+        let mut rows: Vec<Vec<String>> = fields
             .iter()
             .map(|(key, field)| {
                 let name = match is_required(key) {
@@ -191,6 +191,11 @@ impl<'a> Types<'a> {
                 vec![name, self.value(field), about_field(field)]
             })
             .collect();
+        let others = &definition["additionalProperties"];
+        if others.is_object() {
+            let name = "any dotted key".to_string();
+            rows.push(vec![name, self.value(others), about_field(others)]);
+        }
         match rows.is_empty() {
             true => "It has no fields.\n".to_string(),
             false => table(&["field", "value", "what it says"], rows),
