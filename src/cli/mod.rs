@@ -103,7 +103,7 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Write what has been run of an experiment as one page, report.html, into its folder of results
     Report(report::ReportArguments),
-    /// Write a trained run's weights as a safetensors file, for burnlab or for PyTorch
+    /// Write a trained run's weights, for burnlab or for PyTorch, or its network as an ONNX file
     Export(export::ExportArguments),
     /// Measure a trained run, or weights of a file, on its test set or on other images
     Evaluate(evaluate::EvaluateArguments),

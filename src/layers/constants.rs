@@ -1,5 +1,6 @@
 //! A layer's weights as numbers and as constants of what is written of it.
 
+use burn::module::Param;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -19,4 +20,12 @@ pub(super) fn constant<B: Backend, const D: usize>(
 ) -> Name {
     let dims = tensor.dims();
     graph.floats(role, &dims, numbers(tensor))
+}
+
+/// The bias as a constant, if there is one.
+pub(super) fn constant_bias<B: Backend>(
+    graph: &mut Graph,
+    bias: Option<&Param<Tensor<B, 1>>>,
+) -> Option<Name> {
+    bias.map(|bias| constant(graph, "bias", bias.val()))
 }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::convolution::{SlidingWindow, in_a_row, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -117,10 +117,7 @@ impl<B: Kernels> Forward<B> for Conv1dLayer<B> {
 
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let weight = constant(graph, "weight", self.weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
         window.convolved(input, graph, groups, &weight, bias.as_ref())
     }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::convolution::{SlidingWindow, in_a_row, one};
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -105,10 +105,7 @@ impl<B: Kernels> Forward<B> for Conv1dTransposeLayer<B> {
 
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let weight = constant(graph, "weight", self.weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let window = self.fields.sliding_window();
         window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -185,10 +185,7 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
             None => self.weight.val(),
         };
         let weight = constant(graph, "weight", weight);
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
         window.convolved(input, graph, groups, &weight, bias.as_ref())
     }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::context::filters;
 use super::conv2d::ones;
 use super::convolution::SlidingWindow;
@@ -166,10 +166,7 @@ impl<B: Kernels> Forward<B> for Conv2dTransposeLayer<B> {
             None => filters(tied),
         };
         let weight = constant(graph, "weight", weight);
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let window = self.fields.sliding_window();
         window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }

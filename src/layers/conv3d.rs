@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::PadMode;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::convolution::{SlidingWindow, indivisible, one};
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -133,10 +133,7 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
 
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let weight = constant(graph, "weight", self.weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let (window, groups) = (self.fields.sliding_window(), self.fields.groups.get());
         window.convolved(input, graph, groups, &weight, bias.as_ref())
     }

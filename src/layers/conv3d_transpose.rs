@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::conv3d::ones;
 use super::convolution::SlidingWindow;
 use super::fields::trained_layer;
@@ -121,10 +121,7 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
 
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let weight = constant(graph, "weight", self.weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let window = self.fields.sliding_window();
         window.transposed_convolved(input, graph, &weight, bias.as_ref())
     }

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::context::matrix;
 use super::fields::trained_layer;
 use super::init::Fan;
@@ -206,10 +206,7 @@ impl<B: Kernels> Forward<B> for DenseLayer<B> {
             None => matrix(tied).transpose(),
         };
         let weight = constant(graph, "weight", weight);
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         graph.linear(&input.name, &weight, bias.as_ref())
     }
 

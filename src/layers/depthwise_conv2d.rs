@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::conv2d::ones;
 use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
@@ -114,10 +114,7 @@ impl<B: Kernels> Forward<B> for DepthwiseConv2dLayer<B> {
 
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let weight = constant(graph, "weight", self.weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let (window, groups) = (self.fields.sliding_window(), input.shape.channels());
         window.convolved(input, graph, groups, &weight, bias.as_ref())
     }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use super::constants::constant;
+use super::constants::{constant, constant_bias};
 use super::conv2d::ones;
 use super::convolution::{SlidingWindow, one};
 use super::fields::trained_layer;
@@ -132,10 +132,7 @@ impl<B: Kernels> Forward<B> for SeparableConv2dLayer<B> {
     fn onnx(&self, input: &Value, graph: &mut Graph, _tied: Option<SharedWeight<B>>) -> Name {
         let depthwise = constant(graph, "depthwise_weight", self.depthwise_weight.val());
         let pointwise = constant(graph, "pointwise_weight", self.pointwise_weight.val());
-        let bias = self
-            .bias
-            .as_ref()
-            .map(|bias| constant(graph, "bias", bias.val()));
+        let bias = constant_bias(graph, self.bias.as_ref());
         let (window, groups) = (self.fields.sliding_window(), input.shape.channels());
         let between = window.convolved(input, graph, groups, &depthwise, None);
         let inputs = [Some(&between), Some(&pointwise), bias.as_ref()];

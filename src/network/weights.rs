@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::weight_file::{NO_SUM, SUM, header_and_tensors};
 use super::{Fitted, Layout, Naming, Network, Plan, Planned, WeightFile};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, count};
 use crate::hex::hex;
 use crate::layers::{InPytorch, Layer, LayerFields};
 use crate::record::write_atomically;
@@ -207,15 +207,24 @@ impl Source for [TensorShape] {
     }
 }
 
-/// What keeps layers from taking these tensors from elsewhere: every such layer with both shapes.
+/// Layers that an error tells of; where a whole network does not fit, the first say it.
+const MOST_MISFITS: usize = 8;
+
+/// What keeps layers from taking these tensors from elsewhere: such layers with both shapes.
 pub fn misfit<S: Source + ?Sized>(wanted: &[&TensorShape], there: &S) -> Option<String> {
     let layers = wanted.chunk_by(|one, other| one.layer == other.layer);
     let mismatches: Vec<String> = layers
         .filter_map(|layer| layer_misfit(layer, there))
         .collect();
-    match mismatches.is_empty() {
-        true => None,
-        false => Some(format!("the weights do not fit: {}", mismatches.join("; "))),
+    let shown = mismatches.len().min(MOST_MISFITS);
+    let first = mismatches[..shown].join("; ");
+    match mismatches.len() - shown {
+        _ if mismatches.is_empty() => None,
+        0 => Some(format!("the weights do not fit: {first}")),
+        more => Some(format!(
+            "the weights do not fit: {first}; and {} besides",
+            count(more, "layer")
+        )),
     }
 }
 
@@ -628,6 +637,18 @@ mod tests {
         );
         std::fs::write(&path, b"not weights").unwrap();
         assert!(network::<Flex>(SMALL, 1).load_weights(&path).is_err());
+    }
+
+    #[test]
+    fn of_many_layers_that_do_not_fit_the_first_are_told() {
+        let unit = "{ conv2d = { filters = 1, kernel = 1 } }";
+        let list = format!("{{ repeat = {{ times = 9, layers = [{unit}] }} }}, {SMALL}");
+        let wanted = planned(&list).tensors(10);
+        let wanted: Vec<&TensorShape> = wanted.iter().collect();
+        let misfit = misfit(&wanted, &[] as &[TensorShape]).unwrap();
+        let start = "the weights do not fit: `repeat_1.1.conv2d_1` needs weight 1x1x1x1, bias 1, found nothing of that name; ";
+        assert!(misfit.starts_with(start), "{misfit}");
+        assert!(misfit.ends_with("; and 4 layers besides"), "{misfit}");
     }
 
     #[test]
