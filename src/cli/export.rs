@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::trained::{self, NamesArguments, TrainedModel, Which};
+use super::trained::{FileArguments, TrainedModel, Which, layout};
 use super::{catalogue, note, say};
 use crate::error::{Result, count};
 use crate::models::Described;
@@ -24,11 +24,8 @@ pub struct ExportArguments {
     /// The file to write, a safetensors file but for onnx
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Export the weights of a safetensors file; the variant need not be trained
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
     #[command(flatten)]
-    names: NamesArguments,
+    weights: FileArguments,
     #[command(flatten)]
     which: Which,
 }
@@ -38,23 +35,15 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
     let catalogue = catalogue();
     let variant = arguments.variant.as_deref();
     let (file, which) = (&arguments.file, arguments.which);
-    let trained = match &arguments.weights {
-        None => trained::find(file, variant, which, &catalogue)?,
-        Some(weights) => {
-            let naming = arguments.names.naming(Layout::Burnlab);
-            trained::with_weights(file, variant, which, (weights, naming), &catalogue)?
-        }
-    };
+    let weights = &arguments.weights;
+    let trained = weights.find(Layout::Burnlab, file, variant, which, &catalogue)?;
     if arguments.layout == "onnx" {
         return export_network(&trained, &arguments.output);
     }
     let classes = trained.measured.classes.len();
     let network = planned_for(&trained.run.settings, trained.images(), classes)?;
     let tensors = network.tensors(classes);
-    let layout = match arguments.layout.as_str() {
-        "pytorch" => Layout::Pytorch,
-        _ => Layout::Burnlab,
-    };
+    let layout = layout(&arguments.layout);
     let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(

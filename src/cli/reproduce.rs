@@ -63,6 +63,8 @@ impl ReproduceArguments {
 struct Planned {
     experiment: ArticleExperiment,
     plan: Plan,
+    /// What trains it, if it is to be trained.
+    workers: Option<Workers>,
 }
 
 /// Trains the experiments of articles as far as they are not done yet, and shows all their claims on one page.
@@ -70,10 +72,8 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     let planned = planned(&arguments)?;
     let stop = stop_flag()?;
     let mut stopped = false;
-    for one in planned.iter().filter(|_| !arguments.no_train) {
-        if arguments.wants(one.experiment.size) {
-            stopped |= train(&arguments, one, &stop)?;
-        }
+    for one in &planned {
+        stopped |= train(&arguments, one, &stop)?;
         if stopped {
             break;
         }
@@ -90,15 +90,33 @@ pub fn reproduce(arguments: ReproduceArguments) -> Result<ExitCode> {
     Ok(exit_code(rows, stopped, claims))
 }
 
-/// A plan for each experiment; the data of those that are to be trained is there.
+/// A plan for each experiment; the data of those that are to be trained is there, and what trains them.
 fn planned(arguments: &ReproduceArguments) -> Result<Vec<Planned>> {
-    let (overrides, catalogue) = (Overrides::from_environment(), catalogue());
+    let (mut overrides, catalogue) = (Overrides::from_environment(), catalogue());
+    let of_launch = overrides.take_launch();
+    let workers = |path: &Path| {
+        Workers::by(
+            &arguments.launch,
+            path,
+            &of_launch,
+            &arguments.device.device,
+        )
+    };
     let plan = |experiment: ArticleExperiment| -> Result<Planned> {
         let plan = Plan::make(&experiment.path, &overrides, &catalogue)?;
-        if arguments.wants(experiment.size) && !arguments.no_train {
-            check_data(&plan, plan.runs.iter())?;
-        }
-        Ok(Planned { experiment, plan })
+        let is_to_train = arguments.wants(experiment.size) && !arguments.no_train;
+        let workers = match is_to_train {
+            true => {
+                check_data(&plan, plan.runs.iter())?;
+                Some(workers(&experiment.path)?)
+            }
+            false => None,
+        };
+        Ok(Planned {
+            experiment,
+            plan,
+            workers,
+        })
     };
     experiments(&arguments.rows)?
         .into_iter()
@@ -108,10 +126,9 @@ fn planned(arguments: &ReproduceArguments) -> Result<Vec<Planned>> {
 
 /// Trains what is to be done of an experiment; whether it was stopped.
 fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -> Result<bool> {
-    let of_launch = Overrides::from_environment().take_launch();
-    let path = &planned.experiment.path;
-    let device = &arguments.device.device;
-    let workers = Workers::by(&arguments.launch, path, &of_launch, device)?;
+    let Some(workers) = &planned.workers else {
+        return Ok(false);
+    };
     let options = Options {
         results: arguments.results.folder.clone(),
         jobs: workers.jobs(&arguments.jobs)?,
@@ -125,7 +142,7 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
     }
     let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {
-        let ended = carry_out(&part, &options, shown(arguments.quiet), &workers, stop)?;
+        let ended = carry_out(&part, &options, shown(arguments.quiet), workers, stop)?;
         stopped |= ended.stopped;
     }
     Ok(stopped)

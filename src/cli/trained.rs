@@ -33,9 +33,12 @@ pub struct Which {
     set: Set,
 }
 
-/// What the layers of a file of weights are called, with a `--weights` beside it.
+/// Weights of a file in place of those that a run left, and what its layers are called.
 #[derive(Debug, Clone, Args)]
-pub struct NamesArguments {
+pub struct FileArguments {
+    /// Take the weights of a safetensors file; the variant need not be trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Whose names of layers that file has: all layers are matched, in the order of a forward pass
     #[arg(long, value_parser = ["torchvision"], requires = "weights", conflicts_with = "rename")]
     map: Option<String>,
@@ -52,36 +55,52 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     Ok((there.to_string(), here.to_string()))
 }
 
-impl NamesArguments {
-    /// The names of a file that lays tensors out so.
-    pub fn naming(&self, layout: Layout) -> Naming {
-        Naming {
+impl FileArguments {
+    /// The run that is meant, as [`find`] does, or the run that these weights are for, whose file lays tensors out so.
+    ///
+    /// # Errors
+    /// As [`find`]; or `--best` is asked for besides.
+    pub fn find(
+        &self,
+        layout: Layout,
+        file: &Path,
+        variant: Option<&str>,
+        which: Which,
+        catalogue: &Catalogue,
+    ) -> Result<TrainedModel> {
+        let Some(weights) = &self.weights else {
+            return find(file, variant, which, catalogue);
+        };
+        let naming = Naming {
             layout,
             strip: self.strip.clone(),
             rename: self.rename.iter().cloned().collect(),
             map: self.map.as_ref().map(|_| Map::Torchvision),
-        }
+        };
+        with_weights(file, variant, which, (weights, naming), catalogue)
     }
 }
 
-/// Weights of a file in place of those that a run left.
+/// The layout of this name; burnlab's own by any other.
+pub fn layout(name: &str) -> Layout {
+    match name {
+        "pytorch" => Layout::Pytorch,
+        _ => Layout::Burnlab,
+    }
+}
+
+/// The same of a file that may be laid out otherwise.
 #[derive(Debug, Clone, Args)]
 pub struct WeightsArguments {
-    /// Take the weights of a safetensors file; the variant need not be trained
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArguments,
     /// How that file's tensors are called and laid out; pytorch: as `state_dict` has them
     #[arg(long, value_parser = ["burnlab", "pytorch"], default_value = "burnlab", requires = "weights")]
     layout: String,
-    #[command(flatten)]
-    names: NamesArguments,
 }
 
 impl WeightsArguments {
-    /// The run that is meant, as [`find`] does, or the run that these weights are for.
-    ///
-    /// # Errors
-    /// As [`find`]; or `--best` is asked for besides.
+    /// As [`FileArguments::find`].
     pub fn find(
         &self,
         file: &Path,
@@ -89,17 +108,8 @@ impl WeightsArguments {
         which: Which,
         catalogue: &Catalogue,
     ) -> Result<TrainedModel> {
-        let layout = match self.layout.as_str() {
-            "pytorch" => Layout::Pytorch,
-            _ => Layout::Burnlab,
-        };
-        match &self.weights {
-            None => find(file, variant, which, catalogue),
-            Some(weights) => {
-                let naming = self.names.naming(layout);
-                with_weights(file, variant, which, (weights, naming), catalogue)
-            }
-        }
+        self.file
+            .find(layout(&self.layout), file, variant, which, catalogue)
     }
 }
 
@@ -251,7 +261,7 @@ pub fn find(
 ///
 /// # Errors
 /// There is no such run, several could be meant, or its data is missing.
-pub fn with_weights(
+fn with_weights(
     file: &Path,
     variant: Option<&str>,
     which: Which,

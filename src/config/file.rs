@@ -200,9 +200,8 @@ impl Chain {
             next = extended(&document, &seen)?;
             documents.insert(0, document);
         }
-        let folder = folder_settings(path).filter(|found| canonical(found) != canonical(path));
-        let folder = folder.map(|found| Document::read(&found)).transpose()?;
-        let folder = folder.map(Rc::new);
+        let folder = folder_settings(path)?;
+        let folder = folder.filter(|found| canonical(&found.path) != canonical(path));
         let mut problems: Vec<Problem> = documents
             .iter()
             .flat_map(|document| unknown_keys(document, true))
@@ -285,15 +284,20 @@ impl Chain {
 }
 
 /// The `burnlab.toml` that goes for a file: the one beside it, or else that of the nearest folder above that has one.
-pub(super) fn folder_settings(path: &Path) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
+///
+/// # Errors
+/// It cannot be read or parsed.
+pub(super) fn folder_settings(path: &Path) -> Result<Option<Rc<Document>>> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let folders = path.ancestors().skip(1);
     let mut candidates = folders.map(|folder| folder.join("burnlab.toml"));
-    let found = candidates.find(|candidate| candidate.is_file())?;
+    let Some(found) = candidates.find(|candidate| candidate.is_file()) else {
+        return Ok(None);
+    };
     // As short as a person would write it.
     let here = std::env::current_dir().unwrap_or_default();
-    let shown = found.strip_prefix(&here).map(Path::to_path_buf);
-    Some(shown.unwrap_or(found))
+    let shown = found.strip_prefix(&here).unwrap_or(&found);
+    Ok(Some(Rc::new(Document::read(shown)?)))
 }
 
 fn canonical(path: &Path) -> PathBuf {

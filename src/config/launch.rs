@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::document::Document;
 use super::file::{LAUNCH, Overrides, folder_settings};
 use super::read::read;
 use super::stack::{Origin, Resolved, Stack};
@@ -148,8 +147,7 @@ impl Launch {
     /// # Errors
     /// It is not known, or something is wrong with its table.
     pub fn read(experiment: &Path, name: &str, overrides: &Overrides) -> Result<Self> {
-        let document = folder_settings(experiment).map(|found| Document::read(&found));
-        let document = document.transpose()?.map(Rc::new);
+        let document = folder_settings(experiment)?;
         let mut stack = Stack::new();
         let mut push =
             |origin, values: toml::Table| stack.push(origin, &values).map_err(Error::usage);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Flaw, did_you_mean};
-use crate::network::{Layout, Map, Naming, Patterns};
+use crate::network::{Layout, Map, Naming, Patterns, begins};
 use crate::run_name::RunName;
 
 /// Trained weights to start from: a file's, or another run's, which is trained first. Layers without a
@@ -146,7 +146,6 @@ impl Start {
             return vec![Flaw::new("rename", message).hint("keep one of them")];
         }
         // A layer, a block of them, or a tensor of one.
-        let begins = |name: &str, with: &str| name == with || name.starts_with(&format!("{with}."));
         let is_known = |name: &str| {
             layers
                 .iter()

@@ -20,7 +20,7 @@ mod weight_file;
 mod weights;
 
 pub use graph::Truth;
-pub use naming::{Map, Naming};
+pub use naming::{Map, Naming, begins};
 pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned};
 pub use planner::{MOST_LAYERS, Part, plan_classifier, plan_layers, plan_parts};

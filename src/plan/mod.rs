@@ -283,9 +283,7 @@ impl Plan {
 fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
     let mut seen: HashMap<(&str, &str), &Run> = HashMap::new();
     for run in runs.iter().filter(|run| !run.swept.is_empty()) {
-        let name = run.variant.split(',').next().unwrap_or_default();
-        let name = if name.contains('=') { "" } else { name };
-        if let Some(twin) = seen.insert((name, &run.id), run) {
+        if let Some(twin) = seen.insert((own_name(&run.variant), &run.id), run) {
             let (one, other) = (&twin.variant, &run.variant);
             let problem = Problem::new(format!("`{one}` and `{other}` come to the same settings"));
             note(
@@ -433,6 +431,12 @@ fn label(variant: Option<&str>, point: &[Setting]) -> String {
         true => "default".to_string(),
         false => parts.join(","),
     }
+}
+
+/// The variant's name in a label, without its point of the grid; empty where the file names no variants.
+pub fn own_name(label: &str) -> &str {
+    let first = label.split(',').next().unwrap_or_default();
+    if first.contains('=') { "" } else { first }
 }
 
 /// Dotted keys, cut to the last parts that distinguish each from the others.

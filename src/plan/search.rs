@@ -11,7 +11,7 @@ use super::grid::{Grid, MOST_POINTS, Setting, Shown, key_flaw, shown};
 use super::metrics::{Unmeasured, unmeasured};
 use super::{Run, note};
 use crate::config::{
-    Bounds, Chain, Choices, Distribution, Document, Halving, Origin, PositiveBounds, SearchFields,
+    Bounds, Chain, Distribution, Document, Halving, Origin, PositiveBounds, SearchFields,
     Unreadable, WholeBounds, read,
 };
 use crate::error::{Place, Problem, count, did_you_mean, thousands};
@@ -41,8 +41,8 @@ struct Key {
     /// Dotted, as written.
     name: String,
     distribution: Distribution,
-    /// Of choices, how each is shown.
-    shown: Vec<Shown>,
+    /// Of choices, each with how it is shown.
+    choices: Vec<(toml::Value, Shown)>,
     /// Tells its stream of random numbers from those of other keys.
     stream: u64,
     document: Rc<Document>,
@@ -68,10 +68,9 @@ impl Draws {
                 None => {}
                 Some(toml::Value::Table(table)) => {
                     for (name, value) in table {
-                        let value = serde_json::to_value(value).unwrap_or_default();
                         if FIELDS.contains(&name.as_str()) {
-                            fields.insert(name.clone(), value);
-                        } else if let Some(key) = key(document, name, &value, problems) {
+                            fields.insert(name.clone(), as_json(value));
+                        } else if let Some(key) = key(document, name, value, problems) {
                             keys.retain(|earlier: &Key| earlier.name != key.name);
                             keys.push(key);
                         }
@@ -201,7 +200,7 @@ impl Draws {
 
     /// Every point, each another one; with more of them the first ones are the same.
     pub fn points(&self, problems: &mut Vec<Problem>) -> Vec<Vec<Setting>> {
-        let wanted = self.fields.points.get().min(MOST_POINTS);
+        let wanted = self.fields.points.get();
         let (mut points, mut known) = (Vec::new(), HashSet::new());
         for number in 0..wanted {
             let mut draws = (0..DRAWS).map(|draw| self.point(number, draw));
@@ -258,6 +257,10 @@ fn path<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String> {
         .collect()
 }
 
+fn as_json(value: &toml::Value) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
 /// A value of the table that cannot be read.
 fn unread(document: &Document, fault: Unreadable) -> Problem {
     let keys = path(fault.path.iter().map(String::as_str));
@@ -275,7 +278,7 @@ fn unread(document: &Document, fault: Unreadable) -> Problem {
 fn key(
     document: &Rc<Document>,
     name: &str,
-    value: &Value,
+    value: &toml::Value,
     problems: &mut Vec<Problem>,
 ) -> Option<Key> {
     let keys = path([name].into_iter());
@@ -292,7 +295,7 @@ fn key(
         problems.push(problem.at(document.place_of_key(&keys, &keys.join("."))));
         return None;
     }
-    let distribution = match read::<Distribution>(value) {
+    let distribution = match read::<Distribution>(&as_json(value)) {
         Ok(distribution) => distribution,
         Err(unreadable) => {
             let below = |mut fault: Unreadable| {
@@ -303,26 +306,17 @@ fn key(
             return None;
         }
     };
-    let shown = match &distribution {
-        Distribution::Choice(Choices(values)) => {
-            let values: Vec<toml::Value> = values.iter().filter_map(as_toml).collect();
-            shown(name, &values)
-        }
-        _ => Vec::new(),
-    };
+    let choices = value.get("choice").and_then(toml::Value::as_array);
+    let choices = choices.cloned().unwrap_or_default();
+    let shown = shown(name, &choices);
     let digest = Sha256::digest(name.as_bytes());
     Some(Key {
         name: name.to_string(),
         distribution,
-        shown,
+        choices: choices.into_iter().zip(shown).collect(),
         stream: u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes")),
         document: Rc::clone(document),
     })
-}
-
-/// A value as the file wrote it.
-fn as_toml(value: &Value) -> Option<toml::Value> {
-    toml::Value::try_from(value).ok()
 }
 
 impl Key {
@@ -338,7 +332,6 @@ impl Key {
 
     fn setting(&self, rng: &mut crate::rng::Rng) -> Setting {
         let (value, shown) = self.draw(rng);
-        let shown = shown.unwrap_or_else(|| Shown::of(&value));
         Setting {
             key: self.name.clone(),
             value,
@@ -352,12 +345,10 @@ impl Key {
         }
     }
 
-    fn draw(&self, rng: &mut crate::rng::Rng) -> (toml::Value, Option<Shown>) {
+    fn draw(&self, rng: &mut crate::rng::Rng) -> (toml::Value, Shown) {
         let value = match &self.distribution {
-            Distribution::Choice(Choices(values)) => {
-                let index = rng.random_range(0..values.len());
-                let value = as_toml(&values[index]).unwrap_or(toml::Value::Boolean(false));
-                return (value, self.shown.get(index).cloned());
+            Distribution::Choice(_) => {
+                return self.choices[rng.random_range(0..self.choices.len())].clone();
             }
             Distribution::Int(WholeBounds([low, high])) => {
                 toml::Value::Integer(rng.random_range(*low..=*high))
@@ -370,7 +361,8 @@ impl Key {
                 toml::Value::Float(rounded(drawn).clamp(*low, *high))
             }
         };
-        (value, None)
+        let shown = Shown::of(&value);
+        (value, shown)
     }
 }
 

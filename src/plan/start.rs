@@ -38,8 +38,7 @@ impl Connector<'_> {
                 return Ok(None);
             }
         };
-        let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
-        let wanted: Vec<&TensorShape> = wanted.collect();
+        let wanted = wanted(start, &tensors);
         if let Some(misfit) = misfit(&wanted, &fitted) {
             let others = fitted.others(&wanted).map(|others| others + "; ");
             let hint = others.unwrap_or_default() + FRESH;
@@ -123,12 +122,17 @@ impl Connector<'_> {
         };
         let there = self.tensors(earlier)?;
         let tensors = self.tensors(settings)?;
-        let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
-        if let Some(misfit) = misfit(&wanted.collect::<Vec<_>>(), there.as_slice()) {
+        if let Some(misfit) = misfit(&wanted(start, &tensors), there.as_slice()) {
             self.report(dependent, Flaw::new(START, misfit).hint(FRESH));
         }
         Ok(())
     }
+}
+
+/// The tensors that are taken from there.
+fn wanted<'a>(start: &Start, tensors: &'a [TensorShape]) -> Vec<&'a TensorShape> {
+    let wanted = tensors.iter().filter(|tensor| start.takes(&tensor.layer));
+    wanted.collect()
 }
 
 /// How a file that holds no weights could.

@@ -212,6 +212,12 @@ impl RunRow {
         }
     }
 
+    /// Its value of a swept key; empty if that is not swept.
+    pub fn swept_value(&self, key: &str) -> &str {
+        let found = self.swept.iter().find(|(name, _)| name == key);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// Takes over what the epochs so far tell of the run.
     pub fn sum_up(&mut self, epochs: &[EpochRow]) {
         if epochs.is_empty() {

@@ -67,11 +67,12 @@ impl Watched {
         self.column.cell(row).number()
     }
 
-    /// The better of two values first.
-    pub fn compare(&self, one: f64, other: f64) -> Ordering {
-        match self.better {
-            Better::Less => one.total_cmp(&other),
-            Better::More => other.total_cmp(&one),
+    /// The better of two values first, and what was not measured last.
+    pub fn order(&self, one: Option<f64>, other: Option<f64>) -> Ordering {
+        match (one, other, self.better) {
+            (Some(one), Some(other), Better::Less) => one.total_cmp(&other),
+            (Some(one), Some(other), Better::More) => other.total_cmp(&one),
+            (one, other, _) => other.is_some().cmp(&one.is_some()),
         }
     }
 

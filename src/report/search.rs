@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::statistics::{Group, Spread, groups, spread};
 use crate::measure::metric;
-use crate::plan::{Plan, Search, short_keys};
+use crate::plan::{Plan, Search, own_name, short_keys};
 use crate::record::{RunRow, Status};
 use crate::rng::{Purpose, Seed};
 use crate::run::Results;
@@ -42,12 +42,6 @@ impl Point<'_> {
             .find(|row| row.status != Status::Done);
         unlike_done.map_or("done", |row| row.status.name())
     }
-
-    fn value(&self, key: &str) -> String {
-        let swept = &self.group.rows[0].swept;
-        let found = swept.iter().find(|(name, _)| name == key);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
-    }
 }
 
 /// Points, those first that were trained for longest, and of those the best.
@@ -72,9 +66,9 @@ fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
                 true => Ordering::Equal,
                 false => other.epochs.cmp(&one.epochs),
             })
-            .then(match (&one.score, &other.score) {
-                (Some(one), Some(other)) => watched.compare(one.mean, other.mean),
-                (one, other) => other.is_some().cmp(&one.is_some()),
+            .then_with(|| {
+                let [one, other] = [one, other].map(|point| point.score.map(|score| score.mean));
+                watched.order(one, other)
             })
     });
     points
@@ -88,9 +82,7 @@ pub(super) fn by_score(
     is_exact: bool,
 ) -> (Record, Records) {
     let keys = short_keys(swept);
-    let has_variants = rows
-        .iter()
-        .any(|row| !row.variant.starts_with(&format!("{}=", keys[0])));
+    let has_variants = rows.iter().any(|row| !own_name(&row.variant).is_empty());
     let test = ["test_accuracy", "test_loss"];
     let is_measured = |name: &&str| rows.iter().any(|row| metric(row, name).is_some());
     let test = test.into_iter().find(is_measured);
@@ -105,11 +97,10 @@ pub(super) fn by_score(
         Some(spread) => spread.rounded(),
     };
     let record = |(place, point): (usize, Point)| {
-        let variant = point.group.variant.split(',').next().unwrap_or_default();
-        let variant = if variant.contains('=') { "" } else { variant };
+        let first = point.group.rows[0];
         let mut record: Record = vec![(place + 1).to_string()];
-        record.extend(has_variants.then(|| variant.to_string()));
-        record.extend(swept.iter().map(|key| point.value(key)));
+        record.extend(has_variants.then(|| own_name(&first.variant).to_string()));
+        record.extend(swept.iter().map(|key| first.swept_value(key).to_string()));
         record.extend([
             point.epochs.to_string(),
             point.standing().to_string(),
@@ -184,10 +175,7 @@ pub(super) fn what_mattered(
     for (key, short) in swept.iter().zip(short_keys(swept)) {
         let values: Vec<String> = measured
             .iter()
-            .map(|(row, _)| {
-                let found = row.swept.iter().find(|(name, _)| name == key);
-                found.map(|(_, value)| value.clone()).unwrap_or_default()
-            })
+            .map(|(row, _)| row.swept_value(key).to_string())
             .collect();
         let classes = Classes::of(&values);
         if classes.names.len() < 2 {
@@ -195,7 +183,7 @@ pub(super) fn what_mattered(
         }
         let share = classes.explain(&ranks);
         let mut means = classes.means(&scores);
-        means.sort_by(|(_, one), (_, other)| search.metric.compare(*one, *other));
+        means.sort_by(|(_, one), (_, other)| search.metric.order(Some(*one), Some(*other)));
         let (best, worst) = (&means[0], &means[means.len() - 1]);
         let shown = |mean: f64| spread(&[mean]).map_or(String::new(), |mean| mean.rounded());
         let record = vec![

@@ -43,10 +43,10 @@ fn summary(plan: &Plan, rows: &[RunRow]) -> impl Iterator<Item = Record> {
         .chain(rest.iter().map(|column| column.name.clone()))
         .collect();
     let record = move |row: &RunRow| {
-        let swept = plan.swept.iter().map(|key| {
-            let found = row.swept.iter().find(|(name, _)| name == key);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        });
+        let swept = plan
+            .swept
+            .iter()
+            .map(|key| row.swept_value(key).to_string());
         let first = first.iter().map(|column| column.cell(row).text());
         let rest = rest.iter().map(|column| column.cell(row).text());
         first.chain(swept).chain(rest).collect()

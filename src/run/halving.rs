@@ -114,10 +114,7 @@ impl<'a> Ladder<'a> {
                 Known::Lost => Some((point, None)),
             });
         let mut known: Vec<(usize, Option<f64>)> = known.collect();
-        known.sort_by(|(_, one), (_, other)| match (one, other) {
-            (Some(one), Some(other)) => self.metric.compare(*one, *other),
-            (one, other) => other.is_some().cmp(&one.is_some()),
-        });
+        known.sort_by(|(_, one), (_, other)| self.metric.order(*one, *other));
         known.into_iter().map(|(point, _)| point).collect()
     }
 

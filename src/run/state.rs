@@ -99,13 +99,12 @@ fn settle(plan: &Plan, folder: &ResultsFolder, states: &mut [RunState]) {
     let results = results(plan, states, folder);
     ladder.update(&results);
     for (index, run) in plan.runs.iter().enumerate() {
-        let epochs = results.epochs[index].len();
-        let row = || folder.row(run);
-        if let Standing::GivenUp(_) = ladder.standing(index, epochs)
-            && states[index].is_to_do()
-            && row().status == Status::Halted
-        {
-            states[index] = RunState::Finished(Box::new(row()));
+        let is_given_up = matches!(ladder.standing(index, 0), Standing::GivenUp(_));
+        if is_given_up && states[index].is_to_do() {
+            let row = folder.row(run);
+            if row.status == Status::Halted {
+                states[index] = RunState::Finished(Box::new(row));
+            }
         }
     }
 }

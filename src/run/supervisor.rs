@@ -234,7 +234,7 @@ impl Supervisor<'_, '_> {
     }
 
     fn run(&mut self, receive: &Receiver<(usize, Report)>, stop: &AtomicBool) -> Result<()> {
-        self.end_given_up()?;
+        self.give_up()?;
         self.end_blocked()?;
         self.hand_out()?;
         while self.is_at_work() {
@@ -311,7 +311,9 @@ impl Supervisor<'_, '_> {
                 slot.busy = None;
                 self.has_news = true;
                 self.queue.push_front(index);
-                self.end_given_up()?;
+                if self.give_up()? {
+                    self.end_blocked()?;
+                }
                 self.hand_out()?;
             }
             Report::Message(Message::Ended { index, row }) => {
@@ -520,10 +522,9 @@ impl Supervisor<'_, '_> {
     fn end_run(&mut self, index: usize, row: RunRow) -> Result<()> {
         let is_done = row.status == Status::Done;
         self.note_end(index, row);
-        self.end_given_up()?;
-        match is_done {
-            true => Ok(()),
-            false => self.end_blocked(),
+        match self.give_up()? || !is_done {
+            true => self.end_blocked(),
+            false => Ok(()),
         }
     }
 
@@ -545,26 +546,28 @@ impl Supervisor<'_, '_> {
         }
     }
 
-    /// Ends the runs whose search gives them up, by what is known now.
-    fn end_given_up(&mut self) -> Result<()> {
+    /// Ends the runs whose search gives them up, by what is known now; whether there were any.
+    fn give_up(&mut self) -> Result<bool> {
         let Some(ladder) = &mut self.ladder else {
-            return Ok(());
+            return Ok(false);
         };
         ladder.update(&self.results);
-        let given_up = |&index: &usize| match ladder.standing(index, 0) {
-            Standing::GivenUp(epoch) => Some((index, epoch)),
-            Standing::GoesOn(_) | Standing::Waits => None,
-        };
-        let given_up: Vec<(usize, usize)> = self.queue.iter().filter_map(given_up).collect();
-        for (index, epoch) in given_up {
-            self.queue.retain(|&queued| queued != index);
+        let mut given_up = Vec::new();
+        self.queue.retain(|&index| match ladder.standing(index, 0) {
+            Standing::GivenUp(epoch) => {
+                given_up.push((index, epoch));
+                false
+            }
+            Standing::GoesOn(_) | Standing::Waits => true,
+        });
+        for &(index, epoch) in &given_up {
             let reason = format!("given up after epoch {epoch}: others are better");
             let mut row = self.folder.row(&self.plan.runs[index]);
             row.sum_up(&self.results.epochs[index]);
             let row = self.mark(index, row, Status::Halted, &reason)?;
             self.note_end(index, row);
         }
-        self.end_blocked()
+        Ok(!given_up.is_empty())
     }
 
     /// Ends runs that need one without a result, and those that need them.

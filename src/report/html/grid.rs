@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Charts, Line, ParallelAxis, rounded};
 use super::variant_name;
 use crate::error::thousands;
+use crate::plan::own_name;
 use crate::record::Better;
 use crate::report::statistics::Group;
 use crate::report::view::{MOST_VARIANTS, NamedMetric, View};
@@ -114,9 +115,8 @@ fn axes(view: &View) -> Vec<Axis> {
 }
 
 fn value(group: &Group, key: &str) -> String {
-    let swept = group.rows.first().map_or(&[][..], |row| &row.swept);
-    let found = swept.iter().find(|(name, _)| name == key);
-    found.map_or(String::new(), |(_, value)| value.clone())
+    let first = group.rows.first();
+    first.map_or(String::new(), |row| row.swept_value(key).to_string())
 }
 
 /// Whether each value of one goes with one of the other, and several values are there.
@@ -198,11 +198,9 @@ fn points<'a>(view: &'a View, axes: &[Axis]) -> Vec<Point<'a>> {
             axis.values.iter().position(|value| *value == own)
         };
         let at: Option<Vec<usize>> = axes.iter().zip(&keys).map(place).collect();
-        let first = group.variant.split(',').next().unwrap_or_default();
-        let name = if first.contains('=') { "" } else { first };
         Some(Point {
             group,
-            name,
+            name: own_name(group.variant),
             at: at?,
             mean,
         })
