@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// How long a command that is to end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the last words of a command that ended may be on their way: what it left behind may hold its standard error.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Lines of standard error that are kept of a worker on another machine.
 const WORDS: usize = 20;
@@ -71,6 +74,7 @@ pub(super) fn start(
     let output = child.stdout.take().expect("its output is piped");
     let errors = child.stderr.take();
     let words = Arc::new(Mutex::new(Vec::new()));
+    let (speaks, silent) = channel();
     let process = Process {
         stdin: child.stdin.take(),
         child,
@@ -83,6 +87,7 @@ pub(super) fn start(
                 end_job,
                 hello: None,
                 words: Arc::clone(&words),
+                silent,
             }),
         },
     };
@@ -93,7 +98,10 @@ pub(super) fn start(
         .map_err(refused)?;
     if let Some(errors) = errors {
         std::thread::Builder::new()
-            .spawn(move || keep(errors, log, &words))
+            .spawn(move || {
+                keep(errors, log, &words);
+                drop(speaks);
+            })
             .map_err(refused)?;
     }
     Ok(Box::new(process))
@@ -131,6 +139,8 @@ struct Elsewhere {
     end_job: EndJob,
     hello: Option<Hello>,
     words: Arc<Mutex<Vec<String>>>,
+    /// Disconnected once all words are kept.
+    silent: Receiver<()>,
 }
 
 struct Process {
@@ -201,6 +211,7 @@ impl Worker for Process {
             (Err(error), _) => format!("its process was lost: {}", io_reason(&error)),
             (Ok(status), None) => self.how_it_ended(status),
             (Ok(status), Some(elsewhere)) => {
+                let _ = elsewhere.silent.recv_timeout(LAST_WORDS);
                 how_it_ended_elsewhere(status, elsewhere.hello.as_ref(), self.words().last())
             }
         }
@@ -382,6 +393,17 @@ mod tests {
             ended_by("exit 3"),
             "its process ended early with code 3; `workers.log` holds its last words"
         );
+    }
+
+    #[test]
+    fn the_last_words_of_a_command_are_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "(sleep 0.3; echo too late? >&2) & exit 7"]);
+        let (reports, _kept) = channel();
+        let log = folder.path().join("workers.log");
+        let mut worker = start(shell, At::Elsewhere(|_| {}), 0, &log, &reports).unwrap();
+        assert_eq!(worker.wait(), "its worker ended with code 7: too late?");
     }
 
     #[test]
