@@ -49,7 +49,7 @@ fn print_list(folders: &Folders) {
             None => format!("not here: burnlab data fetch {}", listing.dataset.name),
         };
         say(&format!(
-            "{:14} {:38} {place}",
+            "{:15} {:38} {place}",
             listing.dataset.name, listing.dataset.title
         ));
     }
@@ -143,12 +143,14 @@ fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
                     Problem::new(format!("`{}` of {} is missing", file.name, dataset.name))
                         .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
+                FileStatus::RightSize => say(&format!(
+                    "right  {} (in size: no checksum of it is published)",
+                    path.display()
+                )),
                 FileStatus::Wrong { found, expected } => problems.push(
-                    Problem::new(format!(
-                        "wrong checksum: expected sha256 `{expected}`, found `{found}`"
-                    ))
-                    .at_file(path)
-                    .hint(format!("burnlab data fetch {}", dataset.name)),
+                    Problem::new(format!("wrong content: expected {expected}, found {found}"))
+                        .at_file(path)
+                        .hint(format!("burnlab data fetch {}", dataset.name)),
                 ),
                 FileStatus::Unreadable(reason) => {
                     problems.push(

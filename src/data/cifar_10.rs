@@ -8,6 +8,7 @@ const BATCH: u64 = 30_730_000;
 
 pub(super) static CIFAR_10: Dataset = Dataset {
     name: "cifar-10",
+    folder: "cifar-10",
     title: "CIFAR-10 photographs",
     layout: Layout::Cifar,
     shape: ImageShape::new(3, 32, 32),

@@ -10,12 +10,18 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::dataset::{File as Published, Sum};
+use super::dataset::{File as Published, Sum, sha256_text, size_text};
 use crate::error::{Error, Kind, Problem, Result, io_reason, thousands};
 use crate::hex::hex;
 
 /// The first bytes of every gzip file (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Bytes that one of a gzip file can hold: two bits of DEFLATE repeat up to 258 bytes (RFC 1951, section 3.2.5).
+const MOST_PACKED: u64 = 4 * 258;
+
+/// Bytes that are read, then hashed, at a time.
+const PART: u64 = 1 << 18;
 
 /// What a file should hold, for errors: a header, then equal items.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +60,8 @@ pub(super) struct Stream {
     reader: Box<dyn Read>,
     hash: Sha256,
     at: u64,
+    /// Bytes that the file can hold, unpacked.
+    most: u64,
 }
 
 impl Stream {
@@ -63,15 +71,21 @@ impl Stream {
 
     fn start(path: &Path) -> io::Result<Self> {
         let mut start = [0; 2];
-        let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut reader = BufReader::with_capacity(1 << 16, file);
         let length = read_most(&mut reader, &mut start)?;
         let whole = io::Cursor::new(start[..length].to_vec()).chain(reader);
+        let is_packed = start == GZIP;
         Ok(Stream {
             path: path.to_path_buf(),
-            reader: if start == GZIP {
-                Box::new(MultiGzDecoder::new(whole))
-            } else {
-                Box::new(whole)
+            reader: match is_packed {
+                true => Box::new(MultiGzDecoder::new(whole)),
+                false => Box::new(whole),
+            },
+            most: match is_packed {
+                true => size.saturating_mul(MOST_PACKED),
+                false => size,
             },
             hash: Sha256::new(),
             at: 0,
@@ -81,12 +95,13 @@ impl Stream {
     /// The next `count` bytes; an error that names the place if the file ends or breaks before.
     pub fn take(&mut self, count: u64, extent: &Extent) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(count).read_to_end(&mut bytes);
-        self.hash.update(&bytes);
+        // Room that grows would be written twice; what a damaged header claims is not believed.
+        let _ = bytes.try_reserve_exact(usize::try_from(count.min(self.most)).unwrap_or(0));
+        let read = self.read(count, &mut bytes);
         self.at += bytes.len() as u64;
         match read {
-            Ok(_) if bytes.len() as u64 == count => Ok(bytes),
-            Ok(_) => Err(self.damage(format!("ends {}", extent.place(self.at)))),
+            Ok(()) if bytes.len() as u64 == count => Ok(bytes),
+            Ok(()) => Err(self.damage(format!("ends {}", extent.place(self.at)))),
             Err(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof => {
                     Err(self.damage(format!("ends {}", extent.place(self.at))))
@@ -101,6 +116,21 @@ impl Stream {
                 _ => Err(Error::io(Kind::Data, "read", &self.path, &error)),
             },
         }
+    }
+
+    /// Appends the next `count` bytes, or all if there are fewer, and hashes them while they are in the cache.
+    fn read(&mut self, count: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let mut rest = count;
+        while rest > 0 {
+            let (start, part) = (bytes.len(), rest.min(PART));
+            let read = (&mut self.reader).take(part).read_to_end(bytes);
+            self.hash.update(&bytes[start..]);
+            if (read? as u64) < part {
+                break;
+            }
+            rest -= part;
+        }
+        Ok(())
     }
 
     /// The first `count` bytes, or all if there are fewer; the stream is used up.
@@ -147,16 +177,18 @@ pub(super) fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// The sum of a file on disk that tells whether it is the published one; little more is read than that may hold.
-pub(super) fn sum_of(file: &Published, path: &Path) -> io::Result<String> {
-    match file.sum {
-        Sum::Content(_) => sha256(path, file.bytes),
-        Sum::Packed(_) => sha256_raw(File::open(path)?),
-    }
+/// What tells whether a file on disk is the published one, as [`Published::identity`] says it; little more is read than
+/// that may hold.
+pub(super) fn identity_of(file: &Published, path: &Path) -> io::Result<String> {
+    Ok(match file.sum {
+        Sum::Content(_) => sha256_text(&sha256(path, file.bytes)?.0),
+        Sum::Packed(_) => sha256_text(&sha256_raw(File::open(path)?)?),
+        Sum::Unpublished => size_text(sha256(path, file.bytes)?.1),
+    })
 }
 
-/// sha256 of a file's unpacked content, of which at most `most` bytes (and one more) are read.
-pub(super) fn sha256(path: &Path, most: u64) -> io::Result<String> {
+/// sha256 and length of a file's unpacked content, of which at most `most` bytes (and one more) are read.
+fn sha256(path: &Path, most: u64) -> io::Result<(String, u64)> {
     let mut stream = Stream::start(path)?;
     let mut buffer = vec![0; 1 << 16];
     let mut rest = most.saturating_add(1);
@@ -168,11 +200,12 @@ pub(super) fn sha256(path: &Path, most: u64) -> io::Result<String> {
             0 => break,
             length => {
                 stream.hash.update(&buffer[..length]);
+                stream.at += length as u64;
                 rest -= length as u64;
             }
         }
     }
-    Ok(hex(&stream.hash.finalize()))
+    Ok((hex(&stream.hash.finalize()), stream.at))
 }
 
 /// sha256 of bytes as they are, read to the end.

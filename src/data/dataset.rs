@@ -1,5 +1,6 @@
 //! What is known of a named dataset before looking at its files.
 
+use crate::error::thousands;
 use crate::shape::ImageShape;
 
 /// How a named dataset's files are laid out.
@@ -7,6 +8,11 @@ use crate::shape::ImageShape;
 pub enum Layout {
     /// Two IDX files a part, images then labels; plain or gzip.
     Idx,
+    /// The same, with rows and columns exchanged, and a first class that has another label than 0.
+    Emnist {
+        /// Its label.
+        first_label: u32,
+    },
     /// Records of one label byte and 3x32x32 pixel bytes.
     Cifar,
 }
@@ -22,28 +28,40 @@ pub struct File {
     pub sum: Sum,
 }
 
-/// The SHA-256 of a published file, in hexadecimal.
+/// The SHA-256 of a published file, in hexadecimal, where one is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sum {
     /// Of the unpacked content, so that a copy counts as the same however it is compressed.
     Content(&'static str),
     /// Of the packed file, where that of its content is not published: a copy must be packed as it is.
     Packed(&'static str),
+    /// None: the archive that a file comes in vouches for it, afterwards its size alone.
+    Unpublished,
 }
 
-impl Sum {
-    /// The digits.
-    pub fn text(self) -> &'static str {
-        match self {
-            Sum::Content(text) | Sum::Packed(text) => text,
+impl File {
+    /// What is known of the published one: its sum or, without one, its size.
+    pub fn identity(&self) -> String {
+        match self.sum {
+            Sum::Content(digits) | Sum::Packed(digits) => sha256_text(digits),
+            Sum::Unpublished => size_text(self.bytes),
         }
     }
 }
 
-/// One archive that holds all files of a dataset.
+pub(super) fn sha256_text(digits: &str) -> String {
+    format!("sha256 {digits}")
+}
+
+pub(super) fn size_text(bytes: u64) -> String {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    format!("{} bytes", thousands(bytes))
+}
+
+/// One archive that holds all files of a dataset, and of those that share its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Archive {
-    /// Name of the tar.gz file on the mirrors.
+    /// Name of the tar.gz or zip file on the mirrors.
     pub name: &'static str,
     /// Its size in bytes.
     pub bytes: u64,
@@ -54,8 +72,10 @@ pub struct Archive {
 /// What is known about a dataset before looking at its files.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Dataset {
-    /// Name in an experiment, and of its folder.
+    /// Name in an experiment.
     pub name: &'static str,
+    /// Name of its folder; datasets that come in one archive share theirs.
+    pub folder: &'static str,
     /// What people call it.
     pub title: &'static str,
     /// How its files are laid out.
@@ -91,7 +111,7 @@ impl Dataset {
     /// Names a file may have on disk, the one that `fetch` writes first.
     pub(super) fn spellings(&self, file: &File) -> Vec<String> {
         match self.layout {
-            Layout::Idx => idx_spellings(file.name),
+            Layout::Idx | Layout::Emnist { .. } => idx_spellings(file.name),
             Layout::Cifar => vec![file.name.to_string()],
         }
     }

@@ -5,6 +5,7 @@ use crate::shape::ImageShape;
 
 pub(super) static FASHION_MNIST: Dataset = Dataset {
     name: "fashion-mnist",
+    folder: "fashion-mnist",
     title: "Fashion-MNIST articles of clothing",
     layout: Layout::Idx,
     shape: ImageShape::new(1, 28, 28),

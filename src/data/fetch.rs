@@ -8,9 +8,10 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::content::{sha256_raw, sum_of};
-use super::dataset::{Archive, Dataset, File, Sum};
+use super::content::{identity_of, sha256_raw};
+use super::dataset::{Archive, Dataset, File, Sum, sha256_text};
 use super::folders::{Folders, Found, locate};
+use super::registry::DATASETS;
 use crate::error::{Error, Kind, Problem, Result, io_reason, list};
 
 /// How a file of a named dataset stands on this machine.
@@ -31,17 +32,26 @@ pub struct FileState {
 pub enum FileStatus {
     /// There, with the published checksum.
     Right,
+    /// There, as long as the published one, of which no checksum is published.
+    RightSize,
     /// Not there.
     Missing,
-    /// Holds something else; sha256 of the content as found and as published.
+    /// Holds something else.
     Wrong {
-        /// SHA-256 of what is there.
+        /// Sum or size of what is there, as [`File::identity`] says it.
         found: String,
-        /// SHA-256 as published.
-        expected: &'static str,
+        /// Of the published one.
+        expected: String,
     },
     /// Why it cannot be read or unpacked.
     Unreadable(String),
+}
+
+impl FileStatus {
+    /// Whether nothing tells it from the published one.
+    fn is_right(&self) -> bool {
+        matches!(self, FileStatus::Right | FileStatus::RightSize)
+    }
 }
 
 /// What fetching did about a file.
@@ -65,13 +75,14 @@ pub fn verify(dataset: &Dataset, folders: &Folders) -> Result<Vec<FileState>> {
 
 fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState {
     let path = locate(folder, &dataset.spellings(file));
-    let state = match path.as_deref().map(|path| sum_of(file, path)) {
+    let expected = file.identity();
+    let state = match path.as_deref().map(|path| identity_of(file, path)) {
         None => FileStatus::Missing,
-        Some(Ok(found)) if found == file.sum.text() => FileStatus::Right,
-        Some(Ok(found)) => FileStatus::Wrong {
-            found,
-            expected: file.sum.text(),
+        Some(Ok(found)) if found == expected => match file.sum {
+            Sum::Content(_) | Sum::Packed(_) => FileStatus::Right,
+            Sum::Unpublished => FileStatus::RightSize,
         },
+        Some(Ok(found)) => FileStatus::Wrong { found, expected },
         Some(Err(error)) => FileStatus::Unreadable(io_reason(&error)),
     };
     FileState {
@@ -84,7 +95,9 @@ fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState 
 
 /// Downloads what is missing or wrong; files that are right stay.
 ///
-/// They go to `destination/NAME`, or without one to where the dataset lies already, or else to the first of
+/// An archive brings the files of all datasets that share its folder.
+///
+/// They go to the dataset's folder in `destination`, or without one to where the dataset lies already, or else to the first of
 /// `$BURNLAB_DATA` and the user's cache. `progress` receives the file, the bytes done, and the bytes in all
 /// where the server says them.
 pub fn fetch(
@@ -94,7 +107,7 @@ pub fn fetch(
     progress: &mut dyn FnMut(&str, u64, Option<u64>),
 ) -> Result<Vec<FetchedFile>> {
     let folder = match destination {
-        Some(root) => root.join(dataset.name),
+        Some(root) => root.join(dataset.folder),
         None => folders.destination(dataset),
     };
     fs::create_dir_all(&folder)
@@ -106,9 +119,10 @@ pub fn fetch(
         folder: &folder,
         progress,
     };
-    let (right, wrong): (Vec<&File>, Vec<&File>) = dataset
-        .files()
-        .partition(|file| state_of(dataset, file, &folder).state == FileStatus::Right);
+    let is_right =
+        |dataset: &Dataset, file: &'static File| state_of(dataset, file, &folder).state.is_right();
+    let (right, wrong): (Vec<&File>, Vec<&File>) =
+        dataset.files().partition(|file| is_right(dataset, file));
     let mut done: Vec<FetchedFile> = right
         .into_iter()
         .map(|file| FetchedFile {
@@ -118,7 +132,17 @@ pub fn fetch(
         .collect();
     done.extend(
         match &dataset.archive {
-            Some(archive) if !wrong.is_empty() => job.archive(archive, &wrong),
+            Some(archive) if !wrong.is_empty() => {
+                let others = DATASETS
+                    .into_iter()
+                    .filter(|other| other.folder == dataset.folder && other.name != dataset.name);
+                let others =
+                    others.flat_map(|other| other.files().filter(|file| !is_right(other, file)));
+                job.archive(
+                    archive,
+                    &wrong.into_iter().chain(others).collect::<Vec<_>>(),
+                )
+            }
             _ => wrong.iter().map(|file| job.file(file)).collect(),
         }
         .map_err(|failure: Failure| failure.explain(dataset, folders, &folder))?,
@@ -130,7 +154,7 @@ pub fn fetch(
 fn sources(dataset: &Dataset, folders: &Folders) -> Vec<String> {
     let own = folders
         .mirror()
-        .map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), dataset.name));
+        .map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), dataset.folder));
     let public = dataset.mirrors.iter().map(|mirror| mirror.to_string());
     own.into_iter().chain(public).collect()
 }
@@ -161,7 +185,7 @@ impl Failure {
         Error::data(Problem::new(message).hint(format!(
             "{} by hand, or set `BURNLAB_MIRROR` to an address or folder with `{}/{name}` below it",
             folders.by_hand(dataset, folder),
-            dataset.name
+            dataset.folder
         )))
     }
 }
@@ -176,17 +200,15 @@ struct Job<'a> {
 impl Job<'_> {
     fn file(&mut self, file: &File) -> Result<FetchedFile, Failure> {
         let name = self.dataset.spellings(file).swap_remove(0);
-        // Packing never makes a file much larger than it is.
-        let most = file.bytes + (file.bytes >> 4) + 4096;
-        let right = |path: &Path| match sum_of(file, path) {
-            Ok(found) if found == file.sum.text() => Ok(()),
-            Ok(found) => Err(mismatch(summed(file), &found, file.sum.text())),
+        let right = |path: &Path| match identity_of(file, path) {
+            Ok(found) if found == file.identity() => Ok(()),
+            Ok(found) => Err(mismatch(file, &found)),
             Err(error) => Err(format!(
                 "what came cannot be unpacked: {}",
                 io_reason(&error)
             )),
         };
-        let (part, from) = self.download(&name, most, &right)?;
+        let (part, from) = self.download(&name, most_bytes(file), &right)?;
         let path = self.folder.join(&name);
         part.keep_as(&path).map_err(Failure::Local)?;
         Ok(FetchedFile {
@@ -202,11 +224,23 @@ impl Job<'_> {
     ) -> Result<Vec<FetchedFile>, Failure> {
         let right = |path: &Path| match fs::File::open(path).and_then(sha256_raw) {
             Ok(found) if found == archive.sha256 => Ok(()),
-            Ok(found) => Err(mismatch("it", &found, archive.sha256)),
+            Ok(found) => Err(format!(
+                "it has {}, expected {}",
+                sha256_text(&found),
+                sha256_text(archive.sha256)
+            )),
             Err(error) => Err(io_reason(&error)),
         };
         let (packed, from) = self.download(archive.name, archive.bytes, &right)?;
-        let unpacked = unpack(&packed.path, self.folder, wanted).map_err(Failure::Local)?;
+        let target = |path: &Path| {
+            let is_meant = |name: &String| path.ends_with(name);
+            let file = wanted.iter().find_map(|file| {
+                let name = self.dataset.spellings(file).into_iter().find(is_meant)?;
+                Some((*file, name))
+            });
+            file.map(|(file, name)| (file, self.folder.join(name)))
+        };
+        let unpacked = unpack(archive, &packed.path, wanted, &target).map_err(Failure::Local)?;
         let fetched = |path| FetchedFile {
             path,
             from: Some(from.clone()),
@@ -242,16 +276,12 @@ impl Job<'_> {
     }
 }
 
-/// What the sum of a file is taken of.
-fn summed(file: &File) -> &'static str {
-    match file.sum {
-        Sum::Content(_) => "its content",
+fn mismatch(file: &File, found: &str) -> String {
+    let what = match file.sum {
+        Sum::Content(_) | Sum::Unpublished => "its content",
         Sum::Packed(_) => "it",
-    }
-}
-
-fn mismatch(what: &str, found: &str, expected: &str) -> String {
-    format!("{what} has sha256 {found}, expected {expected}")
+    };
+    format!("{what} has {found}, expected {}", file.identity())
 }
 
 /// A file on its way, removed unless it is kept.
@@ -367,43 +397,81 @@ fn reason(error: &ureq::Error) -> String {
     }
 }
 
-/// Takes the wanted files out of a tar.gz archive, wherever in it they lie.
-fn unpack(packed: &Path, folder: &Path, wanted: &[&File]) -> Result<Vec<PathBuf>> {
+/// Takes the wanted files out of a tar.gz or zip archive, wherever in it they lie. `target` says which of them a path is,
+/// and where it goes to.
+fn unpack<'a>(
+    archive: &Archive,
+    packed: &Path,
+    wanted: &[&'a File],
+    target: &dyn Fn(&Path) -> Option<(&'a File, PathBuf)>,
+) -> Result<Vec<PathBuf>> {
     let cannot = |error: io::Error| Error::io(Kind::Data, "unpack", packed, &error);
-    let file = fs::File::open(packed).map_err(cannot)?;
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-    let mut missing = wanted.to_vec();
-    let mut unpacked = Vec::new();
-    for entry in archive.entries().map_err(cannot)? {
-        let entry = entry.map_err(cannot)?;
-        let path = entry.path().map_err(cannot)?.into_owned();
-        let Some(at) = missing.iter().position(|file| path.ends_with(file.name)) else {
-            continue;
+    let mut unpacked: Vec<(&str, PathBuf)> = Vec::new();
+    let mut take = |path: &Path, content: &mut dyn Read| {
+        let Some((file, to)) = target(path) else {
+            return Ok(());
         };
-        let file = missing.swap_remove(at);
-        let target = folder.join(file.name);
-        let part = Part::beside(&target);
-        let write = |error| Error::io(Kind::Data, "write", &target, &error);
-        let mut to = fs::File::create(&part.path).map_err(write)?;
-        io::copy(&mut entry.take(file.bytes + 1), &mut to).map_err(cannot)?;
-        to.sync_all().map_err(write)?;
-        let found = sum_of(file, &part.path).map_err(write)?;
-        if found != file.sum.text() {
-            let says = mismatch(summed(file), &found, file.sum.text());
-            return Err(super::content::damage(
-                &target,
-                format!("came out wrong: {says}"),
-            ));
+        write_checked(file, content, &to, &cannot)?;
+        unpacked.push((file.name, to));
+        Ok(())
+    };
+    let file = fs::File::open(packed).map_err(cannot)?;
+    match archive.name.ends_with(".zip") {
+        true => {
+            let mut archive = zip::ZipArchive::new(io::BufReader::new(file))
+                .map_err(|error| cannot(error.into()))?;
+            for at in 0..archive.len() {
+                let mut entry = archive.by_index(at).map_err(|error| cannot(error.into()))?;
+                if let Some(path) = entry.enclosed_name() {
+                    take(&path, &mut entry)?;
+                }
+            }
         }
-        part.keep_as(&target)?;
-        unpacked.push(target);
+        false => {
+            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+            for entry in archive.entries().map_err(cannot)? {
+                let mut entry = entry.map_err(cannot)?;
+                let path = entry.path().map_err(cannot)?.into_owned();
+                take(&path, &mut entry)?;
+            }
+        }
     }
+    let is_there = |name: &str| unpacked.iter().any(|(unpacked, _)| *unpacked == name);
+    let names = wanted.iter().map(|file| file.name);
+    let missing: Vec<&str> = names.filter(|name| !is_there(name)).collect();
     if missing.is_empty() {
-        return Ok(unpacked);
+        return Ok(unpacked.into_iter().map(|(_, path)| path).collect());
     }
-    let names: Vec<&str> = missing.iter().map(|file| file.name).collect();
-    let message = format!("the archive lacks {}", list(&names));
+    let message = format!("the archive lacks {}", list(&missing));
     Err(Error::data(Problem::new(message).at_file(packed)))
+}
+
+/// Writes a file of an archive, which must be the published one. `cannot` is told why the archive cannot be read.
+fn write_checked(
+    file: &File,
+    content: &mut dyn Read,
+    to: &Path,
+    cannot: &dyn Fn(io::Error) -> Error,
+) -> Result<()> {
+    let part = Part::beside(to);
+    let write = |error| Error::io(Kind::Data, "write", to, &error);
+    let mut target = fs::File::create(&part.path).map_err(write)?;
+    io::copy(&mut content.take(most_bytes(file)), &mut target).map_err(cannot)?;
+    target.sync_all().map_err(write)?;
+    let found = identity_of(file, &part.path).map_err(write)?;
+    if found != file.identity() {
+        let says = mismatch(file, &found);
+        return Err(super::content::damage(
+            to,
+            format!("came out wrong: {says}"),
+        ));
+    }
+    part.keep_as(to)
+}
+
+/// Bytes of a file, packed or not, at most: packing never makes it much larger than it is.
+fn most_bytes(file: &File) -> u64 {
+    file.bytes + (file.bytes >> 4) + 4096
 }
 
 #[cfg(test)]
@@ -423,6 +491,7 @@ mod tests {
     }];
     static PLAIN: Dataset = Dataset {
         name: "plain",
+        folder: "plain",
         title: "",
         layout: Layout::Cifar,
         shape: ImageShape::new(1, 1, 1),
@@ -502,13 +571,12 @@ mod tests {
 
         fs::write(&path, "hellO").unwrap();
         let states = verify(&PLAIN, &folders).unwrap();
-        assert!(matches!(
-            states[0].state,
-            FileStatus::Wrong {
-                expected: HELLO,
-                ..
-            }
-        ));
+        let sum = |digits: &str| format!("sha256 {digits}");
+        let wrong = FileStatus::Wrong {
+            found: sum("04a6f55face2f46be8c23f627d539827615851e10751b63ec59db6d2c706b770"),
+            expected: sum(HELLO),
+        };
+        assert_eq!(states[0].state, wrong);
         fetch(&PLAIN, &folders, None, &mut quiet).unwrap();
         assert_eq!(
             verify(&PLAIN, &folders).unwrap()[0].state,
@@ -531,6 +599,7 @@ mod tests {
         }];
         static PACKED_ONE: Dataset = Dataset {
             name: "packed",
+            folder: "packed",
             layout: Layout::Idx,
             train: &FILES,
             ..PLAIN
@@ -543,8 +612,11 @@ mod tests {
         let state = || verify(&PACKED_ONE, &folders).unwrap().remove(0).state;
         assert_eq!(state(), FileStatus::Right);
         fs::write(&fetched[0].path, "hello").unwrap();
-        let wrong = |state| matches!(state, FileStatus::Wrong { expected: SUM, .. });
-        assert!(wrong(state()));
+        let wrong = FileStatus::Wrong {
+            found: format!("sha256 {HELLO}"),
+            expected: format!("sha256 {SUM}"),
+        };
+        assert_eq!(state(), wrong);
     }
 
     #[cfg(target_os = "linux")]
@@ -589,7 +661,7 @@ mod tests {
                 .to_string(),
             says(format!(
                 "{address}/plain/hello.bin: its content has sha256 \
-                 3733cd977ff8eb18b987357e22ced99f46097f31ecb239e878ae63760e83e4d5, expected {HELLO}"
+                 3733cd977ff8eb18b987357e22ced99f46097f31ecb239e878ae63760e83e4d5, expected sha256 {HELLO}"
             ))
         );
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
@@ -612,10 +684,11 @@ mod tests {
         );
     }
 
-    /// The dataset as one archive, which a mirror of its own holds.
-    fn packed(dir: &Path) -> (&'static Dataset, Folders) {
+    const CONTENTS: [(&str, &str); 2] = [("d/readme", "read me"), ("d/hello.bin", "hello")];
+
+    fn tar_gz() -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
-        for (name, content) in [("d/readme", "read me"), ("d/hello.bin", "hello")] {
+        for (name, content) in CONTENTS {
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_mode(0o644);
@@ -625,13 +698,28 @@ mod tests {
         let tar = tar.into_inner().unwrap();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar).unwrap();
-        let bytes = gzip.finish().unwrap();
-        let sha256 = sha256_raw(bytes.as_slice()).unwrap().leak();
+        gzip.finish().unwrap()
+    }
+
+    fn zip() -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        for (name, content) in CONTENTS {
+            zip.start_file(name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(content.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    /// The dataset as one archive, which a mirror of its own holds.
+    fn packed(dir: &Path, name: &'static str, bytes: &[u8]) -> (&'static Dataset, Folders) {
+        let sha256 = sha256_raw(bytes).unwrap().leak();
         let mirror = dir.join("mirror");
         fs::create_dir_all(mirror.join("packed")).unwrap();
-        fs::write(mirror.join("packed/all.tar.gz"), &bytes).unwrap();
+        fs::write(mirror.join("packed").join(name), bytes).unwrap();
         let dataset = Box::leak(Box::new(Dataset {
             name: "packed",
+            folder: "packed",
             title: "",
             layout: Layout::Cifar,
             shape: ImageShape::new(1, 1, 1),
@@ -640,7 +728,7 @@ mod tests {
             train: &FILES,
             test: &[],
             archive: Some(Archive {
-                name: "all.tar.gz",
+                name,
                 bytes: bytes.len() as u64,
                 sha256,
             }),
@@ -655,8 +743,13 @@ mod tests {
 
     #[test]
     fn an_archive_is_fetched_and_its_files_taken_out() {
+        is_fetched("all.tar.gz", &tar_gz());
+        is_fetched("all.zip", &zip());
+    }
+
+    fn is_fetched(name: &'static str, archive: &[u8]) {
         let dir = tempfile::tempdir().unwrap();
-        let (dataset, folders) = packed(dir.path());
+        let (dataset, folders) = packed(dir.path(), name, archive);
         let elsewhere = dir.path().join("elsewhere");
         fetch(dataset, &folders, Some(&elsewhere), &mut quiet).unwrap();
         let names: Vec<_> = fs::read_dir(elsewhere.join("packed"))

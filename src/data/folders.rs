@@ -109,7 +109,7 @@ impl Folders {
     /// The folders that may hold a dataset, in the order of looking.
     pub fn candidates(&self, dataset: &Dataset) -> Vec<PathBuf> {
         let below = |root: &PathBuf| {
-            let names = [dataset.name].into_iter().chain(dataset.aliases.to_vec());
+            let names = [dataset.folder].into_iter().chain(dataset.aliases.to_vec());
             names.map(|name| root.join(name)).collect::<Vec<_>>()
         };
         self.roots
@@ -176,7 +176,7 @@ impl Folders {
         let ours = |folder: &Path| !self.system.iter().any(|system| folder.starts_with(system));
         match self.find(dataset) {
             Found::Complete(folder) | Found::Partial { folder, .. } if ours(&folder) => folder,
-            _ => self.home.join(dataset.name),
+            _ => self.home.join(dataset.folder),
         }
     }
 

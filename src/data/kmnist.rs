@@ -6,6 +6,7 @@ use crate::shape::ImageShape;
 // The sums that collections of datasets publish are those of the packed files.
 pub(super) static KMNIST: Dataset = Dataset {
     name: "kmnist",
+    folder: "kmnist",
     title: "Kuzushiji-MNIST cursive characters",
     layout: Layout::Idx,
     shape: ImageShape::new(1, 28, 28),

@@ -5,6 +5,7 @@ use crate::shape::ImageShape;
 
 pub(super) static MNIST: Dataset = Dataset {
     name: "mnist",
+    folder: "mnist",
     title: "MNIST handwritten digits",
     layout: Layout::Idx,
     shape: ImageShape::new(1, 28, 28),

@@ -10,6 +10,7 @@ mod dataset;
 // bytes of files,
 mod content;
 mod digests;
+mod emnist;
 mod ends;
 mod left_out;
 mod pixels;

@@ -6,6 +6,7 @@ use crate::shape::ImageShape;
 // The sums that collections of datasets publish are those of the packed files.
 pub(super) static QMNIST: Dataset = Dataset {
     name: "qmnist",
+    folder: "qmnist",
     title: "QMNIST handwritten digits",
     layout: Layout::Idx,
     shape: ImageShape::new(1, 28, 28),

@@ -4,20 +4,38 @@ use std::path::PathBuf;
 
 use super::dataset::Dataset;
 use super::folders::{Folders, Found};
-use super::{cifar_10, fashion_mnist, kmnist, mnist, qmnist};
+use super::{cifar_10, emnist, fashion_mnist, kmnist, mnist, qmnist};
 use crate::error::{Error, Problem, Result, did_you_mean};
 
 /// Every dataset known by name.
-pub static DATASETS: [&Dataset; 5] = [
+pub static DATASETS: [&Dataset; 11] = [
     &mnist::MNIST,
     &fashion_mnist::FASHION_MNIST,
     &kmnist::KMNIST,
     &qmnist::QMNIST,
+    &emnist::EMNIST[0],
+    &emnist::EMNIST[1],
+    &emnist::EMNIST[2],
+    &emnist::EMNIST[3],
+    &emnist::EMNIST[4],
+    &emnist::EMNIST[5],
     &cifar_10::CIFAR_10,
 ];
 
 /// Their names, in the same order.
-pub(super) const NAMES: &[&str] = &["mnist", "fashion-mnist", "kmnist", "qmnist", "cifar-10"];
+pub(super) const NAMES: &[&str] = &[
+    "mnist",
+    "fashion-mnist",
+    "kmnist",
+    "qmnist",
+    "emnist-balanced",
+    "emnist-byclass",
+    "emnist-bymerge",
+    "emnist-letters",
+    "emnist-digits",
+    "emnist-mnist",
+    "cifar-10",
+];
 
 /// The dataset of that name, or a usage error that offers the near ones.
 pub fn find(name: &str) -> Result<&'static Dataset> {

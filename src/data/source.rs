@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::content::sum_of;
-use super::dataset::{Dataset, File, Layout, Sum};
+use super::content::identity_of;
+use super::dataset::{Dataset, File, Layout, Sum, sha256_text};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
 use super::format::{Checksum, Format, Labels, Outline, Progress, Raw};
@@ -96,11 +96,11 @@ impl Source {
                     continue;
                 };
                 let found = match file.sum {
-                    Sum::Content(_) => read.sha256.clone(),
-                    Sum::Packed(_) => sum_of(file, &read.path)
+                    Sum::Content(_) => sha256_text(&read.sha256),
+                    Sum::Packed(_) | Sum::Unpublished => identity_of(file, &read.path)
                         .map_err(|error| Error::io(Kind::Data, "read", &read.path, &error))?,
                 };
-                if found != file.sum.text() {
+                if found != file.identity() {
                     return Err(self.hinted(changed(dataset, file, read, &found)));
                 }
             }
@@ -127,13 +127,15 @@ fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
     let path = |file: &File| {
         locate(folder, &dataset.spellings(file)).unwrap_or_else(|| folder.join(file.name))
     };
+    let idx = |first_label, is_transposed| idx::Files {
+        train: [path(&dataset.train[0]), path(&dataset.train[1])],
+        test: [path(&dataset.test[0]), path(&dataset.test[1])],
+        known: Some(first_label..first_label + dataset.classes.len() as u32),
+        is_transposed,
+    };
     let format: Box<dyn Format> = match dataset.layout {
-        Layout::Idx => Box::new(idx::Files {
-            train: [path(&dataset.train[0]), path(&dataset.train[1])],
-            test: [path(&dataset.test[0]), path(&dataset.test[1])],
-            classes: Some(dataset.classes.len()),
-            is_transposed: false,
-        }),
+        Layout::Idx => Box::new(idx(0, false)),
+        Layout::Emnist { first_label } => Box::new(idx(first_label, true)),
         Layout::Cifar => {
             let batch = |file: &File| (path(file), file.bytes);
             Box::new(cifar::Files {
@@ -179,15 +181,16 @@ fn existing(folder: &Path) -> Result<&Path> {
 }
 
 fn changed(dataset: &Dataset, file: &File, read: &Checksum, found: &str) -> Error {
-    let (what, expected) = match file.sum {
-        Sum::Content(sum) => ("its content has", sum),
-        Sum::Packed(sum) => ("packed as published, it has", sum),
+    let what = match file.sum {
+        Sum::Content(_) | Sum::Unpublished => "its content has",
+        Sum::Packed(_) => "packed as published, it has",
     };
     super::content::damage(
         &read.path,
         format!(
-            "is not the file that `{}` consists of: {what} sha256 {found}, expected {expected}",
-            dataset.name
+            "is not the file that `{}` consists of: {what} {found}, expected {}",
+            dataset.name,
+            file.identity()
         ),
     )
 }

@@ -6,6 +6,7 @@ mod fields;
 mod names;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use fields::IdxFields;
@@ -20,8 +21,8 @@ use crate::shape::ImageShape;
 pub(super) struct Files {
     pub train: [PathBuf; 2],
     pub test: [PathBuf; 2],
-    /// How many classes there are, where that is known; labels are below it.
-    pub classes: Option<usize>,
+    /// The classes' labels, where they are known; else they are taken as they are.
+    pub known: Option<Range<u32>>,
     /// Whether rows and columns are exchanged.
     pub is_transposed: bool,
 }
@@ -87,14 +88,14 @@ impl Files {
         Ok(Files {
             train: part(SetPart::Train)?,
             test: part(SetPart::Test)?,
-            classes: None,
+            known: None,
             is_transposed: set.starts_with("emnist"),
         })
     }
 
     /// What a reader of files that people bring may not expect.
     fn notes(&self) -> Result<Vec<String>> {
-        if self.classes.is_some() {
+        if self.known.is_some() {
             return Ok(Vec::new());
         }
         let mut notes = Vec::new();
@@ -143,22 +144,26 @@ impl Files {
             .step_by(extent.size as usize)
             .copied()
             .collect();
-        if let Some(classes) = self.classes
-            && let Some(at) = labels
-                .iter()
-                .position(|&label| usize::from(label) >= classes)
-        {
-            return Err(stream.damage(format!(
-                "holds the label {} at byte {} (label {} of {}), expected 0 to {}",
-                labels[at],
-                thousands(at + 8),
-                thousands(at + 1),
-                thousands(labels.len()),
-                classes - 1
-            )));
+        if let Some(known) = &self.known {
+            let unknown = |&label: &u8| !known.contains(&u32::from(label));
+            if let Some(at) = labels.iter().position(unknown) {
+                return Err(stream.damage(format!(
+                    "holds the label {} at byte {} (label {} of {}), expected {} to {}",
+                    labels[at],
+                    thousands(at + 8),
+                    thousands(at + 1),
+                    thousands(labels.len()),
+                    known.start,
+                    known.end - 1
+                )));
+            }
         }
         checksums.push(checksum(path, stream)?);
-        Ok(labels.into_iter().map(u32::from).collect())
+        let first = self.known.as_ref().map_or(0, |known| known.start);
+        Ok(labels
+            .into_iter()
+            .map(|label| u32::from(label) - first)
+            .collect())
     }
 }
 

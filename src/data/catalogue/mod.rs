@@ -1,0 +1,522 @@
+//! The way in: describes, checks and loads datasets, and remembers what it read.
+//!
+//! A grid asks the same of one dataset thousands of times; headers and labels are read once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::dataset::Dataset;
+use super::decoded;
+use super::fields::{Classes, DataFields, DatasetSpec, Subset};
+use super::folders::{Folders, Found};
+use super::format::{Checksum, Labels, Outline, Part, Progress, Raw};
+use super::generated::shares;
+use super::source::Source;
+use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
+use crate::error::{Error, Flaw, Kind, Problem, Result, count};
+use crate::hex::hex;
+use crate::rng::Seed;
+use crate::shape::ImageShape;
+
+/// What a dataset, or the part of it that an experiment uses, consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The dataset's name, or its folder as the experiment writes it.
+    pub name: String,
+    /// Empty where the images come from no files.
+    pub folder: PathBuf,
+    /// Of one image.
+    pub shape: ImageShape,
+    /// Number of training samples, the generated ones included.
+    pub train: usize,
+    /// Number of generated ones.
+    pub generated: usize,
+    /// Number of validation samples.
+    pub validation: usize,
+    /// Number of test samples.
+    pub test: usize,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// Whether nothing tells the images' classes: all are of one.
+    pub is_unlabeled: bool,
+    /// Whether the dataset is not on this machine and all this is only what is known of it by name.
+    pub absent: bool,
+    /// What a reader of files and table may not expect, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Images and their classes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    /// Of one image.
+    pub shape: ImageShape,
+    /// From 0 to 1, `[samples, channels, height, width]`.
+    pub pixels: Vec<f32>,
+    /// `[samples]`, indices into the class names.
+    pub labels: Vec<u32>,
+}
+
+impl Samples {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Images of each class.
+    pub fn counts(&self, classes: usize) -> Vec<usize> {
+        sizes(&self.labels, classes)
+    }
+
+    /// Pixels of one image, `[channels, height, width]`; panics if there is no such image.
+    pub fn image(&self, index: usize) -> &[f32] {
+        let size = self.shape.len();
+        &self.pixels[index * size..(index + 1) * size]
+    }
+}
+
+/// What a run works on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Splits {
+    /// What is trained on, generated images included.
+    pub train: Samples,
+    /// None if the experiment keeps none back.
+    pub validation: Option<Samples>,
+    /// What is measured after training.
+    pub test: Samples,
+    /// Names of the classes; a label is an index into them.
+    pub class_names: Vec<String>,
+    /// Labels that training and validation keep, ascending: all, or those of `train_classes`.
+    pub trained: Vec<u32>,
+}
+
+/// Datasets by what the experiment calls them, each read once.
+pub struct Catalogue {
+    folders: Folders,
+    outlines: Memory<DatasetSpec, Outlined>,
+    labels: Memory<DatasetSpec, Labels>,
+    digests: Memory<DatasetSpec, Option<String>>,
+    /// Only the one loaded last, since pixels are large.
+    loaded: Mutex<Option<(DatasetSpec, Arc<Raw>)>>,
+}
+
+/// A dataset's headers.
+struct Outlined {
+    name: String,
+    folder: PathBuf,
+    outline: Outline,
+    classes: Vec<String>,
+    is_unlabeled: bool,
+}
+
+impl Catalogue {
+    /// A catalogue that has looked at nothing yet.
+    pub fn new(folders: Folders) -> Self {
+        Catalogue {
+            folders,
+            outlines: Memory::default(),
+            labels: Memory::default(),
+            digests: Memory::default(),
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Where it looks for datasets.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// The whole dataset, from headers (and labels where those alone give the classes).
+    pub fn describe(&self, spec: &DatasetSpec) -> Result<Facts> {
+        let outlined = self.outlined(spec)?;
+        Ok(Facts {
+            name: outlined.name.clone(),
+            folder: outlined.folder.clone(),
+            shape: outlined.outline.shape,
+            train: outlined.outline.train,
+            generated: 0,
+            validation: outlined.outline.validation,
+            test: outlined.outline.test,
+            classes: outlined.classes.clone(),
+            is_unlabeled: outlined.is_unlabeled,
+            absent: false,
+            notes: outlined.outline.notes.clone(),
+        })
+    }
+
+    fn outlined(&self, spec: &DatasetSpec) -> Result<Arc<Outlined>> {
+        self.outlines.get(spec, || {
+            let source = Source::open(spec, &self.folders)?;
+            Ok(Outlined {
+                outline: source.outline()?,
+                classes: match source.classes() {
+                    Some(names) => names.to_vec(),
+                    None => numbered(&*self.all_labels(spec)?),
+                },
+                is_unlabeled: source.is_unlabeled,
+                name: source.name,
+                folder: source.folder,
+            })
+        })
+    }
+
+    /// The class of every training sample, in file order, before classes are chosen.
+    pub fn labels(&self, spec: &DatasetSpec) -> Result<Vec<u32>> {
+        Ok(self.all_labels(spec)?.train.clone())
+    }
+
+    /// What `load` would give, and what is wrong with the table; keys are below `[data]`.
+    ///
+    /// Where there are flaws, the counts are as near as can be said; so are they for a dataset known by
+    /// name that is not on this machine, whose classes are taken to be of one size.
+    pub fn check(&self, fields: &DataFields) -> Result<(Facts, Vec<Flaw>)> {
+        let (mut facts, labels) = match self.absent(&fields.dataset) {
+            Some(dataset) => declared(dataset),
+            None => (
+                self.describe(&fields.dataset)?,
+                self.all_labels(&fields.dataset)?,
+            ),
+        };
+        let flaws = class_flaws(&facts.name, fields, &facts.classes);
+        if !flaws.is_empty() {
+            return Ok((facts, flaws));
+        }
+        let train = Pool::of(&labels.train, &fields.classes);
+        facts.classes = chosen(&facts.classes, &fields.classes);
+        let mut flaws: Vec<Flaw> = fields
+            .scale
+            .flaw(facts.shape.channels)
+            .into_iter()
+            .collect();
+        flaws.extend(split_flaws(fields, &train, &facts.classes));
+        let train = train.keep(&fields.trained(facts.classes.len()));
+        facts.test = match &fields.classes {
+            Classes::All => labels.test.len(),
+            some => Pool::of(&labels.test, some).len(),
+        };
+        if facts.test == 0 {
+            flaws.push(Flaw::new(
+                "classes",
+                "the test set has no image of these classes",
+            ));
+        }
+        let own = match fields.has_own_validation() {
+            true => Pool::of(&labels.validation, &fields.classes)
+                .keep(&fields.trained(facts.classes.len())),
+            false => Pool::default(),
+        };
+        let taken = fields.validation.of(train.len()).min(train.len());
+        facts.validation = taken + own.len();
+        // Of images that are made up, nobody asks which classes are tested.
+        let is_real = !facts.absent && !matches!(fields.dataset, DatasetSpec::Fake(_));
+        if flaws.is_empty() && is_real {
+            let test = Pool::of(&labels.test, &fields.classes);
+            let missing = missing_notes(fields, &train, [&own, &test], &facts.classes);
+            facts.notes.extend(missing);
+        }
+        let unused = labels.validation.len();
+        if unused > 0 && !fields.has_own_validation() {
+            facts.notes.push(format!(
+                "the {} that the dataset keeps for validation are not used: `validation` takes some of training",
+                count(unused, "image")
+            ));
+        }
+        facts.train = train.len() - taken;
+        if let Subset::Of { count, .. } = fields.train {
+            facts.train = facts.train.min(count);
+        }
+        let generated = fields.generated.as_ref();
+        facts.generated = generated.map_or(0, |generated| generated.count(facts.train));
+        facts.train += facts.generated;
+        Ok((facts, flaws))
+    }
+
+    /// Training images of each class of a run, the generated ones included; `None` where the table has
+    /// flaws.
+    pub fn counts(&self, fields: &DataFields, seed: Seed) -> Result<Option<Vec<usize>>> {
+        let (facts, flaws) = self.check(fields)?;
+        if !flaws.is_empty() {
+            return Ok(None);
+        }
+        let labels = self.all_labels(&fields.dataset)?;
+        let trained = fields.trained(facts.classes.len());
+        let all = Pool::of(&labels.train, &fields.classes).keep(&trained);
+        let (rest, _) = all.split(fields.validation);
+        let train = rest.pick(fields.train, facts.classes.len(), seed);
+        let mut counts = train.sizes(facts.classes.len());
+        for (label, more) in trained.iter().zip(shares(facts.generated, trained.len())) {
+            counts[*label as usize] += more;
+        }
+        Ok(Some(counts))
+    }
+
+    /// The images of a run without the generated ones. The seed matters only where the subset is picked at
+    /// random.
+    pub fn load(&self, fields: &DataFields, seed: Seed) -> Result<Splits> {
+        let (facts, flaws) = self.check(fields)?;
+        if !flaws.is_empty() {
+            let problem = |flaw: Flaw| {
+                Problem::new(format!("`data.{}`: {}", flaw.key, flaw.message)).maybe_hint(flaw.hint)
+            };
+            let problems = flaws.into_iter().map(problem).collect();
+            return Err(Error::new(Kind::Usage, problems));
+        }
+        let raw = self.raw(&fields.dataset)?;
+        let trained = fields.trained(facts.classes.len());
+        let all = Pool::of(&raw.train.labels, &fields.classes).keep(&trained);
+        let (rest, held) = all.split(fields.validation);
+        let train = rest.pick(fields.train, facts.classes.len(), seed);
+        let test = Pool::of(&raw.test.labels, &fields.classes);
+        let own = raw
+            .validation
+            .as_ref()
+            .filter(|_| fields.has_own_validation());
+        let own = own.map(|part| {
+            let pool = Pool::of(&part.labels, &fields.classes).keep(&trained);
+            samples(raw.shape, part, pool)
+        });
+        let taken = || samples(raw.shape, &raw.train, held.clone());
+        Ok(Splits {
+            train: samples(raw.shape, &raw.train, train),
+            validation: own.or_else(|| (held.len() > 0).then(taken)),
+            test: samples(raw.shape, &raw.test, test),
+            class_names: facts.classes,
+            trained,
+        })
+    }
+
+    /// Files that [`load`](Self::load) reads, each with the sha256 of its unpacked content; one for
+    /// all images of a folder.
+    pub fn checksums(&self, fields: &DataFields) -> Result<Vec<(String, String)>> {
+        let raw = self.raw(&fields.dataset)?;
+        let checksum = |read: &Checksum| (read.name.clone(), read.sha256.clone());
+        Ok(raw.checksums.iter().map(checksum).collect())
+    }
+
+    /// The SHA-256 of all files of a dataset that people fill; `None` of one that its name or its fields
+    /// stand for. Asked again, it is what it was the first time.
+    pub fn digest(&self, spec: &DatasetSpec) -> Result<Option<String>> {
+        if !matches!(spec, DatasetSpec::Idx(_) | DatasetSpec::Folder(_)) {
+            return Ok(None);
+        }
+        let digest = self.digests.get(spec, || {
+            self.digest_of(spec, &Source::open(spec, &self.folders)?)
+        })?;
+        Ok(digest.as_ref().clone())
+    }
+
+    /// The digest as the files are now.
+    fn digest_of(&self, spec: &DatasetSpec, source: &Source) -> Result<Option<String>> {
+        let digest = source.digest(self.folders.digests().as_deref())?;
+        let Some(digest) = digest else {
+            return Ok(None);
+        };
+        Ok(Some(match self.outlined(spec)?.outline.is_read_anew {
+            true => hex(&Sha256::digest(format!("{digest} turned, deep"))),
+            false => digest,
+        }))
+    }
+
+    /// Puts ids in the place of classes that are named, in `classes` and `train_classes`; of folders that
+    /// are called by numbers, a number is a name. What cannot be found is reported; keys are below `[data]`.
+    pub fn name_classes(&self, fields: &mut DataFields) -> Result<Vec<Flaw>> {
+        if fields.classes.is_all() && fields.train_classes.is_all() {
+            return Ok(Vec::new());
+        }
+        let facts = match self.absent(&fields.dataset) {
+            Some(dataset) => declared(dataset).0,
+            None => self.describe(&fields.dataset)?,
+        };
+        let is_folder = matches!(fields.dataset, DatasetSpec::Folder(_));
+        let mut flaws = Vec::new();
+        for (key, classes) in [
+            ("classes", &mut fields.classes),
+            ("train_classes", &mut fields.train_classes),
+        ] {
+            flaws.extend(classes.look_up(key, &facts.name, &facts.classes, is_folder));
+        }
+        Ok(flaws)
+    }
+
+    /// The dataset if it is known by name and nowhere on this machine.
+    fn absent(&self, spec: &DatasetSpec) -> Option<&'static Dataset> {
+        match spec {
+            DatasetSpec::Named(dataset) => {
+                (self.folders.find(dataset) == Found::Nowhere).then_some(*dataset)
+            }
+            _ => None,
+        }
+    }
+
+    fn all_labels(&self, spec: &DatasetSpec) -> Result<Arc<Labels>> {
+        self.labels
+            .get(spec, || Source::open(spec, &self.folders)?.labels())
+    }
+
+    /// Decodes the images of a large folder and keeps them for other processes, unless that was done before; how
+    /// many of all are decoded is told.
+    ///
+    /// # Errors
+    /// An image cannot be read.
+    pub fn decode(&self, spec: &DatasetSpec, progress: Progress) -> Result<()> {
+        match self.kept_decoded(spec)? {
+            Some(path) if !path.exists() => self.read(spec, Some(&path), progress).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the decoded images of a dataset are kept; none where they are not.
+    fn kept_decoded(&self, spec: &DatasetSpec) -> Result<Option<PathBuf>> {
+        let (DatasetSpec::Folder(fields), Some(store)) = (spec, self.folders.decoded()) else {
+            return Ok(None);
+        };
+        let outline = &self.outlined(spec)?.outline;
+        let is_large = outline.train + outline.validation + outline.test > decoded::FEW;
+        let digest = self.digest(spec)?.filter(|_| is_large);
+        Ok(digest.map(|digest| decoded::place(&store, fields, &digest)))
+    }
+
+    fn raw(&self, spec: &DatasetSpec) -> Result<Arc<Raw>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, raw)) = &*loaded
+            && known == spec
+        {
+            return Ok(raw.clone());
+        }
+        // Frees the one before, so that two are never held at once.
+        *loaded = None;
+        let kept = self.kept_decoded(spec)?;
+        let known = match (spec, &kept) {
+            (DatasetSpec::Folder(fields), Some(path)) => decoded::read(path, &fields.path),
+            _ => None,
+        };
+        let raw = match known {
+            Some(raw) => raw,
+            None => self.read(spec, kept.as_deref(), &|_, _| {})?,
+        };
+        let raw = Arc::new(raw);
+        *loaded = Some((spec.clone(), raw.clone()));
+        Ok(raw)
+    }
+
+    /// Reads all images and keeps them, decoded, where it is said.
+    fn read(&self, spec: &DatasetSpec, kept: Option<&Path>, progress: Progress) -> Result<Raw> {
+        let digest = self.digest(spec)?;
+        let source = Source::open(spec, &self.folders)?;
+        let raw = source.read(progress)?;
+        // What was read goes by the digest that was taken before.
+        if self.digest_of(spec, &source)? != digest {
+            let message = format!(
+                "the images of `{}` changed while they were read",
+                source.name
+            );
+            let problem = Problem::new(message).at_file(&source.folder);
+            return Err(Error::data(
+                problem.hint("try again when nobody writes there"),
+            ));
+        }
+        if let Some(path) = kept {
+            decoded::write(path, &raw);
+        }
+        Ok(raw)
+    }
+}
+
+/// Values made once and kept.
+struct Memory<K, V>(Mutex<HashMap<K, Arc<V>>>);
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Memory(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Memory<K, V> {
+    fn get(&self, key: &K, make: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = kept.get(key) {
+            return Ok(value.clone());
+        }
+        let value = Arc::new(make()?);
+        kept.insert(key.clone(), value.clone());
+        Ok(value)
+    }
+}
+
+/// What is known of a dataset without its files.
+fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
+    let classes = dataset.classes.len() as u32;
+    let [train, test] = dataset.samples.map(|count| {
+        (0..count as u32)
+            .map(|index| index % classes)
+            .collect::<Vec<_>>()
+    });
+    let facts = Facts {
+        name: dataset.name.to_string(),
+        folder: PathBuf::new(),
+        shape: dataset.shape,
+        train: train.len(),
+        generated: 0,
+        validation: 0,
+        test: test.len(),
+        classes: dataset
+            .classes
+            .iter()
+            .map(|name| name.to_string())
+            .collect(),
+        is_unlabeled: false,
+        absent: true,
+        notes: Vec::new(),
+    };
+    let labels = Labels {
+        train,
+        validation: Vec::new(),
+        test,
+    };
+    (facts, Arc::new(labels))
+}
+
+/// The numbers from 0 to the highest label, as names.
+fn numbered(labels: &Labels) -> Vec<String> {
+    let highest = labels.train.iter().chain(&labels.test).max();
+    (0..=highest.copied().unwrap_or(0))
+        .map(|class| class.to_string())
+        .collect()
+}
+
+/// Names of the chosen classes, in the order listed.
+fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
+    match classes {
+        Classes::All => names.to_vec(),
+        Classes::Only(ids) => ids
+            .iter()
+            .filter_map(|&id| names.get(id).cloned())
+            .collect(),
+        Classes::Named(_) => Vec::new(),
+    }
+}
+
+fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
+    let size = shape.len();
+    let mut pixels = Vec::with_capacity(pool.len() * size);
+    for &place in &pool.places {
+        part.pixels
+            .append(place * size..(place + 1) * size, &mut pixels);
+    }
+    Samples {
+        shape,
+        pixels,
+        labels: pool.labels,
+    }
+}
+
+#[cfg(test)]
+mod tests;
