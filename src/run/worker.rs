@@ -478,11 +478,14 @@ impl Trainer<'_> {
     }
 
     fn train(&self, assignment: &Assignment, folder: &RunFolder, row: &RunRow) -> Result<Outcome> {
+        // Git looks through a repository while the run's files are written.
+        let commit = std::thread::spawn(Commit::of_here);
         folder.write_row(row)?;
         assignment.settings.write(folder)?;
         let _ = std::fs::remove_file(folder.file("error.txt"));
         let precisions = self.precisions(assignment.settings.train.precision)?;
-        let mut provenance = provenance(assignment, self.device, precisions);
+        let commit = commit.join().unwrap_or_default();
+        let mut provenance = provenance(assignment, self.device, precisions, commit);
         folder.write_provenance(&provenance)?;
         let dataset = &assignment.settings.data.dataset;
         if self.catalogue.digest(dataset)? != assignment.digest {
@@ -577,19 +580,40 @@ fn now() -> String {
         .to_string()
 }
 
-fn provenance(assignment: &Assignment, device: &Device, precisions: Precisions) -> Provenance {
-    let git = |arguments: &[&str]| -> Option<String> {
-        let output = std::process::Command::new("git")
-            .args(arguments)
-            .stderr(std::process::Stdio::null())
-            .output()
-            .ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_string())
-    };
+/// What Git knows of the folder that the program was started in; nothing where there is no Git or no repository.
+#[derive(Default)]
+struct Commit {
+    hash: Option<String>,
+    is_dirty: Option<bool>,
+}
+
+impl Commit {
+    fn of_here() -> Self {
+        let git = |arguments: &[&str]| -> Option<String> {
+            let output = std::process::Command::new("git")
+                .args(arguments)
+                .stderr(std::process::Stdio::null())
+                .output()
+                .ok()?;
+            let text = String::from_utf8(output.stdout).ok()?;
+            output.status.success().then(|| text.trim().to_string())
+        };
+        Commit {
+            hash: git(&["rev-parse", "HEAD"]),
+            is_dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+        }
+    }
+}
+
+fn provenance(
+    assignment: &Assignment,
+    device: &Device,
+    precisions: Precisions,
+    commit: Commit,
+) -> Provenance {
     Provenance {
-        git_commit: git(&["rev-parse", "HEAD"]),
-        git_dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+        git_commit: commit.hash,
+        git_dirty: commit.is_dirty,
         burnlab: env!("CARGO_PKG_VERSION").to_string(),
         burn: crate::backend::BURN_VERSION.to_string(),
         dataset: Vec::new(),
