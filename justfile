@@ -60,6 +60,10 @@ cluster:
     cargo build --release
     python3 tests/cluster/run
 
+# The weights that a 64-bit ARM gives, under emulation, are those of x86-64; see tests/aarch64/run for what it needs
+aarch64:
+    tests/aarch64/run
+
 # TensorBoard on everything that has been run, or on one experiment: just tensorboard articles/a1-a3-few-digits
 tensorboard NAME="." PORT="6006": _python
     {{venv}}/bin/tensorboard --logdir results/{{NAME}} --port {{PORT}}
