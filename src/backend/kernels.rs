@@ -3,7 +3,9 @@
 //! A backend without a faster way takes Burn's own.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::module::{conv_transpose2d, conv_transpose3d, conv2d, conv3d, linear};
+use burn::tensor::module::{
+    conv_transpose2d, conv_transpose3d, conv2d, conv3d, linear, max_pool2d,
+};
 use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
 
@@ -69,6 +71,12 @@ pub trait Kernels: Backend {
         sliding: Sliding3d,
     ) -> Tensor<Self, 5> {
         burns_convolve3d_transpose(x, weight, sliding)
+    }
+
+    /// The largest value of each window: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`; NaN
+    /// where a window holds NaN. What pads the image never wins.
+    fn max_pool(x: Tensor<Self, 4>, kernel: [usize; 2], sliding: Sliding) -> Tensor<Self, 4> {
+        burns_max_pool2d(x, kernel, sliding)
     }
 
     /// Brings every channel of `[batch, channels, places]` to mean 0 and variance 1.
@@ -246,6 +254,39 @@ pub fn holds_nan<B: Kernels, const D: usize>(x: &Tensor<B, D>) -> bool {
             .elem::<f32>()
             .is_nan()
         && x().is_nan().any().into_data().iter::<bool>().any(|is| is)
+}
+
+/// The largest values that `pool` finds, of windows of any kind; NaN where a window holds NaN, which Burn's comparisons
+/// do not see.
+pub fn largest_of<B: Kernels, const D: usize>(
+    x: Tensor<B, D>,
+    pool: impl Fn(Tensor<B, D>) -> Tensor<B, D>,
+) -> Tensor<B, D> {
+    if !holds_nan(&x) {
+        return pool(x);
+    }
+    let is_nan = x.clone().detach().is_nan().float();
+    let holds = pool(is_nan).greater_elem(0.0);
+    pool(x).mask_fill(holds, f64::NAN)
+}
+
+/// [`Kernels::max_pool`] with Burn's operation.
+pub(super) fn burns_max_pool2d<B: Kernels>(
+    x: Tensor<B, 4>,
+    kernel: [usize; 2],
+    sliding: Sliding,
+) -> Tensor<B, 4> {
+    let Sliding { before, after, .. } = sliding;
+    let x = match before == [0; 2] && after == [0; 2] {
+        true => x,
+        false => {
+            let pads = [0, 1].map(|axis| (before[axis], after[axis]));
+            x.pad(pads, PadMode::Constant(f32::NEG_INFINITY))
+        }
+    };
+    largest_of(x, |x| {
+        max_pool2d(x, kernel, sliding.stride, [0; 2], [1; 2], false)
+    })
 }
 
 /// [`Kernels::convolve2d`] with Burn's operation.

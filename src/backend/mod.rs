@@ -33,6 +33,7 @@ pub use check::{Precisions, message as panic_message};
 pub use faults::{check_threads, watch_threads};
 pub use kernels::{
     AdamStep, Distribution, Kernels, LEAST_PROBABILITY, MomentumStep, Standardized, holds_nan,
+    largest_of,
 };
 pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};

@@ -2,12 +2,15 @@
 //!
 //! [`recorded`](super::recorded) makes of them operations that gradients flow through, once for all such backends.
 
+use std::sync::Arc;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 
 use super::kernels::{AdamStep, Distribution, MomentumStep};
 use super::sizes::Sizes;
+use super::sliding::Sliding;
 use crate::rng::Draw;
 
 /// Which way filters are applied.
@@ -154,14 +157,33 @@ pub(super) trait Passes: Backend {
         wanted: [bool; 2],
     ) -> [Option<FloatTensor<Self>>; 2];
 
-    fn function(function: Function, x: &FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `x` may be written over.
+    fn function(function: Function, x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// `saved` is what [`Function::saves_output`] says.
+    /// `saved` is what [`Function::saves_output`] says; the output's gradient may be written over.
     fn function_gradient(
         function: Function,
         saved: &FloatTensor<Self>,
-        grad_output: &FloatTensor<Self>,
+        grad_output: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+
+    /// The largest value of each window, and where it lies in its channel's plane; `None` where Burn's operation is taken.
+    fn max_pool(
+        _x: &FloatTensor<Self>,
+        _kernel: [usize; 2],
+        _sliding: Sliding,
+    ) -> Option<(FloatTensor<Self>, Arc<[u32]>)> {
+        None
+    }
+
+    /// `shape` is that of what was pooled.
+    fn max_pool_gradient(
+        _shape: &Shape,
+        _places: &[u32],
+        _grad_output: &FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        unreachable!("there are no places but those that `max_pool` found")
+    }
 
     fn reduction(reduction: Reduction, x: &FloatTensor<Self>) -> FloatTensor<Self>;
 

@@ -1,5 +1,8 @@
 //! Passes of a backend as operations, with gradients or without: each is written once for both.
 
+use std::fmt;
+use std::sync::Arc;
+
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -9,7 +12,9 @@ use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps, IntTensor};
 use burn::tensor::{Int, Shape, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::kernels::{AdamStep, Distribution, Kernels, MomentumStep, Standardized};
+use super::kernels::{
+    AdamStep, Distribution, Kernels, MomentumStep, Standardized, burns_max_pool2d,
+};
 use super::passes::{Function, Passes, Reduction, Way};
 use super::sizes::Sizes;
 use super::sliding::Sliding;
@@ -35,13 +40,27 @@ pub(super) trait Recording: Backend {
     /// A tensor of values that nothing with gradients led to.
     fn constant(values: FloatTensor<Self::Inner>) -> FloatTensor<Self>;
 
+    /// The output that `make` makes of the values of `parents`, which it is given away, beside what `operation` makes
+    /// their gradients from.
+    fn recorded_of<
+        O: Backward<Self::Inner, N, State = S>,
+        S: Clone + Send + fmt::Debug + 'static,
+        const N: usize,
+    >(
+        operation: O,
+        parents: [FloatTensor<Self>; N],
+        make: impl FnOnce([FloatTensor<Self::Inner>; N]) -> (S, FloatTensor<Self::Inner>),
+    ) -> FloatTensor<Self>;
+
     /// The `output` that `operation` made of `parents`; `state` is what their gradients are made from.
     fn recorded<O: Backward<Self::Inner, N>, const N: usize>(
         operation: O,
         parents: [FloatTensor<Self>; N],
         state: O::State,
         output: FloatTensor<Self::Inner>,
-    ) -> FloatTensor<Self>;
+    ) -> FloatTensor<Self> {
+        Self::recorded_of(operation, parents, |_| (state, output))
+    }
 }
 
 impl<B: Passes> Recording for B {
@@ -67,13 +86,16 @@ impl<B: Passes> Recording for B {
         values
     }
 
-    fn recorded<O: Backward<B, N>, const N: usize>(
+    fn recorded_of<
+        O: Backward<B, N, State = S>,
+        S: Clone + Send + fmt::Debug + 'static,
+        const N: usize,
+    >(
         _operation: O,
-        _parents: [FloatTensor<B>; N],
-        _state: O::State,
-        output: FloatTensor<B>,
+        parents: [FloatTensor<B>; N],
+        make: impl FnOnce([FloatTensor<B>; N]) -> (S, FloatTensor<B>),
     ) -> FloatTensor<B> {
-        output
+        make(parents).1
     }
 }
 
@@ -100,13 +122,21 @@ impl<B: Passes> Recording for Autodiff<B> {
         FloatTensor::<Self>::new(values)
     }
 
-    fn recorded<O: Backward<B, N>, const N: usize>(
+    fn recorded_of<
+        O: Backward<B, N, State = S>,
+        S: Clone + Send + fmt::Debug + 'static,
+        const N: usize,
+    >(
         operation: O,
         parents: [FloatTensor<Self>; N],
-        state: O::State,
-        output: FloatTensor<B>,
+        make: impl FnOnce([FloatTensor<B>; N]) -> (S, FloatTensor<B>),
     ) -> FloatTensor<Self> {
-        let nodes = parents.map(|parent| parent.node);
+        let mut parents = parents.map(|parent| (parent.node, Some(parent.primitive)));
+        let values = parents
+            .each_mut()
+            .map(|(_, values)| values.take().expect("they are taken once"));
+        let nodes = parents.map(|(node, _)| node);
+        let (state, output) = make(values);
         let prepared = operation.prepare::<NoCheckpointing>(nodes);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(state, output),
@@ -222,6 +252,18 @@ impl<B: Recording> Kernels for B {
 
     fn relu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
         of_each_value(Function::Relu, x)
+    }
+
+    fn max_pool(x: Tensor<Self, 4>, kernel: [usize; 2], sliding: Sliding) -> Tensor<Self, 4> {
+        let x = primitive(x);
+        let (shape, made) = (
+            x.shape(),
+            <B::Inner as Passes>::max_pool(B::plain(&x), kernel, sliding),
+        );
+        match made {
+            Some((y, places)) => tensor(B::recorded(MaxPool, [x], (shape, places), y)),
+            None => burns_max_pool2d(tensor(x), kernel, sliding),
+        }
     }
 
     fn sum<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, 1> {
@@ -346,13 +388,15 @@ fn of_each_value<B: Recording, const D: usize>(
     function: Function,
     x: Tensor<B, D>,
 ) -> Tensor<B, D> {
-    let x = primitive(x);
-    let y = B::Inner::function(function, B::plain(&x));
-    let saved = match function.saves_output() {
-        true => y.clone(),
-        false => B::plain(&x).clone(),
-    };
-    tensor(B::recorded(OfEachValue(function), [x], saved, y))
+    tensor(B::recorded_of(
+        OfEachValue(function),
+        [primitive(x)],
+        |[x]| {
+            let input = (!function.saves_output()).then(|| x.clone());
+            let y = B::Inner::function(function, x);
+            (input.unwrap_or_else(|| y.clone()), y)
+        },
+    ))
 }
 
 fn reduced<B: Recording, const D: usize, const E: usize>(
@@ -425,6 +469,9 @@ struct Product;
 struct OfEachValue(Function);
 
 #[derive(Debug)]
+struct MaxPool;
+
+#[derive(Debug)]
 struct Reduced(Reduction);
 
 /// Axes of length 1 that are repeated.
@@ -463,7 +510,10 @@ operations! {
         B::product_gradients(&left, &right, &gradient, wanted)
     };
     OfEachValue, 1, FloatTensor<B>, |of, saved, gradient, [wanted]| {
-        [wanted.then(|| B::function_gradient(of.0, &saved, &gradient))]
+        [wanted.then(|| B::function_gradient(of.0, &saved, gradient))]
+    };
+    MaxPool, 1, (Shape, Arc<[u32]>), |_of, (shape, places), gradient, [wanted]| {
+        [wanted.then(|| B::max_pool_gradient(&shape, &places, &gradient))]
     };
     Reduced, 1, Shape, |of, shape, gradient, [wanted]| {
         [wanted.then(|| B::reduction_gradient(of.0, &shape, &gradient))]

@@ -2,10 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::bounds::largest_of;
 use super::fields::layer;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
-use crate::backend::Kernels;
+use crate::backend::{Kernels, largest_of};
 use crate::error::Flaw;
 use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;

@@ -1,11 +1,11 @@
-//! Bounds of values, and the largest of several, that leave NaN what it is.
+//! Bounds of values that leave NaN what it is.
 //!
-//! Burn's CPU backend compares for a bound and for a pool, and no comparison with NaN holds: a value that is no
+//! Burn's CPU backend compares for a bound, and no comparison with NaN holds: a value that is no
 //! number would come out as a sound one. As PyTorch has it, NaN stays NaN. For all other values the bits are Burn's.
 
 use burn::tensor::Tensor;
 
-use crate::backend::{Kernels, holds_nan};
+use crate::backend::Kernels;
 
 /// `max(least, x)`.
 pub(super) fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
@@ -17,19 +17,6 @@ pub(super) fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) 
 pub fn at_most<B: Kernels, const D: usize>(x: Tensor<B, D>, most: f64) -> Tensor<B, D> {
     let above = x.clone().greater_elem(most);
     x.mask_fill(above, most)
-}
-
-/// The largest values that `pool` finds, of windows of any kind; NaN where a window holds NaN.
-pub(super) fn largest_of<B: Kernels, const D: usize>(
-    x: Tensor<B, D>,
-    pool: impl Fn(Tensor<B, D>) -> Tensor<B, D>,
-) -> Tensor<B, D> {
-    if !holds_nan(&x) {
-        return pool(x);
-    }
-    let is_nan = x.clone().detach().is_nan().float();
-    let holds = pool(is_nan).greater_elem(0.0);
-    pool(x).mask_fill(holds, f64::NAN)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! `global_max_pool`: the largest value of every channel.
 
-use super::bounds::largest_of;
 use super::fields::layer;
 use super::pooling::places;
 use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, needs};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, largest_of, reshape};
 use crate::error::Flaw;
 use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::Shape;

@@ -2,13 +2,12 @@
 //! to.
 
 use burn::tensor::Tensor;
-use burn::tensor::module::{avg_pool2d, max_pool2d};
+use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::PadMode;
 
-use super::bounds::largest_of;
 use super::convolution::SlidingWindow;
 use super::{Signal, needs};
-use crate::backend::{Kernels, reshape};
+use crate::backend::{Kernels, Sliding, reshape};
 use crate::error::Flaw;
 use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window};
@@ -157,14 +156,15 @@ fn windows<B: Kernels>(x: &Tensor<B, 4>, pool: SlidingWindow<2>) -> [Window; 2] 
 /// The largest value of each window: `[batch, channels, height, width]` to
 /// `[batch, channels, rows, columns]`.
 pub(super) fn largest<B: Kernels>(x: Tensor<B, 4>, pool: SlidingWindow<2>) -> Tensor<B, 4> {
-    let pads = windows(&x, pool).map(|window| (window.before, window.after));
-    let x = match pads == [(0, 0); 2] {
-        true => x,
-        false => x.pad(pads, PadMode::Constant(f32::NEG_INFINITY)),
+    let windows = windows(&x, pool);
+    let sliding = Sliding {
+        stride: pool.stride,
+        before: windows.map(|window| window.before),
+        after: windows.map(|window| window.after),
+        dilation: [1; 2],
+        groups: 1,
     };
-    largest_of(x, |x| {
-        max_pool2d(x, pool.kernel, pool.stride, [0, 0], [1, 1], false)
-    })
+    <B as Kernels>::max_pool(x, pool.kernel, sliding)
 }
 
 /// The mean of what each window holds of the image, and of a given number of zeros around it:

@@ -213,17 +213,21 @@ fn planned(
     made: usize,
     places: usize,
 ) -> Vec<f32> {
-    let mut outputs = vec![0.0; batch * made];
+    assert_eq!(inputs.len(), batch * size);
+    let count = batch * made;
+    let mut outputs = Vec::with_capacity(count);
     let images = together(places)
         .min(batch.div_ceil(rayon::current_num_threads()))
         .max(1);
     let start = bias.map_or(Start::Zero, Start::Row);
-    outputs
+    outputs.spare_capacity_mut()[..count]
         .par_chunks_mut(images * made)
         .zip(inputs.par_chunks(images * size))
         .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
             plan.apply(inputs, start, outputs, buffers);
         });
+    // SAFETY: the plan writes every place of the outputs of as many inputs.
+    unsafe { outputs.set_len(count) };
     outputs
 }
 

@@ -151,14 +151,14 @@ fn binary_cross_entropy_slope(p: f32, value: f32) -> f32 {
     if q == p || p.is_nan() { slope } else { 0.0 }
 }
 
-/// A function of every value of `x`: `to[i] = of(x[i])`.
+/// A function of every value, in its place: `x[i] = of(x[i])`.
 macro_rules! each_value {
     ($(#[$doc:meta] $name:ident: $of:expr;)+) => {
         $(on_every_set! {
             #[$doc]
-            pub fn $name(x: &[f32], to: &mut [f32]) {
-                for (to, x) in to.iter_mut().zip(x) {
-                    *to = $of(*x);
+            pub fn $name(x: &mut [f32]) {
+                for x in x {
+                    *x = $of(*x);
                 }
             }
         })+
@@ -184,15 +184,15 @@ each_value! {
     relu: relu_of;
 }
 
-/// The gradient of `x` from that of the output: `to[i] = of(grad_output[i], value[i])`, the value being the function's input or
-/// its output, as named.
+/// A function of pairs, in the first one's place: `a[i] = of(a[i], b[i])`. What is `a gradient` is that of the input from the
+/// output's, the other value being the function's input or its output, as named.
 macro_rules! each_pair {
     ($(#[$doc:meta] $name:ident: $of:expr;)+) => {
         $(on_every_set! {
             #[$doc]
-            pub fn $name(a: &[f32], b: &[f32], to: &mut [f32]) {
-                for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
-                    *to = $of(*a, *b);
+            pub fn $name(a: &mut [f32], b: &[f32]) {
+                for (a, b) in a.iter_mut().zip(b) {
+                    *a = $of(*a, *b);
                 }
             }
         })+
@@ -314,7 +314,7 @@ mod tests {
         (f64::from(received) - exact).abs() / unit
     }
 
-    type Function = fn(Simd, &[f32], &mut [f32]);
+    type Function = fn(Simd, &mut [f32]);
     type Exact<'a> = &'a dyn Fn(f64) -> f64;
 
     #[test]
@@ -334,8 +334,8 @@ mod tests {
         let x = arguments();
         for (name, function, exact) in functions {
             let y = by_every_set(name, |simd| {
-                let mut y = vec![0.0; x.len()];
-                function(simd, &x, &mut y);
+                let mut y = x.clone();
+                function(simd, &mut y);
                 y
             });
             for (x, y) in x.iter().zip(y) {
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn gradients_are_the_same_for_every_set() {
-        type Pair = fn(Simd, &[f32], &[f32], &mut [f32]);
+        type Pair = fn(Simd, &mut [f32], &[f32]);
         let pairs: [(&str, Pair); 10] = [
             ("exp", exp_gradient),
             ("ln", ln_gradient),
@@ -372,8 +372,8 @@ mod tests {
         let b: Vec<f32> = a.iter().rev().copied().collect();
         for (name, pair) in pairs {
             by_every_set(name, |simd| {
-                let mut y = vec![0.0; a.len()];
-                pair(simd, &a, &b, &mut y);
+                let mut y = a.clone();
+                pair(simd, &mut y, &b);
                 y
             });
         }

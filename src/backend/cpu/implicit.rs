@@ -4,10 +4,12 @@
 //! kernel finds what it sees in one run of memory, and so does a place find what its gradients are made of.
 //! Several images go through one product where an image has few places. Channels in one group only.
 
+use std::mem::MaybeUninit;
+
 use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
 use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
-use super::transpose::transpose;
+use super::transpose::{transpose, transpose_fresh};
 use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
@@ -130,8 +132,15 @@ impl Plan {
         }
     }
 
-    /// Sends a few images through: `[images, channels, ...]` to `[images, columns, ...]`, beginning with `[columns]`.
-    pub fn apply(&self, inputs: &[f32], start: Start, outputs: &mut [f32], buffers: &mut Buffers) {
+    /// Sends a few images through: `[images, channels, ...]` to `[images, columns, ...]`, beginning with `[columns]`. Every
+    /// place of the outputs is written.
+    pub fn apply(
+        &self,
+        inputs: &[f32],
+        start: Start,
+        outputs: &mut [MaybeUninit<f32>],
+        buffers: &mut Buffers,
+    ) {
         let images = outputs.len() / (self.places * self.columns);
         let Buffers {
             turned,
@@ -147,7 +156,7 @@ impl Plan {
         let of_images = outputs.chunks_exact_mut(self.places * self.columns);
         for (output, made) in of_images.zip(made.chunks_exact(self.places * self.columns)) {
             let shape = [self.places, self.columns];
-            transpose(self.simd, shape, made, self.columns, output, self.places);
+            transpose_fresh(self.simd, shape, made, self.columns, output, self.places);
         }
     }
 

@@ -13,6 +13,7 @@ mod frame;
 pub mod functions;
 mod implicit;
 mod panel;
+pub mod pool;
 mod product;
 pub mod random;
 mod simd;
@@ -28,6 +29,9 @@ pub use convolution::{back, forward, of_filters};
 pub use panel::{Start, width};
 pub use product::{Matrix, add_product, product};
 pub use simd::Simd;
+
+/// Values that are worth a thread.
+pub const SHARED: usize = 1 << 15;
 
 #[cfg(test)]
 mod tests {
@@ -65,11 +69,11 @@ mod tests {
         let filters = values((sizes.filters * sizes.seen()) as u32);
         let outputs = values((sizes.batch * sizes.output()) as u32);
         let spread: Vec<f32> = images.iter().map(|value| value * 20.0).collect();
-        let function = |of: fn(Simd, &[f32], &mut [f32])| {
+        let function = |of: fn(Simd, &mut [f32])| {
             by_every_set("a function", |simd| {
-                let mut to = vec![0.0; spread.len()];
-                of(simd, &spread, &mut to);
-                to
+                let mut values = spread.clone();
+                of(simd, &mut values);
+                values
             })
         };
         let made = [

@@ -1,5 +1,7 @@
 //! Rows to columns.
 
+use std::mem::MaybeUninit;
+
 use super::simd::Simd;
 
 /// `to[j][i] = from[i][j]` for `rows` of `columns`; the rows of `from` and of `to` begin so far apart.
@@ -8,10 +10,24 @@ use super::simd::Simd;
 /// A slice is too short.
 pub fn transpose(
     simd: Simd,
-    [rows, columns]: [usize; 2],
+    shape: [usize; 2],
     from: &[f32],
     from_stride: usize,
     to: &mut [f32],
+    to_stride: usize,
+) {
+    // SAFETY: nothing but numbers is written.
+    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut [MaybeUninit<f32>]) };
+    transpose_fresh(simd, shape, from, from_stride, to, to_stride);
+}
+
+/// The same into places that hold nothing yet.
+pub fn transpose_fresh(
+    simd: Simd,
+    [rows, columns]: [usize; 2],
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [MaybeUninit<f32>],
     to_stride: usize,
 ) {
     if rows == 0 || columns == 0 {
@@ -29,7 +45,7 @@ pub fn transpose(
     for i in 0..rows {
         let row = &from[i * from_stride..][..columns];
         for (j, value) in row.iter().enumerate() {
-            to[j * to_stride + i] = *value;
+            to[j * to_stride + i].write(*value);
         }
     }
 }
@@ -44,7 +60,7 @@ unsafe fn blocks(
     [rows, columns]: [usize; 2],
     from: &[f32],
     from_stride: usize,
-    to: &mut [f32],
+    to: &mut [MaybeUninit<f32>],
     to_stride: usize,
 ) {
     // The last block begins early enough to be whole, and repeats some values of the one before it.
@@ -54,7 +70,7 @@ unsafe fn blocks(
             // SAFETY: the caller's.
             unsafe {
                 let from = from.as_ptr().add(i * from_stride + j);
-                let to = to.as_mut_ptr().add(j * to_stride + i);
+                let to = to.as_mut_ptr().cast::<f32>().add(j * to_stride + i);
                 block(from, from_stride, to, to_stride);
             }
         }

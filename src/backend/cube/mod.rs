@@ -179,16 +179,16 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
         ]
     }
 
-    fn function(function: Function, x: &CubeTensor<R>) -> CubeTensor<R> {
-        functions::function(function, x.clone())
+    fn function(function: Function, x: CubeTensor<R>) -> CubeTensor<R> {
+        functions::function(function, x)
     }
 
     fn function_gradient(
         function: Function,
         saved: &CubeTensor<R>,
-        grad_output: &CubeTensor<R>,
+        grad_output: CubeTensor<R>,
     ) -> CubeTensor<R> {
-        functions::gradient(function, saved.clone(), grad_output.clone())
+        functions::gradient(function, saved.clone(), grad_output)
     }
 
     fn reduction(reduction: Reduction, x: &CubeTensor<R>) -> CubeTensor<R> {

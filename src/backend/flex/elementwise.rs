@@ -1,17 +1,13 @@
 //! Functions of every value of the CPU's tensors, with their gradients.
 
-use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::plain::{Plain, plain, values};
-use crate::backend::cpu::{Simd, functions};
+use super::plain::{Plain, in_order, values};
+use crate::backend::cpu::{SHARED, Simd, functions};
 use crate::backend::passes::Function;
 
-/// Values that are worth a thread.
-pub(super) const SHARED: usize = 1 << 15;
-
-type OfEach = fn(Simd, &[f32], &mut [f32]);
-type OfPairs = fn(Simd, &[f32], &[f32], &mut [f32]);
+type OfEach = fn(Simd, &mut [f32]);
+type OfPairs = fn(Simd, &mut [f32], &[f32]);
 
 /// A function, and its gradient of the output's and of what [`Function::saves_output`] says.
 fn passes(function: Function) -> (OfEach, OfPairs) {
@@ -27,21 +23,22 @@ fn passes(function: Function) -> (OfEach, OfPairs) {
     }
 }
 
-pub(super) fn forward(function: Function, x: &Plain) -> Plain {
+/// Written over `x` where that has no other owner.
+pub(super) fn forward(function: Function, x: Plain) -> Plain {
     let (simd, of) = (Simd::detected(), passes(function).0);
-    let from = values(x);
-    let mut to = vec![0.0; from.len()];
-    match is_shared(from.len()) {
-        false => of(simd, &from, &mut to),
-        true => from
-            .par_chunks(SHARED)
-            .zip(to.par_chunks_mut(SHARED))
-            .for_each(|(from, to)| of(simd, from, to)),
+    let mut x = in_order(x);
+    let values = x.storage_mut::<f32>();
+    match is_shared(values.len()) {
+        false => of(simd, values),
+        true => values
+            .par_chunks_mut(SHARED)
+            .for_each(|values| of(simd, values)),
     }
-    plain(to, &x.shape())
+    x
 }
 
-pub(super) fn backward(function: Function, saved: &Plain, grad_output: &Plain) -> Plain {
+/// Written over the output's gradient where that has no other owner.
+pub(super) fn backward(function: Function, saved: &Plain, grad_output: Plain) -> Plain {
     paired(passes(function).1, grad_output, saved)
 }
 
@@ -49,21 +46,20 @@ fn is_shared(count: usize) -> bool {
     count > SHARED && rayon::current_num_threads() > 1
 }
 
-/// A function of the values of two tensors of one shape.
-pub(super) fn paired(of: OfPairs, a: &Plain, b: &Plain) -> Plain {
+/// A function of the values of two tensors of one shape, written over the first where that has no other owner.
+pub(super) fn paired(of: OfPairs, a: Plain, b: &Plain) -> Plain {
     let simd = Simd::detected();
-    let (left, right) = (values(a), values(b));
+    let (mut a, right) = (in_order(a), values(b));
+    let left = a.storage_mut::<f32>();
     assert_eq!(left.len(), right.len());
-    let mut to = vec![0.0; left.len()];
     match is_shared(left.len()) {
-        false => of(simd, &left, &right, &mut to),
+        false => of(simd, left, &right),
         true => left
-            .par_chunks(SHARED)
+            .par_chunks_mut(SHARED)
             .zip(right.par_chunks(SHARED))
-            .zip(to.par_chunks_mut(SHARED))
-            .for_each(|((left, right), to)| of(simd, left, right, to)),
+            .for_each(|(left, right)| of(simd, left, right)),
     }
-    plain(to, &a.shape())
+    a
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub(super) fn cross_entropy_gradient(
     let share = values(grad_output)[0] / targets.len() as f32;
     let shape = logs.shape();
     let logs = values(logs);
-    let mut of_x = vec![0.0; logs.len()];
-    functions::exp(Simd::detected(), &logs, &mut of_x);
+    let mut of_x = logs.into_owned();
+    functions::exp(Simd::detected(), &mut of_x);
     for (row, target) in of_x.chunks_exact_mut(shape[1].max(1)).zip(targets) {
         row[target] -= 1.0;
         row.iter_mut().for_each(|value| *value *= share);
@@ -60,7 +60,11 @@ pub(super) fn cross_entropy_gradient(
 }
 
 pub(super) fn binary_cross_entropy(probabilities: &Plain, values: &Plain) -> Plain {
-    paired(functions::binary_cross_entropy, probabilities, values)
+    paired(
+        functions::binary_cross_entropy,
+        probabilities.clone(),
+        values,
+    )
 }
 
 pub(super) fn binary_cross_entropy_gradient(
@@ -70,10 +74,10 @@ pub(super) fn binary_cross_entropy_gradient(
 ) -> Plain {
     let gradient = paired(
         functions::binary_cross_entropy_gradient,
-        probabilities,
+        probabilities.clone(),
         values,
     );
-    paired(functions::multiply, grad_output, &gradient)
+    paired(functions::multiply, gradient, grad_output)
 }
 
 #[cfg(test)]

@@ -6,9 +6,12 @@ mod linear;
 mod losses;
 mod normalization;
 mod plain;
+mod pool;
 mod reductions;
 mod steps;
 mod transposed_convolution;
+
+use std::sync::Arc;
 
 use burn::backend::Flex;
 use burn::backend::flex::FlexDevice;
@@ -20,6 +23,7 @@ use super::cpu::Simd;
 use super::kernels::{AdamStep, Distribution, MomentumStep, random_values};
 use super::passes::{Function, Passes, Reduction, Statistics, Way};
 use super::sizes::Sizes;
+use super::sliding::Sliding;
 use crate::error::Result;
 use crate::rng::Draw;
 
@@ -106,12 +110,20 @@ impl Passes for Flex {
         linear::product_gradients(left, right, grad_output, wanted)
     }
 
-    fn function(function: Function, x: &Plain) -> Plain {
+    fn function(function: Function, x: Plain) -> Plain {
         elementwise::forward(function, x)
     }
 
-    fn function_gradient(function: Function, saved: &Plain, grad_output: &Plain) -> Plain {
+    fn function_gradient(function: Function, saved: &Plain, grad_output: Plain) -> Plain {
         elementwise::backward(function, saved, grad_output)
+    }
+
+    fn max_pool(x: &Plain, kernel: [usize; 2], sliding: Sliding) -> Option<(Plain, Arc<[u32]>)> {
+        Some(pool::largest(x, kernel, sliding))
+    }
+
+    fn max_pool_gradient(shape: &Shape, places: &[u32], grad_output: &Plain) -> Plain {
+        pool::largest_gradient(shape, places, grad_output)
     }
 
     fn reduction(reduction: Reduction, x: &Plain) -> Plain {

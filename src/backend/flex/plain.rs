@@ -19,13 +19,21 @@ pub(super) fn plain(values: Vec<f32>, shape: &[usize]) -> Plain {
 
 /// Its values in row-major order, copied only if they do not lie so.
 pub(super) fn values(tensor: &Plain) -> Cow<'_, [f32]> {
-    let count = tensor.shape().num_elements();
-    match tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
-        true => Cow::Borrowed(&tensor.storage()[..count]),
-        false => {
+    match tensor.layout().contiguous_offsets() {
+        Some((start, end)) => Cow::Borrowed(&tensor.storage()[start..end]),
+        None => {
             let values = tensor.to_contiguous().into_data().into_vec();
             Cow::Owned(values.expect("the tensors hold f32"))
         }
+    }
+}
+
+/// A tensor whose storage holds its values alone, in row-major order.
+pub(super) fn in_order(tensor: Plain) -> Plain {
+    let count = tensor.shape().num_elements();
+    match tensor.is_contiguous() && tensor.storage::<f32>().len() == count {
+        true => tensor,
+        false => tensor.to_contiguous(),
     }
 }
 

@@ -5,9 +5,8 @@ use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{FloatDType, TensorMetadata};
 use rayon::prelude::*;
 
-use super::elementwise::SHARED;
-use super::plain::{Plain, values};
-use crate::backend::cpu::{Simd, steps};
+use super::plain::{Plain, in_order, values};
+use crate::backend::cpu::{SHARED, Simd, steps};
 use crate::backend::kernels::{AdamStep, MomentumStep};
 
 pub(super) fn adam(
@@ -51,15 +50,6 @@ pub(super) fn momentum(
 
 fn zeros(like: &Plain) -> Plain {
     Flex::float_zeros(like.shape(), &Default::default(), FloatDType::F32)
-}
-
-/// A tensor whose storage holds its values alone, in row-major order.
-fn in_order(tensor: Plain) -> Plain {
-    let count = tensor.shape().num_elements();
-    match tensor.is_contiguous() && tensor.storage::<f32>().len() == count {
-        true => tensor,
-        false => tensor.to_contiguous(),
-    }
 }
 
 /// What threads write over; a copy, where the tensor has another owner.
