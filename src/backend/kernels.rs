@@ -3,15 +3,13 @@
 //! A backend without a faster way takes Burn's own.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::module::{
-    conv_transpose2d, conv_transpose3d, conv2d, conv3d, linear, max_pool2d,
-};
+use burn::tensor::module::{conv_transpose2d, conv2d, linear, max_pool2d};
 use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
 
 use super::cpu::{self, Simd};
 use super::shapes::{fit, reshape};
-use super::sliding::{Sliding, Sliding3d};
+use super::sliding::Sliding;
 use crate::rng::Draw;
 
 /// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
@@ -19,9 +17,6 @@ pub const LEAST_PROBABILITY: f32 = 1e-7;
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
-    /// Whether Burn's own 3-d convolutions are right only where a window is at least as long as its stride.
-    const WINDOWS_SPAN_STRIDES: bool = true;
-
     /// Whether a value can be looked at without waiting for a device.
     const IS_AT_HAND: bool = false;
 
@@ -49,28 +44,6 @@ pub trait Kernels: Backend {
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
         burns_convolve2d_transpose(x, weight, bias, size, sliding)
-    }
-
-    /// `[batch, channels, depth, height, width]` and `[filters, channels / groups, planes, rows, columns]` to
-    /// `[batch, filters, depth out, height out, width out]`, with `[filters]` added.
-    fn convolve3d(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        bias: Option<Tensor<Self, 1>>,
-        sliding: Sliding3d,
-    ) -> Tensor<Self, 5> {
-        burns_convolve3d(x, weight, bias, sliding)
-    }
-
-    /// The transposed convolution: `[batch, channels, depth, height, width]` and
-    /// `[channels, filters / groups, planes, rows, columns]` to `[batch, filters, ...]`, the `(n - 1) * stride + window`
-    /// places of each axis.
-    fn convolve3d_transpose(
-        x: Tensor<Self, 5>,
-        weight: Tensor<Self, 5>,
-        sliding: Sliding3d,
-    ) -> Tensor<Self, 5> {
-        burns_convolve3d_transpose(x, weight, sliding)
     }
 
     /// The largest value of each window: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`; NaN
@@ -325,56 +298,6 @@ pub(super) fn burns_convolve2d_transpose<B: Backend>(
             y + reshape(bias, [1, filters, 1, 1])
         }
         None => y,
-    }
-}
-
-fn burns_convolve3d<B: Kernels>(
-    x: Tensor<B, 5>,
-    weight: Tensor<B, 5>,
-    bias: Option<Tensor<B, 1>>,
-    sliding: Sliding3d,
-) -> Tensor<B, 5> {
-    let (weight, added) = widened(weight, sliding.stride, sliding.dilation);
-    let x = match added {
-        [0, 0, 0] => x,
-        _ => x.pad(added.map(|added| (0, added)), PadMode::Constant(0.0)),
-    };
-    conv3d(x, weight, bias, sliding.options())
-}
-
-fn burns_convolve3d_transpose<B: Kernels>(
-    x: Tensor<B, 5>,
-    weight: Tensor<B, 5>,
-    sliding: Sliding3d,
-) -> Tensor<B, 5> {
-    let (weight, added) = widened(weight, sliding.stride, sliding.dilation);
-    let y = conv_transpose3d(x, weight, None, sliding.transposed_options());
-    let dims = y.dims();
-    let size = [0, 1, 2].map(|axis| dims[2 + axis] - added[axis]);
-    fit(y, [0, 0, 0], size)
-}
-
-/// The filters with zeros behind them until the window is as long as the stride, and what that adds to its length.
-///
-/// Burn 0.21's cube backends give nothing but zeros for a transposed convolution, and so for the gradient of a
-/// convolution's images, whose stride is longer than its window. Not needed from Burn 0.22.1 on.
-fn widened<B: Kernels, const D: usize, const N: usize>(
-    weight: Tensor<B, D>,
-    stride: [usize; N],
-    dilation: [usize; N],
-) -> (Tensor<B, D>, [usize; N]) {
-    let kernel = weight.dims();
-    let mut missing = [(0, 0); N];
-    let mut added = [0; N];
-    for axis in 0..N {
-        let values = stride[axis].div_ceil(dilation[axis]);
-        missing[axis].1 = values.saturating_sub(kernel[D - N + axis]);
-        added[axis] = missing[axis].1 * dilation[axis];
-    }
-    match added.iter().all(|&added| added == 0) {
-        true => (weight, added),
-        false if !B::WINDOWS_SPAN_STRIDES => (weight, [0; N]),
-        false => (weight.pad(missing, PadMode::Constant(0.0)), added),
     }
 }
 

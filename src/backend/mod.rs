@@ -22,6 +22,7 @@ mod sliding;
 #[cfg(test)]
 pub(crate) mod testing;
 mod threads;
+mod volumes;
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,6 +40,7 @@ pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};
 pub use threads::use_threads;
+pub use volumes::{convolve3d, convolve3d_transpose};
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
 

@@ -108,9 +108,6 @@ pub(super) fn matrix_shape(x: &impl TensorMetadata) -> [usize; 2] {
 
 /// The passes; `wanted` says which inputs' gradients are.
 pub(super) trait Passes: Backend {
-    /// [`Kernels::WINDOWS_SPAN_STRIDES`](super::Kernels::WINDOWS_SPAN_STRIDES)
-    const WINDOWS_SPAN_STRIDES: bool;
-
     /// [`Kernels::IS_AT_HAND`](super::Kernels::IS_AT_HAND)
     const IS_AT_HAND: bool;
 

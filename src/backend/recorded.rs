@@ -154,7 +154,6 @@ fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D>
 }
 
 impl<B: Recording> Kernels for B {
-    const WINDOWS_SPAN_STRIDES: bool = <B::Inner as Passes>::WINDOWS_SPAN_STRIDES;
     const IS_AT_HAND: bool = <B::Inner as Passes>::IS_AT_HAND;
 
     fn convolve2d(

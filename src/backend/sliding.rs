@@ -1,7 +1,5 @@
 //! How windows move over images and volumes.
 
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-
 /// How a window slides over an image: `[height, width]` each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sliding {
@@ -34,14 +32,4 @@ pub struct Sliding3d {
     pub dilation: [usize; 3],
     /// Groups of channels, each seen by its own share of the filters.
     pub groups: usize,
-}
-
-impl Sliding3d {
-    pub(super) fn options(self) -> ConvOptions<3> {
-        ConvOptions::new(self.stride, [0; 3], self.dilation, self.groups)
-    }
-
-    pub(super) fn transposed_options(self) -> ConvTransposeOptions<3> {
-        ConvTransposeOptions::new(self.stride, [0; 3], [0; 3], self.dilation, self.groups)
-    }
 }

@@ -13,7 +13,7 @@ use super::penalty::penalty;
 use super::{
     Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
 };
-use crate::backend::{Kernels, Sliding3d};
+use crate::backend::{Kernels, Sliding3d, convolve3d};
 use crate::error::Flaw;
 use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
@@ -127,7 +127,7 @@ impl<B: Kernels> Forward<B> for Conv3dLayer<B> {
             groups,
         };
         let bias = self.bias.as_ref().map(Param::val);
-        let y = B::convolve3d(x, self.weight.val(), bias, sliding_window);
+        let y = convolve3d(x, self.weight.val(), bias, sliding_window);
         Signal::Volume(y)
     }
 

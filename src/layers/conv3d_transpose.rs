@@ -13,7 +13,7 @@ use super::penalty::penalty;
 use super::{
     Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
 };
-use crate::backend::{Kernels, Sliding3d, fit, reshape};
+use crate::backend::{Kernels, Sliding3d, convolve3d_transpose, fit, reshape};
 use crate::error::Flaw;
 use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
@@ -106,7 +106,7 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
             dilation: sliding_window.dilation,
             groups: 1,
         };
-        let y = B::convolve3d_transpose(x, self.weight.val(), sliding_window);
+        let y = convolve3d_transpose(x, self.weight.val(), sliding_window);
         let (before, size) = (windows.map(|w| w.before), windows.map(|w| w.output));
         let y = fit(y, before, size);
         let y = match &self.bias {

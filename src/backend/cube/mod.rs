@@ -55,7 +55,6 @@ use crate::rng::Draw;
 type Gpu<R, T> = CubeBackend<R, f32, i32, T>;
 
 impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
-    const WINDOWS_SPAN_STRIDES: bool = true;
     const IS_AT_HAND: bool = false;
 
     fn convolution(

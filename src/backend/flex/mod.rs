@@ -52,7 +52,6 @@ pub(super) fn is_shared() -> bool {
 }
 
 impl Passes for Flex {
-    const WINDOWS_SPAN_STRIDES: bool = false;
     const IS_AT_HAND: bool = true;
 
     fn convolution(
