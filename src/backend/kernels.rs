@@ -2,6 +2,8 @@
 //!
 //! A backend without a faster way takes Burn's own.
 
+use std::f64::consts::SQRT_2;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::module::{conv_transpose2d, conv2d, linear, max_pool2d};
 use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
@@ -14,6 +16,9 @@ use crate::rng::Draw;
 
 /// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
 pub const LEAST_PROBABILITY: f32 = 1e-7;
+
+/// The density of a standard normal distribution at 0, `1 / sqrt(2 pi)`.
+pub(super) const NORMAL_PEAK: f32 = 0.398_942_3;
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
@@ -116,6 +121,13 @@ pub trait Kernels: Backend {
         let is_above = x.clone().greater_elem(0.0);
         let below = Self::exp(x.clone().mask_fill(is_above, 0.0)) - 1.0;
         <Self as Kernels>::relu(x) + below
+    }
+
+    /// `x` times the share of a standard normal distribution below it (Hendrycks and Gimpel 2016).
+    fn gelu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        // The gradient of Burn's own is that of an approximation.
+        let share = ((x.clone() / SQRT_2).erf() + 1.0) * 0.5;
+        x * share
     }
 
     /// The larger of `x` and 0, with a slope of 0 at 0; NaN stays NaN.

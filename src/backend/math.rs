@@ -30,6 +30,8 @@ of_each_value! {
     sigmoid;
     /// `x` above 0, else `e^x - 1`.
     elu;
+    /// `x` times the share of a standard normal distribution below it.
+    gelu;
     /// The larger of `x` and 0; NaN stays NaN.
     relu;
 }

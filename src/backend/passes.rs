@@ -32,6 +32,7 @@ pub(super) enum Function {
     Sigmoid,
     Softplus,
     Elu,
+    Gelu,
     Relu,
 }
 
@@ -40,7 +41,8 @@ impl Function {
     pub fn saves_output(self) -> bool {
         match self {
             Function::Exp | Function::Tanh | Function::Sigmoid | Function::Relu => true,
-            Function::Ln | Function::Ln1p | Function::Softplus | Function::Elu => false,
+            Function::Ln | Function::Ln1p => false,
+            Function::Softplus | Function::Elu | Function::Gelu => false,
         }
     }
 }

@@ -245,6 +245,10 @@ impl<B: Recording> Kernels for B {
         of_each_value(Function::Softplus, x)
     }
 
+    fn gelu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
+        of_each_value(Function::Gelu, x)
+    }
+
     fn elu<const D: usize>(x: Tensor<Self, D>) -> Tensor<Self, D> {
         of_each_value(Function::Elu, x)
     }
@@ -726,7 +730,7 @@ mod tests {
 
     fn functions<B: TrainingBackend>(trial: &mut Trial<B>) {
         type Of<B> = fn(Tensor<B, 2>) -> Tensor<B, 2>;
-        let all: [(&str, Of<B>); 8] = [
+        let all: [(&str, Of<B>); 9] = [
             ("exp", B::exp),
             ("ln", |x| B::ln(x.powi_scalar(2) + 0.1)),
             ("ln_1p", |x| B::ln_1p(x.powi_scalar(2))),
@@ -734,6 +738,7 @@ mod tests {
             ("sigmoid", math::sigmoid),
             ("softplus", B::softplus),
             ("elu", B::elu),
+            ("gelu", <B as Kernels>::gelu),
             ("relu", math::relu),
         ];
         for (what, of) in all {

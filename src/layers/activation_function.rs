@@ -131,7 +131,7 @@ impl<B: Kernels> EachRank<B> for ActivationFunction {
             ActivationFunction::LeakyRelu { negative_slope } => {
                 activation::leaky_relu(x, negative_slope.get())
             }
-            ActivationFunction::Gelu {} => activation::gelu(x),
+            ActivationFunction::Gelu {} => math::gelu(x),
             ActivationFunction::Silu {} => x.clone() * math::sigmoid(x),
             ActivationFunction::Mish {} => x.clone() * math::tanh(softplus_to_20(x)),
             ActivationFunction::Softmax {} => math::softmax(x, channels),

@@ -70,8 +70,8 @@ impl Sparsity {
         const EDGE: f64 = 1e-6;
         let target = self.target.get();
         let mean = math::mean_dim(rows, 1).clamp(EDGE, 1.0 - EDGE);
-        let on = (-math::ln(mean.clone()) + target.ln()) * target;
-        let off = (-math::ln(-mean + 1.0) + (1.0 - target).ln()) * (1.0 - target);
+        let on = (-math::ln(mean.clone()) + libm::log(target)) * target;
+        let off = (-math::ln(-mean + 1.0) + libm::log(1.0 - target)) * (1.0 - target);
         math::sum(on + off) * self.weight.get()
     }
 }

@@ -13,7 +13,7 @@ use super::penalty::penalty;
 use super::{
     Cost, Forward, ForwardContext, LayerContext, LayerFields, SharedWeight, Signal, Weights, needs,
 };
-use crate::backend::{Kernels, Sliding3d, convolve3d_transpose, fit, reshape};
+use crate::backend::{Kernels, Sliding3d, convolve3d_transpose, fit, math, reshape};
 use crate::error::Flaw;
 use crate::onnx::{Graph, Name, Value};
 use crate::shape::{Padding, Shape};
@@ -111,8 +111,8 @@ impl<B: Kernels> Forward<B> for Conv3dTransposeLayer<B> {
         let y = fit(y, before, size);
         let y = match &self.bias {
             Some(bias) => {
-                let [_, filters, _, _, _] = y.dims();
-                y + reshape(bias.val(), [1, filters, 1, 1, 1])
+                let dims = y.dims();
+                y + math::expand(reshape(bias.val(), [1, dims[1], 1, 1, 1]), dims)
             }
             None => y,
         };

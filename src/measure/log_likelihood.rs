@@ -85,8 +85,8 @@ pub(super) fn log_mean_exp(values: &[f64]) -> f64 {
     if !largest.is_finite() {
         return largest;
     }
-    let sum: f64 = values.iter().map(|value| (value - largest).exp()).sum();
-    largest + (sum / values.len() as f64).ln()
+    let sum: f64 = values.iter().map(|value| libm::exp(value - largest)).sum();
+    largest + libm::log(sum / values.len() as f64)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ pub fn softmax(scores: &[f32]) -> Vec<f64> {
     let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = scores
         .iter()
-        .map(|score| f64::from(score - highest).exp())
+        .map(|score| libm::exp(f64::from(score - highest)))
         .collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()

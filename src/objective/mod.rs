@@ -88,7 +88,7 @@ trait LossFields {
         let losses = self.of_values(outputs, truth.values(width));
         match self.over_pixels() {
             Reduction::Mean => math::mean(losses),
-            Reduction::Sum => losses.sum() / batch as f64,
+            Reduction::Sum => math::sum(losses) / batch as f64,
         }
     }
 

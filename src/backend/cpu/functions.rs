@@ -6,7 +6,7 @@
 
 use super::simd::{Simd, on_every_set};
 use super::sums::sum_of;
-use crate::backend::kernels::LEAST_PROBABILITY;
+use crate::backend::kernels::{LEAST_PROBABILITY, NORMAL_PEAK};
 
 /// `2^n * e^r` with `|r|` up to half of `ln 2`.
 #[inline(always)]
@@ -131,6 +131,23 @@ fn elu_slope(x: f32) -> f32 {
     if x > 0.0 { 1.0 } else { below }
 }
 
+/// The share of a standard normal distribution below `x`; the error function is one polynomial on every machine, too.
+#[inline(always)]
+fn normal_share(x: f32) -> f32 {
+    0.5 * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+#[inline(always)]
+fn gelu_of(x: f32) -> f32 {
+    x * normal_share(x)
+}
+
+#[inline(always)]
+fn gelu_slope(x: f32) -> f32 {
+    let density = exp_of(x * x * -0.5) * NORMAL_PEAK;
+    x.mul_add(density, normal_share(x))
+}
+
 #[inline(always)]
 fn relu_of(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
@@ -180,6 +197,8 @@ each_value! {
     softplus: softplus_of;
     /// `x` above 0, else `e^x - 1`.
     elu: elu_of;
+    /// `x` times the share of a standard normal distribution below it.
+    gelu: gelu_of;
     /// The larger of `x` and 0.
     relu: relu_of;
 }
@@ -214,6 +233,8 @@ each_pair! {
     softplus_gradient: |gradient: f32, x: f32| gradient * sigmoid_of(x);
     /// Of [`elu`], from gradients of the output and the input.
     elu_gradient: |gradient: f32, x: f32| gradient * elu_slope(x);
+    /// Of [`gelu`], from gradients of the output and the input.
+    gelu_gradient: |gradient: f32, x: f32| gradient * gelu_slope(x);
     /// Of [`relu`], from gradients of the output and the input.
     relu_gradient: |gradient: f32, x: f32| if x <= 0.0 { 0.0 } else { gradient };
     /// `a * b`
@@ -356,7 +377,7 @@ mod tests {
     #[test]
     fn gradients_are_the_same_for_every_set() {
         type Pair = fn(Simd, &mut [f32], &[f32]);
-        let pairs: [(&str, Pair); 10] = [
+        let pairs: [(&str, Pair); 11] = [
             ("exp", exp_gradient),
             ("ln", ln_gradient),
             ("ln_1p", ln_1p_gradient),
@@ -364,6 +385,7 @@ mod tests {
             ("sigmoid", sigmoid_gradient),
             ("softplus", softplus_gradient),
             ("elu", elu_gradient),
+            ("gelu", gelu_gradient),
             ("relu", relu_gradient),
             ("binary cross-entropy", binary_cross_entropy),
             ("its slope", binary_cross_entropy_gradient),

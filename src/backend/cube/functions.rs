@@ -1,11 +1,13 @@
 //! Functions of every value, and their gradients.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::{UNITS, array, contiguous, cubes, empty, units};
-use crate::backend::kernels::LEAST_PROBABILITY;
+use crate::backend::kernels::{LEAST_PROBABILITY, NORMAL_PEAK};
 use crate::backend::passes::Function;
 
 /// Without large intermediate values: `max(x, 0) + ln(1 + exp(-|x|))`.
@@ -23,6 +25,12 @@ fn is_no_number(x: f32) -> bool {
 #[cube]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// The share of a standard normal distribution below `x`.
+#[cube]
+fn normal_share(x: f32) -> f32 {
+    0.5 * (1.0 + (x * FRAC_1_SQRT_2).erf())
 }
 
 #[cube(launch_unchecked)]
@@ -49,6 +57,8 @@ fn function_kernel(
             softplus(x)
         } else if comptime!(function == Function::Elu) {
             select(x > 0.0, x, x.exp() - 1.0)
+        } else if comptime!(function == Function::Gelu) {
+            x * normal_share(x)
         } else {
             select(is_no_number(x), x, max(x, 0.0))
         };
@@ -80,6 +90,8 @@ fn gradient_kernel(
             g * sigmoid(v)
         } else if comptime!(function == Function::Elu) {
             g * select(v > 0.0, 1.0, v.exp())
+        } else if comptime!(function == Function::Gelu) {
+            g * (normal_share(v) + v * (v * v * -0.5).exp() * NORMAL_PEAK)
         } else {
             select(v <= 0.0, 0.0, g)
         };

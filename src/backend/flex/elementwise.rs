@@ -19,6 +19,7 @@ fn passes(function: Function) -> (OfEach, OfPairs) {
         Function::Sigmoid => (functions::sigmoid, functions::sigmoid_gradient),
         Function::Softplus => (functions::softplus, functions::softplus_gradient),
         Function::Elu => (functions::elu, functions::elu_gradient),
+        Function::Gelu => (functions::gelu, functions::gelu_gradient),
         Function::Relu => (functions::relu, functions::relu_gradient),
     }
 }
@@ -99,7 +100,8 @@ mod tests {
             let above = x.clone().greater_elem(0.0);
             activation::relu(x.clone()) + x.mask_fill(above, 0.0).exp() - 1.0
         };
-        let cases: [(Of<Training>, Of<Training>, &[f32]); 8] = [
+        let gelu: Of<Training> = |x| x.clone() * ((x / std::f64::consts::SQRT_2).erf() + 1.0) * 0.5;
+        let cases: [(Of<Training>, Of<Training>, &[f32]); 9] = [
             (Training::exp, Tensor::exp, &values),
             (Training::ln, Tensor::log, &above),
             (Training::ln_1p, Tensor::log1p, &above),
@@ -107,6 +109,7 @@ mod tests {
             (Training::sigmoid, activation::sigmoid, &values),
             (Training::softplus, softplus, &values),
             (Training::elu, elu, &values),
+            (Training::gelu, gelu, &values),
             (Training::relu, activation::relu, &values),
         ];
         for (index, (ours, burns, values)) in cases.into_iter().enumerate() {

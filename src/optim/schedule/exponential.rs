@@ -37,7 +37,7 @@ impl ScheduleFields for Exponential {
             true => changes.floor(),
             false => changes,
         };
-        self.factor.get().powf(changes)
+        libm::pow(self.factor.get(), changes)
     }
 }
 

@@ -27,7 +27,7 @@ impl ScheduleFields for Milestones {
     fn factor(&self, step: usize, span: Span) -> f64 {
         let done = step / span.epoch;
         let changes = self.epochs.iter().filter(|epoch| epoch.get() <= done);
-        self.factor.get().powf(changes.count() as f64)
+        libm::pow(self.factor.get(), changes.count() as f64)
     }
 
     fn check(&self) -> Option<Flaw> {

@@ -153,7 +153,7 @@ impl Rates {
 
 /// Half a cosine from `start` (where `share` is 0) to `end` (1).
 fn half_cosine(start: f64, end: f64, share: f64) -> f64 {
-    end + (start - end) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+    end + (start - end) * (1.0 + libm::cos(std::f64::consts::PI * share)) / 2.0
 }
 
 /// Shared by the schedules' tests.

@@ -24,7 +24,7 @@ fn tenth() -> PositiveReal {
 impl ScheduleFields for Step {
     fn factor(&self, step: usize, span: Span) -> f64 {
         let changes = step / span.epoch / self.every.get();
-        self.factor.get().powf(changes as f64)
+        libm::pow(self.factor.get(), changes as f64)
     }
 }
 
