@@ -458,11 +458,12 @@ mod tests {
         assert_eq!(json(OrNone(None)), r#"{"trick":"none"}"#);
     }
 
+    impl Choice for Bite {
+        const WHAT: &'static str = "a bite";
+    }
+
     #[test]
     fn a_table_that_may_be_left_out() {
-        impl Choice for Bite {
-            const WHAT: &'static str = "a bite";
-        }
         let read = |json: &str| {
             let read = serde_json::from_str::<OrNone<Bite>>(json);
             read.map_err(|error| error.to_string())
