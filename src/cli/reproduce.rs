@@ -71,6 +71,9 @@ pub(super) fn check(matches: &ArgMatches, command: &mut Command) -> Result<(), c
         return Ok(());
     };
     let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
+    let Some(command) = command.find_subcommand_mut("reproduce") else {
+        return Ok(());
+    };
     let idle = ["device", "jobs", "launch"];
     match idle.iter().find(is_given) {
         Some(option) if matches.get_flag("no_train") => {

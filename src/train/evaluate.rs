@@ -98,9 +98,11 @@ impl Work for Evaluating<'_> {
         let (score, answers) = evaluate(&network, &set, &settings.model, &criterion, chance);
         check_threads()?;
         let mut blueprint = settings.blueprint_of(plan, shape, classes, set.len());
-        let most = set.labels().iter().max().map_or(0, |&label| label as usize);
+        let labels = evaluation.is_labeled.then(|| set.labels());
+        let most = labels.and_then(|labels| labels.iter().max().copied());
         let trained_on = &mut blueprint.facts.trained_on;
-        trained_on.resize(trained_on.len().max(most + 1), false);
+        let known = trained_on.len();
+        trained_on.resize(known.max(most.map_or(0, |label| label as usize + 1)), false);
         let measures = match settings.measure.is_idle(&blueprint.facts) {
             true => Taken::default(),
             false => {

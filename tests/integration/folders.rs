@@ -78,6 +78,16 @@ fn images_that_changed_are_trained_on_anew_and_a_note_says_so() {
     assert!(removed.contains(note), "{removed}");
 }
 
+/// The table of the images of [`fill`].
+const CLASSES: &str = "\
+────────────────────────────
+ class   training   testing
+════════════════════════════
+ cat            8         2
+ dog            8         2
+────────────────────────────
+";
+
 #[test]
 fn check_and_run_say_what_is_left_out() {
     let lab = Lab::new();
@@ -101,7 +111,7 @@ fn check_and_run_say_what_is_left_out() {
             pets.display(),
             notes[0],
             notes[1],
-            " class  training  testing\n cat           8        2\n dog           8        2\n"
+            CLASSES
         )
     );
     for note in notes {
@@ -157,8 +167,7 @@ fn a_dataset_is_verified_with_all_that_an_experiment_says_of_it() {
     let (code, out, err) = verify(file);
     assert_eq!((code, err.as_str()), (0, ""));
     let right = format!(
-        "right  {place}: 16 images for training and 4 for testing, 1x3x3, 2 classes\n \
-         class  training  testing\n cat           8        2\n dog           8        2\nright  "
+        "right  {place}: 16 images for training and 4 for testing, 1x3x3, 2 classes\n{CLASSES}right  "
     );
     assert!(out.starts_with(&right), "{out}");
     assert!(out.ends_with(": made up, there is no file\n"), "{out}");
@@ -173,8 +182,9 @@ fn a_dataset_is_verified_with_all_that_an_experiment_says_of_it() {
         "{err}"
     );
     let (code, _, err) = verify("no-such.toml");
+    assert_eq!(code, 2);
     let missing = "error: there is no experiment file `no-such.toml`\n";
-    assert_eq!((code, err.as_str()), (2, missing));
+    assert!(err.starts_with(missing), "{err}");
 }
 
 #[test]
