@@ -32,7 +32,7 @@ encoder = ["flatten", "concat_label", { gaussian_code = { units = 3 } }]
 decoder = ["concat_label", { dense = { units = 36, activation = "sigmoid" } }]
 
 [variants.walker.model.autoencoder]
-encoder   = ["flatten", { mask_noise = { rate = 0.3 } }, { dense = { units = 3 } }]
+encoder   = ["flatten", { mask_noise = { keep = 0.7 } }, { dense = { units = 3 } }]
 walk_back = { steps = 2, chain = 3 }
 
 [variants.walker.measure]
