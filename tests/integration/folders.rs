@@ -149,7 +149,7 @@ fn a_dataset_is_verified_with_all_that_an_experiment_says_of_it() {
     );
     let shapes = format!(
         "error: images differ in shape: 17 images of 1x4x4 (`cat/0.png`, `cat/1.png`, `cat/2.png` and 14 more), \
-         1 image of 1x5x6 (`dog/4.png`), 1 image of 3x4x4 (`dog/5.png`)\n  {place}\n  \
+         1 image of 3x4x4 (`dog/5.png`), 1 image of 1x5x6 (`dog/4.png`)\n  {place}\n  \
          hint: dataset = {{ folder = {{ path = \"DIR\", size = 64, channels = \"rgb\" }} }} in an experiment, \
          whose file `burnlab data verify` takes, too\n"
     );
