@@ -155,8 +155,19 @@ pub(crate) use one_key_enum;
 pub trait Choice {
     /// What errors call it, with its article: `a schedule`.
     const WHAT: &'static str;
-    /// Whether a file writes it as a table, or by its name; else as a number.
-    const IS_TABLE: bool = true;
+    /// How a file writes it.
+    const FORM: Form = Form::Table;
+}
+
+/// How a file writes something that it may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As a number.
+    Number,
+    /// As a table of its fields.
+    Table,
+    /// As a table with its name as the only key, or by that name alone; these are all names.
+    Named(&'static [&'static str]),
 }
 
 /// A thing that may be left out: `"none"` stands for none, so that it can be switched off again where
@@ -188,37 +199,54 @@ impl<'de, T: Deserialize<'de> + Choice> Deserialize<'de> for OrNone<T> {
         impl<'de, T: Deserialize<'de> + Choice> Visitor<'de> for NoneOr<T> {
             type Value = OrNone<T>;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                let how = if T::IS_TABLE { " as a table" } else { "" };
+                let how = match T::FORM {
+                    Form::Number => "",
+                    Form::Table | Form::Named(_) => " as a table",
+                };
                 write!(f, "{}{how}, or \"none\"", T::WHAT)
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<OrNone<T>, E> {
-                match name {
-                    "none" => Ok(OrNone(None)),
-                    _ if !T::IS_TABLE => Err(E::invalid_value(Unexpected::Str(name), &self)),
-                    _ => {
-                        T::deserialize(StrDeserializer::new(name)).map(|value| OrNone(Some(value)))
+                match T::FORM {
+                    _ if name == "none" => Ok(OrNone(None)),
+                    Form::Named(names) if names.contains(&name) => some(StrDeserializer::new(name)),
+                    Form::Named(names) => Err(E::custom(format!(
+                        "unknown variant `{name}`, expected one of `{}`, `none`",
+                        names.join("`, `")
+                    ))),
+                    Form::Number | Form::Table => {
+                        Err(E::invalid_value(Unexpected::Str(name), &self))
                     }
                 }
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<OrNone<T>, E> {
-                match T::IS_TABLE {
-                    true => Err(E::invalid_type(Unexpected::Unsigned(number), &self)),
-                    false => {
-                        T::deserialize(number.into_deserializer()).map(|value| OrNone(Some(value)))
-                    }
+                match T::FORM {
+                    Form::Number => some(number.into_deserializer()).map_err(or_none),
+                    _ => Err(E::invalid_type(Unexpected::Unsigned(number), &self)),
                 }
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<OrNone<T>, E> {
-                match T::IS_TABLE {
-                    true => Err(E::invalid_type(Unexpected::Signed(number), &self)),
-                    false => {
-                        T::deserialize(number.into_deserializer()).map(|value| OrNone(Some(value)))
-                    }
+                match T::FORM {
+                    Form::Number => some(number.into_deserializer()).map_err(or_none),
+                    _ => Err(E::invalid_type(Unexpected::Signed(number), &self)),
                 }
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrNone<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|value| OrNone(Some(value)))
+                match T::FORM {
+                    Form::Number => Err(de::Error::invalid_type(Unexpected::Map, &self)),
+                    _ => some(MapAccessDeserializer::new(map)),
+                }
             }
+        }
+        fn some<'de, T, D>(deserializer: D) -> Result<OrNone<T>, D::Error>
+        where
+            T: Deserialize<'de>,
+            D: Deserializer<'de>,
+        {
+            T::deserialize(deserializer).map(|value| OrNone(Some(value)))
+        }
+        /// What was expected instead of a number is not all that may stand there.
+        fn or_none<E: de::Error>(error: E) -> E {
+            E::custom(format!("{error}, or \"none\""))
         }
         deserializer.deserialize_any(NoneOr(PhantomData))
     }
@@ -391,6 +419,7 @@ mod tests {
 
     impl Choice for Trick {
         const WHAT: &'static str = "a trick";
+        const FORM: Form = Form::Named(&["bark", "bite"]);
     }
 
     impl Serialize for Trick {
@@ -422,11 +451,29 @@ mod tests {
         );
         assert_eq!(
             read("'brak'").unwrap_err(),
-            "unknown variant `brak`, expected `bark` or `bite`"
+            "unknown variant `brak`, expected one of `bark`, `bite`, `none`"
         );
         let json = |trick| serde_json::to_string(&File { trick }).unwrap();
         assert_eq!(json(trick), r#"{"trick":{"bark":{"times":2}}}"#);
         assert_eq!(json(OrNone(None)), r#"{"trick":"none"}"#);
+    }
+
+    impl Choice for Bite {
+        const WHAT: &'static str = "a bite";
+    }
+
+    #[test]
+    fn a_table_that_may_be_left_out() {
+        let read = |json: &str| {
+            let read = serde_json::from_str::<OrNone<Bite>>(json);
+            read.map_err(|error| error.to_string())
+        };
+        let whom = "me".to_string();
+        assert_eq!(read(r#"{ "whom": "me" }"#), Ok(OrNone(Some(Bite { whom }))));
+        assert_eq!(read("\"none\""), Ok(OrNone(None)));
+        let error = read("\"never\"").unwrap_err();
+        let start = "invalid value: string \"never\", expected a bite as a table, or \"none\"";
+        assert!(error.starts_with(start), "{error}");
     }
 
     #[test]
@@ -436,13 +483,15 @@ mod tests {
         struct Count(u8);
         impl Choice for Count {
             const WHAT: &'static str = "a count";
-            const IS_TABLE: bool = false;
+            const FORM: Form = Form::Number;
         }
         let read = |json: &str| {
             serde_json::from_str::<OrNone<Count>>(json).map_err(|error| error.to_string())
         };
         assert_eq!(read("7"), Ok(OrNone(Some(Count(7)))));
         assert_eq!(read("\"none\""), Ok(OrNone(None)));
+        let error = read("-1").unwrap_err();
+        assert!(error.starts_with("invalid value: integer `-1`, expected u8, or \"none\""));
         let error = read("\"nine\"").unwrap_err();
         assert!(error.starts_with("invalid value: string \"nine\", expected a count, or \"none\""));
     }

@@ -1,4 +1,4 @@
-//! `burnlab evaluate`: a trained run, or weights of a file, measured on images with classes.
+//! `burnlab evaluate`: a trained run, or weights of a file, measured as after training, on its test set or other images.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use crate::data::{
 };
 use crate::error::{Error, Place, Problem, Result, count, list};
 use crate::models::{Ability, ModelFacts};
-use crate::record::{BATCH_METRICS, Measured, RunFolder, write_atomically};
+use crate::record::{BATCH_METRICS, Measured, Metric, RunFolder, write_atomically};
 use crate::rng::Seed;
 use crate::table::draw;
-use crate::train::{Evaluated, Evaluation};
+use crate::train::{Evaluated, Evaluation, STARTS};
 
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
@@ -58,7 +58,11 @@ pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
     let (file, which) = (&arguments.file, arguments.which.clone());
     let run = arguments.weights.find(file, variant, which, &catalogue)?;
     let classes = &run.measured.classes;
-    let (what, samples) = samples(&arguments, &run, &catalogue)?;
+    let Measurable {
+        what,
+        samples,
+        is_labeled,
+    } = samples(&arguments, &run, &catalogue)?;
     let number = samples.len();
     let evaluation = Evaluation {
         settings: &run.run.settings,
@@ -66,9 +70,15 @@ pub fn evaluate(arguments: EvaluateArguments) -> Result<()> {
         counts: &counts(&run, &catalogue)?,
         weights: &run.weights,
         naming: run.naming.clone(),
-        samples,
+        is_labeled,
+        starts: starts(&run, &catalogue),
+        feature_classifier: run.feature_classifier.clone(),
+        catalogue: &catalogue,
     };
-    let evaluated = evaluation.take(&arguments.device.checked()?)?;
+    let evaluated = evaluation.take(samples, &arguments.device.checked()?)?;
+    for (measure, reason) in &evaluated.measures.left_out {
+        note(format!("note: `{measure}` is left out: {reason}"));
+    }
     let rows = rows(&run, &what, number, &evaluated);
     if let Some(folder) = &arguments.output {
         write(folder, &rows, classes, &evaluated)?;
@@ -90,26 +100,54 @@ fn counts(run: &TrainedModel, catalogue: &Catalogue) -> Result<Vec<usize>> {
     counts.ok_or_else(|| Error::bug("a run's data has flaws"))
 }
 
-/// The images that the command line asks for, of the shape and with the classes of the run's; and what they are.
+/// The first training images, from which samples set out, if a measure needs such and they are there.
+fn starts(run: &TrainedModel, catalogue: &Catalogue) -> Vec<f32> {
+    let settings = &run.run.settings;
+    if run.run.facts.chain.is_none() || settings.measure.frechet_distance.is_none() {
+        return Vec::new();
+    }
+    let Ok(splits) = catalogue.load(&settings.data, Seed(run.run.seed)) else {
+        return Vec::new();
+    };
+    let mut pixels = splits.train.pixels;
+    pixels.truncate(STARTS * splits.train.shape.len());
+    pixels
+}
+
+/// Images that a model can be measured on.
+struct Measurable {
+    /// What they are, for people.
+    what: String,
+    samples: Samples,
+    /// Whether anything tells their classes.
+    is_labeled: bool,
+}
+
+/// The images that the command line asks for, of the shape and with the classes of the run's.
 fn samples(
     arguments: &EvaluateArguments,
     run: &TrainedModel,
     catalogue: &Catalogue,
-) -> Result<(String, Samples)> {
+) -> Result<Measurable> {
     let settings = &run.run.settings;
     let seed = Seed(run.run.seed);
     let Some(data) = &arguments.data else {
         let part = arguments.split.unwrap_or(Part::Test);
         let splits = catalogue.load(&settings.data, seed)?;
-        let samples = part_of(splits, part)?;
-        return Ok((format!("{} of its data", part.name()), samples));
+        return Ok(Measurable {
+            what: format!("{} of its data", part.name()),
+            samples: part_of(splits, part)?,
+            // As in training.
+            is_labeled: true,
+        });
     };
     let spec = dataset(data, &settings.data.dataset.form(), run)?;
     let is_folder = matches!(spec, DatasetSpec::Folder(_));
     let usual = if is_folder { Part::All } else { Part::Test };
     let part = arguments.split.unwrap_or(usual);
     let fields = DataFields::new(spec);
-    for text in catalogue.check(&fields)?.0.notes {
+    let (facts, _) = catalogue.check(&fields)?;
+    for text in facts.notes {
         note(format!("note: {text}"));
     }
     let splits = catalogue.load(&fields, seed)?;
@@ -128,7 +166,11 @@ fn samples(
     for label in &mut samples.labels {
         *label = labels[*label as usize];
     }
-    Ok((format!("{} of `{data}`", part.name()), samples))
+    Ok(Measurable {
+        what: format!("{} of `{data}`", part.name()),
+        samples,
+        is_labeled: !facts.is_unlabeled,
+    })
 }
 
 fn of_option(data: &str) -> Place {
@@ -157,7 +199,8 @@ fn dataset(data: &str, form: &ImageForm, run: &TrainedModel) -> Result<DatasetSp
     }))
 }
 
-/// For each class of a dataset the run's label of that name.
+/// For each class of a dataset the run's label of that name; where classes are nothing to the model, one beyond the run's for
+/// each that the run does not know.
 fn labels(
     known: &[String],
     classes: &[String],
@@ -165,12 +208,12 @@ fn labels(
 ) -> std::result::Result<Vec<u32>, String> {
     let of_run = |name: &String| classes.iter().position(|class| class == name);
     let matters = facts.can(Ability::Classify) || facts.is_conditional;
-    let label = |name: &String| match of_run(name) {
+    let label = |(number, name): (usize, &String)| match of_run(name) {
         Some(label) => Ok(label as u32),
-        None if !matters => Ok(0),
+        None if !matters => Ok((classes.len() + number) as u32),
         None => Err(format!("the run knows no class `{name}`")),
     };
-    known.iter().map(label).collect()
+    known.iter().enumerate().map(label).collect()
 }
 
 impl Part {
@@ -217,6 +260,8 @@ fn rows(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) ->
         let value = (metric.of)(&evaluated.score)?;
         Some((metric.metric.name.to_string(), value.to_string()))
     });
+    let measures = evaluated.measures.measures();
+    let measures = measures.map(|(name, _, value)| (name.to_string(), value.to_string()));
     let known = [
         ("variant", run.run.variant.clone()),
         ("seed", run.run.seed.to_string()),
@@ -225,7 +270,7 @@ fn rows(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) ->
         ("images", number.to_string()),
     ];
     let known = known.map(|(name, value)| (name.to_string(), value));
-    let (names, values) = known.into_iter().chain(metrics).unzip();
+    let (names, values) = known.into_iter().chain(metrics).chain(measures).unzip();
     vec![names, values]
 }
 
@@ -237,17 +282,22 @@ fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluat
         count(number, "image")
     ));
     let header = ["metric", "unit", "value"].map(String::from).to_vec();
-    let metrics = BATCH_METRICS.iter().filter_map(|metric| {
-        let value = (metric.of)(&evaluated.score)?;
-        let metric = &metric.metric;
+    let row = |name: &str, metric: &Metric, value: f64| {
         let unit = metric.unit.unwrap_or_default().to_string();
-        Some(vec![
-            metric.name.to_string(),
-            unit,
-            format!("{value:.*}", metric.decimals),
-        ])
+        let value = format!("{value:.*}", metric.decimals);
+        vec![name.to_string(), unit, value]
+    };
+    let metrics = BATCH_METRICS.iter().filter_map(|batch| {
+        let value = (batch.of)(&evaluated.score)?;
+        Some(row(batch.metric.name, &batch.metric, value))
     });
-    say(&draw(&header, &metrics.collect::<Vec<_>>(), 2));
+    let measures = evaluated.measures.measures();
+    let measures = measures.map(|(name, metric, value)| row(name, metric, value));
+    say(&draw(
+        &header,
+        &metrics.chain(measures).collect::<Vec<_>>(),
+        2,
+    ));
     if evaluated.confusion.is_empty() {
         return;
     }

@@ -35,7 +35,7 @@ mod trained;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 pub use reference::reference;
 
@@ -167,7 +167,13 @@ impl Set {
 /// # Errors
 /// It is wrong, or asks for help or the version, which was printed.
 pub fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|answer| {
+    let mut command = Arguments::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| {
+        reproduce::check(&matches, &mut command)?;
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    });
+    parsed.map_err(|answer| {
         let printed = answer.print();
         if answer.use_stderr() {
             return ExitCode::from(Kind::Usage.exit_code());

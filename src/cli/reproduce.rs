@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
 
 use super::articles::{ArticleExperiment, Size, experiments};
 use super::launch::{LaunchArgument, Workers};
@@ -56,6 +58,29 @@ impl ReproduceArguments {
             Size::Quick => !self.full,
             Size::Only => true,
         }
+    }
+}
+
+/// Refuses options about the training where nothing is trained. A conflict of clap's would refuse variables of the
+/// environment, too, which hold for all commands.
+///
+/// # Errors
+/// There is such an option.
+pub(super) fn check(matches: &ArgMatches, command: &mut Command) -> Result<(), clap::Error> {
+    let Some(("reproduce", matches)) = matches.subcommand() else {
+        return Ok(());
+    };
+    let is_given = |option: &&&str| matches.value_source(option) == Some(ValueSource::CommandLine);
+    let Some(command) = command.find_subcommand_mut("reproduce") else {
+        return Ok(());
+    };
+    let idle = ["device", "jobs", "launch"];
+    match idle.iter().find(is_given) {
+        Some(option) if matches.get_flag("no_train") => {
+            let message = format!("the argument '--no-train' cannot be used with '--{option}'");
+            Err(command.error(ErrorKind::ArgumentConflict, message))
+        }
+        _ => Ok(()),
     }
 }
 

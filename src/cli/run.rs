@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::detach::{Detached, Supervision};
@@ -308,19 +307,7 @@ fn decode(part: &Part, quiet: bool) -> Result<()> {
         }
     }
     for dataset in datasets {
-        let bar = match quiet {
-            true => ProgressBar::hidden(),
-            false => ProgressBar::new(0),
-        };
-        let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {msg}");
-        bar.set_style(style.expect("the template is right"));
-        bar.set_message("images decoded");
-        let decoded = catalogue.decode(dataset, &|done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        });
-        bar.finish_and_clear();
-        decoded?;
+        super::data::decode(&catalogue, dataset, quiet)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{catalogue, files, say};
-use crate::config::{Overrides, Resolved, Settings};
+use crate::config::{Origin, Overrides, Resolved, Settings};
 use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned, gib};
@@ -88,6 +88,8 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     let resolved = plan::explain(path, overrides, variant)?;
     let mut lines = Vec::new();
     leaves(&resolved, &resolved.json, &mut Vec::new(), &mut lines);
+    let points = plan::explain_points(path, overrides)?.into_iter();
+    lines.extend(points.map(|(line, origin)| (line, origin_text(&origin, &[]))));
     let width = lines
         .iter()
         .map(|(value, _)| value.chars().count())
@@ -130,15 +132,18 @@ fn leaves(
 }
 
 fn leaf(resolved: &Resolved, value: &serde_json::Value, path: &[String]) -> (String, String) {
-    let origin = resolved
-        .origin(path)
-        .map(|origin| origin.name.clone())
-        .unwrap_or_default();
-    let origin = match resolved.place(path) {
-        Some(Place::File { line, .. }) => format!("{origin}, line {line}"),
-        _ => origin,
-    };
-    (format!("{} = {value}", path.join(".")), origin)
+    let origin = resolved.origin(path);
+    let origin = origin.map(|origin| origin_text(origin, path));
+    let line = format!("{} = {value}", path.join("."));
+    (line, origin.unwrap_or_default())
+}
+
+/// An origin with the line where the value at `path` stands, if a file holds it.
+fn origin_text(origin: &Origin, path: &[String]) -> String {
+    match origin.place(path, false) {
+        Place::File { line, .. } => format!("{}, line {line}", origin.name),
+        _ => origin.name.clone(),
+    }
 }
 
 /// Prints the network of a variant, or every different network of the experiment; `expand` shows the

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{DeviceArgument, ResultsArgument, Set, files};
-use crate::config::Settings;
+use crate::config::{FEATURE_CLASSIFIER, Settings};
 use crate::data::{Catalogue, Scale};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
@@ -17,6 +17,7 @@ use crate::record::{Measured, RunFolder, RunRow, Status};
 use crate::rng::Seed;
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
+use crate::train::EarlierRun;
 
 /// What selects one of a variant's runs.
 #[derive(Debug, Clone, Args)]
@@ -122,6 +123,8 @@ pub struct TrainedModel {
     pub naming: Naming,
     /// Whether they are those of the best epoch.
     pub is_best: bool,
+    /// The classifier that `measure.frechet_distance` names, or why it cannot look.
+    pub feature_classifier: std::result::Result<EarlierRun, String>,
     pub folder: RunFolder,
     pub tensorboard: PathBuf,
 }
@@ -252,6 +255,7 @@ pub fn find(
         naming: Naming::default(),
         measured,
         is_best: which.best,
+        feature_classifier: feature_classifier(&plan, run, &which.results.folder),
         tensorboard: results.tensorboard(run),
         folder,
     })
@@ -303,8 +307,33 @@ fn with_weights(
         weights: weights.to_path_buf(),
         naming,
         is_best: false,
+        feature_classifier: feature_classifier(&plan, run, &which.results.folder),
         folder: results.run(run),
         tensorboard: results.tensorboard(run),
+    })
+}
+
+/// The classifier in whose features a run's samples are compared with images, or why there is none that can look.
+fn feature_classifier(
+    plan: &Plan,
+    run: &Run,
+    results: &Path,
+) -> std::result::Result<EarlierRun, String> {
+    let mut earlier = run.earlier.iter();
+    let earlier = earlier.find(|earlier| earlier.key == FEATURE_CLASSIFIER);
+    let (plan, found) = plan.earlier(earlier.ok_or("no classifier is named")?);
+    let results = ResultsFolder::of(results, &plan.name);
+    if results.row(found).status != Status::Done {
+        let (variant, seed) = (&found.variant, found.seed);
+        return Err(format!(
+            "`{variant}`, seed {seed} of `{}` is not trained",
+            plan.name
+        ));
+    }
+    Ok(EarlierRun {
+        key: FEATURE_CLASSIFIER.to_string(),
+        folder: results.run(found).path().to_path_buf(),
+        settings: found.settings.as_ref().clone(),
     })
 }
 
@@ -398,6 +427,10 @@ fn of_folder(
         naming: Naming::default(),
         measured,
         is_best: which.best,
+        feature_classifier: Err(
+            "a run's folder does not say where its classifier is: name the experiment's file"
+                .to_string(),
+        ),
         tensorboard: folder.file("tensorboard"),
         folder,
     })

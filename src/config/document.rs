@@ -1,4 +1,4 @@
-//! One TOML file: its values, and where in the text each of them stands.
+//! One TOML file: its values, and where in the text each of them stands; or what one setting from outside says in a file's place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,13 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Kind, Place, Problem, Result};
 
-/// A parsed TOML file.
+/// A parsed TOML file, or a setting that stands for one.
 #[derive(Debug)]
 pub struct Document {
-    /// The file, for errors.
+    /// The file, for errors; empty of a setting.
     pub path: PathBuf,
+    /// Of no file: `--set grid.train.batch_size=[50, 100]`.
+    setting: Option<String>,
     text: String,
     /// Values in the file's order.
     pub table: toml::Table,
@@ -87,6 +89,7 @@ impl Document {
         }
         let document = Document {
             path: path.to_path_buf(),
+            setting: None,
             text,
             table,
             spans,
@@ -99,6 +102,30 @@ impl Document {
                 let problem = Problem::new(format!("expected a finite number, found `{number}`"));
                 Err(Error::usage(problem.at(place)))
             }
+        }
+    }
+
+    /// What a setting from outside says, as it is called there.
+    pub fn outside(setting: String, table: toml::Table) -> Self {
+        Document {
+            path: PathBuf::new(),
+            setting: Some(setting),
+            text: String::new(),
+            table,
+            spans: Spans::default(),
+        }
+    }
+
+    /// Whether it is a setting and no file.
+    pub fn is_outside(&self) -> bool {
+        self.setting.is_some()
+    }
+
+    /// The setting, or the file and the table `key` of it, as origins are called.
+    pub fn origin_name(&self, key: &str) -> String {
+        match &self.setting {
+            Some(setting) => setting.clone(),
+            None => format!("{}, {key}", self.path.display()),
         }
     }
 
@@ -122,6 +149,9 @@ impl Document {
     }
 
     fn of(&self, range: &std::ops::Range<usize>, show: &str) -> Place {
+        if let Some(setting) = &self.setting {
+            return Place::Setting(setting.clone());
+        }
         if range.is_empty() && range.start == 0 {
             return Place::WholeFile(self.path.clone());
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::document::Document;
+use super::search::{Distribution, SearchFields};
 use super::stack::{Origin, Resolved, Stack};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
 
@@ -16,10 +17,11 @@ pub const SETTINGS: &[&str] = &[
     "data", "augment", "blocks", "model", "start", "train", "measure", "record", "pictures",
 ];
 
-/// The keys of a file besides its settings.
-const OWN: &[&str] = &[
-    "title", "source", "extends", "variants", "grid", "search", "expect",
-];
+/// The tables that say which points of the settings are tried.
+const POINTS: &[&str] = &["grid", "search"];
+
+/// The keys of a file besides its settings and its points.
+const OWN: &[&str] = &["title", "source", "extends", "variants", "expect"];
 
 /// What a file says nothing of, with comments.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -64,6 +66,25 @@ impl Overrides {
         overrides
     }
 
+    /// Those that hold for other experiments which an experiment needs: of the environment, without its points.
+    pub fn for_others(&self) -> Self {
+        let is_of_points = |name: &str| {
+            let key = variable_key(name);
+            POINTS
+                .iter()
+                .any(|table| key.starts_with(&format!("{table}.")))
+        };
+        let variables = self.variables.iter();
+        Overrides {
+            variables: variables
+                .filter(|(name, _)| !is_of_points(name))
+                .cloned()
+                .collect(),
+            set: Vec::new(),
+            unreadable: self.unreadable.clone(),
+        }
+    }
+
     /// Those of launchers, taken away from those of experiments.
     pub fn take_launch(&mut self) -> Self {
         let is_of_launch = |key: &str| key.trim_start().starts_with("launch.");
@@ -92,13 +113,10 @@ impl Overrides {
             let problems = self.unreadable.iter().map(problem).collect();
             return Err(Error::new(Kind::Usage, problems));
         }
-        let variables = self.variables.iter().map(|(name, value)| {
-            let key = name
-                .trim_start_matches("BURNLAB_")
-                .to_lowercase()
-                .replace("__", ".");
-            (format!("{name}={value}"), key, value.clone())
-        });
+        let variables = self
+            .variables
+            .iter()
+            .map(|(name, value)| (format!("{name}={value}"), variable_key(name), value.clone()));
         let set = self.set.iter().map(|text| {
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
             (
@@ -110,7 +128,7 @@ impl Overrides {
         variables
             .chain(set)
             .map(|(name, key, value)| {
-                let parts: Vec<String> = key.split('.').map(str::to_string).collect();
+                let parts = parts_of(&key);
                 let wrong = |message: String, hint: Option<String>| {
                     Error::usage(
                         Problem::new(message)
@@ -139,6 +157,43 @@ impl Overrides {
                 Ok((outside(name.clone()), nested(&parts, parse_value(&value))))
             })
             .collect()
+    }
+}
+
+/// The key that a variable of the environment names: `train.epochs` of `BURNLAB_TRAIN__EPOCHS`.
+fn variable_key(name: &str) -> String {
+    let name = name.trim_start_matches("BURNLAB_");
+    name.to_lowercase().replace("__", ".")
+}
+
+/// The keys down to a value from outside. The dots of a swept key are its own: `grid.train.epochs` is `grid."train.epochs"`.
+fn parts_of(key: &str) -> Vec<String> {
+    let parts = quoted_parts(key).unwrap_or_else(|| key.split('.').map(String::from).collect());
+    let (table, rest) = (parts[0].as_str(), &parts[1..]);
+    let own: usize = match (table, rest) {
+        (_, []) => return parts,
+        ("grid", [only]) if ["zip", "skip"].contains(&only.as_str()) => return parts,
+        ("search", [first, ..]) if SearchFields::NAMES.contains(&first.as_str()) => return parts,
+        // What it is drawn from may follow the key.
+        ("search", [_, .., last]) if Distribution::NAMES.contains(&last.as_str()) => rest.len() - 1,
+        ("grid" | "search", _) => rest.len(),
+        _ => return parts,
+    };
+    let swept = rest[..own].join(".");
+    [&[table.to_string(), swept], &rest[own..]].concat()
+}
+
+/// The parts of a dotted key by the rules of TOML; `None` where it breaks them.
+fn quoted_parts(key: &str) -> Option<Vec<String>> {
+    let mut table = toml::from_str::<toml::Table>(&format!("{key} = 0")).ok()?;
+    let mut parts = Vec::new();
+    loop {
+        let (part, value) = std::mem::take(&mut table).into_iter().next()?;
+        parts.push(part);
+        match value {
+            toml::Value::Table(inner) => table = inner,
+            _ => return Some(parts),
+        }
     }
 }
 
@@ -179,6 +234,8 @@ fn outside(name: String) -> Origin {
 pub struct Chain {
     /// The files, the furthest ancestor first.
     pub documents: Vec<Rc<Document>>,
+    /// What settings from outside say of the grid and the search, weakest first.
+    points: Vec<Rc<Document>>,
     /// See [`folder_settings`].
     folder: Option<Rc<Document>>,
     overrides: Vec<(Origin, toml::Table)>,
@@ -214,10 +271,16 @@ impl Chain {
         if !problems.is_empty() {
             return Err(Error::new(Kind::Usage, problems));
         }
+        let is_of_points =
+            |(_, table): &(Origin, toml::Table)| POINTS.iter().any(|key| table.contains_key(*key));
+        let overrides = overrides.layers(&[SETTINGS, POINTS].concat())?.into_iter();
+        let (points, overrides): (Vec<_>, Vec<_>) = overrides.partition(is_of_points);
+        let outside = |(origin, table): (Origin, _)| Rc::new(Document::outside(origin.name, table));
         Ok(Chain {
             documents,
+            points: points.into_iter().map(outside).collect(),
             folder,
-            overrides: overrides.layers(SETTINGS)?,
+            overrides,
         })
     }
 
@@ -228,12 +291,23 @@ impl Chain {
             .expect("a chain ends with the file itself")
     }
 
-    /// The last file of the chain that says something under a top-level key, and what.
+    /// What the files of the chain, and settings from outside after them, say under a top-level key.
+    pub fn all_with(
+        &self,
+        key: &str,
+    ) -> impl DoubleEndedIterator<Item = (&Rc<Document>, &toml::Value)> {
+        let documents = self.documents.iter().chain(&self.points);
+        documents.filter_map(move |document| Some((document, document.table.get(key)?)))
+    }
+
+    /// The last of [`all_with`](Self::all_with).
     pub fn last_with(&self, key: &str) -> Option<(&Rc<Document>, &toml::Value)> {
-        self.documents
-            .iter()
-            .rev()
-            .find_map(|document| Some((document, document.table.get(key)?)))
+        self.all_with(key).next_back()
+    }
+
+    /// Whether settings from outside say which points are tried.
+    pub fn has_other_points(&self) -> bool {
+        !self.points.is_empty()
     }
 
     /// Defaults, `burnlab.toml`, and the settings of every file of the chain.
@@ -364,7 +438,7 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
 
 fn unknown_keys(document: &Document, is_experiment: bool) -> Vec<Problem> {
     let known: Vec<&str> = match is_experiment {
-        true => SETTINGS.iter().chain(OWN).copied().collect(),
+        true => [SETTINGS, OWN, POINTS].concat(),
         false => SETTINGS.iter().copied().chain([LAUNCH]).collect(),
     };
     document
@@ -377,4 +451,51 @@ fn unknown_keys(document: &Document, is_experiment: bool) -> Vec<Problem> {
                 .maybe_hint(did_you_mean(key, &known))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dots_of_a_swept_key_are_its_own() {
+        let parts = |key: &str| parts_of(key).join("|");
+        assert_eq!(parts("train.epochs"), "train|epochs");
+        assert_eq!(parts("train"), "train");
+        assert_eq!(parts("augment.random.0 1"), "augment|random|0 1");
+        for key in [
+            "grid.train.epochs",
+            "grid.\"train.epochs\"",
+            "grid.'train.epochs'",
+        ] {
+            assert_eq!(parts(key), "grid|train.epochs", "{key}");
+        }
+        assert_eq!(parts("grid.zip"), "grid|zip");
+        assert_eq!(parts("search.points"), "search|points");
+        assert_eq!(parts("search.halving.factor"), "search|halving|factor");
+        assert_eq!(parts("search.train.epochs"), "search|train.epochs");
+        assert_eq!(parts("search.train.epochs.int"), "search|train.epochs|int");
+        let quoted = "search.\"model.classifier.layers.drop.rate\".uniform";
+        assert_eq!(
+            parts(quoted),
+            "search|model.classifier.layers.drop.rate|uniform"
+        );
+    }
+
+    #[test]
+    fn points_from_outside_are_not_those_of_other_experiments() {
+        let variables = [
+            ("BURNLAB_TRAIN__EPOCHS", "3"),
+            ("BURNLAB_GRID__TRAIN__EPOCHS", "[1, 2]"),
+            ("BURNLAB_SEARCH__POINTS", "5"),
+        ];
+        let overrides = Overrides {
+            set: vec!["train.epochs=4".to_string()],
+            ..Overrides::from_variables(variables.map(|(a, b)| (a.into(), b.into())).into_iter())
+        };
+        let others = overrides.for_others();
+        let names = others.variables.iter().map(|(name, _)| name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["BURNLAB_TRAIN__EPOCHS"]);
+        assert!(others.set.is_empty());
+    }
 }

@@ -115,6 +115,11 @@ pub struct SearchFields {
     pub halving: Option<Halving>,
 }
 
+impl SearchFields {
+    /// Its fields; the other keys of `[search]` are drawn.
+    pub const NAMES: &'static [&'static str] = &["points", "seed", "metric", "halving"];
+}
+
 fn validation_loss() -> Watched {
     Watched::find("validation_loss").expect("there is such a column")
 }

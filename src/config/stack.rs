@@ -28,8 +28,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The place of the setting at `path`.
-    fn place(&self, path: &[String], of_key: bool) -> Place {
+    /// The place of the setting at `path`, or of its key.
+    pub fn place(&self, path: &[String], of_key: bool) -> Place {
         let show = path.join(".");
         match &self.document {
             None => Place::Setting(self.name.clone()),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Problem, Result};
 use crate::shape::ImageShape;
 
 /// What can be said without reading pixels.
@@ -91,6 +91,11 @@ pub(super) trait Format {
     fn outline(&self) -> Result<Outline>;
     fn labels(&self) -> Result<Labels>;
     fn read(&self, progress: Progress) -> Result<Raw>;
+    /// All that keeps it from being read, where its files are images of their own: each that cannot be read, and those that
+    /// are not of one shape.
+    fn faults(&self) -> Vec<Problem> {
+        Vec::new()
+    }
     /// The files that are read, in order; none of datasets whose content is known or made up.
     fn files(&self) -> Vec<&Path> {
         Vec::new()

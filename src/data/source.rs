@@ -61,6 +61,11 @@ impl Source {
         self.format.outline().map_err(|error| self.hinted(error))
     }
 
+    /// As [`Format::faults`].
+    pub fn faults(&self) -> Vec<Problem> {
+        self.format.faults()
+    }
+
     pub fn labels(&self) -> Result<Labels> {
         self.format.labels().map_err(|error| self.hinted(error))
     }

@@ -1,6 +1,6 @@
 //! How well the reconstruction error distinguishes images of classes that the model never saw.
 
-use super::{MeasureInput, Take};
+use super::{MeasureInput, Take, classes_lacking};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 
@@ -26,15 +26,29 @@ impl Take for AnomalyAuc {
         all.then(|| "`data.train_classes` leaves out no classes".to_string())
     }
 
-    fn take(&self, subject: &MeasureInput) -> Option<f64> {
-        let outputs = subject
-            .model
-            .reconstruct(subject.images, Some(subject.labels));
-        let errors = errors(subject.images, &outputs, subject.model.images().len());
-        let is_strange = |&label: &u32| !subject.model.facts().trained_on[label as usize];
-        let strange: Vec<bool> = subject.labels.iter().map(is_strange).collect();
-        area_under_curve(&errors, &strange)
+    fn lack(&self, subject: &MeasureInput) -> Option<String> {
+        let strange = strange(subject);
+        let some = |wanted: bool| strange.contains(&wanted);
+        let one_sided = || match (some(true), some(false)) {
+            (true, true) => None,
+            (true, false) => Some("no image is of a class that was trained on"),
+            (false, _) => Some("all images are of classes that were trained on"),
+        };
+        classes_lacking(subject).or_else(|| one_sided().map(String::from))
     }
+
+    fn take(&self, subject: &MeasureInput) -> Option<f64> {
+        let outputs = subject.model.reconstruct(subject.images, subject.labels);
+        let errors = errors(subject.images, &outputs, subject.model.images().len());
+        area_under_curve(&errors, &strange(subject))
+    }
+}
+
+/// Whether an image is of a class that was not trained on; empty where nothing tells the classes.
+fn strange(subject: &MeasureInput) -> Vec<bool> {
+    let trained_on = &subject.model.facts().trained_on;
+    let labels = subject.labels.unwrap_or_default().iter();
+    labels.map(|&label| !trained_on[label as usize]).collect()
 }
 
 /// The mean squared difference of every image, of `size` values, to its reconstruction.

@@ -68,8 +68,16 @@ impl Take for FrechetDistance {
         (!facts.is_generative()).then(|| "no samples can be drawn from the model".to_string())
     }
 
+    fn lack(&self, subject: &MeasureInput) -> Option<String> {
+        let sets_out = subject.model.facts().chain.is_some();
+        let starts = (sets_out && subject.starts.is_empty())
+            .then_some("the training images are not there, from which its samples set out");
+        let reason = subject.feature_classifier.err().or(starts);
+        reason.map(String::from)
+    }
+
     fn take(&self, subject: &MeasureInput) -> Option<f64> {
-        let feature_classifier = subject.feature_classifier?;
+        let feature_classifier = subject.feature_classifier.ok()?;
         let layer = match &self.layer {
             Some(layer) => layer.clone(),
             None => default_layer(feature_classifier.model)?,
@@ -202,7 +210,7 @@ mod tests {
                 model: &feature_classifier,
                 scale: to,
             };
-            let feature_classifier = Some(feature_classifier);
+            let feature_classifier = Ok(feature_classifier);
             let subject = MeasureInput {
                 scale: from,
                 feature_classifier,
@@ -213,7 +221,7 @@ mod tests {
         let broken = vec![f32::NAN; 400];
         let blind = MeasureInput {
             images: &broken,
-            feature_classifier: Some(FeatureClassifier {
+            feature_classifier: Ok(FeatureClassifier {
                 model: &feature_classifier,
                 scale: &UNIT,
             }),
@@ -224,6 +232,29 @@ mod tests {
         let tenfold = distance(&UNIT, &Scale::Range([0.0, 10.0]));
         assert!(same > 0.1, "{same}");
         assert!((tenfold / same - 100.0).abs() < 1e-3, "{same} {tenfold}");
+    }
+
+    #[test]
+    fn a_chain_without_images_to_set_out_from_has_no_distance() {
+        let mut model = Fake::new();
+        model.0.chain = Some(3);
+        let classifier = Fake::new();
+        let fields: FrechetDistance = toml::from_str("run = {}").unwrap();
+        let images = [0.5; 8];
+        let looked_at = MeasureInput {
+            feature_classifier: Ok(FeatureClassifier {
+                model: &classifier,
+                scale: &Scale::Range([0.0, 1.0]),
+            }),
+            ..model.subject(&images, &[0, 0])
+        };
+        assert_eq!(fields.lack(&looked_at), None);
+        let reason = fields.lack(&MeasureInput {
+            starts: &[],
+            ..looked_at
+        });
+        let expected = "the training images are not there, from which its samples set out";
+        assert_eq!(reason.as_deref(), Some(expected));
     }
 
     #[test]

@@ -64,18 +64,15 @@ impl Take for LogLikelihood {
         let (images, labels) = subject.some(self.images.get());
         let size = subject.model.images().len();
         let mut sum = 0.0;
-        let parts = images
-            .chunks(AT_A_TIME * size)
-            .zip(labels.chunks(AT_A_TIME));
-        for (number, (images, labels)) in parts.enumerate() {
+        for (number, part) in images.chunks(AT_A_TIME * size).enumerate() {
+            let labels = labels.as_deref();
+            let labels = labels.map(|labels| &labels[number * AT_A_TIME..][..part.len() / size]);
             let seed = subject.seed.number(Purpose::Extra, &[0, number as u64]);
             let draws = self.draws.get();
-            let weights = subject
-                .model
-                .log_weights(images, Some(labels), draws, seed)?;
+            let weights = subject.model.log_weights(part, labels, draws, seed)?;
             sum += weights.chunks_exact(draws).map(log_mean_exp).sum::<f64>();
         }
-        Some(sum / labels.len() as f64)
+        Some(sum / (images.len() / size) as f64)
     }
 }
 

@@ -33,16 +33,16 @@ use crate::tagged::OrNone;
 pub struct MeasureInput<'a> {
     /// The trained model.
     pub model: &'a dyn Model,
-    /// All test images, `[images, channels, height, width]`.
+    /// All test images, or those in their place, `[images, channels, height, width]`.
     pub images: &'a [f32],
-    /// Their classes.
-    pub labels: &'a [u32],
-    /// Training images, from which a chain of samples sets out.
+    /// Their classes, if anything tells them.
+    pub labels: Option<&'a [u32]>,
+    /// Training images, from which a chain of samples sets out; empty where they are not there.
     pub starts: &'a [f32],
     /// What black and white are to the model.
     pub scale: &'a Scale,
-    /// In whose features samples and images are compared, where that is asked.
-    pub feature_classifier: Option<FeatureClassifier<'a>>,
+    /// In whose features samples and images are compared, or why there is none.
+    pub feature_classifier: std::result::Result<FeatureClassifier<'a>, &'a str>,
     /// The run's seed: samples and draws follow from it.
     pub seed: Seed,
 }
@@ -50,15 +50,51 @@ pub struct MeasureInput<'a> {
 impl MeasureInput<'_> {
     /// The codes of all test images.
     fn codes(&self) -> Vec<f32> {
-        self.model.encode(self.images, Some(self.labels))
+        self.model.encode(self.images, self.labels)
     }
 
     /// Some of the test images, spread evenly over all, with their classes.
-    fn some(&self, count: usize) -> (Vec<f32>, Vec<u32>) {
+    fn some(&self, count: usize) -> (Vec<f32>, Option<Vec<u32>>) {
         let images = Rows::new(self.images, self.model.images().len());
-        let chosen = spread(count, self.labels.len());
-        let labels = chosen.iter().map(|&index| self.labels[index]).collect();
-        (images.pick(&chosen), labels)
+        let chosen = spread(count, images.len());
+        let of_chosen = |labels: &[u32]| chosen.iter().map(|&index| labels[index]).collect();
+        (images.pick(&chosen), self.labels.map(of_chosen))
+    }
+}
+
+/// What was measured of a trained model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Taken {
+    /// The numbers, by the measures' keys.
+    pub numbers: Extra,
+    /// Measures by their keys that have no number of these images, and why, in a sentence.
+    pub left_out: Vec<(&'static str, String)>,
+}
+
+impl Taken {
+    fn of(
+        found: impl IntoIterator<Item = (&'static str, std::result::Result<f64, String>)>,
+    ) -> Self {
+        let mut left_out = Vec::new();
+        let mut kept = |(key, number)| match number {
+            Ok(number) => Some((key, Some(number))),
+            Err(reason) => {
+                left_out.push((key, reason));
+                None
+            }
+        };
+        Taken {
+            numbers: found.into_iter().filter_map(&mut kept).collect(),
+            left_out,
+        }
+    }
+
+    /// The measures that have a number, in the order of the tables, by their keys.
+    pub fn measures(&self) -> impl Iterator<Item = (&'static str, &'static Metric, f64)> {
+        MEASURES.iter().filter_map(|measure| {
+            let number = self.numbers.get(measure.key)?;
+            Some((measure.key, measure.metric, number))
+        })
     }
 }
 
@@ -76,7 +112,12 @@ trait Take {
     /// Why such a model has no such number, in a sentence; `None` if it has.
     fn obstacle(&self, facts: &ModelFacts) -> Option<String>;
 
-    /// The number, of a model that nothing hinders it of; `None` if it is no finite one.
+    /// Why there is no such number of these images, of a model that may have one, in a sentence; `None` if there is.
+    fn lack(&self, _subject: &MeasureInput) -> Option<String> {
+        None
+    }
+
+    /// The number, of a model and of images that nothing hinders it of; `None` if it is no finite one.
     fn take(&self, subject: &MeasureInput) -> Option<f64>;
 }
 
@@ -150,14 +191,19 @@ macro_rules! measures {
             }
 
             /// Measures a trained model.
-            pub fn take(&self, subject: &MeasureInput) -> Extra {
-                Extra::from_iter([
-                    $((
-                        stringify!($asked),
-                        self.$asked.as_ref().and_then(|asked| number(asked, subject)),
-                    ),)*
-                    $((stringify!($always), number(&$Always, subject)),)*
-                ])
+            pub fn take(&self, subject: &MeasureInput) -> Taken {
+                let facts = subject.model.facts();
+                let found = [
+                    $({
+                        let asked = self.$asked.as_ref();
+                        asked.map(|asked| (stringify!($asked), number(asked, subject)))
+                    },)*
+                    $({
+                        let is_apt = $Always.obstacle(facts).is_none();
+                        is_apt.then(|| (stringify!($always), number(&$Always, subject)))
+                    },)*
+                ];
+                Taken::of(found.into_iter().flatten())
             }
         }
 
@@ -200,10 +246,20 @@ pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
     column.cell(run).number()
 }
 
-fn number(measure: &impl Take, subject: &MeasureInput) -> Option<f64> {
-    let sound = measure.obstacle(subject.model.facts()).is_none();
-    let taken = sound.then(|| measure.take(subject)).flatten();
-    taken.filter(|number| number.is_finite())
+/// The number, or why there is none.
+fn number(measure: &impl Take, subject: &MeasureInput) -> std::result::Result<f64, String> {
+    let obstacle = measure.obstacle(subject.model.facts());
+    if let Some(reason) = obstacle.or_else(|| measure.lack(subject)) {
+        return Err(reason);
+    }
+    let taken = measure.take(subject).filter(|number| number.is_finite());
+    taken.ok_or_else(|| "it is no finite number".to_string())
+}
+
+/// Why a measure that compares classes has no number of images without.
+fn classes_lacking(subject: &MeasureInput) -> Option<String> {
+    let unknown = subject.labels.is_none();
+    unknown.then(|| "nothing tells the classes of the images".to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MeasureInput, Rows, Take, nearest, spread};
+use super::{MeasureInput, Rows, Take, classes_lacking, nearest, spread};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 use crate::tagged::Choice;
@@ -50,13 +50,17 @@ impl Take for PrecisionAt10 {
             return Some("the model makes no codes of images".to_string());
         }
         let few = facts.test <= NEAREST;
-        few.then(|| format!("there are only {} test images", facts.test))
+        few.then(|| format!("more than {NEAREST} images are needed, not {}", facts.test))
+    }
+
+    fn lack(&self, subject: &MeasureInput) -> Option<String> {
+        classes_lacking(subject)
     }
 
     fn take(&self, subject: &MeasureInput) -> Option<f64> {
         let codes = subject.codes();
         let codes = Rows::new(&codes, subject.model.facts().code?.len());
-        Some(precision(codes, subject.labels, self.queries.get()))
+        Some(precision(codes, subject.labels?, self.queries.get()))
     }
 }
 

@@ -28,10 +28,10 @@ impl Fake {
         MeasureInput {
             model: self,
             images,
-            labels,
+            labels: Some(labels),
             starts: images,
             scale: &Scale::Range([0.0, 1.0]),
-            feature_classifier: None,
+            feature_classifier: Err("there is no classifier"),
             seed: Seed(0),
         }
     }

@@ -60,19 +60,13 @@ mod tests {
     use burn::backend::Flex;
     use burn::tensor::{Tensor, TensorData};
 
+    use super::super::testing::SHAPE;
     use super::super::{Classifier, ModelSpec};
     use super::*;
     use crate::backend::Device;
     use crate::layers::LayerSpec;
     use crate::network::Network;
     use crate::rng::Seed;
-    use crate::shape::ImageShape;
-
-    const SHAPE: ImageShape = ImageShape {
-        channels: 1,
-        height: 2,
-        width: 2,
-    };
 
     /// The answers of a fresh network to 501 images, what they are, and its outputs.
     fn answers(activation: &str, loss: LossKind) -> (Vec<Vec<f32>>, AnswerKind, Vec<f32>) {

@@ -151,16 +151,11 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::super::ModelSpec;
+    use super::super::testing::SHAPE;
     use super::*;
     use crate::network::Naming;
     use crate::objective::Loss;
     use crate::onnx::ends;
-
-    const SHAPE: ImageShape = ImageShape {
-        channels: 1,
-        height: 2,
-        width: 2,
-    };
 
     /// Names of the inputs and outputs of a fresh model's file.
     fn file_ends(model: Json, loss: &str, scale: &Scale) -> [Vec<String>; 2] {

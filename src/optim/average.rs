@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::backend::reshape;
-use crate::tagged::{Choice, one_key, one_key_schema};
+use crate::tagged::{Choice, Form, one_key, one_key_schema};
 use crate::value::Rate;
 
 /// Which average of the weights is taken.
@@ -48,6 +48,7 @@ enum Tables {
 
 impl Choice for AverageSpec {
     const WHAT: &'static str = "an average of the weights";
+    const FORM: Form = Form::Named(&["ema"]);
 }
 
 impl<'de> Deserialize<'de> for AverageSpec {

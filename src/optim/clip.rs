@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::backend::reshape;
 use crate::backend::{Kernels, TrainingBackend};
-use crate::tagged::{Choice, one_key, one_key_schema};
+use crate::tagged::{Choice, Form, one_key, one_key_schema};
 use crate::value::PositiveReal;
 
 /// How gradients are clipped.
@@ -39,6 +39,7 @@ enum Tables {
 
 impl Choice for ClipSpec {
     const WHAT: &'static str = "a way of clipping";
+    const FORM: Form = Form::Named(&["value", "norm"]);
 }
 
 impl<'de> Deserialize<'de> for ClipSpec {

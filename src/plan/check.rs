@@ -215,34 +215,82 @@ fn look_up_files(settings: &mut Settings, resolved: &Resolved) -> Vec<Flaw> {
         .start
         .as_mut()
         .and_then(|start| start.weights.as_mut());
-    let weights = weights.map(|path| ("start.weights", path));
-    let folder = match &mut settings.data.dataset {
-        DatasetSpec::Folder(fields) => Some(match fields.is_path() {
+    let weights = weights.and_then(|path| look_up(path, "start.weights", resolved));
+    let folder = look_up_dataset(&mut settings.data.dataset, resolved);
+    weights.into_iter().chain(folder).collect()
+}
+
+fn look_up_dataset(dataset: &mut DatasetSpec, resolved: &Resolved) -> Option<Flaw> {
+    let (key, path) = match dataset {
+        DatasetSpec::Folder(fields) => match fields.is_path() {
             true => ("data.dataset.folder", &mut fields.path),
             false => ("data.dataset.folder.path", &mut fields.path),
-        }),
-        DatasetSpec::Idx(fields) => Some(match fields.is_path() {
+        },
+        DatasetSpec::Idx(fields) => match fields.is_path() {
             true => ("data.dataset.idx", &mut fields.path),
             false => ("data.dataset.idx.path", &mut fields.path),
-        }),
-        DatasetSpec::Named(_) | DatasetSpec::Fake(_) => None,
+        },
+        DatasetSpec::Named(_) | DatasetSpec::Fake(_) => return None,
     };
-    let mut flaws = Vec::new();
-    for (key, path) in weights.into_iter().chain(folder) {
-        let keys: Vec<String> = key.split('.').map(String::from).collect();
-        let origin = resolved.origin(&keys);
-        let beside = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
-        *path = meant(path, beside.unwrap_or(Path::new("")));
-        if key != "start.weights" {
-            *path = std::path::absolute(&*path).unwrap_or(path.clone());
-        }
-        if path.to_str().is_none() {
-            let shown = path.display();
-            let flaw = Flaw::new(key, format!("the path `{shown}` is not UTF-8"));
-            flaws.push(flaw.hint("give the folder another name"));
+    let flaw = look_up(path, key, resolved);
+    *path = std::path::absolute(&*path).unwrap_or(path.clone());
+    flaw
+}
+
+/// Makes the path of a key one from where the program runs.
+fn look_up(path: &mut PathBuf, key: &str, resolved: &Resolved) -> Option<Flaw> {
+    let keys: Vec<String> = key.split('.').map(String::from).collect();
+    let origin = resolved.origin(&keys);
+    let beside = origin.and_then(|origin| origin.document.as_ref()?.path.parent());
+    *path = meant(path, beside.unwrap_or(Path::new("")));
+    path.to_str().is_none().then(|| {
+        let shown = path.display();
+        let flaw = Flaw::new(key, format!("the path `{shown}` is not UTF-8"));
+        flaw.hint("give the folder another name")
+    })
+}
+
+/// The dataset of a point, whatever else its settings say; what is wrong with that is added to `problems`.
+pub fn dataset(
+    resolved: &Resolved,
+    file: &Document,
+    problems: &mut Vec<Problem>,
+) -> Option<DatasetSpec> {
+    let below = |path: &[String]| -> Vec<String> {
+        let start = ["data", "dataset"].map(String::from);
+        start.into_iter().chain(path.iter().cloned()).collect()
+    };
+    let written = resolved.json.pointer("/data/dataset");
+    let Some(written) = written else {
+        let problem = Problem::new("the experiment names no dataset");
+        note(
+            problems,
+            problem.at_file(&file.path).hint("`dataset` in `[data]`"),
+        );
+        return None;
+    };
+    match read::<DatasetSpec>(written) {
+        Ok(mut dataset) => match look_up_dataset(&mut dataset, resolved) {
+            None => Some(dataset),
+            Some(flaw) => {
+                let place = resolved.place(&below(&[]));
+                note(problems, located(flaw, place, file));
+                None
+            }
+        },
+        Err(unreadable) => {
+            for thing in unreadable {
+                let path = below(&thing.path);
+                let place = match thing.is_key {
+                    true => resolved.place_of_key(&path),
+                    false => resolved.place(&path),
+                };
+                let flaw = Flaw::new("", thing.message).maybe_hint(thing.hint);
+                note(problems, located(flaw, place, file));
+            }
+            None
         }
     }
-    flaws
 }
 
 /// What a path means that is written in a file of a folder.

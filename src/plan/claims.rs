@@ -17,12 +17,14 @@ pub struct Claim {
 }
 
 /// Reads the claims of the last file that has any. `whole` tells whether `runs` are all there are:
-/// otherwise claims about missing variants are not reported as problems too.
+/// otherwise claims about missing variants are not reported as problems too. Where points are tried that others than the file
+/// name, such claims are left out with a note.
 pub fn read_claims(
     chain: &Chain,
     runs: &[Run],
     whole: bool,
     problems: &mut Vec<Problem>,
+    notes: &mut Vec<String>,
 ) -> Vec<Claim> {
     let Some((document, value)) = chain.last_with("expect") else {
         return Vec::new();
@@ -61,6 +63,14 @@ pub fn read_claims(
                     .maybe_hint(thing.hint)
             })),
             Ok(expect) => {
+                let gone = missing(&expect, runs).filter(|_| chain.has_other_points());
+                if let Some(variant) = gone {
+                    notes.push(format!(
+                        "the claim \"{}\" is not judged: there is no `{variant}` among these points",
+                        expect.claim
+                    ));
+                    continue;
+                }
                 let (condition, flaws) = examine(&expect, runs, whole);
                 problems.extend(flaws.into_iter().map(|flaw| {
                     let keys: Vec<String> = flaw
@@ -78,6 +88,14 @@ pub fn read_claims(
         }
     }
     claims
+}
+
+/// The first variant that a claim is about and that has no run.
+fn missing<'a>(expect: &'a Expect, runs: &[Run]) -> Option<&'a str> {
+    let named = [Some(&expect.variant), expect.greater_than.as_ref()];
+    let mut named = named.into_iter().flatten();
+    let found = named.find(|name| !runs.iter().any(|run| run.variant == **name));
+    found.map(String::as_str)
 }
 
 fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Vec<Flaw>) {

@@ -6,6 +6,9 @@ use std::rc::Rc;
 use crate::config::{Chain, Document, Origin, SETTINGS, is_layer_list};
 use crate::error::{Flaw, Place, Problem, did_you_mean, list, thousands};
 
+/// The table's name.
+const GRID: &str = "grid";
+
 /// More than anybody can train, and little enough to be checked in seconds.
 pub const MOST_POINTS: usize = 100_000;
 
@@ -66,6 +69,29 @@ impl Shown {
     }
 }
 
+/// The last document of a chain that names points to be left out, or else its file.
+fn skipping(chain: &Chain) -> &Rc<Document> {
+    let mut grids = chain.all_with(GRID).rev();
+    let found = grids.find(|(_, grid)| grid.get("skip").is_some());
+    found.map_or(chain.document(), |(document, _)| document)
+}
+
+/// `grid."train.batch_size" = [50, 100]`: what a document says at these keys, and where it stands.
+pub fn line(document: &Rc<Document>, keys: &[String], value: &toml::Value) -> (String, Origin) {
+    let quoted = keys.iter().map(|key| match key.contains('.') {
+        true => format!("\"{key}\""),
+        false => key.clone(),
+    });
+    let keys_shown: Vec<String> = quoted.collect();
+    let origin = Origin {
+        name: document.origin_name(&keys[0]),
+        document: Some(Rc::clone(document)),
+        base: Vec::new(),
+        written: keys.to_vec(),
+    };
+    (format!("{} = {value}", keys_shown.join(".")), origin)
+}
+
 /// How the values of a key are shown. Whole lists of layers have their numbers for names, from 1, and in tables what
 /// they do not have in common.
 pub fn shown(key: &str, values: &[toml::Value]) -> Vec<Shown> {
@@ -115,19 +141,18 @@ impl Grid {
     /// its `skip`. `variants` are those that `skip` may name.
     pub fn read(chain: &Chain, variants: &[Option<String>], problems: &mut Vec<Problem>) -> Self {
         let mut grid = Grid::default();
-        for document in &chain.documents {
-            match document.table.get("grid") {
-                None => {}
-                Some(toml::Value::Table(table)) => grid.add(document, table, problems),
-                Some(_) => problems.push(
+        for (document, value) in chain.all_with(GRID) {
+            match value {
+                toml::Value::Table(table) => grid.add(document, table, problems),
+                _ => problems.push(
                     Problem::new("expected a table for `grid`")
                         .at(document.place(&["grid".to_string()], "grid")),
                 ),
             }
         }
         grid.check_keys(problems);
-        if let Some((document, _)) = chain.last_with("grid") {
-            grid.check_skips(document, variants, problems);
+        grid.check_skips(skipping(chain), variants, problems);
+        if let Some((document, _)) = chain.last_with(GRID) {
             grid.check_size(document, problems);
         }
         grid
@@ -174,16 +199,29 @@ impl Grid {
                 ),
                 _ => {
                     if let Some(key) = axis_key(document, name, value, written, problems) {
-                        self.axes
-                            .retain(|axis| axis.keys.len() > 1 || axis.keys[0].name != key.name);
-                        let length = key.values.len();
-                        self.axes.push(Axis {
-                            keys: vec![key],
-                            length,
-                        });
+                        self.add_axis(key);
                     }
                 }
             }
+        }
+    }
+
+    /// The key replaces one of its name that is alone; of a setting from outside in its place, so that the names of points keep
+    /// their order.
+    fn add_axis(&mut self, key: Key) {
+        let is_same = |axis: &Axis| axis.keys.len() == 1 && axis.keys[0].name == key.name;
+        let place = self.axes.iter().position(is_same);
+        let place = place.filter(|_| key.document.is_outside());
+        if place.is_none() {
+            self.axes.retain(|axis| !is_same(axis));
+        }
+        let axis = Axis {
+            length: key.values.len(),
+            keys: vec![key],
+        };
+        match place {
+            Some(place) => self.axes[place] = axis,
+            None => self.axes.push(axis),
         }
     }
 
@@ -268,6 +306,8 @@ impl Grid {
                         .at(document.place_of_key(&at, &show))
                         .maybe_hint(did_you_mean(key, &keys)),
                     ),
+                    // Other values from outside are no mistake of the file.
+                    Some(swept) if swept.document.is_outside() => {}
                     Some(swept) if !swept.values.contains(value) => problems.push(
                         Problem::new(format!("`skip` names {value}, which `{key}` does not take"))
                             .at(document.place(&at, &show)),
@@ -280,15 +320,24 @@ impl Grid {
 
     /// Where the points are named that are left out.
     pub fn place_of_skips(chain: &Chain) -> Place {
-        let keys = ["grid", "skip"].map(String::from);
-        let documents = chain.documents.iter().rev();
-        let has_skips = |document: &&Rc<Document>| {
-            let grid = document.table.get("grid");
-            grid.is_some_and(|grid| grid.get("skip").is_some())
-        };
-        let found = documents.into_iter().find(has_skips);
-        let document = found.unwrap_or(chain.document());
-        document.place_of_key(&keys, &keys.join("."))
+        let keys = [GRID, "skip"].map(String::from);
+        skipping(chain).place_of_key(&keys, &keys.join("."))
+    }
+
+    /// Every key with its values, as a file writes it, and where that stands; the same of points that are left out.
+    pub fn lines(&self, chain: &Chain) -> Vec<(String, Origin)> {
+        let keys = self.axes.iter().flat_map(|axis| &axis.keys);
+        let mut lines: Vec<(String, Origin)> = keys
+            .map(|key| {
+                let values = toml::Value::Array(key.values.clone());
+                line(&key.document, &key.written, &values)
+            })
+            .collect();
+        let skip = [GRID, "skip"].map(String::from);
+        let document = skipping(chain);
+        let skips = document.table.get(GRID).and_then(|grid| grid.get("skip"));
+        lines.extend(skips.map(|skips| line(document, &skip, skips)));
+        lines
     }
 
     /// The swept keys in order.
@@ -338,7 +387,7 @@ impl Key {
             value: self.values[index].clone(),
             shown: self.shown[index].clone(),
             origin: Origin {
-                name: format!("{}, grid", self.document.path.display()),
+                name: self.document.origin_name(GRID),
                 document: Some(Rc::clone(&self.document)),
                 base: self.name.split('.').map(String::from).collect(),
                 written: written.collect(),

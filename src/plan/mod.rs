@@ -30,7 +30,7 @@ pub use needs::Earlier;
 use search::Draws;
 pub use search::Search;
 
-use crate::config::{Chain, Overrides, Resolved, Settings, nested};
+use crate::config::{Chain, Origin, Overrides, Resolved, Settings, nested};
 use crate::data::{Catalogue, DatasetSpec, Validation};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, thousands};
 use crate::hex::hex;
@@ -234,7 +234,8 @@ impl Plan {
         if let Some(draws) = draws.as_ref().filter(|_| problems.is_empty()) {
             draws.check_runs(&runs, &mut problems);
         }
-        let claims = claims::read_claims(&chain, &runs, problems.is_empty(), &mut problems);
+        let whole = problems.is_empty();
+        let claims = claims::read_claims(&chain, &runs, whole, &mut problems, &mut notes);
         if !problems.is_empty() {
             return Err(in_order(problems, surplus));
         }
@@ -288,11 +289,58 @@ fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
             let problem = Problem::new(format!("`{one}` and `{other}` come to the same settings"));
             note(
                 problems,
-                problem.hint("is a swept key overridden by `--set` or a `BURNLAB_` variable?"),
+                problem.hint(
+                    "is a swept key overridden by `--set` or a `BURNLAB_` variable? \
+                     `--set grid.KEY=[...]` gives it other values",
+                ),
             );
             return;
         }
     }
+}
+
+/// The datasets that a file's variants name, with all their keys, each once; nothing else of the file is looked into.
+///
+/// # Errors
+/// The file cannot be read, or something is wrong with what it says of a dataset.
+pub fn datasets(path: &Path, overrides: &Overrides) -> Result<Vec<DatasetSpec>> {
+    let chain = Chain::read(path, overrides)?;
+    let (mut datasets, mut problems) = (Vec::new(), Vec::new());
+    let variants = variant_names(&chain, &mut problems);
+    let grid = Grid::read(&chain, &variants, &mut problems);
+    let is_swept = |key: &String| key == "data.dataset" || key.starts_with("data.dataset.");
+    let is_one = !grid.keys().iter().any(is_swept);
+    for variant in &variants {
+        let mut points = grid.points(variant.as_deref().unwrap_or_default());
+        points.truncate(if is_one { 1 } else { points.len() });
+        for point in points {
+            match resolve(&chain, variant.as_deref(), &point) {
+                Err(problem) => note(&mut problems, problem),
+                Ok(resolved) => {
+                    let found = check::dataset(&resolved, chain.document(), &mut problems);
+                    datasets.extend(found.filter(|dataset| !datasets.contains(dataset)));
+                }
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(datasets),
+        false => Err(Error::new(Kind::Usage, problems)),
+    }
+}
+
+/// What the grid and the search say, as a file writes it, each with its origin.
+///
+/// # Errors
+/// The file cannot be read; what is wrong with the two is left to [`Plan::make`].
+pub fn explain_points(path: &Path, overrides: &Overrides) -> Result<Vec<(String, Origin)>> {
+    let chain = Chain::read(path, overrides)?;
+    let mut problems = Vec::new();
+    let variants = variant_names(&chain, &mut problems);
+    let grid = Grid::read(&chain, &variants, &mut problems);
+    let draws = Draws::read(&chain, &grid, &mut problems);
+    let drawn = draws.map_or(Vec::new(), |draws| draws.lines());
+    Ok([grid.lines(&chain), drawn].concat())
 }
 
 /// The settings of one variant (or of the file as it stands) with every value's origin.

@@ -216,10 +216,7 @@ impl Connector<'_> {
 
     /// The plan of another experiment, unless it has problems, which are reported as they are.
     fn plan(&mut self, path: &Path) -> Result<Option<Plan>> {
-        let overrides = Overrides {
-            set: Vec::new(),
-            ..self.lookup.overrides.clone()
-        };
+        let overrides = self.lookup.overrides.for_others();
         let here = [canonical(self.lookup.path)];
         let trail: Vec<PathBuf> = self.lookup.trail.iter().chain(&here).cloned().collect();
         match Plan::make_for(path, &overrides, self.lookup.catalogue, &trail) {

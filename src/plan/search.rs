@@ -7,7 +7,7 @@ use rand::Rng;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::grid::{Grid, MOST_POINTS, Setting, Shown, key_flaw, shown};
+use super::grid::{Grid, MOST_POINTS, Setting, Shown, key_flaw, line, shown};
 use super::metrics::{Unmeasured, unmeasured};
 use super::{Run, note};
 use crate::config::{
@@ -17,9 +17,6 @@ use crate::config::{
 use crate::error::{Place, Problem, count, did_you_mean, thousands};
 use crate::record::Watched;
 use crate::rng::{Purpose, Seed};
-
-/// The fields of `[search]`; its other keys are drawn.
-const FIELDS: [&str; 4] = ["points", "seed", "metric", "halving"];
 
 /// How often a point is drawn anew that was drawn before.
 const DRAWS: u64 = 100;
@@ -53,49 +50,89 @@ struct Key {
 pub(super) struct Draws {
     keys: Vec<Key>,
     fields: SearchFields,
-    /// The last file that says something of it.
-    document: Rc<Document>,
+    /// Those that say something of it, in their order.
+    documents: Vec<Rc<Document>>,
 }
 
 impl Draws {
-    /// Reads the searches of a chain of files: keys and fields of a later file replace those of an earlier one.
+    /// Reads the searches of a chain of files: keys and fields of a later file replace those of an earlier one, and settings
+    /// from outside are laid over the fields.
     pub fn read(chain: &Chain, grid: &Grid, problems: &mut Vec<Problem>) -> Option<Self> {
-        let (document, _) = chain.last_with(SEARCH)?;
         let before = problems.len();
         let (mut keys, mut fields) = (Vec::new(), Map::new());
-        for document in &chain.documents {
-            match document.table.get(SEARCH) {
-                None => {}
-                Some(toml::Value::Table(table)) => {
-                    for (name, value) in table {
-                        if FIELDS.contains(&name.as_str()) {
-                            fields.insert(name.clone(), as_json(value));
-                        } else if let Some(key) = key(document, name, value, problems) {
-                            keys.retain(|earlier: &Key| earlier.name != key.name);
-                            keys.push(key);
-                        }
-                    }
-                }
-                Some(_) => {
-                    let place = document.place(&[SEARCH.to_string()], SEARCH);
-                    problems.push(Problem::new("expected a table for `search`").at(place));
-                    return None;
+        let mut documents = Vec::new();
+        for (document, value) in chain.all_with(SEARCH) {
+            documents.push(Rc::clone(document));
+            let toml::Value::Table(table) = value else {
+                let place = document.place(&[SEARCH.to_string()], SEARCH);
+                problems.push(Problem::new("expected a table for `search`").at(place));
+                return None;
+            };
+            for (name, value) in table {
+                if SearchFields::NAMES.contains(&name.as_str()) {
+                    add_field(document, name, as_json(value), &mut fields);
+                } else if let Some(key) = key(document, name, value, problems) {
+                    add_key(key, &mut keys);
                 }
             }
         }
+        if documents.is_empty() {
+            return None;
+        }
         let fields = read::<SearchFields>(&Value::Object(fields));
         let fields = fields.map_err(|unreadable| {
-            problems.extend(unreadable.into_iter().map(|fault| unread(document, fault)));
+            problems.extend(unreadable.into_iter().map(|fault| {
+                let field = fault.path.first().map(String::as_str);
+                unread(saying(&documents, field), fault)
+            }));
         });
         let has_faults = problems.len() > before;
         let draws = Draws {
             keys,
             fields: fields.ok()?,
-            document: Rc::clone(document),
+            documents,
         };
         draws.check(grid, has_faults, problems);
         // What is drawn of faulty distributions would only repeat their faults.
         (problems.len() == before).then_some(draws)
+    }
+
+    /// Every field that is said, and every key with what it is drawn from, as a file writes it, and where that stands.
+    pub fn lines(&self) -> Vec<(String, Origin)> {
+        let fields = SearchFields::NAMES.iter();
+        let fields = fields.flat_map(|name| self.field_lines(name));
+        let keys = self.keys.iter().filter_map(|key| {
+            let value = key.document.table.get(SEARCH)?.get(&key.name)?;
+            Some(line(
+                &key.document,
+                &path([key.name.as_str()].into_iter()),
+                value,
+            ))
+        });
+        fields.chain(keys).collect()
+    }
+
+    /// Of a field that is a table a line for each of its keys: settings from outside are laid over it.
+    fn field_lines(&self, name: &str) -> Vec<(String, Origin)> {
+        let mut lines: Vec<(String, Origin)> = Vec::new();
+        let mut known = HashSet::new();
+        for document in self.documents.iter().rev() {
+            let search = document.table.get(SEARCH);
+            match search.and_then(|search| search.get(name)) {
+                None => continue,
+                Some(toml::Value::Table(table)) => {
+                    for (key, value) in table.iter().filter(|(key, _)| known.insert(*key)) {
+                        let keys = path([name, key.as_str()].into_iter());
+                        lines.push(line(document, &keys, value));
+                    }
+                }
+                Some(value) => return vec![line(document, &path([name].into_iter()), value)],
+            }
+            if !document.is_outside() {
+                break;
+            }
+        }
+        lines
     }
 
     fn check(&self, grid: &Grid, has_faults: bool, problems: &mut Vec<Problem>) {
@@ -148,10 +185,13 @@ impl Draws {
         let places: Vec<Place> = self.keys.iter().map(Key::value_place).collect();
         let mut is_known = vec![false; places.len()];
         problems.retain(|problem| {
-            let at = problem.place.as_deref().and_then(Place::position);
-            let drawn = places
-                .iter()
-                .position(|place| at.is_some() && place.position() == at);
+            let at = problem.place.as_deref();
+            let position = at.and_then(Place::position);
+            let is_there = |place: &Place| match position {
+                Some(_) => place.position() == position,
+                None => at == Some(place),
+            };
+            let drawn = places.iter().position(is_there);
             drawn.is_none_or(|key| !std::mem::replace(&mut is_known[key], true))
         });
     }
@@ -242,9 +282,20 @@ impl Draws {
     }
 
     fn place(&self, keys: &[&str]) -> Place {
+        let document = saying(&self.documents, keys.first().copied());
         let keys: Vec<String> = path(keys.iter().copied());
-        self.document.place(&keys, &keys.join("."))
+        document.place(&keys, &keys.join("."))
     }
+}
+
+/// The last of some documents that says something of a key of `[search]`, or else the last.
+fn saying<'a>(documents: &'a [Rc<Document>], key: Option<&str>) -> &'a Rc<Document> {
+    let says = |document: &&Rc<Document>| {
+        let search = document.table.get(SEARCH);
+        search.is_some_and(|search| key.is_some_and(|key| search.get(key).is_some()))
+    };
+    let found = documents.iter().rev().find(says);
+    found.unwrap_or(&documents[documents.len() - 1])
 }
 
 /// The table's name.
@@ -259,6 +310,30 @@ fn path<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 fn as_json(value: &toml::Value) -> Value {
     serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Of tables a setting from outside changes the keys that it names.
+fn add_field(document: &Document, name: &str, value: Value, fields: &mut Map<String, Value>) {
+    match (fields.get_mut(name), value) {
+        (Some(Value::Object(below)), Value::Object(over)) if document.is_outside() => {
+            below.extend(over);
+        }
+        (_, value) => {
+            fields.insert(name.to_string(), value);
+        }
+    }
+}
+
+/// The key replaces one of its name; of a setting from outside in its place, so that the names of points keep their order.
+fn add_key(key: Key, keys: &mut Vec<Key>) {
+    let place = keys.iter().position(|known| known.name == key.name);
+    match place {
+        Some(place) if key.document.is_outside() => keys[place] = key,
+        _ => {
+            keys.retain(|known| known.name != key.name);
+            keys.push(key);
+        }
+    }
 }
 
 /// A value of the table that cannot be read.
@@ -288,7 +363,7 @@ fn key(
         }
         false => {
             let message = format!("unknown key `{name}` in `search`");
-            Some(Problem::new(message).maybe_hint(did_you_mean(name, &FIELDS)))
+            Some(Problem::new(message).maybe_hint(did_you_mean(name, SearchFields::NAMES)))
         }
     };
     if let Some(problem) = fault {
@@ -337,7 +412,7 @@ impl Key {
             value,
             shown,
             origin: Origin {
-                name: format!("{}, search", self.document.path.display()),
+                name: self.document.origin_name(SEARCH),
                 document: Some(Rc::clone(&self.document)),
                 base: self.name.split('.').map(String::from).collect(),
                 written: path([self.name.as_str()].into_iter()),

@@ -3,11 +3,11 @@
 //! They depend on the models, the real images and the seed alone, so that a run that goes on from a
 //! checkpoint goes on with the same ones.
 
-use super::{EarlierRun, Job};
+use super::{Job, SourceModel};
 use crate::config::{GENERATOR, GENERATORS, LABELER};
-use crate::data::{Generated, Samples, Scale, Splits, shares};
+use crate::data::{Generated, Samples, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
-use crate::models::{Model, softmax};
+use crate::models::softmax;
 use crate::rng::{Purpose, Seed};
 
 /// Images that are drawn at a time.
@@ -33,12 +33,6 @@ pub(super) fn add(job: &Job, splits: &mut Splits) -> Result<()> {
     splits.train.pixels.extend(generated.pixels);
     splits.train.labels.extend(generated.labels);
     Ok(())
-}
-
-/// A trained model, and what black and white are to it.
-struct SourceModel {
-    model: Box<dyn Model>,
-    scale: Scale,
 }
 
 /// What generates the images, and where their labels come from.
@@ -118,13 +112,9 @@ impl SourceModel {
     /// The models of all runs that a key names.
     fn all(job: &Job, key: &str) -> Result<Vec<Self>> {
         let named = job.earlier.iter().filter(|earlier| earlier.key == key);
-        let load = |earlier: &EarlierRun| {
-            Ok(SourceModel {
-                model: earlier.model(job.catalogue, job.device)?,
-                scale: earlier.scale()?,
-            })
-        };
-        named.map(load).collect()
+        named
+            .map(|earlier| earlier.load(job.catalogue, job.device))
+            .collect()
     }
 
     fn only(job: &Job, key: &str) -> Result<Self> {
@@ -270,8 +260,9 @@ fn too_doubtful(drawn: usize, class: &str, missing: usize, confidence: f64) -> E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Scale;
     use crate::models::testing::facts;
-    use crate::models::{Activations, Kind, ModelFacts, WeightTensor};
+    use crate::models::{Activations, Kind, Model, ModelFacts, WeightTensor};
     use crate::shape::ImageShape;
 
     /// Makes images of two pixels: its label (or the one that it always takes) over 10, and the image

@@ -1,51 +1,67 @@
 //! What is measured of the trained model beyond its loss.
 
-use super::{EarlierRun, Run};
-use crate::backend::TrainingBackend;
-use crate::config::FEATURE_CLASSIFIER;
+use super::set::EvaluationSet;
+use super::{EarlierRun, Run, SourceModel};
+use crate::backend::{Kernels, TrainingBackend};
+use crate::config::{FEATURE_CLASSIFIER, Settings};
 use crate::error::Result;
-use crate::measure::{FeatureClassifier, MeasureInput};
+use crate::measure::{FeatureClassifier, MeasureInput, Taken};
 use crate::models::LoadedModel;
 use crate::network::Network;
-use crate::record::Extra;
 use crate::rng::Seed;
 
-/// Training images from which samples may set out.
-const STARTS: usize = 10_000;
+/// Training images at most from which samples may set out: the first ones.
+pub const STARTS: usize = 10_000;
 
 impl<B: TrainingBackend> Run<'_, B> {
     /// Measures a network with its final weights, of all its layers.
     ///
     /// # Errors
     /// The classifier that the run needs for it cannot be read.
-    pub(super) fn measure_more(&self, network: &Network<B::InnerBackend>) -> Result<Extra> {
+    pub(super) fn measure_more(&self, network: &Network<B::InnerBackend>) -> Result<Taken> {
         let (job, settings) = (self.job, self.job.settings);
         let (shape, classes) = (self.train.shape(), self.classes.len());
         let whole = self.whole.clone();
         let blueprint = settings.blueprint_of(whole, shape, classes, self.test.len());
         if settings.measure.is_idle(&blueprint.facts) {
-            return Ok(Extra::default());
+            return Ok(Taken::default());
         }
-        let feature_classifier = job
-            .earlier
-            .iter()
-            .find(|earlier| earlier.key == FEATURE_CLASSIFIER);
-        let seeing = feature_classifier
-            .map(|feature_classifier| feature_classifier.model(job.catalogue, job.device));
-        let seeing = seeing.transpose()?;
-        let scale = feature_classifier.map(EarlierRun::scale).transpose()?;
-        let feature_classifier = seeing.as_deref().zip(scale.as_ref());
-        let feature_classifier =
-            feature_classifier.map(|(model, scale)| FeatureClassifier { model, scale });
+        let mut earlier = job.earlier.iter();
+        let feature_classifier = earlier.find(|earlier| earlier.key == FEATURE_CLASSIFIER);
+        let load = |earlier: &EarlierRun| earlier.load(job.catalogue, job.device);
+        let feature_classifier = feature_classifier.map(load).transpose()?;
         let model = LoadedModel::new(blueprint, network.clone(), self.device.clone());
-        Ok(settings.measure.take(&MeasureInput {
-            model: &model,
-            images: &self.test.pixels(),
-            labels: self.test.labels(),
-            starts: &self.train.first(self.real.min(STARTS)),
-            scale: &settings.data.scale,
-            feature_classifier,
-            seed: Seed(job.seed),
-        }))
+        Ok(take(
+            settings,
+            job.seed,
+            &model,
+            (&self.test, Some(self.test.labels())),
+            &self.train.first(self.real.min(STARTS)),
+            feature_classifier.as_ref().ok_or("no classifier is named"),
+        ))
     }
+}
+
+/// Measures a model on some images with their classes, if anything tells them. Its samples set out from `starts`, and are
+/// seen with the eyes of the classifier, or there is a reason why none looks.
+pub(super) fn take<B: Kernels>(
+    settings: &Settings,
+    seed: u64,
+    model: &LoadedModel<B>,
+    (set, labels): (&EvaluationSet<B>, Option<&[u32]>),
+    starts: &[f32],
+    feature_classifier: std::result::Result<&SourceModel, &str>,
+) -> Taken {
+    settings.measure.take(&MeasureInput {
+        model,
+        images: &set.pixels(),
+        labels,
+        starts,
+        scale: &settings.data.scale,
+        feature_classifier: feature_classifier.map(|source| FeatureClassifier {
+            model: &*source.model,
+            scale: &source.scale,
+        }),
+        seed: Seed(seed),
+    })
 }

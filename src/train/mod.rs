@@ -41,6 +41,7 @@ use evaluate::evaluate;
 pub use evaluate::{Evaluated, Evaluation};
 use gallery::point;
 pub use gallery::{Gallery, last_point};
+pub use measured::STARTS;
 use set::{EvaluationSet, Order, TrainingSet};
 use step::{Learner, Steps, Taken};
 use stopping::{BestWeights, best_epoch, epoch_to_restore, is_over};
@@ -83,26 +84,27 @@ pub struct EarlierRun {
 }
 
 impl EarlierRun {
-    /// What black and white were to it.
-    ///
-    /// # Errors
-    /// It was measured, and its settings cannot be read.
-    pub fn scale(&self) -> Result<Scale> {
-        let settings = self.settings.clone();
-        let settings = settings.as_trained(&RunFolder::new(&self.folder))?;
-        Ok(settings.data.scale)
-    }
-
     /// Its model with the final weights.
     ///
     /// # Errors
-    /// They cannot be read, or its data is missing.
-    pub fn model(&self, catalogue: &Catalogue, device: &Device) -> Result<Box<dyn Model>> {
+    /// They, or its settings, cannot be read, or its data is missing.
+    fn load(&self, catalogue: &Catalogue, device: &Device) -> Result<SourceModel> {
         let (facts, _) = catalogue.check(&self.settings.data)?;
         let classes = facts.classes.len();
         let blueprint = self.settings.blueprint(facts.shape, classes, facts.test);
-        blueprint.load(&self.folder.join("weights.safetensors"), device)
+        let settings = self.settings.clone();
+        let settings = settings.as_trained(&RunFolder::new(&self.folder))?;
+        Ok(SourceModel {
+            model: blueprint.load(&self.folder.join("weights.safetensors"), device)?,
+            scale: settings.data.scale,
+        })
     }
+}
+
+/// A trained model that another run needs, and what black and white are to it.
+struct SourceModel {
+    model: Box<dyn Model>,
+    scale: Scale,
 }
 
 /// How a run ended.
@@ -586,7 +588,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         if let Some(point) = last_point(self.job.settings, &state.rows, None) {
             self.draw(&network, point)?;
         }
-        let extra = self.measure_more(&network)?;
+        let extra = self.measure_more(&network)?.numbers;
         let measured = Measured {
             test,
             best: of_best,

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::tagged::Choice;
+use crate::tagged::{Choice, Form};
 
 /// A whole number from 1 to 16,777,216.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ impl Positive {
 
 impl Choice for Positive {
     const WHAT: &'static str = "a whole number of at least 1";
-    const IS_TABLE: bool = false;
+    const FORM: Form = Form::Number;
 }
 
 /// Sizes up to this can be multiplied without a care where shapes are worked out.

@@ -97,7 +97,164 @@ fn an_override_of_a_swept_key_is_refused() {
     assert_eq!(
         ended.err,
         "error: `plain,batch_size=50` and `plain,batch_size=100` come to the same settings\n  \
-         hint: is a swept key overridden by `--set` or a `BURNLAB_` variable?\n"
+         hint: is a swept key overridden by `--set` or a `BURNLAB_` variable? \
+         `--set grid.KEY=[...]` gives it other values\n"
+    );
+}
+
+/// Points of a grid, of which two are left out, and a claim about one of them.
+const SWEPT: &str = r#"
+[grid]
+"train.batch_size" = [50, 100]
+skip = [{ variant = "turned", "train.batch_size" = 50 }, { variant = "turned", "train.batch_size" = 100 }]
+
+[[expect]]
+claim    = "it learns in large batches"
+variant  = "plain,batch_size=100"
+at_least = 0.1
+"#;
+
+#[test]
+fn grids_are_given_from_outside_whose_origin_is_told() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", &format!("{SMALL}{SWEPT}"));
+    let file = file.to_str().unwrap();
+    let variants = |set: &[&str]| -> (Vec<String>, String) {
+        let ended = lab.burnlab(&[&["run", file, "--dry-run", "--quiet"], set].concat());
+        let checked = lab.burnlab(&[&["check", file], set].concat());
+        assert_eq!((ended.code, checked.code), (0, 0), "{}", ended.err);
+        let names = ["plain", "turned"];
+        let words = ended.out.split_whitespace();
+        let labels = words.filter(|word| names.iter().any(|name| word.starts_with(name)));
+        let mut labels: Vec<String> = labels.map(String::from).collect();
+        labels.dedup();
+        (labels, checked.out)
+    };
+    let all = ["plain,batch_size=50", "plain,batch_size=100"];
+    assert_eq!(variants(&[]).0, all);
+    let quoted = "grid.\"train.batch_size\"=[20, 100]";
+    let (labels, checked) = variants(&["--set", quoted]);
+    let others = [
+        "plain,batch_size=20",
+        "plain,batch_size=100",
+        "turned,batch_size=20",
+    ];
+    assert_eq!(labels, others);
+    assert!(
+        checked.ends_with("3 variants, 6 runs, 1 claim\n"),
+        "{checked}"
+    );
+    // The claim's point is gone, and one more key is swept.
+    let bare = [
+        "--set",
+        "grid.train.batch_size=[20]",
+        "--set",
+        "grid.train.epochs=[1, 2]",
+    ];
+    let (labels, checked) = variants(&bare);
+    let others = ["plain", "turned"]
+        .map(|name| [1, 2].map(|epochs| format!("{name},batch_size=20,epochs={epochs}")));
+    assert_eq!(labels, others.concat());
+    let note = "note: the claim \"it learns in large batches\" is not judged: \
+        there is no `plain,batch_size=100` among these points\n";
+    assert!(checked.contains(note), "{checked}");
+    let mut command = lab.command(&["explain", file, "plain", "--set", "grid.skip=[]"]);
+    let output = command
+        .env("BURNLAB_GRID__TRAIN__BATCH_SIZE", "[20, 30]")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let points: Vec<String> = text
+        .lines()
+        .filter(|line| line.starts_with("grid."))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        points,
+        [
+            "grid.\"train.batch_size\" = [20, 30] # BURNLAB_GRID__TRAIN__BATCH_SIZE=[20, 30]",
+            "grid.skip = [] # --set grid.skip=[]"
+        ]
+    );
+}
+
+#[test]
+fn searches_are_given_from_outside_whose_origin_is_told() {
+    let lab = Lab::new();
+    let search = "[search]\npoints = 4\nmetric = 'train_loss'\nhalving = { factor = 3, rungs = [1] }\n\
+        'train.batch_size' = { choice = [20, 50] }\n'train.optimizer.adam.learning_rate' = { log_uniform = [1e-4, 1e-2] }\n";
+    let text = SMALL.split("[variants.plain]").next().unwrap();
+    let file = lab.file("small.toml", &format!("{text}{search}"));
+    let file = file.to_str().unwrap();
+    let set = [
+        "search.points=3",
+        "search.halving.factor=2",
+        "search.train.batch_size.int=[30, 40]",
+    ];
+    let set: Vec<&str> = set.iter().flat_map(|set| ["--set", *set]).collect();
+    let checked = lab.burnlab(&[&["check", file][..], &set].concat());
+    assert!(
+        checked.out.ends_with("3 variants, 6 runs, 0 claims\n"),
+        "{}{}",
+        checked.out,
+        checked.err
+    );
+    let explained = lab.burnlab(&[&["explain", file][..], &set].concat());
+    let points: Vec<String> = explained
+        .out
+        .lines()
+        .filter(|line| line.starts_with("search."))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let name = format!("# {file}, search, line");
+    assert_eq!(
+        points,
+        [
+            "search.points = 3 # --set search.points=3".to_string(),
+            format!("search.metric = \"train_loss\" {name} 23"),
+            "search.halving.factor = 2 # --set search.halving.factor=2".to_string(),
+            format!("search.halving.rungs = [1] {name} 24"),
+            "search.\"train.batch_size\" = { int = [30, 40] } # --set search.train.batch_size.int=[30, 40]".to_string(),
+            format!("search.\"train.optimizer.adam.learning_rate\" = {{ log_uniform = [0.0001, 0.01] }} {name} 26"),
+        ]
+    );
+    for (set, error) in [
+        (
+            "search.pionts=3",
+            "error: unknown key `pionts` in `search`\n  --set search.pionts=3\n  hint: did you mean `points`?\n",
+        ),
+        (
+            "search.points=0",
+            "error: expected a whole number of at least 1 for `points`, found `0`\n  --set search.points=0\n",
+        ),
+        (
+            "grid.train.epochs=3",
+            "error: expected a list of values for the grid key `train.epochs`\n  --set grid.train.epochs=3\n  \
+             hint: \"train.epochs\" = [3]\n",
+        ),
+        (
+            "search.train.batch_size.int=[0, 1]",
+            "error: expected a whole number of at least 1 for `batch_size`, found `0`\n  \
+             --set search.train.batch_size.int=[0, 1]\n",
+        ),
+        (
+            "grid=3",
+            "error: `grid` is a table: name one of its keys\n  --set grid=3\n",
+        ),
+    ] {
+        let points = ["--set", "search.points=100", "--set", set];
+        let ended = lab.burnlab(&[&["check", file][..], &points].concat());
+        assert_eq!((ended.code, ended.err.as_str()), (2, error));
+    }
+    let alone = lab.file("alone.toml", text);
+    let ended = lab.burnlab(&["check", alone.to_str().unwrap(), "--set", "search.points=3"]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (
+            2,
+            "error: the search draws no key\n  --set search.points=3\n  \
+             hint: such as \"train.optimizer.adam.learning_rate\" = { log_uniform = [1e-4, 1e-1] }\n"
+        )
     );
 }
 

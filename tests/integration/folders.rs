@@ -78,6 +78,16 @@ fn images_that_changed_are_trained_on_anew_and_a_note_says_so() {
     assert!(removed.contains(note), "{removed}");
 }
 
+/// The table of the images of [`fill`].
+const CLASSES: &str = "\
+────────────────────────────
+ class   training   testing
+════════════════════════════
+ cat            8         2
+ dog            8         2
+────────────────────────────
+";
+
 #[test]
 fn check_and_run_say_what_is_left_out() {
     let lab = Lab::new();
@@ -97,10 +107,11 @@ fn check_and_run_say_what_is_left_out() {
     assert_eq!(
         verified.out,
         format!(
-            "right  {}: 16 images for training and 4 for testing, 1x4x4, 2 classes\n   {}\n   {}\n",
+            "right  {}: 16 images for training and 4 for testing, 1x4x4, 2 classes\n   {}\n   {}\n{}",
             pets.display(),
             notes[0],
-            notes[1]
+            notes[1],
+            CLASSES
         )
     );
     for note in notes {
@@ -111,6 +122,69 @@ fn check_and_run_say_what_is_left_out() {
         );
         assert!(run.err.contains(&format!("{note}\n")), "{}", run.err);
     }
+}
+
+#[test]
+fn a_dataset_is_verified_with_all_that_an_experiment_says_of_it() {
+    let lab = Lab::new();
+    fill(&lab, 0);
+    let pets = lab.path().join("pets");
+    let short = pets.join("cat/3.png");
+    let whole = fs::read(&short).unwrap();
+    GrayImage::from_pixel(6, 5, Luma([90]))
+        .save(pets.join("dog/4.png"))
+        .unwrap();
+    image::RgbImage::new(4, 4)
+        .save(pets.join("dog/5.png"))
+        .unwrap();
+    fs::write(&short, &whole[..whole.len() - 2]).unwrap();
+    let verify = |what: &str| {
+        let ended = lab.burnlab(&["data", "verify", what]);
+        (ended.code, ended.out, ended.err)
+    };
+    let place = pets.display();
+    let cut = format!(
+        "error: cannot read image `3.png`: the file is cut short\n  {}\n",
+        short.display()
+    );
+    let shapes = format!(
+        "error: images differ in shape: 17 images of 1x4x4 (`cat/0.png`, `cat/1.png`, `cat/2.png` and 14 more), \
+         1 image of 3x4x4 (`dog/5.png`), 1 image of 1x5x6 (`dog/4.png`)\n  {place}\n  \
+         hint: dataset = {{ folder = {{ path = \"DIR\", size = 64, channels = \"rgb\" }} }} in an experiment, \
+         whose file `burnlab data verify` takes, too\n"
+    );
+    let pets = pets.to_str().unwrap();
+    assert_eq!(verify(pets), (3, String::new(), format!("{shapes}\n{cut}")));
+
+    // Of a file that has other mistakes.
+    let text = "title = 'pets'\n[data]\ndataset = { folder = { path = 'pets', size = 3, channels = 'gray' } }\n\
+        [model.classifier]\nlayers = ['flaten']\n[variants.one]\n[variants.other.data]\n\
+        dataset = { fake = { shape = [1, 2, 2], classes = 2 } }\n";
+    let file = lab.file("pets.toml", text);
+    let file = file.to_str().unwrap();
+    assert_eq!(verify(file), (3, String::new(), cut));
+    fs::write(&short, &whole).unwrap();
+    let (code, out, err) = verify(file);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let right = format!(
+        "right  {place}: 16 images for training and 4 for testing, 1x3x3, 2 classes\n{CLASSES}right  "
+    );
+    assert!(out.starts_with(&right), "{out}");
+    assert!(out.ends_with(": made up, there is no file\n"), "{out}");
+    let wrong = lab.file(
+        "wrong.toml",
+        "[data]\ndataset = { folder = { pth = 'pets' } }\n",
+    );
+    let (code, _, err) = verify(wrong.to_str().unwrap());
+    assert_eq!(code, 2);
+    assert!(
+        err.starts_with("error: unknown key `pth` in `folder`\n"),
+        "{err}"
+    );
+    let (code, _, err) = verify("no-such.toml");
+    assert_eq!(code, 2);
+    let missing = "error: there is no experiment file `no-such.toml`\n";
+    assert!(err.starts_with(missing), "{err}");
 }
 
 #[test]

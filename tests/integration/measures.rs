@@ -31,6 +31,13 @@ frechet_distance = { run = { variant = "reader", seed = 0 }, samples = 50, layer
 encoder = ["flatten", "concat_label", { gaussian_code = { units = 3 } }]
 decoder = ["concat_label", { dense = { units = 36, activation = "sigmoid" } }]
 
+[variants.walker.model.autoencoder]
+encoder   = ["flatten", { mask_noise = { keep = 0.7 } }, { dense = { units = 3 } }]
+walk_back = { steps = 2, chain = 3 }
+
+[variants.walker.measure]
+frechet_distance = { run = { variant = "reader", seed = 0 }, samples = 50 }
+
 [variants.one]
 data.train_classes        = [1]
 model.autoencoder.encoder = ["flatten", { dense = { units = 3 } }]
@@ -134,6 +141,159 @@ fn measures_are_the_same_every_time() {
         let of = |lab: &Lab| value(lab, "vae", column);
         assert_eq!(of(&lab), of(&TRAINED), "{column}");
     }
+}
+
+/// The names and numbers that `evaluate` prints as CSV, without what they were measured on; and what it notes.
+fn evaluated(arguments: &[&str]) -> (Vec<(String, f64)>, String) {
+    let ended = TRAINED.burnlab(&[&["evaluate"], arguments, &["--csv"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let mut lines = ended.out.lines().map(|line| line.split(','));
+    let pairs = lines.next().unwrap().zip(lines.next().unwrap()).skip(5);
+    let numbers = pairs.map(|(name, value)| (name.to_string(), value.parse().unwrap()));
+    (numbers.collect(), ended.err)
+}
+
+#[test]
+fn a_run_that_is_measured_again_has_the_numbers_of_its_table_to_the_last_digit() {
+    let file = path(&TRAINED, "models.toml");
+    let measured = |variant: &str| {
+        let (numbers, notes) = evaluated(&[&file, variant]);
+        assert_eq!(notes, "");
+        let folder = TRAINED.run_folder("models", &format!("{variant}-seed-0"));
+        let row = fs::read_to_string(folder.join("run.json")).unwrap();
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        let table = TRAINED.table("models", "summary.csv");
+        let at = table.column("variant").iter().position(|of| *of == variant);
+        for (name, number) in &numbers {
+            let kept = &row["measured"];
+            let kept = kept["extra"].get(name).or(kept["test"].get(name)).unwrap();
+            assert_eq!(kept.as_f64(), Some(*number), "{variant} {name}");
+            let column = [name.clone(), format!("test_{name}")];
+            let column = column.iter().find(|name| table.header.contains(name));
+            let cell = table.column(column.unwrap())[at.unwrap()];
+            let decimals = cell.split_once('.').map_or(0, |(_, digits)| digits.len());
+            assert_eq!(format!("{number:.decimals$}"), cell, "{variant} {name}");
+        }
+        numbers
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        measured("vae"),
+        [
+            "loss",
+            "reconstruction",
+            "kl",
+            "elbo",
+            "log_likelihood",
+            "precision_at_10",
+            "frechet_distance",
+            "active_units"
+        ]
+    );
+    assert_eq!(
+        measured("walker"),
+        ["loss", "reconstruction", "frechet_distance"]
+    );
+    assert_eq!(measured("one"), ["loss", "reconstruction", "anomaly_auc"]);
+}
+
+#[test]
+fn measures_that_other_images_do_not_allow_are_left_out_and_say_why() {
+    let lab = Lab::new();
+    let few = lab.path().join("few");
+    let few = few.to_str().unwrap();
+    answer("sample", &["vae", "--count", "5", "--output", few]);
+    let file = path(&TRAINED, "models.toml");
+    let names = |numbers: Vec<(String, f64)>| -> Vec<String> {
+        numbers.into_iter().map(|(name, _)| name).collect()
+    };
+    let (numbers, notes) = evaluated(&[&file, "vae", "--data", few]);
+    let kept = [
+        "loss",
+        "reconstruction",
+        "kl",
+        "elbo",
+        "log_likelihood",
+        "frechet_distance",
+        "active_units",
+    ];
+    assert_eq!(names(numbers), kept);
+    assert_eq!(
+        notes,
+        "note: there are no class folders: the images have no classes\n\
+         note: `precision_at_10` is left out: more than 10 images are needed, not 5\n"
+    );
+    let many = lab.path().join("many");
+    let many = many.to_str().unwrap();
+    answer("sample", &["vae", "--count", "20", "--output", many]);
+    let folder = TRAINED.run_folder("models", "vae-seed-0");
+    let (numbers, notes) = evaluated(&[folder.to_str().unwrap(), "--data", many]);
+    let kept = [
+        "loss",
+        "reconstruction",
+        "kl",
+        "elbo",
+        "log_likelihood",
+        "active_units",
+    ];
+    assert_eq!(names(numbers), kept);
+    assert_eq!(
+        notes,
+        "note: there are no class folders: the images have no classes\n\
+         note: `precision_at_10` is left out: nothing tells the classes of the images\n\
+         note: `frechet_distance` is left out: a run's folder does not say where its classifier is: \
+         name the experiment's file\n"
+    );
+    let (numbers, notes) = evaluated(&[&file, "one", "--data", few]);
+    assert_eq!(names(numbers), ["loss", "reconstruction"]);
+    assert!(
+        notes.ends_with(
+            "note: `anomaly_auc` is left out: nothing tells the classes of the images\n"
+        ),
+        "{notes}"
+    );
+}
+
+#[test]
+fn images_of_classes_that_an_autoencoder_never_saw_are_the_strange_ones() {
+    let lab = Lab::new();
+    let folder = lab.path().join("mixed");
+    for (class, count) in [("2", "12"), ("zebra", "9")] {
+        let folder = folder.join(class);
+        answer(
+            "sample",
+            &[
+                "vae",
+                "--count",
+                count,
+                "--output",
+                folder.to_str().unwrap(),
+            ],
+        );
+    }
+    let file = path(&TRAINED, "models.toml");
+    let data = folder.to_str().unwrap();
+    let (numbers, notes) = evaluated(&[&file, "vae", "--data", data]);
+    let of = |name: &str| numbers.iter().find(|(of, _)| of == name).map(|pair| pair.1);
+    let area = of("anomaly_auc").unwrap();
+    assert!((0.0..=1.0).contains(&area), "{area}");
+    assert!(of("precision_at_10").is_some());
+    assert_eq!(notes, "");
+    let (numbers, notes) = evaluated(&[&file, "one", "--data", data]);
+    assert_eq!(numbers.len(), 2);
+    assert!(
+        notes.ends_with(
+            "note: `anomaly_auc` is left out: no image is of a class that was trained on\n"
+        ),
+        "{notes}"
+    );
+    let ended = ask("evaluate", &["told", "--data", data]);
+    assert_eq!(
+        (ended.code, ended.err.lines().last()),
+        (2, Some("  hint: the run's classes are `0`, `1` and `2`"))
+    );
 }
 
 #[test]

@@ -58,11 +58,9 @@ fn lab() -> Lab {
 }
 
 fn reproduce(lab: &Lab, more: &[&str]) -> Ended {
-    let mut arguments = vec!["reproduce", "--device", "cpu"];
-    arguments.extend(more);
-    let mut command = lab.command(&arguments);
-    let output = command.current_dir(lab.path()).output();
-    output.expect("burnlab starts").into()
+    let mut command = lab.command(&[&["reproduce"], more].concat());
+    let command = command.current_dir(lab.path()).env("BURNLAB_DEVICE", "cpu");
+    command.output().expect("burnlab starts").into()
 }
 
 fn page(lab: &Lab) -> String {
@@ -132,6 +130,11 @@ fn without_training_the_page_says_what_is_missing() {
     let missing = "- NOT MEASURED: 1 of 1 runs of `default` unfinished";
     let expected = ["A1-A2 quick", "B1 -"].map(|row| format!("{row} {missing}"));
     assert_eq!(told(&page(&lab)), expected);
+    // What trains is named for nothing.
+    let ended = reproduce(&lab, &["--no-train", "--device", "cpu"]);
+    assert_eq!(ended.code, 2);
+    let message = "error: the argument '--no-train' cannot be used with '--device'\n";
+    assert!(ended.err.starts_with(message), "{}", ended.err);
 }
 
 #[test]

@@ -173,6 +173,25 @@ impl Catalogue {
         Ok(self.all_labels(spec)?.train.clone())
     }
 
+    /// How many images of each class there are for training, validation and testing, before any are chosen.
+    ///
+    /// # Errors
+    /// Data is missing or damaged.
+    pub fn class_sizes(&self, spec: &DatasetSpec) -> Result<[Vec<usize>; 3]> {
+        let classes = self.describe(spec)?.classes.len();
+        let labels = self.all_labels(spec)?;
+        let parts = [&labels.train, &labels.validation, &labels.test];
+        Ok(parts.map(|labels| sizes(labels, classes)))
+    }
+
+    /// Every image of a folder that cannot be read, and those that are not of one shape; of other datasets nothing.
+    ///
+    /// # Errors
+    /// There is no such dataset.
+    pub fn faults(&self, spec: &DatasetSpec) -> Result<Vec<Problem>> {
+        Ok(Source::open(spec, &self.folders)?.faults())
+    }
+
     /// What `load` would give, and what is wrong with the table; keys are below `[data]`.
     ///
     /// Where there are flaws, the counts are as near as can be said; so are they for a dataset known by

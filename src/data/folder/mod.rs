@@ -22,6 +22,7 @@ pub use settings::{FolderFields, LabelSource};
 use super::content::file_name;
 use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
 use super::image_form::{Formed, ImageForm, Pixels};
+use super::left_out::some;
 use super::pixels::{Header, decode, header};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::hex::hex;
@@ -101,6 +102,37 @@ impl Tree {
         let size = |shape: ImageShape| format!("{}x{}", shape.height, shape.width);
         let what = "size (height x width)";
         differ(what, size(*known), size(shape), "size = 64")
+    }
+
+    /// Shapes that images have, with the images' names, as a problem if there are several.
+    fn of_many_shapes(&self, mut kinds: Vec<(ImageShape, Vec<String>)>) -> Option<Problem> {
+        kinds.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+        let [(usual, _), others @ ..] = &kinds[..] else {
+            return None;
+        };
+        let has_other = |own: fn(&ImageShape) -> [usize; 2]| {
+            others.iter().any(|(shape, _)| own(shape) != own(usual))
+        };
+        let keys = [
+            has_other(|shape| [shape.height, shape.width]).then_some("size = 64"),
+            has_other(|shape| [shape.channels; 2]).then_some("channels = \"rgb\""),
+        ];
+        let keys: Vec<&str> = keys.into_iter().flatten().collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let kinds = kinds.iter_mut().map(|(shape, names)| {
+            let number = count(names.len(), "image");
+            format!("{number} of {shape} ({})", some(names))
+        });
+        let kinds: Vec<String> = kinds.collect();
+        let message = format!("images differ in shape: {}", kinds.join(", "));
+        let hint = format!(
+            "dataset = {{ folder = {{ path = \"DIR\", {} }} }} in an experiment, \
+             whose file `burnlab data verify` takes, too",
+            keys.join(", ")
+        );
+        Some(Problem::new(message).at_file(&self.root).hint(hint))
     }
 
     /// Reads and forms an image; its file's digest beside it.
@@ -262,6 +294,25 @@ impl Format for Tree {
             test,
             checksums: vec![checksum(&self.root, files.len(), hex(&hash.finalize()))],
         })
+    }
+
+    fn faults(&self) -> Vec<Problem> {
+        let files: Vec<&Path> = self.layout.files().collect();
+        let shape = |path: &&Path| self.image(path).map(|(formed, _)| formed.shape);
+        let shapes: Vec<Result<ImageShape>> = files.par_iter().map(shape).collect();
+        let mut unreadable = Vec::new();
+        let mut kinds: Vec<(ImageShape, Vec<String>)> = Vec::new();
+        for (path, shape) in files.iter().zip(shapes) {
+            match shape {
+                Err(error) => unreadable.extend(error.problems),
+                Ok(shape) => match kinds.iter_mut().find(|(known, _)| *known == shape) {
+                    Some((_, names)) => names.push(self.short(path)),
+                    None => kinds.push((shape, vec![self.short(path)])),
+                },
+            }
+        }
+        let of_shapes = self.of_many_shapes(kinds).into_iter();
+        of_shapes.chain(unreadable).collect()
     }
 
     fn files(&self) -> Vec<&Path> {

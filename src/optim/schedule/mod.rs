@@ -11,7 +11,7 @@ pub use warm_up::WarmUp;
 
 use crate::error::Flaw;
 use crate::record::{EpochRow, Watched};
-use crate::tagged::{Choice, one_key_enum, write_one_key};
+use crate::tagged::{one_key_enum, write_one_key};
 
 /// How long training takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,6 @@ schedules! {
     linear: Linear;
     /// Up and down again along two halves of a cosine.
     one_cycle: OneCycle;
-}
-
-impl Choice for ScheduleSpec {
-    const WHAT: &'static str = "a schedule";
 }
 
 impl ScheduleSpec {
