@@ -12,6 +12,7 @@ mod content;
 mod digests;
 mod ends;
 mod left_out;
+mod palette_tiff;
 mod pixels;
 
 // how images are brought to one form,
