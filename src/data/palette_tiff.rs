@@ -39,7 +39,8 @@ impl PaletteTiff {
             [] => 1,
             [bits @ (1 | 2 | 4 | 8)] => *bits,
             other => {
-                let message = format!("a palette for pixels of {other:?} bits");
+                let bits: Vec<String> = other.iter().map(usize::to_string).collect();
+                let message = format!("a palette for pixels of {} bits", bits.join(" and "));
                 let kind = UnsupportedErrorKind::GenericFeature(message);
                 let error = UnsupportedError::from_format_and_kind(ImageFormat::Tiff.into(), kind);
                 return Err(ImageError::Unsupported(error));
@@ -170,5 +171,46 @@ impl ImageDecoder for PaletteTiff {
 
     fn read_image_boxed(self: Box<Self>, pixels: &mut [u8]) -> ImageResult<()> {
         (*self).read_image(pixels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pixels::decode;
+
+    /// 13x9 pixels of 4 bits, its numbers the highest byte first.
+    fn file() -> Vec<u8> {
+        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/images/files");
+        std::fs::read(format!("{files}/palette-4.tif")).unwrap()
+    }
+
+    #[test]
+    fn a_palette_for_deep_pixels_is_refused() {
+        let mut deep = file();
+        // The third entry of the directory says how many bits a pixel has.
+        assert_eq!(deep[34..36], 258u16.to_be_bytes());
+        deep[43] = 16;
+        assert_eq!(
+            decode(&deep).unwrap_err().to_string(),
+            "The decoder for Tiff does not support the format features a palette for pixels of 16 bits"
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_read_and_never_panics() {
+        let file = file();
+        let is_read = |file: &[u8]| decode(file).is_ok();
+        assert!(is_read(&file));
+        // 9 rows of 7 bytes come last.
+        for length in 0..file.len() - 9 * 7 {
+            assert!(!is_read(&file[..length]), "{length} bytes");
+        }
+        for at in 0..file.len() {
+            for value in [0, 1, 255] {
+                let mut changed = file.clone();
+                changed[at] = value;
+                is_read(&changed);
+            }
+        }
     }
 }
