@@ -65,7 +65,7 @@ def moves():
     """Pixels down and to the right, [2, 1, 21, 29]."""
     y, x = np.mgrid[0:21, 0:29]
     down = 3.0 * np.sin(x / 4.0 + 0.3) + 0.1 * y
-    right = 2.5 * np.cos(y / 3.0) - 0.07 * x
+    right = 2.5 * np.cos(y / 3.0 + 0.2) - 0.07 * x
     return (np.stack([down, right])[:, None] / STEP).round() * STEP
 
 
