@@ -10,7 +10,9 @@ use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// A Gaussian blur, as `scipy.ndimage.gaussian_filter`, which mirrors the image beyond its border.
+/// A Gaussian blur, as `scipy.ndimage.gaussian_filter`, which mirrors the image beyond its border and reaches four
+/// standard deviations; torchvision's `gaussian_blur` mirrors it without its outermost pixels and reaches as far as its
+/// `kernel_size` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blur {

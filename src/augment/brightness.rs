@@ -9,7 +9,8 @@ use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// A number added to all values, clipped to [0, 1]; as `tf.image.adjust_brightness`.
+/// A number added to all values, clipped to [0, 1]; as `tf.image.adjust_brightness`, where torchvision's
+/// `adjust_brightness` multiplies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Brightness {

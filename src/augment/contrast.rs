@@ -11,7 +11,8 @@ use crate::value::{Drawn, Fraction};
 
 /// `(value - mean) * factor + mean`, the mean being the image's own in each channel; clipped to [0, 1].
 ///
-/// As `tf.image.adjust_contrast`.
+/// As `tf.image.adjust_contrast`; torchvision's `adjust_contrast` takes the mean of the luma for all channels, the same
+/// for gray images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contrast {

@@ -14,7 +14,7 @@ use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
 /// An elastic distortion (Simard et al. 2003): moves drawn evenly from -1 to 1 for every pixel and both directions,
-/// smoothed by a Gaussian and enlarged.
+/// smoothed by a Gaussian and enlarged. As torchvision's `ElasticTransform`, whose `alpha` is twice the one here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Elastic {
@@ -26,7 +26,7 @@ pub struct Elastic {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    /// What lies beyond the image: constant, nearest, reflect, mirror or wrap. Default constant, the value `fill`.
     #[serde(default, skip_serializing_if = "Border::is_constant")]
     pub border: Border,
     /// Value beyond a constant border. Default 0, black.

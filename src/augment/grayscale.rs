@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::Fraction;
 
-/// All three channels become the pixel's luma (ITU-R BT.601).
+/// All three channels become the pixel's luma (ITU-R BT.601), as Pillow's and torchvision's `rgb_to_grayscale`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grayscale {

@@ -13,7 +13,8 @@ use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
 /// The image's corners moved inward, each by itself, and what is between them as a plane is seen, as torchvision's
-/// `RandomPerspective`.
+/// `RandomPerspective`. Corners are the centers of the outermost pixels and move by whole or broken numbers of pixels;
+/// torchvision's move by whole ones and lie half a pixel above and to the left of the centers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Perspective {
@@ -24,7 +25,7 @@ pub struct Perspective {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    /// What lies beyond the image: constant, nearest, reflect, mirror or wrap. Default constant, the value `fill`.
     #[serde(default, skip_serializing_if = "Border::is_constant")]
     pub border: Border,
     /// Value beyond a constant border. Default 0, black.
@@ -42,7 +43,7 @@ fn half() -> Drawn {
 /// Row and column of the corners in turn: top left, top right, bottom right, bottom left.
 type Corners = [[f64; 2]; 4];
 
-fn corners(shape: ImageShape) -> Corners {
+pub(super) fn corners(shape: ImageShape) -> Corners {
     let [bottom, right] = [shape.height, shape.width].map(|size| size as f64 - 1.0);
     [[0.0, 0.0], [0.0, right], [bottom, right], [bottom, 0.0]]
 }

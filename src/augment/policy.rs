@@ -53,14 +53,19 @@ pub struct Space {
 }
 
 /// How many operations there are.
-const OPERATIONS: usize = 14;
+pub const OPERATIONS: usize = 14;
 
 impl Space {
     /// An operation, each as likely as any other, of a magnitude below [`BINS`], with either sign.
     pub fn draw(&self, magnitude: usize, rng: &mut Rng) -> Step {
-        let share = magnitude as f64 / (BINS - 1) as f64;
         let which = rng.random_range(0..OPERATIONS);
         let sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
+        self.step(which, magnitude, sign)
+    }
+
+    /// One of the [`OPERATIONS`], in torchvision's order.
+    pub fn step(&self, which: usize, magnitude: usize, sign: f64) -> Step {
+        let share = magnitude as f64 / (BINS - 1) as f64;
         let by = |most: f64| sign * share * most;
         match which {
             0 => Step::Identity,
@@ -85,8 +90,8 @@ impl Step {
     pub fn apply(self, image: &mut Image, fill: f64) {
         match self {
             Step::Identity => {}
-            Step::ShearX(by) => moved(image, Mapping::about_origin([[1.0, 0.0], [by, 1.0]]), fill),
-            Step::ShearY(by) => moved(image, Mapping::about_origin([[1.0, by], [0.0, 1.0]]), fill),
+            Step::ShearX(by) => moved(image, Mapping::about_corner([[1.0, 0.0], [by, 1.0]]), fill),
+            Step::ShearY(by) => moved(image, Mapping::about_corner([[1.0, by], [0.0, 1.0]]), fill),
             Step::TranslateX(by) => moved(image, Mapping::moved(0.0, by), fill),
             Step::TranslateY(by) => moved(image, Mapping::moved(by, 0.0), fill),
             Step::Rotate(degrees) => moved(image, rotate::turned(degrees, image.shape), fill),

@@ -12,7 +12,8 @@ use crate::value::{Fraction, Positive};
 
 /// RandAugment (Cubuk et al. 2019, arXiv:1909.13719), as torchvision's: operations drawn anew for every image of
 /// nothing, shear, translation, rotation, brightness, color, contrast, sharpness, posterize, solarize, autocontrast
-/// and equalize, one after another.
+/// and equalize, one after another. What moves pixels takes the nearest. Values are not rounded to steps of 255 as
+/// torchvision rounds those of images of bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandAugment {

@@ -12,13 +12,14 @@ use crate::shape::ImageShape;
 use crate::value::{Fraction, Size};
 
 /// A margin put around the image, and a part of the image's own size cut out anywhere with equal chance: torchvision's
-/// `RandomCrop` with `padding`.
+/// `RandomCrop` with `padding`, whose `padding_mode` has other names: `edge` is `nearest`, `reflect` is `mirror`, `symmetric`
+/// is `reflect`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomCrop {
     /// The margin on every side: pixels, or a share of the image's size as "12.5%"; or two as [height, width].
     pub padding: Size,
-    /// What the margin holds: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    /// What the margin holds: constant, nearest, reflect, mirror or wrap. Default constant, the value `fill`.
     #[serde(default, skip_serializing_if = "Border::is_constant")]
     pub border: Border,
     /// Value of a constant margin. Default 0, black.

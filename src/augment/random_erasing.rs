@@ -13,7 +13,7 @@ use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
 /// A rectangle of random size, proportions and place painted over in all channels (Zhong et al. 2017,
-/// arXiv:1708.04896), as torchvision's `RandomErasing`; where ten that are drawn do not fit, nothing happens.
+/// arXiv:1708.04896), as torchvision's `RandomErasing`; where ten that are drawn are not smaller than the image, nothing happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomErasing {
@@ -21,11 +21,12 @@ pub struct RandomErasing {
     /// [0.02, 0.33].
     #[serde(default = "areas")]
     pub area: Drawn,
-    /// Its width over its height, from 0.01 to 100, drawn evenly in logarithms; a number or a range as [low, high].
+    /// Its height over its width, from 0.01 to 100, drawn evenly in logarithms; a number or a range as [low, high].
     /// Default [0.3, 3.3].
     #[serde(default = "ratios")]
     pub ratio: Drawn,
-    /// Whether every value of it is drawn evenly from 0 to 1, in place of `fill`. Default false.
+    /// Whether every value of it is drawn evenly from 0 to 1, in place of `fill`; torchvision's `random` is normal noise, for
+    /// images whose mean is 0. Default false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub noise: bool,
     /// Value it is painted with. Default 0, black.
@@ -53,7 +54,9 @@ impl OperationFields for RandomErasing {
     }
 
     fn draw(&self, shape: ImageShape, rng: &mut Rng) -> Self::Draw {
-        let rectangle = Rectangle::draw(self.area, self.ratio, shape, rng);
+        let ratio = Drawn([self.ratio.high().recip(), self.ratio.low().recip()]);
+        let most = [shape.height, shape.width].map(|side| side.saturating_sub(1));
+        let rectangle = Rectangle::draw(self.area, ratio, shape, most, rng);
         (rectangle, rng.random())
     }
 
@@ -106,6 +109,21 @@ mod tests {
         );
         assert!(painted[0] != painted[1] && painted[0] != painted[2]);
         assert_eq!(noise, erased(r#"{"noise": true}"#));
+    }
+
+    #[test]
+    fn rectangles_are_smaller_than_the_image_and_the_ratio_is_height_over_width() {
+        let erasing = |json: &str| serde_json::from_str::<RandomErasing>(json).unwrap();
+        let shape = ImageShape::new(1, 8, 8);
+        let mut rng = Rng::seed_from_u64(0);
+        let whole = erasing(r#"{"area": 1, "ratio": 1}"#);
+        assert_eq!(whole.draw(shape, &mut rng).0, None);
+        let flat = erasing(r#"{"area": 0.25, "ratio": 0.25}"#);
+        let size = flat.draw(shape, &mut rng).0.map(|rectangle| rectangle.size);
+        assert_eq!(size, None);
+        let flat = erasing(r#"{"area": 0.125, "ratio": 0.5}"#);
+        let size = flat.draw(shape, &mut rng).0.map(|rectangle| rectangle.size);
+        assert_eq!(size, Some([2, 4]));
     }
 
     #[test]

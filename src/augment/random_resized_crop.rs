@@ -1,18 +1,19 @@
 //! `random_resized_crop`: a part of the image, enlarged to its size.
 
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Luma};
 use rand::Rng as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::resample::{Beyond, Border, resample_by};
 use super::{Image, Interpolation, OperationFields, always, outside};
 use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// A rectangle of the image, of random size, proportions and place, enlarged to the image's size: torchvision's
-/// `RandomResizedCrop`.
+/// A rectangle of the image, of random size, proportions and place, cut out and enlarged to the image's size: as
+/// torchvision's `RandomResizedCrop`, which is bilinear unless it is told otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomResizedCrop {
@@ -51,8 +52,15 @@ pub struct Rectangle {
 }
 
 impl Rectangle {
-    /// One of random size, proportions and place inside an image; none if those that are drawn do not fit.
-    pub fn draw(area: Drawn, ratio: Drawn, shape: ImageShape, rng: &mut Rng) -> Option<Self> {
+    /// One of random size, proportions (width over height) and place inside an image, its sides at most as many
+    /// pixels as is said; none if those that are drawn do not fit.
+    pub fn draw(
+        area: Drawn,
+        ratio: Drawn,
+        shape: ImageShape,
+        most: [usize; 2],
+        rng: &mut Rng,
+    ) -> Option<Self> {
         let whole = (shape.height * shape.width) as f64;
         let ratios = Drawn([ratio.low().ln(), ratio.high().ln()]);
         // All attempts are drawn, so that later draws move by nothing.
@@ -68,8 +76,8 @@ impl Rectangle {
             .into_iter()
             .map(|(size, place)| (size.map(|side| side as usize), place));
         let mut fitting = fitting.filter(|(size, _)| {
-            let mut pairs = size.iter().zip(sides);
-            pairs.all(|(&side, whole)| (1..=whole).contains(&side))
+            let mut pairs = size.iter().zip(most);
+            pairs.all(|(&side, most)| (1..=most).contains(&side))
         });
         let (size, place) = fitting.next()?;
         let at = |axis: usize| {
@@ -91,24 +99,30 @@ impl OperationFields for RandomResizedCrop {
     }
 
     fn draw(&self, shape: ImageShape, rng: &mut Rng) -> Rectangle {
-        let drawn = Rectangle::draw(self.area, self.ratio, shape, rng);
+        let most = [shape.height, shape.width];
+        let drawn = Rectangle::draw(self.area, self.ratio, shape, most, rng);
         drawn.unwrap_or_else(|| in_the_middle(self.ratio, shape))
     }
 
     fn apply(&self, rectangle: &Rectangle, image: &mut Image) {
-        let whole = [image.shape.height, image.shape.width];
-        // Pixels are squares that fill the image; those of the rectangle fill it, too.
-        let source = |axis: usize, at: usize| {
-            let (size, first) = (rectangle.size[axis] as f64, rectangle.place[axis] as f64);
-            let inside = (at as f64 + 0.5) * size / whole[axis] as f64 - 0.5;
-            first + inside.clamp(0.0, size - 1.0)
+        let (height, width) = (image.shape.height, image.shape.width);
+        let Rectangle {
+            place: [top, left],
+            size: [tall, wide],
+        } = *rectangle;
+        let filter = match self.interpolation {
+            Interpolation::Nearest => FilterType::Nearest,
+            Interpolation::Bilinear => FilterType::Triangle,
+            Interpolation::Bicubic => FilterType::CatmullRom,
         };
-        let beyond = Beyond {
-            border: Border::Nearest,
-            fill: 0.0,
-        };
-        let source = |row: usize, column: usize| [source(0, row), source(1, column)];
-        resample_by(image, source, self.interpolation, beyond);
+        for plane in image.planes() {
+            let rows = (top..top + tall).flat_map(|row| &plane[row * width + left..][..wide]);
+            let part: Vec<f32> = rows.copied().collect();
+            let part = ImageBuffer::<Luma<f32>, _>::from_raw(wide as u32, tall as u32, part)
+                .expect("a rectangle has its height times its width pixels");
+            let enlarged = imageops::resize(&part, width as u32, height as u32, filter);
+            plane.copy_from_slice(&enlarged);
+        }
     }
 }
 
@@ -146,7 +160,7 @@ mod tests {
         let shape = ImageShape::new(1, 60, 90);
         let mut areas = Vec::new();
         for _ in 0..2000 {
-            let drawn = Rectangle::draw(areas_of(), ratios(), shape, &mut rng).unwrap();
+            let drawn = Rectangle::draw(areas_of(), ratios(), shape, [60, 90], &mut rng).unwrap();
             let [height, width] = drawn.size;
             assert!(drawn.place[0] + height <= 60 && drawn.place[1] + width <= 90);
             let area = (height * width) as f64 / 5400.0;

@@ -31,10 +31,14 @@ pub enum Border {
     /// The value `fill`.
     #[default]
     Constant,
-    /// The outermost pixels: `a a a | a b c d | d d d`.
+    /// The outermost pixels: `a a a | a b c d | d d d`, torchvision's `edge`.
     Nearest,
-    /// The image mirrored, with its outermost pixels: `c b a | a b c d | d c b`, SciPy's `reflect`.
+    /// The image mirrored, with its outermost pixels: `c b a | a b c d | d c b`, SciPy's `reflect`, torchvision's
+    /// `symmetric`.
     Reflect,
+    /// The image mirrored, without its outermost pixels: `d c b | a b c d | c b a`, SciPy's `mirror`, torchvision's
+    /// `reflect`.
+    Mirror,
     /// The image again: `b c d | a b c d | a b c`, SciPy's `grid-wrap`.
     Wrap,
 }
@@ -56,6 +60,10 @@ impl Border {
                 let turned = (at + 0.5).rem_euclid(2.0 * size);
                 turned.min(2.0 * size - turned) - 0.5
             }
+            Border::Mirror => {
+                let turned = at.rem_euclid((2.0 * size - 2.0).max(1.0));
+                turned.min((2.0 * size - 2.0 - turned).max(0.0))
+            }
             Border::Wrap => (at + 0.5).rem_euclid(size) - 0.5,
         }
     }
@@ -69,6 +77,10 @@ impl Border {
             Border::Reflect => {
                 let turned = at.rem_euclid(2 * whole);
                 Some(turned.min(2 * whole - 1 - turned) as usize)
+            }
+            Border::Mirror => {
+                let turned = at.rem_euclid((2 * whole - 2).max(1));
+                Some(turned.min((2 * whole - 2 - turned).max(0)) as usize)
             }
             Border::Wrap => Some(at.rem_euclid(whole) as usize),
         }
@@ -105,11 +117,12 @@ impl Mapping {
         }
     }
 
-    /// The mapping that leaves the first pixel where it is.
-    pub fn about_origin(matrix: [[f64; 2]; 2]) -> Self {
+    /// The mapping that leaves the image's upper left corner, `-1 / 2` on each axis, where it is.
+    pub fn about_corner(matrix: [[f64; 2]; 2]) -> Self {
+        let moved = matrix.map(|row| (row[0] + row[1]) / 2.0);
         Mapping {
             matrix,
-            offset: [0.0, 0.0],
+            offset: [moved[0] - 0.5, moved[1] - 0.5],
         }
     }
 
@@ -236,7 +249,7 @@ mod tests {
 
     #[test]
     fn borders_go_on_as_their_names_say() {
-        use Border::{Nearest, Reflect, Wrap};
+        use Border::{Mirror, Nearest, Reflect, Wrap};
         for how in [
             Interpolation::Nearest,
             Interpolation::Bilinear,
@@ -247,11 +260,20 @@ mod tests {
             assert_eq!(moved(-3.0, Nearest), [0.0; 4]);
             assert_eq!(moved(2.0, Reflect), [0.5, 0.25, 0.25, 0.5]);
             assert_eq!(moved(-6.0, Reflect), [0.5, 0.25, 0.25, 0.5]);
+            assert_eq!(moved(2.0, Mirror), [1.0, 0.5, 0.25, 0.5]);
+            assert_eq!(moved(-6.0, Mirror), ROW);
             assert_eq!(moved(2.0, Wrap), [1.0, 0.0, 0.25, 0.5]);
             assert_eq!(moved(-401.0, Wrap), [0.5, 1.0, 0.0, 0.25]);
         }
         let half = |border| moved(0.5, Interpolation::Bilinear, border, 0.9)[0];
-        assert_eq!([Nearest, Reflect, Wrap].map(half), [0.25, 0.25, 0.125]);
+        assert_eq!(
+            [Nearest, Reflect, Mirror, Wrap].map(half),
+            [0.25, 0.25, 0.375, 0.125]
+        );
+        for at in -3..3 {
+            assert_eq!(Mirror.pixel(at, 1), Some(0));
+            assert_eq!(Mirror.inside(at as f64 + 0.25, 1), 0.0);
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
 
-/// Rows or columns slid along each other, those in the middle staying where they are.
+/// Rows or columns slid along each other, those in the middle staying where they are; torchvision's `affine` leans
+/// upright lines the other way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shear {
@@ -23,7 +24,7 @@ pub struct Shear {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    /// What lies beyond the image: constant, nearest, reflect, mirror or wrap. Default constant, the value `fill`.
     #[serde(default, skip_serializing_if = "Border::is_constant")]
     pub border: Border,
     /// Value beyond a constant border. Default 0, black.

@@ -14,6 +14,7 @@ use crate::value::Fraction;
 
 /// TrivialAugment (Müller and Hutter 2021, arXiv:2103.10158) with its wide space, as torchvision's
 /// `TrivialAugmentWide`: one operation of those of `rand_augment`, its strength drawn evenly, both anew for every image.
+/// Half of the strongest translation is 16 pixels, where torchvision cuts 15.999999 to 15.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrivialAugment {

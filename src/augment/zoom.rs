@@ -23,7 +23,7 @@ pub struct Zoom {
     /// How values between pixels are found: nearest, bilinear or bicubic. Default bicubic.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// What lies beyond the image: constant, nearest, reflect or wrap. Default constant, the value `fill`.
+    /// What lies beyond the image: constant, nearest, reflect, mirror or wrap. Default constant, the value `fill`.
     #[serde(default, skip_serializing_if = "Border::is_constant")]
     pub border: Border,
     /// Value beyond a constant border. Default 0, black.

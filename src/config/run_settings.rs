@@ -1,7 +1,7 @@
 //! A run's settings as its folder keeps them, with what was measured when it began.
 
 use super::Settings;
-use crate::data::{Scale, Splits};
+use crate::data::{DatasetSpec, Scale, Splits};
 use crate::error::{Error, Problem, Result};
 use crate::record::{RunFolder, write_atomically};
 
@@ -36,6 +36,9 @@ impl Settings {
         let mut measured = self.clone();
         let train = &splits.train;
         measured.data.scale = self.data.scale.measured(&train.pixels, train.shape);
+        if self.asks_for_bits() {
+            measured.data.dataset = measured.data.dataset.with_bits(splits.bits);
+        }
         measured
     }
 
@@ -47,7 +50,17 @@ impl Settings {
         if self.data.scale == Scale::Standardize {
             self.data.scale = Settings::of_run(folder)?.data.scale;
         }
+        if self.asks_for_bits() {
+            let bits = Settings::of_run(folder)?.data.dataset.form().bits;
+            self.data.dataset = self.data.dataset.with_bits(bits);
+        }
         Ok(self)
+    }
+
+    /// Whether it is for the images to say how many of 16 bits their values use, if they are a folder of such.
+    fn asks_for_bits(&self) -> bool {
+        matches!(self.data.dataset, DatasetSpec::Folder(_))
+            && self.data.dataset.form().bits.is_none()
     }
 
     /// Whether a run was trained with these settings, whatever was measured.
@@ -57,6 +70,9 @@ impl Settings {
         };
         if self.data.scale == Scale::Standardize {
             kept.data.scale = Scale::Standardize;
+        }
+        if self.asks_for_bits() {
+            kept.data.dataset = kept.data.dataset.with_bits(None);
         }
         kept == *self
     }

@@ -12,7 +12,7 @@ use super::fake::Fake;
 use super::folder::FolderFields;
 use super::generated::Generated;
 use super::idx::IdxFields;
-use super::image_form::ImageForm;
+use super::image_form::{Bits, ImageForm};
 use super::registry;
 use super::scale::Scale;
 use crate::error::{Flaw, did_you_mean, list};
@@ -110,6 +110,14 @@ pub enum DatasetSpec {
 }
 
 impl DatasetSpec {
+    /// The same with another number of bits that values of 16 bits use, if it is a folder of images.
+    pub fn with_bits(mut self, bits: Option<Bits>) -> Self {
+        if let DatasetSpec::Folder(fields) = &mut self {
+            fields.form.bits = bits;
+        }
+        self
+    }
+
     /// What is made of every image that is read from a file.
     pub fn form(&self) -> ImageForm {
         match self {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::image_form::Bits;
 use crate::error::{Problem, Result};
 use crate::shape::ImageShape;
 
@@ -39,6 +40,14 @@ pub(super) enum Values {
 }
 
 impl Values {
+    /// How many of 16 bits they use; none of those of 8 bits.
+    pub fn bits(&self) -> Option<Bits> {
+        match self {
+            Values::Eight(_) => None,
+            Values::Sixteen(_, white) => Some(Bits::of(*white)),
+        }
+    }
+
     /// Appends some of them from 0 to 1.
     pub fn append(&self, range: Range<usize>, to: &mut Vec<f32>) {
         match self {

@@ -181,7 +181,7 @@ impl JsonSchema for Background {
     }
 }
 
-/// How many of 16 bits a value has, from 9 to 16.
+/// How many of 16 bits a value has, from 8 to 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Bits(u32);
@@ -189,9 +189,16 @@ pub struct Bits(u32);
 impl TryFrom<i64> for Bits {
     type Error = String;
     fn try_from(bits: i64) -> Result<Self, String> {
-        let known = u32::try_from(bits).ok().filter(|n| (9..=16).contains(n));
-        let wrong = || format!("expected a number of bits from 9 to 16, received {bits}");
+        let known = u32::try_from(bits).ok().filter(|n| (8..=16).contains(n));
+        let wrong = || format!("expected a number of bits from 8 to 16, received {bits}");
         known.map(Bits).ok_or_else(wrong)
+    }
+}
+
+impl Bits {
+    /// Those of a largest value.
+    pub(super) fn of(white: u16) -> Self {
+        Bits(u16::BITS - white.leading_zeros())
     }
 }
 
@@ -209,7 +216,7 @@ impl JsonSchema for Bits {
         "Bits".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 9, "maximum": 16 })
+        json_schema!({ "type": "integer", "minimum": 8, "maximum": 16 })
     }
 }
 
@@ -519,6 +526,7 @@ mod tests {
             (65535, 16),
         ] {
             assert_eq!(depth(largest), bits, "{largest}");
+            assert_eq!(Bits::of(white(bits)), Bits(bits));
         }
         let image = || ImageBuffer::from_fn(2, 1, |x, _| Luma([[0u16, 1000][x as usize]]));
         assert_eq!(deep(&ImageForm::default(), image()), (vec![0, 1000], 1023));

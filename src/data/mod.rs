@@ -13,6 +13,7 @@ mod digests;
 mod emnist;
 mod ends;
 mod left_out;
+mod palette_tiff;
 mod pixels;
 
 // how images are brought to one form,

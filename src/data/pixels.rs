@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult};
 
 use super::ends::{is_cut_short, is_cut_short_at};
+use super::palette_tiff::PaletteTiff;
 use crate::shape::ImageShape;
 
 /// How the names of files end that are read as images.
@@ -39,14 +40,13 @@ pub(super) struct Header {
 /// # Errors
 /// The bytes are no image of a known format, or are cut short or damaged.
 pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
-    let header = reader(Cursor::new(bytes), 0)?;
-    let format = header.format();
+    let (format, header) = decoder(Cursor::new(bytes), 0)?;
     if is_cut_short(bytes) {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    let size = header.into_decoder()?.total_bytes();
+    let size = header.total_bytes();
     limits(size).reserve(size)?;
-    let mut decoder = reader(Cursor::new(bytes), size)?.into_decoder()?;
+    let (_, mut decoder) = decoder(Cursor::new(bytes), size)?;
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
@@ -59,9 +59,7 @@ pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
 /// # Errors
 /// As [`decode`], as far as the header tells.
 pub(super) fn header(path: &Path) -> ImageResult<Header> {
-    let reader = reader(BufReader::new(File::open(path)?), 0)?;
-    let format = reader.format();
-    let mut decoder = reader.into_decoder()?;
+    let (format, mut decoder) = decoder(BufReader::new(File::open(path)?), 0)?;
     if is_cut_short_at(path)? {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
@@ -112,6 +110,18 @@ const BESIDE: u64 = 32 << 20;
 
 /// Bytes that one image may take in all.
 const MOST: u64 = 512 << 20;
+
+/// What reads an image whose pixels have `pixels` bytes, or only its header.
+fn decoder<'a, R: BufRead + Seek + 'a>(
+    mut source: R,
+    pixels: u64,
+) -> ImageResult<(Option<ImageFormat>, Box<dyn ImageDecoder + 'a>)> {
+    if let Some(palette) = PaletteTiff::find(&mut source)? {
+        return Ok((Some(ImageFormat::Tiff), Box::new(palette)));
+    }
+    let reader = reader(source, pixels)?;
+    Ok((reader.format(), Box::new(reader.into_decoder()?)))
+}
 
 /// Reads an image whose pixels have `pixels` bytes, or only its header, within bounds of memory.
 fn reader<R: BufRead + Seek>(source: R, pixels: u64) -> ImageResult<ImageReader<R>> {

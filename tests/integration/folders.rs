@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{GrayImage, Luma};
+use image::{GrayImage, ImageBuffer, Luma};
 
 use crate::lab::Lab;
 
@@ -42,6 +42,55 @@ fn gray(path: &Path, value: u8) {
     GrayImage::from_pixel(4, 4, Luma([value]))
         .save(path)
         .unwrap();
+}
+
+fn deep(path: &Path, value: u16) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    ImageBuffer::from_pixel(4, 4, Luma([value]))
+        .save(path)
+        .unwrap();
+}
+
+#[test]
+fn a_dim_image_of_16_bits_is_scaled_as_the_images_that_were_trained_on() {
+    let lab = Lab::new();
+    for (class, level) in [("cat", 600), ("dog", 3000)] {
+        for index in 0..10 {
+            let path = lab.path().join(format!("pets/{class}/{index}.png"));
+            deep(&path, level + 10 * index);
+        }
+    }
+    let text = format!(
+        r#"
+title = "pets"
+[data]
+dataset = {{ folder = {{ path = "{}" }} }}
+[model.classifier]
+layers = ["flatten", {{ dense = {{ units = "classes" }} }}]
+[train]
+epochs     = 2
+batch_size = 4
+[variants.measured]
+[variants.said.data.dataset.folder]
+bits = 12
+"#,
+        lab.path().join("pets").display()
+    );
+    let file = lab.file("pets.toml", &text);
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["run", file]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    // By itself it would be of 10 bits.
+    let dim = lab.path().join("dim.png");
+    deep(&dim, 650);
+    let predicted = |variant: &str| {
+        let ended = lab.burnlab(&["predict", file, variant, dim.to_str().unwrap(), "--csv"]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    assert_eq!(predicted("measured"), predicted("said"));
+    let again = lab.burnlab(&["run", file]).err;
+    assert!(again.contains("0 runs to train, 2 done before"), "{again}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
 use super::format::{Checksum, Labels, Outline, Part, Progress, Raw};
 use super::generated::shares;
+use super::image_form::Bits;
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result, count};
@@ -96,6 +97,8 @@ pub struct Splits {
     pub class_names: Vec<String>,
     /// Labels that training and validation keep, ascending: all, or those of `train_classes`.
     pub trained: Vec<u32>,
+    /// How many of 16 bits the images' values use; none of images of 8 bits.
+    pub bits: Option<Bits>,
 }
 
 /// Datasets by what the experiment calls them, each read once.
@@ -309,6 +312,7 @@ impl Catalogue {
             test: samples(raw.shape, &raw.test, test),
             class_names: facts.classes,
             trained,
+            bits: raw.train.pixels.bits(),
         })
     }
 

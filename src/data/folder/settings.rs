@@ -82,7 +82,7 @@ struct Table {
     /// [red, green, blue]. Default 0, black.
     #[serde(default, skip_serializing_if = "is_default")]
     background: Background,
-    /// How many of 16 bits a value has, from 9 to 16. Default: the least of 8, 10, 12, 14 and 16 that holds the
+    /// How many of 16 bits a value has, from 8 to 16. Default: the least of 8, 10, 12, 14 and 16 that holds the
     /// largest value of all images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bits: Option<Bits>,
@@ -252,8 +252,8 @@ mod tests {
              [red, green, blue]"
         );
         assert_eq!(
-            wrong("{ path = 'x', bits = 8 }"),
-            "expected a number of bits from 9 to 16, received 8"
+            wrong("{ path = 'x', bits = 7 }"),
+            "expected a number of bits from 8 to 16, received 7"
         );
         assert_eq!(
             wrong("{ path = 'x', labels = 'folder' }"),

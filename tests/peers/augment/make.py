@@ -47,6 +47,11 @@ def texture():
     return rounded(np.random.default_rng(0).random((1, 1, 21, 30)))
 
 
+def moves():
+    """Pixels down and to the right before they are smoothed, [2, 1, height, width]."""
+    return np.random.default_rng(1).uniform(-1, 1, (2, 1, 21, 30)).astype("<f4")
+
+
 def photo():
     """A picture of 8 bits a value, [3, height, width], not all of its range in use."""
     y, x = np.mgrid[0:18, 0:25]
@@ -179,7 +184,7 @@ FLIPPED = [(flip, {"direction": name}) for name in ["horizontal", "vertical", "b
 def answers():
     """The cases as the JSON tells them, and their pixels one after another, the inputs first."""
     colors = photo()
-    inputs = {"digits": digits(10), "photo": eighths(colors)[None], "texture": texture()}
+    inputs = {"digits": digits(10), "moves": moves(), "photo": eighths(colors)[None], "texture": texture()}
     cases, pixels = [], list(inputs.values())
 
     def add(name, function, fields, how):
@@ -196,7 +201,7 @@ def answers():
             how = {"order": ORDERS[interpolation], "mode": "grid-constant", "cval": 0.25}
             said = {"interpolation": interpolation, "fill": 0.25}
             add("texture", function, fields | said, fields | how)
-        for border, mode in [("nearest", "nearest"), ("reflect", "reflect"), ("wrap", "grid-wrap")]:
+        for border, mode in [("nearest", "nearest"), ("reflect", "reflect"), ("mirror", "mirror"), ("wrap", "grid-wrap")]:
             how = {"order": 1, "mode": mode}
             said = {"interpolation": "bilinear", "border": border}
             add("texture", function, fields | said, fields | how)
@@ -209,23 +214,17 @@ def answers():
         cases.append({"images": "photo", "operation": {name: fields}})
         pixels.append(function(colors, **fields).astype("<f4"))
 
-    image = inputs["texture"][0, 0].astype(float)
-    moves = np.random.default_rng(1).uniform(-1, 1, (2, *image.shape)).astype("<f4")
-    pixels.append(moves)
-    distorted = []
-    for alpha, sigma in [(8.0, 1.0), (60.0, 4.0)]:
-        distorted.append({"alpha": alpha, "sigma": sigma})
-        pixels.append(rounded(elastic(image, moves.astype(float), alpha, sigma)))
-    seen = []
+    image, fields = inputs["texture"][0, 0].astype(float), {"interpolation": "bilinear", "fill": 0.25}
+    for how in [{"alpha": 8.0, "sigma": 1.0}, {"alpha": 60.0, "sigma": 4.0}]:
+        cases.append({"images": "texture", "operation": {"elastic": how | fields}, "drawn": "moves"})
+        pixels.append(rounded(elastic(image, inputs["moves"][:, 0].astype(float), **how)))
     for corners in [[[2, 3], [0, 25], [20, 29], [15, 1]], [[8, 10], [5, 16], [14, 18], [18, 9]]]:
-        seen.append(corners)
+        cases.append({"images": "texture", "operation": {"perspective": fields}, "drawn": corners})
         pixels.append(rounded(perspective(image, corners)))
 
     index = {
         "images": {name: list(images.shape) for name, images in inputs.items()},
         "cases": cases,
-        "elastic": distorted,
-        "perspective": seen,
     }
     return index, np.concatenate([part.ravel() for part in pixels])
 
@@ -246,8 +245,7 @@ def check(index, pixels):
 def write(index, pixels):
     shapes = json.dumps(index["images"])
     cases = ",\n".join("    " + json.dumps(case) for case in index["cases"])
-    more = ",\n".join(f'  "{name}": {json.dumps(index[name])}' for name in ["elastic", "perspective"])
-    INDEX.write_text(f'{{\n  "images": {shapes},\n  "cases": [\n{cases}\n  ],\n{more}\n}}\n')
+    INDEX.write_text(f'{{\n  "images": {shapes},\n  "cases": [\n{cases}\n  ]\n}}\n')
     PIXELS.write_bytes(gzip.compress(pixels.tobytes(), 9, mtime=0))
     print(f"{len(index['cases'])} cases, {PIXELS.stat().st_size} bytes of pixels")
 

@@ -9,7 +9,9 @@ A case is a file, the form that it is brought to (as a folder's table says it), 
 
 import argparse
 import json
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,54 @@ def opacity(image):
 def deep(height=17, width=24):
     y, x = np.mgrid[0:height, 0:width]
     return Image.fromarray((1000 + 3000 * x / width + 5 * y).astype(np.uint16))
+
+
+def write_palette(path, image, bits, order="<", tile=None, predictor=1):
+    """A TIFF file of numbers of colors (TIFF 6.0, section 5), of kinds that Pillow does not write.
+
+    Of 2 ** bits colors; `tile` is the side of square tiles, deflated; else there is one strip.
+    """
+    indices = np.asarray(image)
+    height, width = indices.shape
+    palette = np.zeros((256, 3), int)
+    own = np.array(image.getpalette()).reshape(-1, 3)
+    palette[: len(own)] = own
+    colors = (palette[: 2**bits].T * 257).ravel().tolist()
+
+    def packed(part):
+        if predictor == 2:
+            part = np.diff(part, axis=1, prepend=part[:, :1] * 0)
+        digits = (part[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+        return np.packbits(digits.reshape(len(part), -1), axis=1).tobytes()
+
+    if tile:
+        rows, columns = -(-height // tile), -(-width // tile)
+        whole = np.pad(indices, [(0, rows * tile - height), (0, columns * tile - width)])
+        parts = [zlib.compress(packed(whole[y * tile:][:tile, x * tile:][:, :tile]))
+                 for y in range(rows) for x in range(columns)]
+        layout = [(322, 3, [tile]), (323, 3, [tile]), (324, 4, [0] * len(parts)), (325, 4, [len(p) for p in parts])]
+    else:
+        parts = [packed(indices)]
+        layout = [(273, 4, [0]), (278, 3, [height]), (279, 4, [len(parts[0])])]
+    tags = sorted([
+        (256, 3, [width]), (257, 3, [height]), (258, 3, [bits]), (259, 3, [8 if tile else 1]), (262, 3, [3]),
+        (277, 3, [1]), (317, 3, [predictor]), (320, 3, colors), *layout,
+    ])
+    place = 8 + 2 + 12 * len(tags) + 4
+    beside = b""
+    sizes = {3: ("H", 2), 4: ("I", 4)}
+    entries = b""
+    data = place + sum(len(values) * sizes[kind][1] for _, kind, values in tags if len(values) * sizes[kind][1] > 4)
+    for tag, kind, values in tags:
+        if tag in (273, 324):
+            values = [data + sum(map(len, parts[:at])) for at in range(len(parts))]
+        value = struct.pack(f"{order}{len(values)}{sizes[kind][0]}", *values)
+        if len(value) > 4:
+            value, beside = struct.pack(f"{order}I", place + len(beside)), beside + value
+        entries += struct.pack(f"{order}HHI", tag, kind, len(values)) + value.ljust(4, b"\0")
+    start = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
+    directory = struct.pack(f"{order}H", len(tags)) + entries + struct.pack(f"{order}I", 0)
+    path.write_bytes(start + directory + beside + b"".join(parts))
 
 
 def make_files():
@@ -89,6 +139,20 @@ def make_files():
     save(cut, "clear.gif", transparency=3)
     frames = [cut, ImageOps.invert(color).convert("P", palette=Image.Palette.ADAPTIVE)]
     save(frames[0], "frames.gif", save_all=True, append_images=frames[1:])
+    small = picture(9, 13)
+    few = {bits: small.convert("P", palette=Image.Palette.ADAPTIVE, colors=2**bits) for bits in [1, 2, 4, 8]}
+    save(few[8], "palette.tif")
+    save(few[8], "palette-lzw.tif", compression="tiff_lzw")
+    save(few[8], "palette-packbits.tif", compression="packbits")
+    save(few[8], "palette-big.tif", big_tiff=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    # Packed: Pillow mixes up the sides of one that is not.
+    save(few[8], "palette-turned.tif", exif=exif, compression="tiff_lzw")
+    write_palette(FILES / "palette-1.tif", few[1], 1)
+    write_palette(FILES / "palette-2.tif", few[2], 2)
+    write_palette(FILES / "palette-4.tif", few[4], 4, order=">")
+    write_palette(FILES / "palette-tiles.tif", cut, 8, tile=16, predictor=2)
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
