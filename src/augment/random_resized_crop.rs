@@ -62,11 +62,11 @@ impl Rectangle {
         rng: &mut Rng,
     ) -> Option<Self> {
         let whole = (shape.height * shape.width) as f64;
-        let ratios = Drawn([ratio.low().ln(), ratio.high().ln()]);
+        let ratios = Drawn([libm::log(ratio.low()), libm::log(ratio.high())]);
         // All attempts are drawn, so that later draws move by nothing.
         let drawn: Vec<([f64; 2], [f64; 2])> = (0..ATTEMPTS)
             .map(|_| {
-                let (area, ratio) = (whole * area.draw(rng), ratios.draw(rng).exp());
+                let (area, ratio) = (whole * area.draw(rng), libm::exp(ratios.draw(rng)));
                 let size = [(area / ratio).sqrt().round(), (area * ratio).sqrt().round()];
                 (size, [rng.random(), rng.random()])
             })

@@ -64,7 +64,7 @@ pub(super) fn turned(degrees: f64, shape: ImageShape) -> Mapping {
 fn sine_and_cosine(degrees: f64) -> (f64, f64) {
     let degrees = degrees % 360.0;
     let quarters = (degrees / 90.0).round();
-    let (sine, cosine) = (degrees - 90.0 * quarters).to_radians().sin_cos();
+    let (sine, cosine) = libm::sincos((degrees - 90.0 * quarters).to_radians());
     match (quarters as i32).rem_euclid(4) {
         0 => (sine, cosine),
         1 => (cosine, -sine),

@@ -61,7 +61,7 @@ impl OperationFields for Shear {
     }
 
     fn apply(&self, degrees: &f64, image: &mut Image) {
-        let slope = degrees.to_radians().tan();
+        let slope = libm::tan(degrees.to_radians());
         let matrix = match self.axis {
             Axis::X => [[1.0, 0.0], [-slope, 1.0]],
             Axis::Y => [[1.0, slope], [0.0, 1.0]],

@@ -19,7 +19,7 @@ fn kernel(deviation: f64) -> Vec<f64> {
     if reach == 0 {
         return vec![1.0];
     }
-    let weight = |at: usize| (-0.5 * (at as f64 / deviation).powi(2)).exp();
+    let weight = |at: usize| libm::exp(-0.5 * (at as f64 / deviation).powi(2));
     let weights: Vec<f64> = (0..=reach).map(weight).collect();
     let sum = 2.0 * weights.iter().sum::<f64>() - weights[0];
     weights.into_iter().map(|weight| weight / sum).collect()

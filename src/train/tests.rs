@@ -120,13 +120,25 @@ const EVERY_KIND: [&str; 3] = [
      loss = 'binary_cross_entropy'",
 ];
 
-/// The first digits of the SHA-256 of the weights that a few steps leave: a network of convolutions, then
-/// [`EVERY_KIND`].
-const WEIGHTS: [&str; 4] = [
-    "61a8bb5e0a830fcb",
-    "daa12227c502da10",
-    "4b935437f2830756",
-    "969c70a15330680c",
+/// Layers that the others lack.
+const VOLUMES: &str = "[model.classifier]
+     layers = [
+       { reshape = { shape = [1, 4, 14, 14] } }, { conv3d = { filters = 5, kernel = 3, stride = [1, 2, 2], activation = 'gelu' } },
+       { conv3d_transpose = { filters = 3, kernel = 2, stride = [1, 2, 1], activation = 'silu' } }, { avg_pool3d = {} },
+       { max_pool3d = {} }, 'flatten', { dense = { units = 'classes' } },
+     ]
+     [train]
+     schedule = 'cosine'
+     loss = 'cross_entropy'";
+
+/// The first digits of the SHA-256 of the weights that a few steps leave, and of the numbers that were measured: a network of
+/// convolutions, then [`EVERY_KIND`], then [`VOLUMES`].
+const DIGESTS: [[&str; 2]; 5] = [
+    ["61a8bb5e0a830fcb", ""],
+    ["daa12227c502da10", ""],
+    ["4b935437f2830756", ""],
+    ["969c70a15330680c", ""],
+    ["", ""],
 ];
 
 /// The promise that one file gives one result on every processor, across machines: what one of them wrote down.
@@ -138,7 +150,7 @@ fn a_run_on_the_cpu_gives_the_bits_that_another_machine_gave() {
     let _alone = sole_use_of_graphs();
     let recipe = "random = [{ rotate = { degrees = [-10, 10] } }]";
     let mut all = vec![settings(NETWORK, "epochs = 2\noptimizer = 'adam'", recipe)];
-    all.extend(EVERY_KIND.map(|model| {
+    all.extend(EVERY_KIND.into_iter().chain([VOLUMES]).map(|model| {
         let data =
             "[data]\ndataset = 'mnist'\ntrain = 60\nvalidation = 20\nclasses = [0, 1]\n[augment]\n";
         let train =
@@ -146,15 +158,25 @@ fn a_run_on_the_cpu_gives_the_bits_that_another_machine_gave() {
         toml::from_str(&format!("{data}{model}{train}")).expect("the settings parse")
     }));
     let temporary = tempfile::tempdir().unwrap();
-    let digest = |(number, settings): (usize, &Settings)| -> String {
+    let digest = |bytes: &[u8]| {
         use sha2::{Digest, Sha256};
+        crate::hex::hex(&Sha256::digest(bytes)[..8])
+    };
+    let digests = |(number, settings): (usize, &Settings)| -> [String; 2] {
         let folder = RunFolder::new(temporary.path().join(number.to_string()));
         let (outcome, _) = attempt(settings, &folder, 0);
-        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
-        crate::hex::hex(&Sha256::digest(weights(&folder))[..8])
+        let Outcome::Done(measured) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let rows = folder.epochs().into_iter().map(|row| {
+            let scores = (row.train, row.validation);
+            serde_json::to_string(&(scores, row.learning_rate, row.gradient_norm)).unwrap()
+        });
+        let numbers = rows.collect::<String>() + &serde_json::to_string(&measured).unwrap();
+        [digest(&weights(&folder)), digest(numbers.as_bytes())]
     };
-    let received: Vec<String> = all.iter().enumerate().map(digest).collect();
-    assert_eq!(received, WEIGHTS);
+    let received: Vec<[String; 2]> = all.iter().enumerate().map(digests).collect();
+    assert_eq!(received, DIGESTS);
 }
 
 #[test]
