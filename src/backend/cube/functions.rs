@@ -30,7 +30,7 @@ fn sigmoid(x: f32) -> f32 {
 /// The share of a standard normal distribution below `x`.
 #[cube]
 fn normal_share(x: f32) -> f32 {
-    0.5 * (1.0 + (x * FRAC_1_SQRT_2).erf())
+    0.5 * (1.0 + Erf::erf(x * FRAC_1_SQRT_2))
 }
 
 #[cube(launch_unchecked)]
