@@ -171,7 +171,7 @@ pub(super) trait Passes: Backend {
         _x: &FloatTensor<Self>,
         _kernel: [usize; 2],
         _sliding: Sliding,
-    ) -> Option<(FloatTensor<Self>, Arc<[u32]>)> {
+    ) -> Option<(FloatTensor<Self>, Arc<Vec<u32>>)> {
         None
     }
 

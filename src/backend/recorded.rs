@@ -515,7 +515,7 @@ operations! {
     OfEachValue, 1, FloatTensor<B>, |of, saved, gradient, [wanted]| {
         [wanted.then(|| B::function_gradient(of.0, &saved, gradient))]
     };
-    MaxPool, 1, (Shape, Arc<[u32]>), |_of, (shape, places), gradient, [wanted]| {
+    MaxPool, 1, (Shape, Arc<Vec<u32>>), |_of, (shape, places), gradient, [wanted]| {
         [wanted.then(|| B::max_pool_gradient(&shape, &places, &gradient))]
     };
     Reduced, 1, Shape, |of, shape, gradient, [wanted]| {

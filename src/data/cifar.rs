@@ -27,6 +27,7 @@ impl Files {
             checksums.push(Checksum {
                 path: path.clone(),
                 name: file_name(path),
+                bytes: Some(stream.at()),
                 sha256: stream.finish()?,
             });
             pixels.reserve(records.len());

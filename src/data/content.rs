@@ -142,6 +142,11 @@ impl Stream {
         Ok(bytes)
     }
 
+    /// Bytes that were taken.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Sees that nothing follows; the content's sha256 in hexadecimal.
     pub fn finish(mut self) -> Result<String> {
         match read_most(&mut self.reader, &mut [0]) {

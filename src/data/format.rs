@@ -78,6 +78,8 @@ pub(super) struct Checksum {
     pub name: String,
     /// Of the unpacked content.
     pub sha256: String,
+    /// Of the unpacked content, in bytes; none of the images of a folder.
+    pub bytes: Option<u64>,
 }
 
 /// A whole dataset.

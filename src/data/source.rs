@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::content::identity_of;
-use super::dataset::{Dataset, File, Layout, Sum, sha256_text};
+use super::dataset::{Dataset, File, Layout, Sum, sha256_text, size_text};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
 use super::format::{Checksum, Format, Labels, Outline, Progress, Raw};
@@ -100,9 +100,10 @@ impl Source {
                 let Some(file) = known else {
                     continue;
                 };
-                let found = match file.sum {
-                    Sum::Content(_) => sha256_text(&read.sha256),
-                    Sum::Packed(_) | Sum::Unpublished => identity_of(file, &read.path)
+                let found = match (file.sum, read.bytes) {
+                    (Sum::Content(_), _) => sha256_text(&read.sha256),
+                    (Sum::Unpublished, Some(bytes)) => size_text(bytes),
+                    _ => identity_of(file, &read.path)
                         .map_err(|error| Error::io(Kind::Data, "read", &read.path, &error))?,
                 };
                 if found != file.identity() {

@@ -3,6 +3,8 @@
 //! Forward, back to the images (which is what a transposed convolution does forward), and to the filters. What is
 //! summed over the batch is summed in fixed parts, whatever the number of threads.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::depthwise::Depthwise;
@@ -10,7 +12,7 @@ use super::direct::{Direct, turned, turned_filters};
 use super::few::Few;
 use super::frame::Buffers;
 use super::implicit::{FilterGradient, Plan, together};
-use super::panel::{Output, Start};
+use super::panel::{Output, Start, written};
 use super::simd::Simd;
 use super::unfolded::{apply, compare, fold, spread, unfold};
 use crate::backend::sizes::Sizes;
@@ -188,19 +190,19 @@ fn lines(
     sizes: Sizes,
 ) -> Vec<f32> {
     let direct = Direct::new(simd, sizes);
-    let count = sizes.batch * sizes.output();
-    let mut made = Vec::with_capacity(count);
-    made.spare_capacity_mut()[..count]
-        .par_chunks_mut(sizes.output())
-        .zip(images.par_chunks(sizes.image()))
-        .for_each_init(Buffers::default, |buffers, (output, image)| {
-            // SAFETY: no output begins with what is there.
-            let output = unsafe { Output::fresh(output) };
-            direct.apply(image, filters, bias, output, buffers);
-        });
+    let write = |outputs: &mut [MaybeUninit<f32>]| {
+        outputs
+            .par_chunks_mut(sizes.output())
+            .zip(images.par_chunks(sizes.image()))
+            .for_each_init(Buffers::default, |buffers, (output, image)| {
+                // SAFETY: no output begins with what is there.
+                let output = unsafe { Output::fresh(output) };
+                direct.apply(image, filters, bias, output, buffers);
+            });
+    };
+    assert_eq!(images.len(), sizes.batch * sizes.image());
     // SAFETY: an image writes all lines of all of its outputs.
-    unsafe { made.set_len(count) };
-    made
+    unsafe { written(sizes.batch * sizes.output(), write) }
 }
 
 /// A few images at a time through a plan.
@@ -214,21 +216,20 @@ fn planned(
     places: usize,
 ) -> Vec<f32> {
     assert_eq!(inputs.len(), batch * size);
-    let count = batch * made;
-    let mut outputs = Vec::with_capacity(count);
     let images = together(places)
         .min(batch.div_ceil(rayon::current_num_threads()))
         .max(1);
     let start = bias.map_or(Start::Zero, Start::Row);
-    outputs.spare_capacity_mut()[..count]
-        .par_chunks_mut(images * made)
-        .zip(inputs.par_chunks(images * size))
-        .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
-            plan.apply(inputs, start, outputs, buffers);
-        });
+    let write = |outputs: &mut [MaybeUninit<f32>]| {
+        outputs
+            .par_chunks_mut(images * made)
+            .zip(inputs.par_chunks(images * size))
+            .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
+                plan.apply(inputs, start, outputs, buffers);
+            });
+    };
     // SAFETY: the plan writes every place of the outputs of as many inputs.
-    unsafe { outputs.set_len(count) };
-    outputs
+    unsafe { written(batch * made, write) }
 }
 
 /// One image at a time; outputs begin as the bias.

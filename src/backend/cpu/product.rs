@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{Output, Panel, RightRows, Run, Start, width};
+use super::panel::{Output, Panel, RightRows, Run, Start, width, written};
 use super::simd::Simd;
 use super::transpose::transpose;
 
@@ -111,14 +111,13 @@ impl<'a> Matrix<'a> {
 pub fn product(simd: Simd, left: Matrix, right: Matrix, start: Start) -> Vec<f32> {
     assert!(!matches!(start, Start::Output));
     let (rows, columns) = (left.rows, right.columns);
-    let mut made = Vec::with_capacity(rows * columns);
-    let places = &mut made.spare_capacity_mut()[..rows * columns];
-    // SAFETY: a product begins with zeros or the row.
-    let output = unsafe { Output::fresh(places) };
-    shared(simd, left, right, start, output);
-    // SAFETY: all of them are written.
-    unsafe { made.set_len(rows * columns) };
-    made
+    let write = |places: &mut _| {
+        // SAFETY: a product begins with zeros or the row.
+        let output = unsafe { Output::fresh(places) };
+        shared(simd, left, right, start, output);
+    };
+    // SAFETY: a product writes all places of its output.
+    unsafe { written(rows * columns, write) }
 }
 
 /// The same, written to `output`, on this thread.

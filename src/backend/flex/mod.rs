@@ -117,7 +117,7 @@ impl Passes for Flex {
         elementwise::backward(function, saved, grad_output)
     }
 
-    fn max_pool(x: &Plain, kernel: [usize; 2], sliding: Sliding) -> Option<(Plain, Arc<[u32]>)> {
+    fn max_pool(x: &Plain, kernel: [usize; 2], sliding: Sliding) -> Option<(Plain, Arc<Vec<u32>>)> {
         Some(pool::largest(x, kernel, sliding))
     }
 

@@ -8,14 +8,14 @@ use super::plain::{Plain, plain, values};
 use crate::backend::cpu::{Simd, pool};
 use crate::backend::sliding::Sliding;
 
-pub(super) fn largest(x: &Plain, kernel: [usize; 2], sliding: Sliding) -> (Plain, Arc<[u32]>) {
+pub(super) fn largest(x: &Plain, kernel: [usize; 2], sliding: Sliding) -> (Plain, Arc<Vec<u32>>) {
     let shape = x.shape();
     let windows = pool::Pool::new([shape[2], shape[3]], kernel, sliding);
     let [rows, columns] = windows.windows();
     let (y, places) = pool::largest(Simd::detected(), &values(x), &windows);
     (
         plain(y, &[shape[0], shape[1], rows, columns]),
-        places.into(),
+        Arc::new(places),
     )
 }
 

@@ -341,6 +341,7 @@ fn checksum(path: &Path, stream: Stream) -> Result<Checksum> {
     Ok(Checksum {
         path: path.to_path_buf(),
         name: content_name(path),
+        bytes: Some(stream.at()),
         sha256: stream.finish()?,
     })
 }
