@@ -20,7 +20,7 @@ fn digits() -> (ImageShape, Vec<f32>) {
     let splits = catalogue
         .load(&fields, Seed(0))
         .expect("the committed digits");
-    (splits.train.shape, splits.train.pixels)
+    (splits.train.shape, splits.train.pixels.into_reals())
 }
 
 fn recipe(text: &str) -> Augment {

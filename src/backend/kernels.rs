@@ -13,6 +13,7 @@ use super::cpu::{self, Simd};
 use super::shapes::{fit, reshape};
 use super::sliding::Sliding;
 use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 /// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
 pub const LEAST_PROBABILITY: f32 = 1e-7;
@@ -208,6 +209,20 @@ pub trait Kernels: Backend {
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 
+    /// The chosen of some images whose values are bytes, `[chosen, channels, height, width]`: each byte as what stands
+    /// for it in `meanings`, `[channels, 256]`.
+    ///
+    /// `words` are `[images, words]`, each of four bytes of an image, the first of them lowest; what is left of the last
+    /// word is not looked at.
+    fn look_up(
+        words: Tensor<Self, 2, Int>,
+        chosen: Tensor<Self, 1, Int>,
+        meanings: Tensor<Self, 2>,
+        shape: ImageShape,
+    ) -> Tensor<Self, 4> {
+        look_up(words, chosen, meanings, shape)
+    }
+
     /// A weight, the running mean of its gradient and that of its square after a step of Adam; no means before the first.
     fn adam_step<const D: usize>(
         weight: Tensor<Self, D>,
@@ -311,6 +326,34 @@ pub(super) fn burns_convolve2d_transpose<B: Backend>(
         }
         None => y,
     }
+}
+
+/// [`Kernels::look_up`] with Burn's operations.
+fn look_up<B: Kernels>(
+    words: Tensor<B, 2, Int>,
+    chosen: Tensor<B, 1, Int>,
+    meanings: Tensor<B, 2>,
+    shape: ImageShape,
+) -> Tensor<B, 4> {
+    let words = words.select(0, chosen);
+    let [count, width] = words.dims();
+    let byte = |number: i32| {
+        let words = words
+            .clone()
+            .bitwise_right_shift_scalar((8 * number).elem());
+        words
+            .bitwise_and_scalar(255.elem())
+            .reshape([count, width, 1])
+    };
+    let bytes = Tensor::cat([0, 1, 2, 3].map(byte).into(), 2);
+    let bytes = bytes.reshape([count, 4 * width]).narrow(1, 0, shape.len());
+    let plane = shape.height * shape.width;
+    let channels = Tensor::arange(0..shape.channels as i64, &words.device()) * 256;
+    let places =
+        bytes.reshape([count, shape.channels, plane]) + channels.reshape([1, shape.channels, 1]);
+    let places = places.reshape([count * shape.len()]);
+    let values = reshape(meanings, [shape.channels * 256]).select(0, places);
+    reshape(values, [count, shape.channels, shape.height, shape.width])
 }
 
 /// Channels with mean 0 and variance 1, and what was taken away.

@@ -12,6 +12,7 @@ use super::kernels::{AdamStep, Distribution, MomentumStep};
 use super::sizes::Sizes;
 use super::sliding::Sliding;
 use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 /// Which way filters are applied.
 #[derive(Debug, Clone, Copy)]
@@ -258,6 +259,14 @@ pub(super) trait Passes: Backend {
         distribution: Distribution,
         draw: Draw,
         device: &Self::Device,
+    ) -> FloatTensor<Self>;
+
+    /// [`Kernels::look_up`](super::Kernels::look_up)
+    fn look_up(
+        words: &IntTensor<Self>,
+        chosen: &IntTensor<Self>,
+        meanings: &FloatTensor<Self>,
+        shape: ImageShape,
     ) -> FloatTensor<Self>;
 
     /// Weight, running mean of the gradient and running mean of its square after a step.

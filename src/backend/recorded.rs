@@ -19,6 +19,7 @@ use super::passes::{Function, Passes, Reduction, Way};
 use super::sizes::Sizes;
 use super::sliding::Sliding;
 use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 /// A backend with [`Passes`], or the one that records its operations.
 pub(super) trait Recording: Backend {
@@ -341,6 +342,19 @@ impl<B: Recording> Kernels for B {
         )))
     }
 
+    fn look_up(
+        words: Tensor<Self, 2, Int>,
+        chosen: Tensor<Self, 1, Int>,
+        meanings: Tensor<Self, 2>,
+        shape: ImageShape,
+    ) -> Tensor<Self, 4> {
+        let [words, chosen] =
+            [words.into_primitive(), chosen.into_primitive()].map(|numbers| B::plain_int(numbers));
+        let meanings = primitive(meanings);
+        let values = <B::Inner as Passes>::look_up(&words, &chosen, B::plain(&meanings), shape);
+        tensor(B::constant(values))
+    }
+
     fn adam_step<const D: usize>(
         weight: Tensor<Self, D>,
         gradient: Tensor<Self, D>,
@@ -652,6 +666,7 @@ mod tests {
         reductions(&mut trial);
         normalizations(&mut trial);
         losses(&mut trial);
+        bytes(&mut trial);
         steps(&mut trial);
         trial.results
     }
@@ -816,6 +831,21 @@ mod tests {
             // Also beyond the bounds.
             let y = B::binary_cross_entropy(x.clone() * 0.6 + 0.5, values);
             trial.operation("binary_cross_entropy", &[&x], y);
+        }
+    }
+
+    fn bytes<B: TrainingBackend>(trial: &mut Trial<B>) {
+        for shape in [ImageShape::new(1, 4, 6), ImageShape::new(3, 3, 5)] {
+            let [size, count] = [shape.len().div_ceil(4), 7];
+            let words = (0..(size * count) as i32).map(|at| at.wrapping_mul(-1_640_531_527));
+            let words = TensorData::new::<i32, _>(words.collect(), [count, size]);
+            let words = Tensor::from_data(words, &trial.device);
+            let chosen = Tensor::from_data([6, 0, 0, 3], &trial.device);
+            let meanings = trial.input([shape.channels, 256], 0.37).detach();
+            let seen = B::look_up(words, chosen, meanings, shape).into_data();
+            trial
+                .results
+                .push((format!("look_up {shape}"), seen.iter::<f32>().collect()));
         }
     }
 

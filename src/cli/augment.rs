@@ -37,8 +37,8 @@ pub fn augment(arguments: AugmentArguments) -> Result<()> {
     let (shape, recipe) = (splits.train.shape, &run.settings.augment);
     let most = usize::from(arguments.count).min(Augmentation::MOST);
     let count = most.min(splits.train.len());
-    let images = &splits.train.pixels[..count * shape.len()];
-    let drawn = draw_recipe(recipe, images, shape, Seed(run.seed));
+    let images = splits.train.pixels.some(0..count * shape.len());
+    let drawn = draw_recipe(recipe, &images, shape, Seed(run.seed));
     picture::write(&arguments.output, framed(&drawn))?;
     say(&format!(
         "drawn into {}: {count} images of `{}`, seed {}",

@@ -109,9 +109,9 @@ fn starts(run: &TrainedModel, catalogue: &Catalogue) -> Vec<f32> {
     let Ok(splits) = catalogue.load(&settings.data, Seed(run.run.seed)) else {
         return Vec::new();
     };
-    let mut pixels = splits.train.pixels;
-    pixels.truncate(STARTS * splits.train.shape.len());
-    pixels
+    let Samples { pixels, shape, .. } = &splits.train;
+    let count = pixels.len().min(STARTS * shape.len());
+    pixels.some(0..count).into_owned()
 }
 
 /// Images that a model can be measured on.
@@ -245,7 +245,7 @@ fn part_of(splits: Splits, part: Part) -> Result<Samples> {
         Part::All => {
             let mut all = train;
             for part in validation.into_iter().chain([test]) {
-                all.pixels.extend(part.pixels);
+                all.pixels.append(part.pixels);
                 all.labels.extend(part.labels);
             }
             Ok(all)

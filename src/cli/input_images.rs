@@ -96,9 +96,8 @@ impl InputImages {
                 Error::usage(Problem::new(message).at(place))
             })?,
         };
-        let Samples {
-            mut pixels, labels, ..
-        } = samples;
+        let Samples { pixels, labels, .. } = samples;
+        let mut pixels = pixels.into_reals();
         settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
             names: (0..labels.len()).map(|number| number.to_string()).collect(),

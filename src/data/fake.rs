@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(splits.train.pixels.len(), 300 * 40);
         assert_ne!(splits.train.image(0), splits.test.image(0));
         assert_ne!(splits.train.image(0), splits.train.image(1));
-        let mean = splits.train.pixels.iter().sum::<f32>() / (300.0 * 40.0);
+        let mean = splits.train.pixels.reals().iter().sum::<f32>() / (300.0 * 40.0);
         assert!((mean - 0.5).abs() < 0.02, "{mean}");
         for class in 0..3 {
             let share = splits.train.labels.iter().filter(|&&label| label == class);

@@ -1,6 +1,5 @@
 //! What every format of images and labels can do, and its results.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::image_form::Bits;
@@ -45,20 +44,6 @@ impl Values {
         match self {
             Values::Eight(_) => None,
             Values::Sixteen(_, white) => Some(Bits::of(*white)),
-        }
-    }
-
-    /// Appends some of them from 0 to 1.
-    pub fn append(&self, range: Range<usize>, to: &mut Vec<f32>) {
-        match self {
-            Values::Eight(values) => {
-                to.extend(values[range].iter().map(|&value| f32::from(value) / 255.0));
-            }
-            Values::Sixteen(values, white) => {
-                let white = f32::from(*white);
-                let share = |&value: &u16| (f32::from(value) / white).min(1.0);
-                to.extend(values[range].iter().map(share));
-            }
         }
     }
 }

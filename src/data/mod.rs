@@ -14,6 +14,7 @@ mod emnist;
 mod ends;
 mod left_out;
 mod palette_tiff;
+mod pixel_values;
 mod pixels;
 
 // how images are brought to one form,
@@ -52,6 +53,7 @@ mod scale;
 
 // Which samples, of what was found.
 mod catalogue;
+mod samples;
 mod source;
 mod subset;
 
@@ -62,7 +64,7 @@ mod unlabeled;
 #[cfg(test)]
 mod reference;
 
-pub use catalogue::{Catalogue, Facts, Samples, Splits};
+pub use catalogue::{Catalogue, Facts};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
 pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
@@ -72,6 +74,8 @@ pub use folders::{Folders, Found};
 pub use generated::{Generated, GeneratedLabels, shares};
 pub use idx::IdxFields;
 pub use image_form::ImageForm;
+pub use pixel_values::PixelValues;
 pub use registry::{DATASETS, Listing, find, list};
+pub use samples::{Samples, Splits};
 pub use scale::Scale;
 pub use unlabeled::{Unlabeled, read_unlabeled};

@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use super::pixel_values::PixelValues;
 use crate::error::Flaw;
 use crate::shape::ImageShape;
 use crate::value::{PositiveReal, Real};
@@ -113,10 +114,11 @@ impl Scale {
 
     /// The same with moments that are known, of `[images, channels, height, width]`; a channel of one value alone
     /// keeps its deviation, which is taken as 1.
-    pub fn measured(&self, pixels: &[f32], shape: ImageShape) -> Scale {
+    pub fn measured(&self, pixels: &PixelValues, shape: ImageShape) -> Scale {
         if *self != Scale::Standardize {
             return self.clone();
         }
+        let pixels = pixels.reals();
         let plane = shape.height * shape.width;
         let of = |channel: usize| {
             let planes = pixels.chunks_exact(plane.max(1));
@@ -164,6 +166,14 @@ impl Scale {
             }
             Scale::Standardize => unmeasured(),
         }
+    }
+
+    /// What each byte becomes in each channel, `[channels, 256]`.
+    pub fn meanings(&self, channels: usize) -> Vec<f32> {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        let mut meanings = PixelValues::Bytes(bytes.repeat(channels)).into_reals();
+        self.apply(&mut meanings, ImageShape::new(channels, 1, 256));
+        meanings
     }
 
     /// What each channel is multiplied by, and what is added then.
@@ -306,7 +316,7 @@ mod tests {
     fn measured_images_have_a_mean_of_0_and_a_deviation_of_1() {
         let shape = ImageShape::new(2, 1, 2);
         let mut pixels = [0.0, 0.5, 0.25, 0.25, 1.0, 0.5, 0.25, 0.25];
-        let scale = Scale::Standardize.measured(&pixels, shape);
+        let scale = Scale::Standardize.measured(&PixelValues::Reals(pixels.to_vec()), shape);
         let deviation = (0.125f64).sqrt();
         let json = serde_json::to_value(&scale).unwrap();
         assert_eq!(
@@ -319,7 +329,10 @@ mod tests {
         assert!(first.abs() < 1e-6);
         assert_eq!([pixels[2], pixels[3], pixels[6], pixels[7]], [0.0; 4]);
         let given = Scale::Range([0.0, 2.0]);
-        assert_eq!(given.measured(&pixels, shape), given);
+        assert_eq!(
+            given.measured(&PixelValues::Bytes(Vec::new()), shape),
+            given
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use image::{AnimationDecoder, ImageDecoder};
 
 use super::{Drawing, PictureContext, PictureInput, PictureOutput, Pictures, TrainingPoint, Unit};
 use crate::augment::Augment;
-use crate::data::{Catalogue, DataFields, Folders, Samples, Scale, Splits};
+use crate::data::{Catalogue, DataFields, Folders, Scale, Splits};
 use crate::layers::{ActivationFunction, Cost, LayerSpec};
 use crate::models::testing::facts;
 use crate::models::{Ability, Activations, Kind, Model, ModelFacts, WeightTensor};
@@ -196,6 +196,15 @@ fn digits() -> &'static Splits {
     })
 }
 
+/// The digits' pixels from 0 to 1: of training and of test.
+fn pixels() -> &'static [Vec<f32>; 2] {
+    static PIXELS: OnceLock<[Vec<f32>; 2]> = OnceLock::new();
+    PIXELS.get_or_init(|| {
+        let Splits { train, test, .. } = digits();
+        [train, test].map(|samples| samples.pixels.reals().into_owned())
+    })
+}
+
 fn recipe(augments: bool) -> Augment {
     let text = "copies = [{ rotate = { degrees = 10 } }, 'flip',
                   [{ zoom = { factor = 0.8 } }, { noise = { standard_deviation = 0.1 } }]]
@@ -294,13 +303,13 @@ impl FakeInput {
     }
 
     pub fn subject(&self) -> PictureInput<'_> {
-        let Samples { pixels, labels, .. } = &digits().test;
+        let [train, test] = pixels();
         PictureInput {
             model: &self.fake,
-            test: &pixels[..IMAGES * SHAPE.len()],
-            labels: &labels[..IMAGES],
+            test: &test[..IMAGES * SHAPE.len()],
+            labels: &digits().test.labels[..IMAGES],
             classes: &self.classes,
-            train: &digits().train.pixels,
+            train,
             augment: &self.augment,
             scale: &Scale::Range([0.0, 1.0]),
             seed: Seed(0),

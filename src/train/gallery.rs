@@ -29,13 +29,13 @@ impl Gallery {
             return None;
         }
         let Splits { train, test, .. } = splits;
-        let mut pixels = test.pixels.clone();
+        let mut pixels = test.pixels.reals().into_owned();
         settings.data.scale.apply(&mut pixels, test.shape);
         let shown = train.len().min(Augmentation::MOST) * train.shape.len();
         Some(Gallery {
             test: pixels,
             labels: test.labels.clone(),
-            train: train.pixels[..shown].to_vec(),
+            train: train.pixels.some(0..shown).into_owned(),
             classes: splits.class_names.clone(),
             scale: settings.data.scale.clone(),
             blueprint: settings.blueprint(train.shape, splits.class_names.len(), test.len()),

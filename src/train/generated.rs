@@ -5,7 +5,7 @@
 
 use super::{Job, SourceModel};
 use crate::config::{GENERATOR, GENERATORS, LABELER};
-use crate::data::{Generated, Samples, Splits, shares};
+use crate::data::{Generated, PixelValues, Samples, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
 use crate::models::softmax;
 use crate::rng::{Purpose, Seed};
@@ -30,7 +30,7 @@ pub(super) fn add(job: &Job, splits: &mut Splits) -> Result<()> {
     let (real, classes) = (&splits.train, &splits.class_names);
     let generated =
         Generators::load(job, generated)?.generate(&wanted, real, classes, Seed(job.seed))?;
-    splits.train.pixels.extend(generated.pixels);
+    splits.train.pixels.append(generated.pixels);
     splits.train.labels.extend(generated.labels);
     Ok(())
 }
@@ -81,11 +81,8 @@ impl Generators {
             real,
             classes,
             seed,
-            samples: Samples {
-                shape: real.shape,
-                pixels: Vec::new(),
-                labels: Vec::new(),
-            },
+            pixels: Vec::new(),
+            labels: Vec::new(),
         };
         match self {
             Generators::Conditional(generator) => {
@@ -104,7 +101,11 @@ impl Generators {
                 confidence,
             } => generated.add_labeled(generator, classifier, *confidence, wanted)?,
         }
-        Ok(generated.samples)
+        Ok(Samples {
+            shape: real.shape,
+            pixels: PixelValues::Reals(generated.pixels),
+            labels: generated.labels,
+        })
     }
 }
 
@@ -122,18 +123,8 @@ impl SourceModel {
         model.ok_or_else(|| Error::bug(format!("the run of `{key}` was not handed on")))
     }
 
-    /// Pixels of an image for each label. The real ones that a chain sets out from are taken in turn from
-    /// `starts`, beginning at `first`.
-    fn sample(
-        &self,
-        labels: &[u32],
-        starts: &[&[f32]],
-        first: usize,
-        seed: u64,
-    ) -> Result<Vec<f32>> {
-        let first = first % starts.len().max(1);
-        let starts = starts.iter().cycle().skip(first).take(labels.len());
-        let mut starts: Vec<f32> = starts.copied().flatten().copied().collect();
+    /// Pixels of an image for each label, and of a real one that a chain sets out from.
+    fn sample(&self, labels: &[u32], mut starts: Vec<f32>, seed: u64) -> Result<Vec<f32>> {
         self.scale.apply(&mut starts, self.model.images());
         let sampled = self.model.sample(labels.len(), Some(labels), &starts, seed);
         let mut pixels = sampled
@@ -170,19 +161,22 @@ struct GeneratedImages<'a> {
     /// Their names, for errors.
     classes: &'a [String],
     seed: Seed,
-    samples: Samples,
+    /// From 0 to 1, `[images, channels, height, width]`.
+    pixels: Vec<f32>,
+    labels: Vec<u32>,
 }
 
-impl<'a> GeneratedImages<'a> {
+impl GeneratedImages<'_> {
     fn add(&mut self, generator: &SourceModel, label: u32, count: usize) -> Result<()> {
-        let starts = self.starts(Some(label));
+        let real = self.real_of(Some(label));
         for (draw, first) in (0..count).step_by(AT_A_TIME).enumerate() {
             let labels = vec![label; AT_A_TIME.min(count - first)];
             let place = [u64::from(label), draw as u64];
             let seed = self.seed.number(Purpose::Generated, &place);
-            let pixels = generator.sample(&labels, &starts, first, seed)?;
-            self.samples.pixels.extend(pixels);
-            self.samples.labels.extend(labels);
+            let pixels =
+                generator.sample(&labels, self.starts(&real, first, labels.len()), seed)?;
+            self.pixels.extend(pixels);
+            self.labels.extend(labels);
         }
         Ok(())
     }
@@ -195,7 +189,7 @@ impl<'a> GeneratedImages<'a> {
         wanted: &[(u32, usize)],
     ) -> Result<()> {
         let size = self.real.shape.len();
-        let starts = self.starts(None);
+        let real = self.real_of(None);
         let mut missing = wanted.to_vec();
         let most: usize = PATIENCE * wanted.iter().map(|(_, count)| count).sum::<usize>();
         let mut kept: Vec<(u32, Vec<f32>)> = Vec::new();
@@ -210,7 +204,8 @@ impl<'a> GeneratedImages<'a> {
             }
             let seed = self.seed.number(Purpose::Generated, &[draw as u64]);
             // The model is unconditional: it ignores these labels.
-            let pixels = generator.sample(&[0; AT_A_TIME], &starts, drawn, seed)?;
+            let starts = self.starts(&real, drawn, AT_A_TIME);
+            let pixels = generator.sample(&[0; AT_A_TIME], starts, seed)?;
             let images = pixels.chunks_exact(size);
             for (image, (class, probability)) in images.zip(classifier.label(&pixels)?) {
                 let room = missing
@@ -224,24 +219,30 @@ impl<'a> GeneratedImages<'a> {
         }
         kept.sort_by_key(|(label, _)| *label);
         for (label, pixels) in kept {
-            self.samples.pixels.extend(pixels);
-            self.samples.labels.push(label);
+            self.pixels.extend(pixels);
+            self.labels.push(label);
         }
         Ok(())
     }
 
-    /// Real images of a class, or all where there are none of it.
-    fn starts(&self, label: Option<u32>) -> Vec<&'a [f32]> {
+    /// Places of the real images of a class, or of all where there are none of it.
+    fn real_of(&self, label: Option<u32>) -> Vec<usize> {
         let real = self.real;
         let all = 0..real.len();
         let of_class = |&at: &usize| label.is_none_or(|label| real.labels[at] == label);
         let chosen: Vec<usize> = all.clone().filter(of_class).collect();
-        let chosen = if chosen.is_empty() {
-            all.collect()
-        } else {
-            chosen
-        };
-        chosen.into_iter().map(|at| real.image(at)).collect()
+        match chosen.is_empty() {
+            true => all.collect(),
+            false => chosen,
+        }
+    }
+
+    /// Pixels of so many real images, taken in turn from those at `places`, beginning at `first`.
+    fn starts(&self, places: &[usize], first: usize, count: usize) -> Vec<f32> {
+        let first = first % places.len().max(1);
+        let places = places.iter().cycle().skip(first).take(count);
+        let images = places.map(|&at| self.real.image(at));
+        images.flat_map(|image| image.into_owned()).collect()
     }
 }
 
@@ -345,7 +346,7 @@ mod tests {
     fn real() -> Samples {
         Samples {
             shape: ImageShape::new(1, 1, 2),
-            pixels: vec![0.5, 0.25, 0.5, 0.75, 0.5, 1.0],
+            pixels: PixelValues::Reals(vec![0.5, 0.25, 0.5, 0.75, 0.5, 1.0]),
             labels: vec![2, 1, 2],
         }
     }
@@ -358,7 +359,8 @@ mod tests {
     /// First pixels, second pixels.
     fn pixels(samples: &Samples) -> (Vec<f32>, Vec<f32>) {
         let rounded = |pixel: f32| (pixel * 100.0).round() / 100.0;
-        let images = samples.pixels.chunks_exact(2);
+        let values = samples.pixels.reals();
+        let images = values.chunks_exact(2);
         images
             .map(|image| (rounded(image[0]), rounded(image[1])))
             .unzip()

@@ -8,6 +8,7 @@ mod checkpoint;
 mod evaluate;
 mod gallery;
 mod generated;
+mod images;
 mod measured;
 mod set;
 mod step;

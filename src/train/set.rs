@@ -8,10 +8,11 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::Job;
+use super::images::{Images, image_tensor};
 use crate::augment::batch::{BatchOperation, mix};
 use crate::augment::{Augment, Image};
 use crate::backend::{Kernels, TrainingBackend};
-use crate::data::{Samples, Scale};
+use crate::data::{PixelValues, Samples, Scale};
 use crate::error::{Error, Problem, Result};
 use crate::models::Batch;
 use crate::objective::{Mixed, Targets};
@@ -21,7 +22,7 @@ use crate::shape::ImageShape;
 
 /// What a run trains on.
 pub(super) struct TrainingSet<B: TrainingBackend> {
-    images: Images<B>,
+    images: TrainingImages<B>,
     labels: Tensor<B, 1, Int>,
     /// What mixes the images of a batch, if anything does.
     mixing: Vec<BatchOperation>,
@@ -34,11 +35,14 @@ pub(super) struct TrainingSet<B: TrainingBackend> {
     device: B::Device,
 }
 
-enum Images<B: TrainingBackend> {
+enum TrainingImages<B: TrainingBackend> {
     /// All of them, gathered there into batches.
-    OnDevice(Tensor<B, 4>),
-    /// Pixels from 0 to 1, changed anew in every epoch and sent batch by batch.
-    OnHost { pixels: Vec<f32>, augment: Augment },
+    OnDevice(Images<B>),
+    /// Changed anew in every epoch and sent batch by batch.
+    OnHost {
+        pixels: PixelValues,
+        augment: Augment,
+    },
 }
 
 /// The order of one epoch.
@@ -81,7 +85,10 @@ impl<B: TrainingBackend> TrainingSet<B> {
         let (augment, scale) = (&job.settings.augment, job.settings.data.scale.clone());
         let (shape, seed) = (samples.shape, Seed(job.seed));
         let (mut pixels, labels) = (samples.pixels, samples.labels);
-        pixels.extend(augment.copies_of(&pixels, shape, seed));
+        if !augment.copies.is_empty() {
+            let copies = augment.copies_of(&pixels.reals(), shape, seed);
+            pixels.append(PixelValues::Reals(copies));
+        }
         let labels = labels.repeat(1 + augment.copies.len());
         #[cfg(test)]
         let labels = crate::defects::perhaps_off_by_one(labels);
@@ -89,14 +96,12 @@ impl<B: TrainingBackend> TrainingSet<B> {
             count: labels.len(),
             mixing: augment.batch.clone(),
             labels: label_tensor(&labels, device),
-            images: if augment.random.is_empty() {
-                scale.apply(&mut pixels, shape);
-                Images::OnDevice(image_tensor(pixels, shape, device))
-            } else {
-                Images::OnHost {
+            images: match augment.random.is_empty() {
+                true => TrainingImages::OnDevice(Images::new(pixels, shape, &scale, device)),
+                false => TrainingImages::OnHost {
                     pixels,
                     augment: augment.clone(),
-                }
+                },
             },
             shape,
             scale,
@@ -119,12 +124,11 @@ impl<B: TrainingBackend> TrainingSet<B> {
     /// The first images as they are, scaled, `[images, channels, height, width]` flattened.
     pub fn first(&self, count: usize) -> Vec<f32> {
         match &self.images {
-            Images::OnDevice(images) => {
-                let first = images.clone().narrow(0, 0, count);
-                first.into_data().iter::<f32>().collect()
+            TrainingImages::OnDevice(images) => {
+                images.range(0..count).into_data().iter::<f32>().collect()
             }
-            Images::OnHost { pixels, .. } => {
-                let mut first = pixels[..count * self.shape.len()].to_vec();
+            TrainingImages::OnHost { pixels, .. } => {
+                let mut first = pixels.some(0..count * self.shape.len()).into_owned();
                 self.scale.apply(&mut first, self.shape);
                 first
             }
@@ -152,8 +156,8 @@ impl<B: TrainingBackend> TrainingSet<B> {
         let chosen = order.device.clone().slice([range.clone()]);
         let labels = self.labels.clone().select(0, chosen.clone());
         let images = match &self.images {
-            Images::OnDevice(images) => images.clone().select(0, chosen),
-            Images::OnHost { pixels, augment } => {
+            TrainingImages::OnDevice(images) => images.chosen(chosen),
+            TrainingImages::OnHost { pixels, augment } => {
                 let mut batch = self.changed(pixels, augment, &order.host[range], order.epoch);
                 self.scale.apply(&mut batch, self.shape);
                 image_tensor(batch, self.shape, &self.device)
@@ -193,7 +197,13 @@ impl<B: TrainingBackend> TrainingSet<B> {
     }
 
     /// The chosen images after the random operations, the work shared among the CPU's threads.
-    fn changed(&self, pixels: &[f32], augment: &Augment, chosen: &[i32], epoch: usize) -> Vec<f32> {
+    fn changed(
+        &self,
+        pixels: &PixelValues,
+        augment: &Augment,
+        chosen: &[i32],
+        epoch: usize,
+    ) -> Vec<f32> {
         let size = self.shape.len();
         let mut batch = vec![0.0; chosen.len() * size];
         let images = chosen.par_iter().zip(batch.par_chunks_exact_mut(size));
@@ -201,7 +211,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             let index = index as usize;
             let mut image = Image {
                 shape: self.shape,
-                pixels: pixels[index * size..(index + 1) * size].to_vec(),
+                pixels: pixels.some(index * size..(index + 1) * size).into_owned(),
             };
             augment.random_into(&mut image, self.seed, epoch, index);
             room.copy_from_slice(&image.pixels);
@@ -236,7 +246,7 @@ fn picture(image: &[f32], shape: ImageShape, scale: &Scale) -> Picture {
 
 /// What a network is measured on.
 pub(super) struct EvaluationSet<B: Backend> {
-    images: Tensor<B, 4>,
+    images: Images<B>,
     labels: Tensor<B, 1, Int>,
     truth: Vec<u32>,
     batch_size: usize,
@@ -250,10 +260,9 @@ impl<B: Kernels> EvaluationSet<B> {
         batch_size: usize,
         device: &B::Device,
     ) -> Result<Self> {
-        let mut samples = filled(samples, "evaluation")?;
-        scale.apply(&mut samples.pixels, samples.shape);
+        let samples = filled(samples, "evaluation")?;
         Ok(EvaluationSet {
-            images: image_tensor(samples.pixels, samples.shape, device),
+            images: Images::new(samples.pixels, samples.shape, scale, device),
             labels: label_tensor(&samples.labels, device),
             truth: samples.labels,
             batch_size,
@@ -267,7 +276,8 @@ impl<B: Kernels> EvaluationSet<B> {
 
     /// All images, `[images, channels, height, width]` flattened.
     pub fn pixels(&self) -> Vec<f32> {
-        self.images.to_data().iter::<f32>().collect()
+        let all = self.images.range(0..self.len());
+        all.into_data().iter::<f32>().collect()
     }
 
     /// Their classes.
@@ -281,7 +291,7 @@ impl<B: Kernels> EvaluationSet<B> {
         (0..count).step_by(self.batch_size).map(move |start| {
             let range = start..(start + self.batch_size).min(count);
             Batch {
-                images: self.images.clone().slice([range.clone()]),
+                images: self.images.range(range.clone()),
                 targets: Targets::of(self.labels.clone().slice([range])),
                 chance: chance.from_sample(start),
             }
@@ -304,16 +314,6 @@ fn filled(samples: Samples, what: &str) -> Result<Samples> {
         return Err(Error::data(problem));
     }
     Ok(samples)
-}
-
-fn image_tensor<B: Backend>(
-    pixels: Vec<f32>,
-    shape: ImageShape,
-    device: &B::Device,
-) -> Tensor<B, 4> {
-    let count = pixels.len() / shape.len();
-    let dims = [count, shape.channels, shape.height, shape.width];
-    Tensor::from_data(TensorData::new(pixels, dims), device)
 }
 
 fn label_tensor<B: Backend>(labels: &[u32], device: &B::Device) -> Tensor<B, 1, Int> {

@@ -24,6 +24,7 @@ macro_rules! files {
 }
 
 files!(
+    bytes,
     cache,
     channels,
     functions,
@@ -50,6 +51,7 @@ use super::kernels::{AdamStep, Distribution, MomentumStep};
 use super::passes::{Function, Passes, Reduction, Statistics, Way, matrix_shape};
 use super::sizes::Sizes;
 use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 /// One of Burn's cube backends.
 type Gpu<R, T> = CubeBackend<R, f32, i32, T>;
@@ -290,6 +292,15 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
     ) -> CubeTensor<R> {
         random::random(shape, distribution, draw, device)
             .unwrap_or_else(|| Self::float_zeros(shape.to_vec().into(), device, FloatDType::F32))
+    }
+
+    fn look_up(
+        words: &CubeTensor<R>,
+        chosen: &CubeTensor<R>,
+        meanings: &CubeTensor<R>,
+        shape: ImageShape,
+    ) -> CubeTensor<R> {
+        bytes::look_up(words.clone(), chosen.clone(), meanings.clone(), shape)
     }
 
     fn adam_step(

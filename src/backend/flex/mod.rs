@@ -1,5 +1,6 @@
 //! The CPU by Burn's `flex` backend, with the passes of our own kernels.
 
+mod bytes;
 mod convolution;
 mod elementwise;
 mod linear;
@@ -26,6 +27,7 @@ use super::sizes::Sizes;
 use super::sliding::Sliding;
 use crate::error::Result;
 use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 pub(super) type Backend = Flex;
 pub(super) const IS_GPU: bool = false;
@@ -202,6 +204,15 @@ impl Passes for Flex {
         _device: &FlexDevice,
     ) -> Plain {
         plain::plain(random_values(shape, distribution, draw), shape)
+    }
+
+    fn look_up(
+        words: &IntTensor<Flex>,
+        chosen: &IntTensor<Flex>,
+        meanings: &Plain,
+        shape: ImageShape,
+    ) -> Plain {
+        bytes::look_up(words, chosen, meanings, shape)
     }
 
     fn adam_step(

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use burn::backend::Flex;
-use burn::tensor::ops::{FloatTensor, FloatTensorOps};
-use burn::tensor::{TensorData, TensorMetadata};
+use burn::tensor::ops::{FloatTensor, FloatTensorOps, IntTensor};
+use burn::tensor::{Element, TensorData, TensorMetadata};
+use bytemuck::Pod;
 
 use crate::backend::cpu::Matrix;
 use crate::backend::passes::matrix_shape;
@@ -19,11 +20,20 @@ pub(super) fn plain(values: Vec<f32>, shape: &[usize]) -> Plain {
 
 /// Its values in row-major order, copied only if they do not lie so.
 pub(super) fn values(tensor: &Plain) -> Cow<'_, [f32]> {
+    elements(tensor)
+}
+
+/// The same of whole numbers.
+pub(super) fn whole_numbers(tensor: &IntTensor<Flex>) -> Cow<'_, [i32]> {
+    elements(tensor)
+}
+
+fn elements<E: Element + Pod>(tensor: &Plain) -> Cow<'_, [E]> {
     match tensor.layout().contiguous_offsets() {
         Some((start, end)) => Cow::Borrowed(&tensor.storage()[start..end]),
         None => {
             let values = tensor.to_contiguous().into_data().into_vec();
-            Cow::Owned(values.expect("the tensors hold f32"))
+            Cow::Owned(values.expect("numbers have 32 bits"))
         }
     }
 }

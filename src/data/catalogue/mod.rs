@@ -13,9 +13,9 @@ use super::dataset::Dataset;
 use super::decoded;
 use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
-use super::format::{Checksum, Labels, Outline, Part, Progress, Raw};
+use super::format::{Checksum, Labels, Outline, Progress, Raw};
 use super::generated::shares;
-use super::image_form::Bits;
+use super::samples::{Samples, Splits};
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result, count};
@@ -48,57 +48,6 @@ pub struct Facts {
     pub absent: bool,
     /// What a reader of files and table may not expect, a sentence each.
     pub notes: Vec<String>,
-}
-
-/// Images and their classes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Samples {
-    /// Of one image.
-    pub shape: ImageShape,
-    /// From 0 to 1, `[samples, channels, height, width]`.
-    pub pixels: Vec<f32>,
-    /// `[samples]`, indices into the class names.
-    pub labels: Vec<u32>,
-}
-
-impl Samples {
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no samples.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Images of each class.
-    pub fn counts(&self, classes: usize) -> Vec<usize> {
-        sizes(&self.labels, classes)
-    }
-
-    /// Pixels of one image, `[channels, height, width]`; panics if there is no such image.
-    pub fn image(&self, index: usize) -> &[f32] {
-        let size = self.shape.len();
-        &self.pixels[index * size..(index + 1) * size]
-    }
-}
-
-/// What a run works on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Splits {
-    /// What is trained on, generated images included.
-    pub train: Samples,
-    /// None if the experiment keeps none back.
-    pub validation: Option<Samples>,
-    /// What is measured after training.
-    pub test: Samples,
-    /// Names of the classes; a label is an index into them.
-    pub class_names: Vec<String>,
-    /// Labels that training and validation keep, ascending: all, or those of `train_classes`.
-    pub trained: Vec<u32>,
-    /// How many of 16 bits the images' values use; none of images of 8 bits.
-    pub bits: Option<Bits>,
 }
 
 /// Datasets by what the experiment calls them, each read once.
@@ -303,13 +252,13 @@ impl Catalogue {
             .filter(|_| fields.has_own_validation());
         let own = own.map(|part| {
             let pool = Pool::of(&part.labels, &fields.classes).keep(&trained);
-            samples(raw.shape, part, pool)
+            Samples::of(raw.shape, part, pool)
         });
-        let taken = || samples(raw.shape, &raw.train, held.clone());
+        let taken = || Samples::of(raw.shape, &raw.train, held.clone());
         Ok(Splits {
-            train: samples(raw.shape, &raw.train, train),
+            train: Samples::of(raw.shape, &raw.train, train),
             validation: own.or_else(|| (held.len() > 0).then(taken)),
-            test: samples(raw.shape, &raw.test, test),
+            test: Samples::of(raw.shape, &raw.test, test),
             class_names: facts.classes,
             trained,
             bits: raw.train.pixels.bits(),
@@ -524,20 +473,6 @@ fn chosen(names: &[String], classes: &Classes) -> Vec<String> {
             .filter_map(|&id| names.get(id).cloned())
             .collect(),
         Classes::Named(_) => Vec::new(),
-    }
-}
-
-fn samples(shape: ImageShape, part: &Part, pool: Pool) -> Samples {
-    let size = shape.len();
-    let mut pixels = Vec::with_capacity(pool.len() * size);
-    for &place in &pool.places {
-        part.pixels
-            .append(place * size..(place + 1) * size, &mut pixels);
-    }
-    Samples {
-        shape,
-        pixels,
-        labels: pool.labels,
     }
 }
 
