@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -84,18 +85,20 @@ impl Augment {
     ///
     /// `images` is `[images, channels, height, width]` and not part of the result.
     pub fn copies_of(&self, images: &[f32], shape: ImageShape, seed: Seed) -> Vec<f32> {
-        let mut made = Vec::with_capacity(self.copies.len() * images.len());
-        for (copy, chain) in self.copies.iter().enumerate() {
-            for (index, pixels) in images.chunks_exact(shape.len().max(1)).enumerate() {
-                let place = [0, copy as u64, index as u64];
-                let mut image = Image {
-                    shape,
-                    pixels: pixels.to_vec(),
-                };
-                apply_all(chain.operations(), &mut image, seed, place);
-                made.extend_from_slice(&image.pixels);
-            }
-        }
+        let size = shape.len().max(1);
+        let count = images.len() / size;
+        let mut made = vec![0.0; self.copies.len() * images.len()];
+        let rooms = made.par_chunks_exact_mut(size).enumerate();
+        rooms.for_each(|(at, room)| {
+            let (copy, index) = (at / count, at % count);
+            let mut image = Image {
+                shape,
+                pixels: images[index * size..][..size].to_vec(),
+            };
+            let place = [0, copy as u64, index as u64];
+            apply_all(self.copies[copy].operations(), &mut image, seed, place);
+            room.copy_from_slice(&image.pixels);
+        });
         made
     }
 
