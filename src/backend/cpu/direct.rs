@@ -5,13 +5,16 @@
 //! long enough to fill vectors. Channels in one group only.
 
 use super::frame::{Buffers, Frame, image_frame, plane_offsets};
-use super::panel::{Offsets, Output, Panel, RightRows, Run, Start, width};
+use super::panel::{Offsets, Output, Panel, RightRows, Run, Start, height, width};
 use super::simd::Simd;
 use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
 /// Values of a line that are loaded together, at most.
 const MOST: usize = 48;
+
+/// Tiles of filters whose outputs are written together.
+const AT_ONCE: usize = 2;
 
 /// Lanes of the widest vector.
 const LANES: usize = 16;
@@ -65,23 +68,29 @@ impl Direct {
         let (sizes, [_, line]) = (self.sizes, self.frame.extent());
         self.frame.pad(image, MOST, &mut buffers.frames);
         let all = width(self.simd, sizes.across);
-        for y in 0..sizes.down {
-            for x in (0..sizes.across).step_by(all) {
-                let panel = Panel {
-                    left: filters,
-                    rows: &self.filters,
-                    runs: &[Run {
-                        offset: 0,
-                        length: sizes.depth(),
-                    }],
-                    step: 1,
-                    right: &buffers.frames[y * line + x..],
-                    right_rows: RightRows::At(&self.offsets),
-                    start: bias.map_or(Start::Zero, Start::Column),
-                    columns: all.min(sizes.across - x),
-                };
-                let first = y * sizes.across + x;
-                panel.write(self.simd, output.from(first), &self.outputs);
+        // All lines of a few filters before others: what is written to few places at a time is soon in memory.
+        let tiles = AT_ONCE * height(self.simd);
+        for first in (0..sizes.filters).step_by(tiles) {
+            let some = first..sizes.filters.min(first + tiles);
+            for y in 0..sizes.down {
+                for x in (0..sizes.across).step_by(all) {
+                    let start = bias.map_or(Start::Zero, Start::Column);
+                    let panel = Panel {
+                        left: filters,
+                        rows: &self.filters[some.clone()],
+                        runs: &[Run {
+                            offset: 0,
+                            length: sizes.depth(),
+                        }],
+                        step: 1,
+                        right: &buffers.frames[y * line + x..],
+                        right_rows: RightRows::At(&self.offsets),
+                        start: start.of_rows(first),
+                        columns: all.min(sizes.across - x),
+                    };
+                    let place = y * sizes.across + x;
+                    panel.write(self.simd, output.from(place), &self.outputs[some.clone()]);
+                }
             }
         }
     }

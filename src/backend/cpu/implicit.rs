@@ -430,18 +430,25 @@ impl FilterGradient {
         for column in (0..sizes.filters).step_by(all) {
             let columns = all.min(sizes.filters - column);
             let wide = width(self.simd, columns);
-            right.clear();
-            for place in of_outputs.chunks_exact(sizes.filters) {
-                right.extend_from_slice(&place[column..column + columns]);
-                right.resize(right.len() + wide - columns, 0.0);
-            }
+            // Columns that fill their vectors are read where they lie.
+            let (right, stride) = match columns == wide {
+                true => (&of_outputs[column..], sizes.filters),
+                false => {
+                    right.clear();
+                    for place in of_outputs.chunks_exact(sizes.filters) {
+                        right.extend_from_slice(&place[column..column + columns]);
+                        right.resize(right.len() + wide - columns, 0.0);
+                    }
+                    (&right[..], wide)
+                }
+            };
             let panel = Panel {
                 left: frames,
                 rows: &self.values,
                 runs: &runs,
                 step: across * self.frame.channels,
                 right,
-                right_rows: RightRows::Apart(wide),
+                right_rows: RightRows::Apart(stride),
                 start: Start::Output,
                 columns,
             };

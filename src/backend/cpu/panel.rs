@@ -177,6 +177,19 @@ pub fn width(simd: Simd, columns: usize) -> usize {
     vectors.div_ceil(vectors.div_ceil(most)) * lanes
 }
 
+/// Rows that are made together.
+pub fn height(simd: Simd) -> usize {
+    match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => 8,
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => 6,
+        #[cfg(target_arch = "aarch64")]
+        Simd::Neon => 8,
+        Simd::Portable => 2,
+    }
+}
+
 impl Panel<'_> {
     /// Writes the outputs: those of row `i` from `outputs[i]` on.
     ///
