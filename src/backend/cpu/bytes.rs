@@ -1,43 +1,51 @@
 //! Images whose values are bytes, four in a word, and what stands for each.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
-use super::SHARED;
+use super::panel::written;
 use crate::shape::ImageShape;
 
 /// What a byte can be.
 const KINDS: usize = 256;
 
-/// Writes the images of `chosen`, `[chosen, channels, height, width]`, where each byte becomes what stands for it in
-/// `meanings`, `[channels, 256]`; of `words`, `[images, words]`, the lowest byte comes first.
+/// Images that are worth a thread.
+const SHARED: usize = 16;
+
+// A word's lowest byte is its first.
+const _: () = assert!(cfg!(target_endian = "little"));
+
+/// The images of `chosen`, `[chosen, channels, height, width]`, where each byte becomes what stands for it in `meanings`,
+/// `[channels, 256]`; of `words`, `[images, words]`, the lowest byte comes first.
 ///
 /// # Panics
 /// There is no such image, or the sizes do not fit.
 pub fn look_up(words: &[i32], chosen: &[usize], meanings: &[f32], shape: ImageShape) -> Vec<f32> {
     let (size, plane) = (shape.len(), shape.height * shape.width);
-    let mut made = vec![0.0; chosen.len() * size];
-    if made.is_empty() {
-        return made;
-    }
-    let width = size.div_ceil(4);
+    let bytes: &[u8] = bytemuck::cast_slice(words);
+    let width = size.next_multiple_of(4);
     let (meanings, rest) = meanings.as_chunks::<KINDS>();
-    assert!(meanings.len() == shape.channels && rest.is_empty());
-    let at_once = SHARED.div_ceil(size);
-    made.par_chunks_mut(at_once * size)
-        .zip(chosen.par_chunks(at_once))
-        .for_each(|(made, chosen)| {
-            for (image, &number) in made.chunks_exact_mut(size).zip(chosen) {
-                let words = &words[number * width..][..width];
-                let planes = image.chunks_exact_mut(plane).zip(meanings);
-                for (channel, (values, meanings)) in planes.enumerate() {
-                    for (value, at) in values.iter_mut().zip(channel * plane..) {
-                        let byte = (words[at / 4] >> (8 * (at % 4))) as u8;
-                        *value = meanings[usize::from(byte)];
+    assert!(size > 0 && meanings.len() == shape.channels && rest.is_empty());
+    let at_once = chosen.len().div_ceil(rayon::current_num_threads());
+    let at_once = at_once.max(SHARED);
+    let write = |made: &mut [MaybeUninit<f32>]| {
+        made.par_chunks_mut(at_once * size)
+            .zip(chosen.par_chunks(at_once))
+            .for_each(|(made, chosen)| {
+                for (image, &number) in made.chunks_exact_mut(size).zip(chosen) {
+                    let bytes = bytes[number * width..][..size].chunks_exact(plane);
+                    let planes = image.chunks_exact_mut(plane).zip(bytes).zip(meanings);
+                    for ((values, bytes), meanings) in planes {
+                        for (value, byte) in values.iter_mut().zip(bytes) {
+                            value.write(meanings[usize::from(*byte)]);
+                        }
                     }
                 }
-            }
-        });
-    made
+            });
+    };
+    // SAFETY: an image has as many planes as there are channels with meanings, and all values of each are written.
+    unsafe { written(chosen.len() * size, write) }
 }
 
 #[cfg(test)]
