@@ -42,6 +42,9 @@ mod mnist;
 mod qmnist;
 mod registry;
 
+// whether their files are here and right,
+mod verify;
+
 // and how they come here.
 mod fetch;
 
@@ -65,7 +68,7 @@ mod reference;
 pub use catalogue::{Catalogue, Facts, Samples, Splits};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
-pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
+pub use fetch::{FetchedFile, fetch};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
 pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
@@ -75,3 +78,4 @@ pub use image_form::ImageForm;
 pub use registry::{DATASETS, Listing, find, list};
 pub use scale::Scale;
 pub use unlabeled::{Unlabeled, read_unlabeled};
+pub use verify::{FileState, FileStatus, verify};
