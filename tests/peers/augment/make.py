@@ -3,7 +3,7 @@
     python make.py           writes answers.json (the cases) and answers.f32.gz (their pixels)
     python make.py --check   makes the answers anew and compares them with the committed ones
 
-The digits are resampled with mode="constant", cval=0. A grey texture that reaches to the border is
+The digits are resampled with mode="constant", cval=0. A gray texture that reaches to the border is
 resampled with mode="grid-constant", cval=0.25, because the operations, too, blend the outermost
 pixels with the fill. Answers are clipped to [0, 1], as the operations clip theirs; splines overshoot.
 
