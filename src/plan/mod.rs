@@ -365,7 +365,10 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
             if label == asked {
                 return resolve(&chain, name.as_deref(), &point).map_err(Error::usage);
             }
-            known.push(label);
+            // Without points it is the variant's name.
+            if name.as_ref() != Some(&label) {
+                known.push(label);
+            }
         }
     }
     let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));

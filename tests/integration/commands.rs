@@ -635,6 +635,13 @@ fn a_point_of_a_grid_is_explained_by_the_name_that_tables_give_it() {
         "error: `{file}` has no variant `turned,batch_size=50`\n  hint: did you mean `turned,batch_size=40`?\n"
     );
     assert_eq!((ended.code, ended.err), (2, error));
+    let alone = lab.file("alone.toml", SMALL);
+    let alone = alone.to_str().unwrap();
+    let ended = lab.burnlab(&["explain", alone, "another"]);
+    let error = format!(
+        "error: `{alone}` has no variant `another`\n  hint: known here: `plain` and `turned`\n"
+    );
+    assert_eq!((ended.code, ended.err), (2, error));
 }
 
 #[test]
