@@ -399,9 +399,24 @@ pub fn list<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+/// What other programs call things, where likeness does not tell.
+const ELSEWHERE: [(&str, &str); 6] = [
+    ("lr", "learning_rate"),
+    ("linear", "dense"),
+    ("fc", "dense"),
+    ("categorical_crossentropy", "cross_entropy"),
+    ("sparse_categorical_crossentropy", "cross_entropy"),
+    ("accuracy", "test_accuracy"),
+];
+
 /// The known name that was probably meant, if one is near enough.
 pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a str> {
     let received = received.to_lowercase().replace('-', "_");
+    let named = ELSEWHERE.iter().filter(|(theirs, _)| *theirs == received);
+    let mut named = named.flat_map(|(_, ours)| known.iter().find(|name| name.as_ref() == *ours));
+    if let Some(name) = named.next() {
+        return Some(name.as_ref());
+    }
     known
         .iter()
         .map(|name| {
@@ -455,6 +470,8 @@ mod tests {
     fn near_names_are_offered_and_far_ones_are_not() {
         let known = ["conv2d", "max_pool2d", "dense"];
         assert_eq!(nearest("conv_2d", &known), Some("conv2d"));
+        assert_eq!(nearest("Linear", &known), Some("dense"));
+        assert_eq!(nearest("lr", &known), None);
         assert_eq!(nearest("maxpool2d", &known), Some("max_pool2d"));
         assert_eq!(nearest("transformer", &known), None);
     }

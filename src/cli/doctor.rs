@@ -21,11 +21,14 @@ pub fn doctor() {
         };
         say(&format!("{name:10} {state}"));
     }
-    for listing in list(&Folders::from_environment()) {
+    let datasets = list(&Folders::from_environment());
+    let names = datasets.iter().map(|listing| listing.dataset.name.len());
+    let width = names.max().unwrap_or_default();
+    for listing in datasets {
         let name = listing.dataset.name;
         match listing.folder {
-            Some(folder) => say(&format!("{name:14} found in {}", folder.display())),
-            None => say(&format!("{name:14} missing: burnlab data fetch {name}")),
+            Some(folder) => say(&format!("{name:width$} found in {}", folder.display())),
+            None => say(&format!("{name:width$} missing: burnlab data fetch {name}")),
         }
     }
 }

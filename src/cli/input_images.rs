@@ -171,8 +171,17 @@ impl InputImages {
     }
 }
 
-/// Says what was done to images that had another shape, a line for each kind of change.
+/// Kinds of changes that are told one by one: photos may all differ in size.
+const MOST_KINDS: usize = 3;
+
+/// Says what was done to images that had another shape, a line for each kind of change, and one for the rest of many.
 pub fn note_changes(images: &[Unlabeled]) {
+    for line in changes(images) {
+        note(format!("note: {line}"));
+    }
+}
+
+fn changes(images: &[Unlabeled]) -> Vec<String> {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for image in images.iter().filter(|image| !image.changes.is_empty()) {
         match kinds.iter_mut().find(|(known, _)| *known == image.changes) {
@@ -180,10 +189,49 @@ pub fn note_changes(images: &[Unlabeled]) {
             None => kinds.push((&image.changes, 1)),
         }
     }
-    for (changes, number) in kinds {
-        note(format!(
-            "note: {} changed: {changes}",
-            count(number, "image")
-        ));
+    let told = match kinds.len() {
+        all if all <= MOST_KINDS + 1 => all,
+        _ => MOST_KINDS,
+    };
+    let (told, others) = kinds.split_at(told);
+    let line = |(changes, number): &(&str, usize)| {
+        format!("{} changed: {changes}", count(*number, "image"))
+    };
+    let mut lines: Vec<String> = told.iter().map(line).collect();
+    if !others.is_empty() {
+        let number = others.iter().map(|(_, number)| number).sum();
+        let (images, ways) = (
+            count(number, "other image"),
+            count(others.len(), "other way"),
+        );
+        lines.push(format!("{images} changed, in {ways}"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_kinds_of_changes_the_first_are_told() {
+        let image = |changes: &str| Unlabeled {
+            name: String::new(),
+            pixels: Vec::new(),
+            changes: changes.to_string(),
+        };
+        let all = ["a", "", "b", "a", "c", "d", "e", "d"].map(image);
+        let first = [
+            "2 images changed: a",
+            "1 image changed: b",
+            "1 image changed: c",
+        ];
+        let mut expected = first.to_vec();
+        expected.push("3 other images changed, in 2 other ways");
+        assert_eq!(changes(&all), expected);
+        // A line for one other would say less than its own.
+        let mut expected = first.to_vec();
+        expected.push("1 image changed: d");
+        assert_eq!(changes(&all[..6]), expected);
     }
 }

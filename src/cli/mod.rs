@@ -35,6 +35,7 @@ mod trained;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 pub use reference::reference;
@@ -77,7 +78,7 @@ enum Command {
     Explain {
         /// The experiment, as a path or its name under experiments/
         file: PathBuf,
-        /// One of its variants [default: the file as it stands]
+        /// One of its variants, or of their points as tables name them [default: the file as it stands]
         variant: Option<String>,
         #[command(flatten)]
         set: Set,
@@ -173,7 +174,8 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         reproduce::check(&matches, &mut command)?;
         Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     });
-    parsed.map_err(|answer| {
+    parsed.map_err(|mut answer| {
+        suggest_set(&mut answer);
         let printed = answer.print();
         if answer.use_stderr() {
             return ExitCode::from(Kind::Usage.exit_code());
@@ -181,6 +183,19 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         keep(printed);
         finish().map_or_else(|error| complain(&error), |()| ExitCode::SUCCESS)
     })
+}
+
+/// Says where a setting goes that stands there as an argument, as other programs take it: `train.epochs=3`.
+fn suggest_set(answer: &mut clap::Error) {
+    let Some(ContextValue::String(argument)) = answer.get(ContextKind::InvalidArg) else {
+        return;
+    };
+    let key = argument.split_once('=').map(|(key, _)| key);
+    if key.is_some_and(|key| key.contains('.') && !key.starts_with('-')) {
+        let tip = format!("settings are changed with `--set {argument}`");
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        answer.insert(ContextKind::Suggested, tips);
+    }
 }
 
 /// The command line as its documents show it: the same whatever the environment is.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::input_images::{ImageSplit, InputImages};
 use super::trained::{self, TrainedModel, Which};
@@ -40,7 +41,7 @@ pub struct NeighboursArguments {
     #[arg(long)]
     csv: bool,
     /// Draw the image and its neighbors as a PNG file too
-    #[arg(long, short, value_name = "FILE.png")]
+    #[arg(long, short, value_name = "FILE.png", value_parser = PathBufValueParser::new().try_map(picture::png))]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

@@ -47,14 +47,17 @@ pub fn new(arguments: &NewArguments) -> Result<()> {
             Error::data(Problem::new(message).at_file(&path))
         }
     })?;
+    let command = |name: &str| {
+        let words = ["burnlab", name, &path.to_string_lossy()];
+        shlex::try_join(words).unwrap_or_else(|_| words.join(" "))
+    };
+    let (check, run) = (command("check"), command("run"));
     let path = path.display();
     say(&format!(
         "{path} is a first experiment; change it as you like"
     ));
-    say(&format!("  burnlab check {path}    finds its mistakes"));
-    say(&format!(
-        "  burnlab run {path}      trains it and writes results/"
-    ));
+    say(&format!("  {check}    finds its mistakes"));
+    say(&format!("  {run}      trains it and writes results/"));
     Ok(())
 }
 

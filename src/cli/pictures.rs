@@ -7,6 +7,7 @@ use clap::Args;
 use super::trained::{self, Which};
 use super::{DeviceArgument, catalogue, say};
 use crate::error::{Error, Problem, Result};
+use crate::models::Ability;
 use crate::pictures::draw_all;
 use crate::record::{Event, RunFolder};
 use crate::report::write_embeddings;
@@ -38,7 +39,14 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     let Some(gallery) = Gallery::of(settings, &splits) else {
         let file = arguments.file.display();
         let problem = Problem::new(format!("`{file}` asks for no pictures"));
-        let hint = "draw = [\"reconstructions\"] under [pictures], or --set pictures.draw='[\"confusion\"]'";
+        let facts = &found.run.facts;
+        let one = match (facts.can(Ability::Classify), facts.can(Ability::Encode)) {
+            (true, _) => "confusion",
+            (false, true) => "reconstructions",
+            (false, false) => "samples",
+        };
+        let hint =
+            format!("draw = [\"{one}\"] under [pictures], or --set pictures.draw='[\"{one}\"]'");
         return Err(Error::usage(problem.hint(hint)));
     };
     let rows = found.folder.epochs();

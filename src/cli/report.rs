@@ -82,9 +82,17 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
         true => Ok(subject),
         false => {
             let problem = Problem::new(format!("no run of `{}` is done", plan.name));
-            Err(Error::data(
-                problem.hint(format!("burnlab run {}", plan.path.display())),
-            ))
+            let run = format!("burnlab run {}", plan.path.display());
+            let folder = ResultsFolder::of(results, &plan.name);
+            let others = std::fs::read_dir(folder.path().join("runs"));
+            let hint = match others.is_ok_and(|mut others| others.next().is_some()) {
+                true => {
+                    let folder = folder.path().display();
+                    format!("{run}; `{folder}` has runs with other settings")
+                }
+                false => run,
+            };
+            Err(Error::data(problem.hint(hint)))
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     }
     let catalogue = catalogue();
     let mut worst: Option<Error> = None;
+    let mut wrong = 0;
     for path in &paths {
         match Plan::make(path, overrides, &catalogue) {
             Ok(plan) => {
@@ -52,13 +53,16 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
                     ));
                 }
             }
-            Err(error) => match &mut worst {
-                Some(worst) => {
-                    worst.problems.extend(error.problems);
-                    worst.more = worst.more.and(error.more);
+            Err(error) => {
+                wrong += 1;
+                match &mut worst {
+                    Some(worst) => {
+                        worst.problems.extend(error.problems);
+                        worst.more = worst.more.and(error.more);
+                    }
+                    None => worst = Some(error),
                 }
-                None => worst = Some(error),
-            },
+            }
         }
     }
     match worst {
@@ -67,7 +71,7 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
             let found = error.problems.len() + error.more.count;
             if found > 1 {
                 let least = if error.more.is_cut { "at least " } else { "" };
-                let (found, files) = (count(found, "problem"), count(paths.len(), "file"));
+                let (found, files) = (count(found, "problem"), count(wrong, "file"));
                 let shown = match std::mem::take(&mut error.more).count {
                     0 => String::new(),
                     _ => format!(", of which {} are shown", error.problems.len()),

@@ -203,7 +203,7 @@ pub fn variant_and_path(
     }
 }
 
-/// The same where only the variant may be left out: one alone is the path.
+/// The same where only the variant may be left out: one alone is the path, or the number of an image.
 ///
 /// # Errors
 /// There is none.
@@ -212,7 +212,16 @@ pub fn variant_and_image(
     path: Option<PathBuf>,
 ) -> Result<(Option<String>, PathBuf)> {
     let (variant, path) = match (variant, path) {
-        (Some(only), None) => (None, Some(PathBuf::from(only))),
+        (Some(only), None) => {
+            let path = PathBuf::from(only);
+            let name = path.to_string_lossy();
+            if !path.exists() && name.parse::<usize>().is_err() {
+                let problem = Problem::new(format!("there is no image or folder `{name}`"));
+                let hint = format!("if `{name}` is a variant, name an image after it");
+                return Err(Error::data(problem.hint(hint)));
+            }
+            (None, Some(path))
+        }
         both => both,
     };
     let variant = variant.map(|name| name.to_string_lossy().into_owned());

@@ -4,7 +4,7 @@
 //! the reading starts again, until nothing is left to stumble over.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use serde_path_to_error::{Segment, Track};
 
 use super::stack::is_layer_list;
@@ -39,7 +39,8 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     // Every pass cuts something out, so this ends.
     for _ in 0..2 * MOST_PROBLEMS {
         let path = cuts.as_first(&failure.path);
-        let fault = failure.explain(&path);
+        let mut fault = failure.explain(&path);
+        fault.hint = fault.hint.or_else(|| table_of::<T>(&values, &failure));
         let own_fault = !found.iter().any(|earlier| {
             earlier.path.len() > path.len()
                 && earlier.path.starts_with(&path)
@@ -68,6 +69,34 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
         }
     }
     Err(found)
+}
+
+/// Of a value that stands in the place of a table: that table, if it needs one key and takes the value for it.
+fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Option<String> {
+    let (_, expected) = failure.text.split_once(", expected ")?;
+    let name = failure
+        .path
+        .last()
+        .filter(|name| name.parse::<usize>().is_err())?;
+    let value = failure
+        .path
+        .iter()
+        .try_fold(values, |value, key| inner(value, key))?;
+    if plain_expected(expected) != "a table" || !(value.is_number() || value.is_string()) {
+        return None;
+    }
+    let with = |table: Value| {
+        let mut values = values.clone();
+        let mut keys = failure.path.iter();
+        let place = keys.try_fold(&mut values, |value, key| inner_mut(value, key))?;
+        *place = table;
+        Some(attempt::<T>(&values).err())
+    };
+    let needed = with(json!({}))??;
+    let key = needed.missing().filter(|_| needed.path == failure.path)?;
+    let table = with(json!({ &key: value }))?;
+    let is_read = table.is_none_or(|next| !next.path.starts_with(&failure.path));
+    is_read.then(|| format!("{name} = {{ {key} = {value} }}"))
 }
 
 /// The value that serde could not read.
@@ -233,6 +262,14 @@ fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
+fn inner_mut<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    match value {
+        Value::Object(table) => table.get_mut(key),
+        Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
 /// The nearest key that is a name, not an index: what an error calls the value.
 fn key_above(path: &[String]) -> Option<&String> {
     path.iter().rev().find(|key| key.parse::<usize>().is_err())
@@ -351,7 +388,6 @@ mod tests {
     use super::*;
     use crate::value::{Positive, Rate};
     use serde::Deserialize;
-    use serde_json::json;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
@@ -398,5 +434,23 @@ mod tests {
     fn good_values_are_read() {
         let values = json!({ "layers": [{ "units": 2 }], "epochs": 1 });
         assert_eq!(read::<Whole>(&values).unwrap().layers[0].units, Positive(2));
+    }
+    #[test]
+    fn a_value_in_the_place_of_a_table_is_offered_as_its_needed_key() {
+        #[derive(Debug, Deserialize)]
+        struct Holder {
+            #[allow(dead_code)]
+            layer: Layer,
+        }
+        let hint = |value: Value| {
+            let mut problems = read::<Holder>(&json!({ "layer": value })).unwrap_err();
+            problems.remove(0).hint
+        };
+        assert_eq!(hint(json!(3)).as_deref(), Some("layer = { units = 3 }"));
+        // No units.
+        assert_eq!(
+            [hint(json!(0)), hint(json!("x")), hint(json!(true))],
+            [None, None, None]
+        );
     }
 }

@@ -47,6 +47,11 @@ impl File {
             Sum::Unpublished => size_text(self.bytes),
         }
     }
+
+    /// Bytes that it has at most, packed or not: packing never makes it much larger than it is.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.bytes + (self.bytes >> 4) + 4096
+    }
 }
 
 pub(super) fn sha256_text(digits: &str) -> String {

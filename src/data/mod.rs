@@ -43,6 +43,9 @@ mod mnist;
 mod qmnist;
 mod registry;
 
+// whether their files are here and right,
+mod verify;
+
 // and how they come here.
 mod fetch;
 
@@ -67,7 +70,7 @@ mod reference;
 pub use catalogue::{Catalogue, Facts};
 pub use dataset::{Archive, Dataset, File, Layout};
 pub use fake::Fake;
-pub use fetch::{FetchedFile, FileState, FileStatus, fetch, verify};
+pub use fetch::{FetchedFile, fetch};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
 pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
@@ -79,3 +82,4 @@ pub use registry::{DATASETS, Listing, find, list};
 pub use samples::{Samples, Splits};
 pub use scale::Scale;
 pub use unlabeled::{Unlabeled, read_unlabeled};
+pub use verify::{FileState, FileStatus, verify};

@@ -40,7 +40,10 @@ impl PaletteTiff {
             [bits @ (1 | 2 | 4 | 8)] => *bits,
             other => {
                 let bits: Vec<String> = other.iter().map(usize::to_string).collect();
-                let message = format!("a palette for pixels of {} bits", bits.join(" and "));
+                let message = format!(
+                    "of a palette for pixels of {} bits: convert the image to 8 bits a pixel or to RGB",
+                    bits.join(" and ")
+                );
                 let kind = UnsupportedErrorKind::GenericFeature(message);
                 let error = UnsupportedError::from_format_and_kind(ImageFormat::Tiff.into(), kind);
                 return Err(ImageError::Unsupported(error));
@@ -192,7 +195,8 @@ mod tests {
         deep[43] = 16;
         assert_eq!(
             decode(&deep).unwrap_err().to_string(),
-            "The decoder for Tiff does not support the format features a palette for pixels of 16 bits"
+            "The decoder for Tiff does not support the format features of a palette for pixels of 16 bits: \
+             convert the image to 8 bits a pixel or to RGB"
         );
     }
 

@@ -40,13 +40,19 @@ pub(super) struct Header {
 /// # Errors
 /// The bytes are no image of a known format, or are cut short or damaged.
 pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
-    let (format, header) = decoder(Cursor::new(bytes), 0)?;
+    let Opened {
+        mut decoder,
+        format,
+        is_palette,
+    } = open(Cursor::new(bytes))?;
     if is_cut_short(bytes) {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
-    let size = header.total_bytes();
+    let size = decoder.total_bytes();
     limits(size).reserve(size)?;
-    let (_, mut decoder) = decoder(Cursor::new(bytes), size)?;
+    if !is_palette {
+        decoder = Box::new(reader(Cursor::new(bytes), size)?.into_decoder()?);
+    }
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
@@ -59,7 +65,11 @@ pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
 /// # Errors
 /// As [`decode`], as far as the header tells.
 pub(super) fn header(path: &Path) -> ImageResult<Header> {
-    let (format, mut decoder) = decoder(BufReader::new(File::open(path)?), 0)?;
+    let Opened {
+        mut decoder,
+        format,
+        ..
+    } = open(BufReader::new(File::open(path)?))?;
     if is_cut_short_at(path)? {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
@@ -111,16 +121,29 @@ const BESIDE: u64 = 32 << 20;
 /// Bytes that one image may take in all.
 const MOST: u64 = 512 << 20;
 
-/// What reads an image whose pixels have `pixels` bytes, or only its header.
-fn decoder<'a, R: BufRead + Seek + 'a>(
-    mut source: R,
-    pixels: u64,
-) -> ImageResult<(Option<ImageFormat>, Box<dyn ImageDecoder + 'a>)> {
+/// An image of which the header was read.
+struct Opened<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    format: Option<ImageFormat>,
+    /// Whether it is a TIFF file with a palette, which is read whole already.
+    is_palette: bool,
+}
+
+/// Reads the header of an image.
+fn open<'a, R: BufRead + Seek + 'a>(mut source: R) -> ImageResult<Opened<'a>> {
     if let Some(palette) = PaletteTiff::find(&mut source)? {
-        return Ok((Some(ImageFormat::Tiff), Box::new(palette)));
+        return Ok(Opened {
+            decoder: Box::new(palette),
+            format: Some(ImageFormat::Tiff),
+            is_palette: true,
+        });
     }
-    let reader = reader(source, pixels)?;
-    Ok((reader.format(), Box::new(reader.into_decoder()?)))
+    let reader = reader(source, 0)?;
+    Ok(Opened {
+        format: reader.format(),
+        decoder: Box::new(reader.into_decoder()?),
+        is_palette: false,
+    })
 }
 
 /// Reads an image whose pixels have `pixels` bytes, or only its header, within bounds of memory.

@@ -7,7 +7,7 @@ pool_layer! {
     /// Average pooling: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`.
     pub struct AvgPool2d<2> {
         /// Height and width of the window. Default 2.
-        size: Pair = Pair::both(2),
+        size: Pair = Pair::all(2),
         /// `valid` (default), or `same`, whose padded places do not count, as in TensorFlow; or how many zeros on all
         /// sides, which count, as in PyTorch.
         padding,

@@ -45,7 +45,7 @@ trained_layer! {
 }
 
 pub(super) fn ones() -> Pair {
-    Pair::both(1)
+    Pair::all(1)
 }
 
 impl Conv2d {

@@ -7,7 +7,7 @@ use crate::backend::{Kernels, Sliding, reshape};
 use crate::error::Flaw;
 use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
-use crate::value::{Pair, Positive, Triple};
+use crate::value::{Axes, Positive};
 
 pub(super) fn one() -> Positive {
     Positive(1)
@@ -33,14 +33,8 @@ impl PerWindowAxis<1> for Positive {
     }
 }
 
-impl PerWindowAxis<2> for Pair {
-    fn axes(self) -> [usize; 2] {
-        self.get()
-    }
-}
-
-impl PerWindowAxis<3> for Triple {
-    fn axes(self) -> [usize; 3] {
+impl<const N: usize> PerWindowAxis<N> for Axes<N> {
+    fn axes(self) -> [usize; N] {
         self.get()
     }
 }

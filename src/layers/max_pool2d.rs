@@ -7,7 +7,7 @@ pool_layer! {
     /// Max pooling: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`.
     pub struct MaxPool2d<2> {
         /// Height and width of the window. Default 2.
-        size: Pair = Pair::both(2),
+        size: Pair = Pair::all(2),
         /// `valid` (default) or `same`, or how many places on all sides, as PyTorch; padded places never win.
         padding,
     }

@@ -49,6 +49,9 @@ impl Take for PrecisionAt10 {
         if !facts.can(Ability::Encode) {
             return Some("the model makes no codes of images".to_string());
         }
+        if facts.classes < 2 {
+            return Some("the dataset tells no classes apart".to_string());
+        }
         let few = facts.test <= NEAREST;
         few.then(|| format!("more than {NEAREST} images are needed, not {}", facts.test))
     }
@@ -98,5 +101,17 @@ mod tests {
         let subject = model.subject(&images, &wrong);
         let precision = fields.take(&subject).unwrap();
         assert!(precision > 0.7 && precision < 1.0, "{precision}");
+    }
+    #[test]
+    fn images_of_one_class_are_not_asked_about() {
+        let mut model = Fake::new();
+        let fields = PrecisionAt10::default();
+        assert_eq!(fields.obstacle(&model.0), None);
+        model.0.classes = 1;
+        let obstacle = fields.obstacle(&model.0);
+        assert_eq!(
+            obstacle.as_deref(),
+            Some("the dataset tells no classes apart")
+        );
     }
 }

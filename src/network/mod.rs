@@ -3,11 +3,15 @@
 //! Knows what comes before and after each layer, and so turns a layer's flaw into one that names both.
 //! Knows nothing of datasets, losses' values or training.
 
+mod classifier;
 mod contractive;
+mod export;
 mod graph;
 mod memory;
+mod misfit;
 mod naming;
 mod onnx;
+mod parts;
 mod patterns;
 mod plan;
 mod planner;
@@ -15,19 +19,23 @@ mod pytorch;
 #[cfg(test)]
 mod reference;
 mod summary;
+mod tensors;
 mod torchvision;
 mod weight_file;
 mod weights;
 
+pub use classifier::plan_classifier;
+pub use export::export;
 pub use graph::Truth;
+pub use misfit::misfit;
 pub use naming::{Map, Naming, begins};
 pub use patterns::Patterns;
 pub use plan::{Flow, Node, Plan, Planned};
-pub use planner::{MOST_LAYERS, Part, plan_classifier, plan_layers, plan_parts};
+pub use planner::{MOST_LAYERS, Part, plan_layers, plan_parts};
 pub use pytorch::Layout;
 pub use summary::summary_table;
+pub use tensors::{NamedValues, TensorShape};
 pub use weight_file::{Fitted, WeightFile};
-pub use weights::{NamedValues, TensorShape, export, misfit};
 
 use std::convert::Infallible;
 
@@ -325,10 +333,30 @@ mod testing {
         { dense = { units = 128, activation = 'relu' } },
         { dense = { units = 'classes' } },";
 
+    /// A network with a layer of every kind of tensor.
+    pub const SMALL: &str = "
+        { conv2d = { filters = 2, kernel = 3, stride = 4 } }, 'batch_normalization', 'flatten',
+        { dense = { name = 'out', units = 'classes' } }";
+
     pub fn planned(list: &str) -> Plan {
         let (plan, flaws) = plan_classifier(&layers(list), DIGIT, CONTEXT, LossKind::CrossEntropy);
         assert_eq!(flaws, []);
         plan
+    }
+
+    /// Expects the one flaw of a classifier's layers.
+    pub fn expect_flaw(list: &str, key: &str, message: &str, hint: &str) {
+        let (k, m, h) = only_flaw(list);
+        assert_eq!((k.as_str(), m.as_str(), h.as_str()), (key, message, hint));
+    }
+
+    /// The key, message and hint of the one flaw of a classifier's layers.
+    pub fn only_flaw(list: &str) -> (String, String, String) {
+        let specs = layers(list);
+        let (_, mut flaws) = plan_classifier(&specs, DIGIT, CONTEXT, LossKind::CrossEntropy);
+        assert_eq!(flaws.len(), 1, "{flaws:?}");
+        let flaw = flaws.remove(0);
+        (flaw.key, flaw.message, flaw.hint.unwrap_or_default())
     }
 
     pub fn network<B: Kernels>(list: &str, seed: u64) -> Network<B> {

@@ -465,7 +465,7 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
                 "",
                 format!("expected a list of values for the grid key `{name}`"),
             )
-            .hint(format!("\"{name}\" = [{value}]")),
+            .hint(format!("\"{name}\" = [{}]", items(value).join(", "))),
         );
     };
     if values.is_empty() {
@@ -484,6 +484,21 @@ fn axis_flaw(name: &str, value: &toml::Value) -> Option<Flaw> {
         list(&[Shown::of(&values[repeated]).text])
     );
     Some(Flaw::new(repeated.to_string(), message))
+}
+
+/// The values of the list that was probably meant: those between commas, if there are any in a text.
+fn items(value: &toml::Value) -> Vec<String> {
+    let Some(text) = value.as_str().filter(|text| text.contains(',')) else {
+        return vec![value.to_string()];
+    };
+    let item = |item: &str| {
+        let item = item.trim();
+        match toml::from_str::<toml::Table>(&format!("item = {item}")) {
+            Ok(_) => item.to_string(),
+            Err(_) => toml::Value::from(item).to_string(),
+        }
+    };
+    text.split(',').map(item).collect()
 }
 
 #[cfg(test)]
@@ -518,5 +533,13 @@ mod tests {
         // Elsewhere a list is a value like others.
         let shown = shown("data.classes", &[list("[0, 1]")]);
         assert_eq!((&*shown[0].name, &*shown[0].text), ("[0, 1]", "[0, 1]"));
+    }
+    #[test]
+    fn values_between_commas_are_offered_as_a_list() {
+        let hint = |value: toml::Value| axis_flaw("train.epochs", &value).unwrap().hint.unwrap();
+        assert_eq!(hint(3.into()), "\"train.epochs\" = [3]");
+        assert_eq!(hint("20, 40".into()), "\"train.epochs\" = [20, 40]");
+        let names = "\"train.epochs\" = [\"adam\", \"sgd\"]";
+        assert_eq!(hint("adam,sgd".into()), names);
     }
 }

@@ -169,12 +169,7 @@ impl Plan {
         let mut checker = check::Checker::new(catalogue);
         let mut surplus = limits::Surplus::default();
         for variant in &variants {
-            let points = grid.points(variant.as_deref().unwrap_or_default());
-            let with_drawn = points.iter().flat_map(|point| {
-                let drawn = drawn.iter();
-                drawn.map(move |drawn| [point.as_slice(), drawn].concat())
-            });
-            for point in with_drawn {
+            for point in points(&grid, &drawn, variant.as_deref()) {
                 surplus.take(&mut problems);
                 if surplus.is_over() || runs.len() > limits::MOST_RUNS {
                     break;
@@ -343,7 +338,10 @@ pub fn explain_points(path: &Path, overrides: &Overrides) -> Result<Vec<(String,
     Ok([grid.lines(&chain), drawn].concat())
 }
 
-/// The settings of one variant (or of the file as it stands) with every value's origin.
+/// Variants and points that a hint names.
+const MOST_KNOWN: usize = 20;
+
+/// The settings of one variant, of one point of it as tables name it, or of the file as it stands, with every value's origin.
 ///
 /// # Errors
 /// The file has problems, or no such variant.
@@ -351,15 +349,46 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     let chain = Chain::read(path, overrides)?;
     let mut problems = Vec::new();
     let names = variant_names(&chain, &mut problems);
-    let known: Vec<&String> = names.iter().flatten().collect();
-    if let Some(asked) = variant
-        && !known.iter().any(|name| *name == asked)
-    {
-        let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()))
-            .maybe_hint(did_you_mean(asked, &known));
-        return Err(Error::usage(problem));
+    let Some(asked) = variant else {
+        return resolve(&chain, None, &[]).map_err(Error::usage);
+    };
+    let mut known: Vec<String> = names.iter().flatten().cloned().collect();
+    if known.iter().any(|name| name == asked) {
+        return resolve(&chain, variant, &[]).map_err(Error::usage);
     }
-    resolve(&chain, variant, &[]).map_err(Error::usage)
+    let grid = Grid::read(&chain, &names, &mut problems);
+    let draws = Draws::read(&chain, &grid, &mut problems);
+    let drawn = draws.map_or(vec![Vec::new()], |draws| draws.points(&mut problems));
+    for name in &names {
+        for point in points(&grid, &drawn, name.as_deref()) {
+            let label = label(name.as_deref(), &point);
+            if label == asked {
+                return resolve(&chain, name.as_deref(), &point).map_err(Error::usage);
+            }
+            // Without points it is the variant's name.
+            if name.as_ref() != Some(&label) {
+                known.push(label);
+            }
+        }
+    }
+    let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
+    known.truncate(MOST_KNOWN);
+    Err(Error::usage(
+        problem.maybe_hint(did_you_mean(asked, &known)),
+    ))
+}
+
+/// The points of a variant: each of the grid with each that is drawn.
+fn points<'a>(
+    grid: &Grid,
+    drawn: &'a [Vec<Setting>],
+    variant: Option<&str>,
+) -> impl Iterator<Item = Vec<Setting>> + use<'a> {
+    let points = grid.points(variant.unwrap_or_default()).into_iter();
+    points.flat_map(move |point| {
+        let drawn = drawn.iter();
+        drawn.map(move |drawn| [point.as_slice(), drawn.as_slice()].concat())
+    })
 }
 
 /// Adds a problem that is not known yet.

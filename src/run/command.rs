@@ -1,12 +1,11 @@
 //! Workers by any command that starts a process elsewhere and carries its pipes: ssh, `docker run -i`, `kubectl run -i`.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::launcher::{Launcher, Report, Worker};
-use super::process::{At, start};
+use super::process::{At, command_of, start};
 use crate::config::Elsewhere;
 use crate::error::Result;
 
@@ -30,9 +29,7 @@ impl Launcher for Commands {
         number: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
-        let words = self.command(number);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
+        let command = command_of(&self.command(number));
         start(command, At::Elsewhere(|_| {}), number, &self.log, reports)
     }
 

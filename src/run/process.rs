@@ -33,6 +33,13 @@ pub(super) enum At {
     Elsewhere(EndJob),
 }
 
+/// A command of its words, of which there is at least the program's.
+pub(super) fn command_of(words: &[String]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
 /// Starts a process that reports under this number.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::launcher::{Launcher, Report, Worker};
-use super::process::{At, start};
+use super::process::{At, command_of, start};
 use crate::config::{Launch, Slurm, SlurmOption};
 use crate::error::{Error, Place, Problem, Result, io_reason};
 
@@ -117,9 +117,7 @@ impl Launcher for SlurmJobs<'_> {
         number: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
-        let words = self.command(number);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
+        let mut command = command_of(&self.command(number));
         leave_job(&mut command);
         end_with_supervisor(&mut command);
         start(command, At::Elsewhere(cancel), number, &self.log, reports)

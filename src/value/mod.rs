@@ -12,7 +12,7 @@ mod whole;
 
 pub use drawn::{Drawn, DrawnLength};
 pub use length::{Length, Size};
-pub use per_axis::{AxisValue, Margin, Margins, Pair, PerAxis, Triple};
+pub use per_axis::{Axes, AxisValue, Margin, Margins, Pair, PerAxis, Triple};
 pub use real::{Between, Fraction, NonNegative, PositiveReal, Rate, Real};
 pub use whole::{Positive, PositiveOrAuto};
 
@@ -35,11 +35,11 @@ mod tests {
 
     #[test]
     fn one_value_or_two() {
-        assert_eq!(from_str::<Pair>("3").unwrap(), Pair::both(3));
+        assert_eq!(from_str::<Pair>("3").unwrap(), Pair::all(3));
         assert_eq!(from_str::<Pair>("[3, 5]").unwrap().get(), [3, 5]);
         assert!(from_str::<Pair>("[3, 5, 7]").is_err());
         assert!(from_str::<Pair>("[0, 5]").is_err());
-        assert_eq!(to_string(&Pair::both(2)).unwrap(), "2");
+        assert_eq!(to_string(&Pair::all(2)).unwrap(), "2");
         assert_eq!(from_str::<Drawn>("[-8, 8]").unwrap(), Drawn([-8.0, 8.0]));
         assert!(from_str::<Drawn>("[8, -8]").is_err());
     }

@@ -10,96 +10,56 @@ use serde::ser::{Serialize, Serializer};
 use super::Positive;
 use super::one_or_each::{one_or_each, serialize_one_or_each};
 
-/// One or two values of one type: `3` for both, `[3, 5]` for height and width.
+/// A whole number of at least 1 for each of 2 or 3 axes: `3` for all, `[3, 5]` for height and width, `[3, 5, 5]` for
+/// depth, height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pair(pub [Positive; 2]);
+pub struct Axes<const N: usize>(pub [Positive; N]);
 
-impl Pair {
-    /// The same value for both axes.
-    pub fn both(value: usize) -> Self {
-        Pair([Positive(value); 2])
-    }
+/// Numbers for height and width.
+pub type Pair = Axes<2>;
 
-    /// `[height, width]`.
-    pub fn get(self) -> [usize; 2] {
-        [self.0[0].0, self.0[1].0]
-    }
-}
+/// Numbers for depth, height and width.
+pub type Triple = Axes<3>;
 
-impl<'de> Deserialize<'de> for Pair {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_or_each(
-            deserializer,
-            "a whole number of at least 1, or two as [height, width]",
-        )
-        .map(Pair)
-    }
-}
-
-impl Serialize for Pair {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_one_or_each(&self.0, serializer)
-    }
-}
-
-impl JsonSchema for Pair {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Pair".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 1 },
-            { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 2, "maxItems": 2 }
-        ] })
-    }
-}
-
-/// One or three values: `3` for all, `[3, 5, 5]` for depth, height and width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Triple(pub [Positive; 3]);
-
-impl Triple {
-    /// The same value for all three axes.
+impl<const N: usize> Axes<N> {
+    /// The same number for every axis.
     pub fn all(value: usize) -> Self {
-        Triple([Positive(value); 3])
+        Axes([Positive(value); N])
     }
 
-    /// `[depth, height, width]`.
-    pub fn get(self) -> [usize; 3] {
+    /// `[height, width]`, or `[depth, height, width]`.
+    pub fn get(self) -> [usize; N] {
         self.0.map(Positive::get)
     }
 }
 
-impl<'de> Deserialize<'de> for Triple {
+impl<'de, const N: usize> Deserialize<'de> for Axes<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        one_or_each(
-            deserializer,
-            "a whole number of at least 1, or three as [depth, height, width]",
-        )
-        .map(Triple)
+        let says = match N {
+            2 => "a whole number of at least 1, or two as [height, width]",
+            _ => "a whole number of at least 1, or three as [depth, height, width]",
+        };
+        one_or_each(deserializer, says).map(Axes)
     }
 }
 
-impl Serialize for Triple {
+impl<const N: usize> Serialize for Axes<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_one_or_each(&self.0, serializer)
     }
 }
 
-impl JsonSchema for Triple {
+impl<const N: usize> JsonSchema for Axes<N> {
     fn inline_schema() -> bool {
         true
     }
     fn schema_name() -> Cow<'static, str> {
-        "Triple".into()
+        format!("Axes{N}").into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 1 },
-            { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 3, "maxItems": 3 }
+            { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": N, "maxItems": N }
         ] })
     }
 }

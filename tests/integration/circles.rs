@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::rooms::rooms;
+use crate::rooms::{is_of_tests, rooms};
 
 /// The files (and folders) of a room with those beside them that each one names, tests left out.
 fn neighbors(room: &Path) -> BTreeMap<String, BTreeSet<String>> {
@@ -31,7 +31,7 @@ fn text_of(path: &Path) -> String {
     let files = walkdir::WalkDir::new(path).into_iter();
     let files = files.filter_map(Result::ok).filter(|entry| {
         let path = entry.path();
-        path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs")
+        path.extension().is_some_and(|ending| ending == "rs") && !is_of_tests(path)
     });
     let code = |entry: walkdir::DirEntry| {
         let text = fs::read_to_string(entry.path()).expect("a source file");

@@ -574,3 +574,86 @@ fn programs_read_json() {
     );
     assert_eq!(lines.last().unwrap()["holds"], true);
 }
+
+#[test]
+fn what_other_programs_call_things_is_pointed_out() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", SMALL);
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["run", file, "train.epochs=3"]);
+    let tip = "tip: settings are changed with `--set train.epochs=3`\n";
+    assert!(ended.code == 2 && ended.err.contains(tip), "{}", ended.err);
+    for (set, hint) in [
+        (
+            "train.optimizer.adam.lr=0.1",
+            "did you mean `learning_rate`?",
+        ),
+        (
+            "train.loss=sparse_categorical_crossentropy",
+            "did you mean `cross_entropy`?",
+        ),
+        ("grid.train.epochs=1,2", "\"train.epochs\" = [1, 2]"),
+    ] {
+        let ended = lab.burnlab(&["check", file, "--set", set]);
+        let end = format!("  --set {set}\n  hint: {hint}\n");
+        assert!(
+            ended.code == 2 && ended.err.ends_with(&end),
+            "{}",
+            ended.err
+        );
+    }
+    let ended = lab.burnlab(&["predict", file, "plain"]);
+    let error = "error: there is no image or folder `plain`\n  hint: if `plain` is a variant, name an image after it\n";
+    assert_eq!((ended.code, ended.err.as_str()), (3, error));
+    let ended = lab.burnlab(&["augment", file, "--output", "recipe.jpg"]);
+    assert!(
+        ended.code == 2 && ended.err.contains("pictures are PNG files: `recipe.png`"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_point_of_a_grid_is_explained_by_the_name_that_tables_give_it() {
+    let lab = Lab::new();
+    let grid = "[grid]\n'train.batch_size' = [20, 40]\n";
+    let file = lab.file("small.toml", &format!("{SMALL}\n{grid}"));
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["explain", file, "turned,batch_size=40"]);
+    let line = ended
+        .out
+        .lines()
+        .find(|line| line.starts_with("train.batch_size"));
+    let line = line.unwrap_or_else(|| panic!("{}{}", ended.out, ended.err));
+    assert!(
+        line.starts_with("train.batch_size = 40") && line.contains("small.toml, grid, line "),
+        "{line}"
+    );
+    assert!(ended.out.contains("augment.copies.0.rotate.degrees = 10"));
+    let ended = lab.burnlab(&["explain", file, "turned,batch_size=50"]);
+    let error = format!(
+        "error: `{file}` has no variant `turned,batch_size=50`\n  hint: did you mean `turned,batch_size=40`?\n"
+    );
+    assert_eq!((ended.code, ended.err), (2, error));
+    let alone = lab.file("alone.toml", SMALL);
+    let alone = alone.to_str().unwrap();
+    let ended = lab.burnlab(&["explain", alone, "another"]);
+    let error = format!(
+        "error: `{alone}` has no variant `another`\n  hint: known here: `plain` and `turned`\n"
+    );
+    assert_eq!((ended.code, ended.err), (2, error));
+}
+
+#[test]
+fn problems_are_counted_with_the_files_that_have_them() {
+    let lab = Lab::new();
+    lab.file("good.toml", SMALL);
+    lab.file("bad.toml", &format!("stranger = 1\nforeigner = 2\n{SMALL}"));
+    let folder = lab.path().to_str().unwrap();
+    let ended = lab.burnlab(&["check", folder]);
+    assert!(
+        ended.err.ends_with("error: 2 problems in 1 file\n"),
+        "{}",
+        ended.err
+    );
+}

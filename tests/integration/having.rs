@@ -59,6 +59,12 @@ fn a_new_experiment_is_written_over_nothing() {
         )
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), "title = 'mine'\n");
+    let ended = in_lab(&lab, &["new", "my own"]);
+    assert!(
+        ended.out.contains("  burnlab run 'my own.toml' "),
+        "{}",
+        ended.out
+    );
     let ended = in_lab(&lab, &["new", "nowhere/first"]);
     assert_eq!(
         (ended.code, ended.err.as_str()),

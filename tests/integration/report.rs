@@ -44,6 +44,26 @@ fn a_run_leaves_a_report_and_the_command_writes_it_again() {
 }
 
 #[test]
+fn where_only_other_settings_were_run_that_is_said() {
+    let lab = Lab::new();
+    let file = lab.file("small.toml", SMALL);
+    let file = file.to_str().unwrap();
+    let short = ["--set", "train.epochs=1", "--set", "train.seeds=[0]"];
+    let other = [&["run", file, "--only", "plain", "--quiet"][..], &short].concat();
+    assert_eq!(lab.burnlab(&other).code, 0);
+    let ended = lab.burnlab(&["compare", file]);
+    let folder = lab.results("small");
+    let (error, folder) = (ended.err, folder.display());
+    assert_eq!(
+        error,
+        format!(
+            "error: no run of `small` is done\n  \
+             hint: burnlab run {file}; `{folder}` has runs with other settings\n"
+        )
+    );
+}
+
+#[test]
 fn what_never_ran_has_no_report_and_an_unknown_experiment_neither() {
     let lab = Lab::new();
     let file = lab.file("small.toml", SMALL);

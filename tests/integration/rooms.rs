@@ -17,6 +17,11 @@ pub fn rooms() -> Vec<String> {
     rooms
 }
 
+/// Whether a file holds tests alone: it is called so, or lies in a folder that is.
+pub fn is_of_tests(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests")
+}
+
 /// The rooms that a text names after `crate::`.
 fn used(text: &str) -> Vec<String> {
     let names = |rest: &str| -> String {
@@ -66,7 +71,7 @@ fn lines_with(patterns: &[&str], others: &[&str]) -> Vec<String> {
     {
         let path = entry.path();
         let is_source = path.extension().is_some_and(|extension| extension == "rs");
-        if !is_source || path.starts_with("src/backend") || path.ends_with("tests.rs") {
+        if !is_source || path.starts_with("src/backend") || is_of_tests(path) {
             continue;
         }
         let text = fs::read_to_string(path).expect("a source file");

@@ -11,7 +11,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use crate::data::image_form::{Background, Bits, Channels, Filter, Fit, ImageForm};
-use crate::value::Pair;
+use crate::value::{Axes, Pair, Positive};
 
 /// A folder of images, and what is made of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -133,7 +133,7 @@ impl Serialize for FolderFields {
         if self.is_path() {
             return self.path.serialize(serializer);
         }
-        let size = |[height, width]: [usize; 2]| Pair([height, width].map(crate::value::Positive));
+        let size = |size: [usize; 2]| Axes(size.map(Positive));
         Table {
             path: self.path.clone(),
             labels: self.labels.clone(),

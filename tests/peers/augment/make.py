@@ -3,7 +3,7 @@
     python make.py           writes answers.json (the cases) and answers.f32.gz (their pixels)
     python make.py --check   makes the answers anew and compares them with the committed ones
 
-The digits are resampled with mode="constant", cval=0. A grey texture that reaches to the border is
+The digits are resampled with mode="constant", cval=0. A gray texture that reaches to the border is
 resampled with mode="grid-constant", cval=0.25, because the operations, too, blend the outermost
 pixels with the fill. Answers are clipped to [0, 1], as the operations clip theirs; splines overshoot.
 
@@ -11,7 +11,6 @@ Pillow changes the colors of a picture of 8 bits a value; hues are colorsys's. W
 then do is given here: moves of an elastic distortion, corners of a perspective.
 """
 
-import argparse
 import colorsys
 import gzip
 import json
@@ -23,6 +22,9 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy import ndimage
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from kept import largest_difference, main, write_pixels  # noqa: E402
+
 DIGITS = HERE.parents[2] / "data" / "mnist" / "train-images-idx3-ubyte.gz"
 INDEX = HERE / "answers.json"
 PIXELS = HERE / "answers.f32.gz"
@@ -230,15 +232,7 @@ def answers():
 
 
 def check(index, pixels):
-    kept_index = json.loads(INDEX.read_text())
-    if kept_index != index:
-        sys.exit(f"error: {INDEX.name} holds other cases than this script: run it without --check")
-    kept = np.frombuffer(gzip.decompress(PIXELS.read_bytes()), "<f4")
-    if kept.shape != pixels.shape:
-        sys.exit(f"error: {PIXELS.name} holds {kept.size} values, expected {pixels.size}")
-    largest = np.abs(kept.astype(float) - pixels.astype(float)).max()
-    if not largest <= TOLERANCE:
-        sys.exit(f"error: {PIXELS.name} differs from SciPy and Pillow by up to {largest:.1e}, allowed {TOLERANCE}")
+    largest = largest_difference(INDEX, PIXELS, index, pixels, "SciPy and Pillow", TOLERANCE)
     print(f"{len(index['cases'])} cases agree, largest difference {largest:.1e}")
 
 
@@ -246,11 +240,8 @@ def write(index, pixels):
     shapes = json.dumps(index["images"])
     cases = ",\n".join("    " + json.dumps(case) for case in index["cases"])
     INDEX.write_text(f'{{\n  "images": {shapes},\n  "cases": [\n{cases}\n  ]\n}}\n')
-    PIXELS.write_bytes(gzip.compress(pixels.tobytes(), 9, mtime=0))
-    print(f"{len(index['cases'])} cases, {PIXELS.stat().st_size} bytes of pixels")
+    print(f"{len(index['cases'])} cases, {write_pixels(PIXELS, pixels)} bytes of pixels")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    (check if parser.parse_args().check else write)(*answers())
+    main(__doc__, check, write, answers)

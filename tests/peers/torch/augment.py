@@ -8,8 +8,6 @@ these (posterize, equalize) and in the policies, RandAugment and TrivialAugmentW
 What is drawn by chance is given with each case.
 """
 
-import argparse
-import gzip
 import json
 import sys
 from pathlib import Path
@@ -23,6 +21,9 @@ from torchvision.transforms import functional as F
 from torchvision.transforms.functional import InterpolationMode
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from kept import largest_difference, main, write_pixels  # noqa: E402
+
 INDEX = HERE / "augment.json"
 PIXELS = HERE / "augment.f32.gz"
 STEP = 2.0**-20  # pixels are rounded to this, so that the file stays small
@@ -304,14 +305,7 @@ def answers():
 
 
 def check(index, pixels):
-    if json.loads(INDEX.read_text()) != json.loads(json.dumps(index)):
-        sys.exit(f"error: {INDEX.name} holds other cases than this script: run it without --check")
-    kept = np.frombuffer(gzip.decompress(PIXELS.read_bytes()), "<f4")
-    if kept.shape != pixels.shape:
-        sys.exit(f"error: {PIXELS.name} holds {kept.size} values, expected {pixels.size}")
-    largest = np.abs(kept.astype(float) - pixels.astype(float)).max()
-    if not largest <= TOLERANCE:
-        sys.exit(f"error: {PIXELS.name} differs from torchvision by up to {largest:.1e}, allowed {TOLERANCE}")
+    largest = largest_difference(INDEX, PIXELS, index, pixels, "torchvision", TOLERANCE)
     print(f"{len(index['cases'])} operations and {len(index['policies'])} steps of policies agree, "
           f"largest difference {largest:.1e}")
 
@@ -327,11 +321,9 @@ def write(index, pixels):
     )
     lines.append(f'  "tables": {{\n{tables}\n  }}')
     INDEX.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    PIXELS.write_bytes(gzip.compress(pixels.tobytes(), 9, mtime=0))
-    print(f"{len(index['cases'])} operations, {len(index['policies'])} steps, {PIXELS.stat().st_size} bytes of pixels")
+    written = write_pixels(PIXELS, pixels)
+    print(f"{len(index['cases'])} operations, {len(index['policies'])} steps, {written} bytes of pixels")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    (check if parser.parse_args().check else write)(*answers())
+    main(__doc__, check, write, answers)

@@ -63,7 +63,7 @@ def apply_loss(loss, outputs, targets, of_generator=False):
     return VALUE_LOSSES[key](outputs, values, **fields)
 
 
-# Optimisers. What a file leaves out keeps PyTorch's default.
+# Optimizers. What a file leaves out keeps PyTorch's default.
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,

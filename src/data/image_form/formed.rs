@@ -1,242 +1,15 @@
-//! How images of any size, color and depth are brought to one form.
-//!
-//! In this order: what is transparent is laid over the background, colors are kept or made gray, the size is
-//! changed. Everything is computed at the depth that the file has. Gray and sizes are as Pillow's.
-
-use std::borrow::Cow;
-use std::fmt;
+//! An image brought to its form: opacity first, then colors, then the size.
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, Luma, Pixel, Primitive, Rgb, Rgba};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
-use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
 
+use super::bits::white;
+use super::{Channels, Filter, Fit, ImageForm};
 use crate::shape::ImageShape;
-
-/// What is made of every image; by default nothing but that what is transparent is laid over black.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct ImageForm {
-    /// `[height, width]`; none for that of the file.
-    pub size: Option<[usize; 2]>,
-    /// What becomes of proportions.
-    pub fit: Fit,
-    /// How a size is changed.
-    pub filter: Filter,
-    /// None for what the file has.
-    pub channels: Option<Channels>,
-    /// What is behind what is transparent, and around what is padded.
-    pub background: Background,
-    /// How many of 16 bits a value has; none for the least usual number that holds the largest of all.
-    pub bits: Option<Bits>,
-}
-
-/// What becomes of an image's proportions where it is brought to another size.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fit {
-    /// They are given up.
-    #[default]
-    Stretch,
-    /// They are kept: the image covers the size, and what reaches beyond it on both sides is cut off.
-    Crop,
-    /// They are kept: the image fits into the size, and the rest on both sides is background.
-    Pad,
-}
-
-/// How a size is changed; all but the nearest average where they shrink (they are antialiased), as Pillow's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// The nearest pixel.
-    Nearest,
-    /// Linear in both directions.
-    #[default]
-    Bilinear,
-    /// Cubic (Keys 1981, a = -1/2: Catmull-Rom).
-    Bicubic,
-    /// A windowed sinc of three lobes.
-    Lanczos,
-}
-
-impl Filter {
-    fn of_image(self) -> FilterType {
-        match self {
-            Filter::Nearest => FilterType::Nearest,
-            Filter::Bilinear => FilterType::Triangle,
-            Filter::Bicubic => FilterType::CatmullRom,
-            Filter::Lanczos => FilterType::Lanczos3,
-        }
-    }
-}
-
-/// The channels of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Channels {
-    /// One: the luma of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue.
-    Gray,
-    /// Three.
-    Rgb,
-}
-
-/// A color behind images, each part from 0 to 1: a gray as one number, or `[red, green, blue]`.
-#[derive(Clone, Copy, Default)]
-pub struct Background([f64; 3]);
-
-impl Background {
-    fn bits(self) -> [u64; 3] {
-        self.0.map(f64::to_bits)
-    }
-
-    /// Whether it is black.
-    pub fn is_black(&self) -> bool {
-        self.0 == [0.0; 3]
-    }
-}
-
-impl PartialEq for Background {
-    fn eq(&self, other: &Self) -> bool {
-        self.bits() == other.bits()
-    }
-}
-
-impl Eq for Background {}
-
-impl std::hash::Hash for Background {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.bits().hash(state);
-    }
-}
-
-impl fmt::Debug for Background {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Background {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct GrayOrColor;
-        impl<'de> Visitor<'de> for GrayOrColor {
-            type Value = Background;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a number from 0 (black) to 1 (white), or three as [red, green, blue]")
-            }
-            fn visit_f64<E: de::Error>(self, gray: f64) -> Result<Background, E> {
-                match (0.0..=1.0).contains(&gray) {
-                    true => Ok(Background([gray + 0.0; 3])),
-                    false => Err(E::invalid_value(Unexpected::Float(gray), &self)),
-                }
-            }
-            fn visit_i64<E: de::Error>(self, gray: i64) -> Result<Background, E> {
-                self.visit_f64(gray as f64)
-            }
-            fn visit_u64<E: de::Error>(self, gray: u64) -> Result<Background, E> {
-                self.visit_f64(gray as f64)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Background, A::Error> {
-                let mut found = Vec::new();
-                while let Some(part) = parts.next_element::<f64>()? {
-                    found.push(self_checked(part)?);
-                }
-                let count = found.len();
-                let color = <[f64; 3]>::try_from(found);
-                color
-                    .map(Background)
-                    .map_err(|_| de::Error::invalid_length(count, &self))
-            }
-        }
-        fn self_checked<E: de::Error>(part: f64) -> Result<f64, E> {
-            GrayOrColor.visit_f64::<E>(part).map(|gray| gray.0[0])
-        }
-        deserializer.deserialize_any(GrayOrColor)
-    }
-}
-
-impl Serialize for Background {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let [red, green, blue] = self.0;
-        match red == green && green == blue {
-            true => serializer.serialize_f64(red),
-            false => self.0.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for Background {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Background".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let part = serde_json::json!({ "type": "number", "minimum": 0.0, "maximum": 1.0 });
-        json_schema!({ "anyOf": [
-            part,
-            { "type": "array", "items": part, "minItems": 3, "maxItems": 3 }
-        ] })
-    }
-}
-
-/// How many of 16 bits a value has, from 8 to 16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-pub struct Bits(u32);
-
-impl TryFrom<i64> for Bits {
-    type Error = String;
-    fn try_from(bits: i64) -> Result<Self, String> {
-        let known = u32::try_from(bits).ok().filter(|n| (8..=16).contains(n));
-        let wrong = || format!("expected a number of bits from 8 to 16, received {bits}");
-        known.map(Bits).ok_or_else(wrong)
-    }
-}
-
-impl Bits {
-    /// Those of a largest value.
-    pub(super) fn of(white: u16) -> Self {
-        Bits(u16::BITS - white.leading_zeros())
-    }
-}
-
-impl From<Bits> for i64 {
-    fn from(bits: Bits) -> i64 {
-        i64::from(bits.0)
-    }
-}
-
-impl JsonSchema for Bits {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Bits".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 8, "maximum": 16 })
-    }
-}
-
-/// Depths that cameras and scanners write into 16 bits.
-const DEPTHS: [u32; 5] = [8, 10, 12, 14, 16];
-
-/// The least usual number of bits that holds a value.
-pub(super) fn depth(largest: u16) -> u32 {
-    let holds = |bits: &u32| u32::from(largest) < 1 << bits;
-    DEPTHS.into_iter().find(holds).unwrap_or(16)
-}
-
-/// The largest value of so many bits.
-fn white(bits: u32) -> u16 {
-    ((1u32 << bits) - 1) as u16
-}
 
 /// The values of an image, `[channels, height, width]`, as deep as its file has them.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Pixels {
+pub(in crate::data) enum Pixels {
     /// From 0 to 255.
     Eight(Vec<u8>),
     /// From 0 to 65535, or to less: files do not say. The largest is that before the size was changed.
@@ -245,49 +18,14 @@ pub(super) enum Pixels {
 
 /// An image brought to a form.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Formed {
+pub(in crate::data) struct Formed {
     pub shape: ImageShape,
     pub pixels: Pixels,
 }
 
 impl ImageForm {
-    /// The shape that an image gets whose file has this one.
-    pub(super) fn shape(&self, file: ImageShape) -> ImageShape {
-        let [height, width] = self.size.unwrap_or([file.height, file.width]);
-        let channels = match self.channels {
-            None => file.channels,
-            Some(Channels::Gray) => 1,
-            Some(Channels::Rgb) => 3,
-        };
-        ImageShape::new(channels, height, width)
-    }
-
-    /// The same, so that every image gets this shape, if its channels are gray or colors.
-    pub fn to_shape(self, shape: ImageShape) -> Self {
-        ImageForm {
-            size: Some([shape.height, shape.width]),
-            channels: match shape.channels {
-                1 => Some(Channels::Gray),
-                3 => Some(Channels::Rgb),
-                _ => self.channels,
-            },
-            ..self
-        }
-    }
-
-    /// What white is of values of 16 bits of which the largest is known.
-    pub(super) fn white(&self, largest: u16) -> u16 {
-        white(self.bits.map_or_else(|| depth(largest), |bits| bits.0))
-    }
-
-    /// Whether the color of the background must be known at the values' depth.
-    pub(super) fn needs_bits(&self, is_transparent: bool) -> bool {
-        let is_seen = is_transparent || (self.fit == Fit::Pad && self.size.is_some());
-        self.bits.is_none() && is_seen && !self.background.is_black()
-    }
-
     /// Brings an image to this form.
-    pub(super) fn form(&self, image: DynamicImage) -> Formed {
+    pub(in crate::data) fn form(&self, image: DynamicImage) -> Formed {
         let is_color = match self.channels {
             None => image.color().has_color(),
             Some(channels) => channels == Channels::Rgb,
@@ -426,15 +164,14 @@ impl ImageForm {
     }
 }
 
-/// The size `[width, height]` in an image's proportions that just covers the wanted one, or that just fits into it.
-fn in_proportion(of: (u32, u32), wanted: [u32; 2], covers: bool) -> [u32; 2] {
-    let (width, height) = (f64::from(of.0), f64::from(of.1));
-    let [across, down] = wanted.map(f64::from);
-    let follows_width = (width / height > across / down) != covers;
-    let rounded = |side: f64| (side.round_ties_even() as u32).max(1);
-    match follows_width {
-        true => [wanted[0], rounded(height / width * across)],
-        false => [rounded(width / height * down), wanted[1]],
+impl Filter {
+    fn of_image(self) -> FilterType {
+        match self {
+            Filter::Nearest => FilterType::Nearest,
+            Filter::Bilinear => FilterType::Triangle,
+            Filter::Bicubic => FilterType::CatmullRom,
+            Filter::Lanczos => FilterType::Lanczos3,
+        }
     }
 }
 
@@ -455,6 +192,18 @@ impl Value for u16 {
     const WHITE: u64 = u16::MAX as u64;
     fn of(value: u64) -> Self {
         value as u16
+    }
+}
+
+/// The size `[width, height]` in an image's proportions that just covers the wanted one, or that just fits into it.
+fn in_proportion(of: (u32, u32), wanted: [u32; 2], covers: bool) -> [u32; 2] {
+    let (width, height) = (f64::from(of.0), f64::from(of.1));
+    let [across, down] = wanted.map(f64::from);
+    let follows_width = (width / height > across / down) != covers;
+    let rounded = |side: f64| (side.round_ties_even() as u32).max(1);
+    match follows_width {
+        true => [wanted[0], rounded(height / width * across)],
+        false => [rounded(width / height * down), wanted[1]],
     }
 }
 
@@ -505,6 +254,8 @@ fn in_planes<T: Copy>(values: &[T], channels: usize) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Background;
+    use super::super::bits::{Bits, depth};
     use super::*;
 
     fn deep(form: &ImageForm, image: impl Into<DynamicImage>) -> (Vec<u16>, u16) {

@@ -1,58 +1,25 @@
-//! Brings named datasets onto this machine and checks that what is there is right.
+//! Brings named datasets onto this machine.
 //!
 //! A file counts by the sha256 of its unpacked content. It is written beside its place and renamed only
 //! when it is right, so that a broken download leaves nothing behind that looks whole.
 
+mod partial_file;
+mod transfer;
+mod unpack;
+
 use std::fs;
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use partial_file::{PartialFile, remove_left_parts};
+use transfer::transfer;
+use unpack::unpack;
 
 use super::content::{identity_of, sha256_raw};
-use super::dataset::{Archive, Dataset, File, Sum, sha256_text};
-use super::folders::{Folders, Found, locate};
+use super::dataset::{Archive, Dataset, File, sha256_text};
+use super::folders::{Folders, locate};
 use super::registry::DATASETS;
-use crate::error::{Error, Kind, Problem, Result, io_reason, list};
-
-/// How a file of a named dataset stands on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileState {
-    /// Name of the dataset.
-    pub dataset: &'static str,
-    /// Name of the unpacked content.
-    pub name: &'static str,
-    /// Where it lies, if it is there.
-    pub path: Option<PathBuf>,
-    /// Whether it is there and right.
-    pub state: FileStatus,
-}
-
-/// See [`FileState`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileStatus {
-    /// There, with the published checksum.
-    Right,
-    /// There, as long as the published one, of which no checksum is published.
-    RightSize,
-    /// Not there.
-    Missing,
-    /// Holds something else.
-    Wrong {
-        /// Sum or size of what is there, as [`File::identity`] says it.
-        found: String,
-        /// Of the published one.
-        expected: String,
-    },
-    /// Why it cannot be read or unpacked.
-    Unreadable(String),
-}
-
-impl FileStatus {
-    /// Whether nothing tells it from the published one.
-    fn is_right(&self) -> bool {
-        matches!(self, FileStatus::Right | FileStatus::RightSize)
-    }
-}
+use super::verify::{mismatch, state_of};
+use crate::error::{Error, Kind, Problem, Result, io_reason};
 
 /// What fetching did about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,36 +28,6 @@ pub struct FetchedFile {
     pub path: PathBuf,
     /// The address it came from; none if it was there already and right.
     pub from: Option<String>,
-}
-
-/// The state of every file, in the folder where the dataset is found.
-pub fn verify(dataset: &Dataset, folders: &Folders) -> Result<Vec<FileState>> {
-    let folder = match folders.find(dataset) {
-        Found::Complete(folder) | Found::Partial { folder, .. } => folder,
-        Found::Nowhere => folders.require(dataset)?,
-    };
-    let state = |file| state_of(dataset, file, &folder);
-    Ok(dataset.files().map(state).collect())
-}
-
-fn state_of(dataset: &Dataset, file: &'static File, folder: &Path) -> FileState {
-    let path = locate(folder, &dataset.spellings(file));
-    let expected = file.identity();
-    let state = match path.as_deref().map(|path| identity_of(file, path)) {
-        None => FileStatus::Missing,
-        Some(Ok(found)) if found == expected => match file.sum {
-            Sum::Content(_) | Sum::Packed(_) => FileStatus::Right,
-            Sum::Unpublished => FileStatus::RightSize,
-        },
-        Some(Ok(found)) => FileStatus::Wrong { found, expected },
-        Some(Err(error)) => FileStatus::Unreadable(io_reason(&error)),
-    };
-    FileState {
-        dataset: dataset.name,
-        name: file.name,
-        path,
-        state,
-    }
 }
 
 /// Downloads what is missing or wrong; files that are right stay.
@@ -208,7 +145,7 @@ impl Job<'_> {
                 io_reason(&error)
             )),
         };
-        let (part, from) = self.download(&name, most_bytes(file), &right)?;
+        let (part, from) = self.download(&name, file.most_bytes(), &right)?;
         let path = self.folder.join(&name);
         part.keep_as(&path).map_err(Failure::Local)?;
         Ok(FetchedFile {
@@ -254,11 +191,11 @@ impl Job<'_> {
         name: &str,
         most: u64,
         right: &dyn Fn(&Path) -> Result<(), String>,
-    ) -> Result<(Part, String), Failure> {
+    ) -> Result<(PartialFile, String), Failure> {
         let mut tried = Vec::new();
         for source in &self.sources {
             let address = format!("{source}/{name}");
-            let part = Part::beside(&self.folder.join(name));
+            let part = PartialFile::beside(&self.folder.join(name));
             let mut progress = |done, total| (self.progress)(name, done, total);
             let outcome = transfer(&address, &part.path, most, &mut progress);
             match outcome
@@ -276,210 +213,14 @@ impl Job<'_> {
     }
 }
 
-fn mismatch(file: &File, found: &str) -> String {
-    let what = match file.sum {
-        Sum::Content(_) | Sum::Unpublished => "its content",
-        Sum::Packed(_) => "it",
-    };
-    format!("{what} has {found}, expected {}", file.identity())
-}
-
-/// A file on its way, removed unless it is kept.
-struct Part {
-    path: PathBuf,
-}
-
-impl Part {
-    fn beside(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        Part { path: name.into() }
-    }
-
-    /// The process that writes it.
-    fn writer(path: &Path) -> Option<u32> {
-        let name = path.file_name()?.to_str()?;
-        let (_, writer) = name.strip_suffix(".part")?.rsplit_once('.')?;
-        writer.parse().ok()
-    }
-
-    fn keep_as(self, path: &Path) -> Result<()> {
-        fs::rename(&self.path, path).map_err(|error| Error::io(Kind::Data, "write", path, &error))
-    }
-}
-
-/// Removes what killed processes left of files on their way. Whether a process lives is known on Linux; elsewhere
-/// nothing is removed.
-fn remove_left_parts(folder: &Path) {
-    let processes = Path::new("/proc");
-    if !processes.join("self").exists() {
-        return;
-    }
-    for path in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = path.path();
-        let is_left = |writer: u32| !processes.join(writer.to_string()).exists();
-        if Part::writer(&path).is_some_and(is_left) {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // It is not there after a rename, or if it was never made.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// Writes what an address holds to a file: inside, why the source failed; outside, why this machine did.
-fn transfer(
-    address: &str,
-    to: &Path,
-    most: u64,
-    progress: &mut dyn FnMut(u64, Option<u64>),
-) -> Result<Result<(), String>> {
-    let cannot = |error| Error::io(Kind::Data, "write", to, &error);
-    let (mut reader, total) = match open(address) {
-        Ok(opened) => opened,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let mut file = fs::File::create(to).map_err(cannot)?;
-    let mut buffer = vec![0; 1 << 16];
-    let mut done = 0;
-    loop {
-        let length = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) => return Ok(Err(io_reason(&error))),
-        };
-        done += length as u64;
-        if done > most {
-            return Ok(Err(format!(
-                "sends more than the {most} bytes expected at most"
-            )));
-        }
-        file.write_all(&buffer[..length]).map_err(cannot)?;
-        progress(done, total);
-    }
-    file.sync_all().map_err(cannot)?;
-    Ok(Ok(()))
-}
-
-/// A reader of what an address or path holds, and its length where that is said.
-fn open(address: &str) -> Result<(Box<dyn Read>, Option<u64>), String> {
-    if !address.starts_with("http://") && !address.starts_with("https://") {
-        let path = address.strip_prefix("file://").unwrap_or(address);
-        let file = fs::File::open(path).map_err(|error| io_reason(&error))?;
-        let length = file.metadata().map(|data| data.len()).ok();
-        return Ok((Box::new(file), length));
-    }
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_resolve(Some(Duration::from_secs(10)))
-        .timeout_connect(Some(Duration::from_secs(10)))
-        .timeout_recv_response(Some(Duration::from_secs(30)))
-        .timeout_per_read(Some(Duration::from_secs(60)))
-        .build()
-        .into();
-    let response = agent.get(address).call().map_err(|error| reason(&error))?;
-    let body = response.into_body();
-    let length = body.content_length();
-    let reader = body.into_with_config().limit(u64::MAX).reader();
-    Ok((Box::new(reader), length))
-}
-
-fn reason(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::StatusCode(code) => format!("the server answers {code}"),
-        ureq::Error::HostNotFound => "no such host".to_string(),
-        ureq::Error::Timeout(_) => "no answer in time".to_string(),
-        ureq::Error::Io(error) => io_reason(error),
-        other => other.to_string(),
-    }
-}
-
-/// Takes the wanted files out of a tar.gz or zip archive, wherever in it they lie. `target` says which of them a path is,
-/// and where it goes to.
-fn unpack<'a>(
-    archive: &Archive,
-    packed: &Path,
-    wanted: &[&'a File],
-    target: &dyn Fn(&Path) -> Option<(&'a File, PathBuf)>,
-) -> Result<Vec<PathBuf>> {
-    let cannot = |error: io::Error| Error::io(Kind::Data, "unpack", packed, &error);
-    let mut unpacked: Vec<(&str, PathBuf)> = Vec::new();
-    let mut take = |path: &Path, content: &mut dyn Read| {
-        let Some((file, to)) = target(path) else {
-            return Ok(());
-        };
-        write_checked(file, content, &to, &cannot)?;
-        unpacked.push((file.name, to));
-        Ok(())
-    };
-    let file = fs::File::open(packed).map_err(cannot)?;
-    match archive.name.ends_with(".zip") {
-        true => {
-            let mut archive = zip::ZipArchive::new(io::BufReader::new(file))
-                .map_err(|error| cannot(error.into()))?;
-            for at in 0..archive.len() {
-                let mut entry = archive.by_index(at).map_err(|error| cannot(error.into()))?;
-                if let Some(path) = entry.enclosed_name() {
-                    take(&path, &mut entry)?;
-                }
-            }
-        }
-        false => {
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-            for entry in archive.entries().map_err(cannot)? {
-                let mut entry = entry.map_err(cannot)?;
-                let path = entry.path().map_err(cannot)?.into_owned();
-                take(&path, &mut entry)?;
-            }
-        }
-    }
-    let is_there = |name: &str| unpacked.iter().any(|(unpacked, _)| *unpacked == name);
-    let names = wanted.iter().map(|file| file.name);
-    let missing: Vec<&str> = names.filter(|name| !is_there(name)).collect();
-    if missing.is_empty() {
-        return Ok(unpacked.into_iter().map(|(_, path)| path).collect());
-    }
-    let message = format!("the archive lacks {}", list(&missing));
-    Err(Error::data(Problem::new(message).at_file(packed)))
-}
-
-/// Writes a file of an archive, which must be the published one. `cannot` is told why the archive cannot be read.
-fn write_checked(
-    file: &File,
-    content: &mut dyn Read,
-    to: &Path,
-    cannot: &dyn Fn(io::Error) -> Error,
-) -> Result<()> {
-    let part = Part::beside(to);
-    let write = |error| Error::io(Kind::Data, "write", to, &error);
-    let mut target = fs::File::create(&part.path).map_err(write)?;
-    io::copy(&mut content.take(most_bytes(file)), &mut target).map_err(cannot)?;
-    target.sync_all().map_err(write)?;
-    let found = identity_of(file, &part.path).map_err(write)?;
-    if found != file.identity() {
-        let says = mismatch(file, &found);
-        return Err(super::content::damage(
-            to,
-            format!("came out wrong: {says}"),
-        ));
-    }
-    part.keep_as(to)
-}
-
-/// Bytes of a file, packed or not, at most: packing never makes it much larger than it is.
-fn most_bytes(file: &File) -> u64 {
-    file.bytes + (file.bytes >> 4) + 4096
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::dataset::Layout;
+    use crate::data::dataset::{Layout, Sum};
+    use crate::data::verify::{FileStatus, verify};
     use crate::shape::ImageShape;
     use std::collections::HashMap;
+    use std::io::{self, Read, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -617,26 +358,6 @@ mod tests {
             expected: format!("sha256 {SUM}"),
         };
         assert_eq!(state(), wrong);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn parts_that_killed_processes_left_are_removed_and_those_of_living_ones_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        // The largest number of a process on Linux is 2^22.
-        let left = dir.path().join("hello.bin.9999999.part");
-        let others = [
-            format!("hello.bin.{}.part", std::process::id()),
-            "hello.bin.9999999".to_string(),
-            "mine.part".to_string(),
-        ];
-        let others = others.map(|name| dir.path().join(name));
-        for path in others.iter().chain([&left]) {
-            fs::write(path, "").unwrap();
-        }
-        remove_left_parts(dir.path());
-        assert!(!left.exists());
-        assert!(others.iter().all(|path| path.exists()));
     }
 
     #[test]
