@@ -69,12 +69,17 @@ impl<B: Kernels> Images<B> {
 
 /// The bytes of each image, four in a word; zeros fill the last.
 fn words(bytes: &[u8], shape: ImageShape) -> Vec<i32> {
-    let word = |bytes: &[u8]| {
-        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-        i32::from_le_bytes([0, 1, 2, 3].map(byte))
-    };
     let images = bytes.chunks_exact(shape.len());
-    images.flat_map(|image| image.chunks(4).map(word)).collect()
+    let mut words = Vec::with_capacity(images.len() * shape.len().div_ceil(4));
+    for image in images {
+        let (whole, rest) = image.as_chunks();
+        words.extend(whole.iter().map(|&word| i32::from_le_bytes(word)));
+        if !rest.is_empty() {
+            let byte = |at: usize| rest.get(at).copied().unwrap_or(0);
+            words.push(i32::from_le_bytes([0, 1, 2, 3].map(byte)));
+        }
+    }
+    words
 }
 
 /// `[images, channels, height, width]` of pixels that lie so.
