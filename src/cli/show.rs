@@ -13,7 +13,7 @@ use crate::run::{ResultsFolder, is_variant};
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     let paths = match paths.is_empty() {
-        true => files::all(Path::new("experiments"))?,
+        true => files::known()?,
         false => {
             let mut found = Vec::new();
             for path in &paths {
@@ -28,7 +28,7 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     if paths.is_empty() {
         return Err(Error::usage(
             Problem::new("there are no experiment files here")
-                .hint("name a file, or make `experiments/`"),
+                .hint("name a file, or let `burnlab new NAME` write a first one"),
         ));
     }
     let catalogue = catalogue();
@@ -217,10 +217,10 @@ fn is_same_network(one: &Settings, other: &Settings) -> bool {
         && train.train_only == others.train_only
 }
 
-/// Prints every experiment with how many of its runs are done.
+/// Prints every experiment that a name stands for, with how many of its runs are done.
 pub fn list(results: &Path) -> Result<()> {
     let catalogue = catalogue();
-    let paths = files::all(Path::new("experiments"))?;
+    let paths = files::known()?;
     let mut lines = Vec::new();
     for path in &paths {
         match Plan::make(path, &Overrides::default(), &catalogue) {
@@ -249,7 +249,9 @@ pub fn list(results: &Path) -> Result<()> {
         say(&format!("{name:names$}  {state:states$}  {title}"));
     }
     if lines.is_empty() {
-        say("no experiments: there is no `experiments/` folder here, or it holds no TOML files");
+        say(
+            "no experiments, here or in a folder `experiments/`: `burnlab new NAME` writes a first one",
+        );
     }
     Ok(())
 }
