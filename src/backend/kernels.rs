@@ -9,17 +9,14 @@ use burn::tensor::module::{conv_transpose2d, conv2d, linear, max_pool2d};
 use burn::tensor::ops::{ConvTransposeOptions, PadMode, PaddedConvOptions};
 use burn::tensor::{ElementConversion, Int, Tensor, TensorData, activation};
 
+use super::constants::LEAST_PROBABILITY;
 use super::cpu::{self, Simd};
+use super::distribution::Distribution;
+use super::optimizer_steps::{AdamStep, MomentumStep};
 use super::shapes::{fit, reshape};
 use super::sliding::Sliding;
 use crate::rng::Draw;
 use crate::shape::ImageShape;
-
-/// How close to 0 or 1 a probability may come before its logarithm is taken, as Keras' `epsilon`.
-pub const LEAST_PROBABILITY: f32 = 1e-7;
-
-/// The density of a standard normal distribution at 0, `1 / sqrt(2 pi)`.
-pub(super) const NORMAL_PEAK: f32 = 0.398_942_3;
 
 /// What the layers need of a backend besides Burn's operations.
 pub trait Kernels: Backend {
@@ -392,17 +389,6 @@ pub(super) fn scale_channels<B: Backend>(
     x * reshape(scale, [1, channels, 1]) + reshape(shift, [1, channels, 1])
 }
 
-/// What random numbers are distributed like.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Distribution {
-    /// 1 with this probability, else 0.
-    Bernoulli(f64),
-    /// From 0 to below 1.
-    Uniform,
-    /// Of mean 0 and deviation 1.
-    Normal,
-}
-
 /// [`Kernels::random`] in row-major order.
 pub(super) fn random_values(shape: &[usize], distribution: Distribution, draw: Draw) -> Vec<f32> {
     let mut values = vec![0.0; shape.iter().product()];
@@ -414,43 +400,6 @@ pub(super) fn random_values(shape: &[usize], distribution: Distribution, draw: D
 /// The number of a tensor's first value among all of the draw's.
 pub(super) fn first_value(shape: &[usize], draw: Draw) -> u64 {
     draw.first * shape[1..].iter().product::<usize>() as u64
-}
-
-/// The numbers of a step of Adam (Kingma and Ba 2015, algorithm 1).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamStep {
-    /// Decay of the running mean of gradients.
-    pub beta_1: f64,
-    /// Decay of the running mean of squared gradients.
-    pub beta_2: f64,
-    /// Added to the root of the mean square.
-    pub epsilon: f64,
-    /// Times the weight, added to its gradient.
-    pub coupled_decay: f64,
-    /// Times the learning rate and the weight, taken from the weight.
-    pub decoupled_decay: f64,
-    /// Before any correction.
-    pub learning_rate: f64,
-    /// The step's number, from 1.
-    pub number: usize,
-}
-
-impl AdamStep {
-    /// What of a weight its own decay leaves.
-    pub(super) fn kept(&self) -> f64 {
-        1.0 - self.learning_rate * self.decoupled_decay
-    }
-
-    /// What the root of the mean square is divided by, and what the step is multiplied by: the means start at 0, and these
-    /// undo the bias towards it.
-    pub(super) fn corrections(&self) -> [f64; 2] {
-        let number = self.number.min(i32::MAX as usize) as i32;
-        let of_square = (1.0 - self.beta_2.powi(number)).sqrt();
-        [
-            of_square,
-            self.learning_rate / (1.0 - self.beta_1.powi(number)),
-        ]
-    }
 }
 
 /// [`Kernels::adam_step`] with Burn's operations.
@@ -479,19 +428,6 @@ pub(super) fn adam_step<B: Backend, const D: usize>(
     let root = mean_square.clone().sqrt() / of_square + step.epsilon;
     let change = mean.clone() / root * rate;
     [weight - change, mean, mean_square]
-}
-
-/// The numbers of a step of gradient descent: `v = momentum * v + gradient`, `weight -= learning_rate * v`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MomentumStep {
-    /// Share of the velocity that is kept.
-    pub momentum: f64,
-    /// Whether the step is by `gradient + momentum * v` instead of `v`.
-    pub nesterov: bool,
-    /// Times the weight, added to its gradient.
-    pub weight_decay: f64,
-    /// What the velocity is multiplied by.
-    pub learning_rate: f64,
 }
 
 /// [`Kernels::momentum_step`] with Burn's operations.

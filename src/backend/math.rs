@@ -5,7 +5,8 @@
 
 use burn::tensor::Tensor;
 
-use super::kernels::{Distribution, Kernels};
+use super::distribution::Distribution;
+use super::kernels::Kernels;
 use crate::rng::Draw;
 
 macro_rules! of_each_value {

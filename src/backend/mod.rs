@@ -7,12 +7,15 @@
 mod kinds;
 
 mod check;
+mod constants;
 mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
+mod distribution;
 mod faults;
 mod kernels;
 pub mod math;
+mod optimizer_steps;
 mod passes;
 mod precision;
 mod recorded;
@@ -31,11 +34,11 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precisions, message as panic_message};
+pub use constants::LEAST_PROBABILITY;
+pub use distribution::Distribution;
 pub use faults::{check_threads, watch_threads};
-pub use kernels::{
-    AdamStep, Distribution, Kernels, LEAST_PROBABILITY, MomentumStep, Standardized, holds_nan,
-    largest_of,
-};
+pub use kernels::{Kernels, Standardized, holds_nan, largest_of};
+pub use optimizer_steps::{AdamStep, MomentumStep};
 pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};

@@ -8,7 +8,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 
-use super::kernels::{AdamStep, Distribution, MomentumStep};
+use super::distribution::Distribution;
+use super::optimizer_steps::{AdamStep, MomentumStep};
 use super::sizes::Sizes;
 use super::sliding::Sliding;
 use crate::rng::Draw;

@@ -12,9 +12,9 @@ use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::ops::{FloatTensor, FloatTensorOps, IntTensor};
 use burn::tensor::{Int, Shape, Tensor, TensorMetadata, TensorPrimitive};
 
-use super::kernels::{
-    AdamStep, Distribution, Kernels, MomentumStep, Standardized, burns_max_pool2d,
-};
+use super::distribution::Distribution;
+use super::kernels::{Kernels, Standardized, burns_max_pool2d};
+use super::optimizer_steps::{AdamStep, MomentumStep};
 use super::passes::{Function, Passes, Reduction, Way};
 use super::sizes::Sizes;
 use super::sliding::Sliding;

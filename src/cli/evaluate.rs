@@ -275,12 +275,8 @@ fn rows(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) ->
 }
 
 fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) {
-    let variant = &run.run.variant;
-    say(&format!(
-        "`{variant}`, seed {} on {}: {what}",
-        run.run.seed,
-        count(number, "image")
-    ));
+    let (run_name, number) = (run.called(), count(number, "image"));
+    say(&format!("{run_name} on {number}: {what}"));
     let header = ["metric", "unit", "value"].map(String::from).to_vec();
     let row = |name: &str, metric: &Metric, value: f64| {
         let unit = metric.unit.unwrap_or_default().to_string();

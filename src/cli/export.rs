@@ -47,10 +47,9 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
     let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(
-        "wrote {} of `{}`, seed {} to {}",
+        "wrote {} of {} to {}",
         count(tensors.len(), "tensor"),
-        trained.run.variant,
-        trained.run.seed,
+        trained.called(),
         arguments.output.display()
     ));
     if layout == Layout::Pytorch && tensors.iter().any(|tensor| tensor.role == "running_mean") {
@@ -65,7 +64,7 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
 fn export_network(trained: &TrainedModel, output: &Path) -> Result<()> {
     let (run, classes) = (&trained.run, &trained.measured.classes);
     let described = Described {
-        title: &format!("{}, seed {}", run.variant, run.seed),
+        title: &trained.called().replace('`', ""),
         classes,
         scale: &run.settings.data.scale,
     };
@@ -73,9 +72,8 @@ fn export_network(trained: &TrainedModel, output: &Path) -> Result<()> {
     let bytes = trained.blueprint().onnx(&weights, &described)?;
     write_atomically(output, &bytes)?;
     say(&format!(
-        "wrote the network of `{}`, seed {} to {}: it takes pixels from 0 to 1",
-        run.variant,
-        run.seed,
+        "wrote the network of {} to {}: it takes pixels from 0 to 1",
+        trained.called(),
         output.display()
     ));
     Ok(())

@@ -1,10 +1,12 @@
 //! Which file an argument means.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::note;
+use crate::config::SETTINGS;
 use crate::error::{Error, Problem, Result, did_you_mean, io_reason, thousands};
 
 /// The folder of experiments.
@@ -34,7 +36,7 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
         let problem = Problem::new(message).hint("experiment files are called `NAME.toml`");
         return Err(Error::usage(problem));
     }
-    let known = all(Path::new(EXPERIMENTS)).unwrap_or_default();
+    let known = known().unwrap_or_default();
     let names: Vec<String> = known.iter().map(|path| name(path)).collect();
     let asked = name(argument);
     Err(Error::usage(
@@ -72,6 +74,36 @@ fn is_toml(path: &Path) -> bool {
 fn name(path: &Path) -> String {
     let path = path.strip_prefix(EXPERIMENTS).unwrap_or(path);
     path.with_extension("").display().to_string()
+}
+
+/// The experiments that names stand for: those below `experiments/`, then those that lie here and are not called as one
+/// of them is.
+///
+/// # Errors
+/// As [`all`].
+pub fn known() -> Result<Vec<PathBuf>> {
+    let mut found = all(Path::new(EXPERIMENTS))?;
+    let entries = WalkDir::new(".")
+        .min_depth(1)
+        .max_depth(1)
+        .sort_by_file_name();
+    let here = entries.into_iter().take(MOST_ENTRIES);
+    let here = here.filter_map(|entry| experiment(entry.ok()?));
+    for path in here.filter(|path| !is_of_other_program(path)) {
+        let path = path.strip_prefix(".").unwrap_or(&path).to_path_buf();
+        if !Path::new(EXPERIMENTS).join(&path).is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a TOML file has nothing at its top that an experiment has, such as Cargo's; what is no TOML may be meant as one.
+fn is_of_other_program(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let is_ours = |key: &String| key == "extends" || SETTINGS.contains(&key.as_str());
+    text.parse::<toml::Table>()
+        .is_ok_and(|table| !table.keys().any(is_ours))
 }
 
 /// Every experiment file below a folder, in order; what is called so and is no file (a pipe would be waited
@@ -133,8 +165,6 @@ fn skip(path: &Path, error: &walkdir::Error) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

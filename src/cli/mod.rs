@@ -69,7 +69,7 @@ enum Command {
     Reproduce(reproduce::ReproduceArguments),
     /// Find every problem of experiment files without running anything
     Check {
-        /// Files or folders [default: experiments]
+        /// Files or folders [default: experiments, and the experiment files here]
         files: Vec<PathBuf>,
         #[command(flatten)]
         set: Set,
@@ -95,7 +95,7 @@ enum Command {
         #[command(flatten)]
         set: Set,
     },
-    /// List the experiments and how far they are
+    /// List the experiments, those under experiments/ and here, and how far they are
     List {
         #[command(flatten)]
         results: ResultsArgument,

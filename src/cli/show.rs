@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{catalogue, files, say};
-use crate::config::{Origin, Overrides, Resolved, Settings};
+use crate::config::{Completed, Origin, Overrides, Settings};
 use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned, gib};
@@ -13,7 +13,7 @@ use crate::run::{ResultsFolder, is_variant};
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     let paths = match paths.is_empty() {
-        true => files::all(Path::new("experiments"))?,
+        true => files::known()?,
         false => {
             let mut found = Vec::new();
             for path in &paths {
@@ -28,7 +28,7 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
     if paths.is_empty() {
         return Err(Error::usage(
             Problem::new("there are no experiment files here")
-                .hint("name a file, or make `experiments/`"),
+                .hint("name a file, or let `burnlab new NAME` write a first one"),
         ));
     }
     let catalogue = catalogue();
@@ -90,8 +90,18 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     // A file with problems is shown with them, not explained.
     Plan::make(path, overrides, &catalogue())?;
     let resolved = plan::explain(path, overrides, variant)?;
+    let completed = Completed::of(&resolved.json);
     let mut lines = Vec::new();
-    leaves(&resolved, &resolved.json, &mut Vec::new(), &mut lines);
+    let origin_of = |path: &[String]| match completed.is_default(path) {
+        true => "the defaults".to_string(),
+        false => {
+            let origin = resolved.origin(path);
+            origin
+                .map(|origin| origin_text(origin, path))
+                .unwrap_or_default()
+        }
+    };
+    leaves(&origin_of, &completed.values, &mut Vec::new(), &mut lines);
     let points = plan::explain_points(path, overrides)?.into_iter();
     lines.extend(points.map(|(line, origin)| (line, origin_text(&origin, &[]))));
     let width = lines
@@ -106,9 +116,9 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     Ok(())
 }
 
-/// Collects `key = value` and its origin for every value; a layer or an operation is one value.
+/// Collects `key = value` and its origin for every value.
 fn leaves(
-    resolved: &Resolved,
+    origin_of: &impl Fn(&[String]) -> String,
     value: &serde_json::Value,
     path: &mut Vec<String>,
     lines: &mut Vec<(String, String)>,
@@ -117,7 +127,7 @@ fn leaves(
         serde_json::Value::Object(table) if !table.is_empty() => {
             for (key, value) in table {
                 path.push(key.clone());
-                leaves(resolved, value, path, lines);
+                leaves(origin_of, value, path, lines);
                 path.pop();
             }
         }
@@ -125,21 +135,22 @@ fn leaves(
             for (index, value) in items.iter().enumerate() {
                 path.push(index.to_string());
                 match value {
-                    serde_json::Value::Object(_) => leaves(resolved, value, path, lines),
-                    _ => lines.push(leaf(resolved, value, path)),
+                    serde_json::Value::Object(_) => leaves(origin_of, value, path, lines),
+                    _ => lines.push(leaf(origin_of, value, path)),
                 }
                 path.pop();
             }
         }
-        _ => lines.push(leaf(resolved, value, path)),
+        _ => lines.push(leaf(origin_of, value, path)),
     }
 }
 
-fn leaf(resolved: &Resolved, value: &serde_json::Value, path: &[String]) -> (String, String) {
-    let origin = resolved.origin(path);
-    let origin = origin.map(|origin| origin_text(origin, path));
-    let line = format!("{} = {value}", path.join("."));
-    (line, origin.unwrap_or_default())
+fn leaf(
+    origin_of: &impl Fn(&[String]) -> String,
+    value: &serde_json::Value,
+    path: &[String],
+) -> (String, String) {
+    (format!("{} = {value}", path.join(".")), origin_of(path))
 }
 
 /// An origin with the line where the value at `path` stands, if a file holds it.
@@ -217,10 +228,10 @@ fn is_same_network(one: &Settings, other: &Settings) -> bool {
         && train.train_only == others.train_only
 }
 
-/// Prints every experiment with how many of its runs are done.
+/// Prints every experiment that a name stands for, with how many of its runs are done.
 pub fn list(results: &Path) -> Result<()> {
     let catalogue = catalogue();
-    let paths = files::all(Path::new("experiments"))?;
+    let paths = files::known()?;
     let mut lines = Vec::new();
     for path in &paths {
         match Plan::make(path, &Overrides::default(), &catalogue) {
@@ -249,7 +260,9 @@ pub fn list(results: &Path) -> Result<()> {
         say(&format!("{name:names$}  {state:states$}  {title}"));
     }
     if lines.is_empty() {
-        say("no experiments: there is no `experiments/` folder here, or it holds no TOML files");
+        say(
+            "no experiments, here or in a folder `experiments/`: `burnlab new NAME` writes a first one",
+        );
     }
     Ok(())
 }

@@ -121,6 +121,8 @@ pub struct TrainedModel {
     pub weights: PathBuf,
     /// What that file calls layers and tensors.
     pub naming: Naming,
+    /// Whether they are of a file that was named, and not what the run left.
+    pub is_of_file: bool,
     /// Whether they are those of the best epoch.
     pub is_best: bool,
     /// The classifier that `measure.frechet_distance` names, or why it cannot look.
@@ -142,6 +144,18 @@ impl TrainedModel {
             let place = Place::Setting(format!("--label {name}"));
             Error::usage(problem.at(place).maybe_hint(did_you_mean(name, classes)))
         })
+    }
+
+    /// The variant, and whose weights it has: a run's of a seed, or a file's.
+    pub fn called(&self) -> String {
+        let variant = &self.run.variant;
+        match self.is_of_file {
+            true => format!(
+                "`{variant}` with the weights of `{}`",
+                self.weights.display()
+            ),
+            false => format!("`{variant}`, seed {}", self.run.seed),
+        }
     }
 
     /// The shape of the images that it was trained on.
@@ -263,6 +277,7 @@ pub fn find(
         weights: weights(&folder, &measured, which.best, &run.settings, &name)?,
         naming: Naming::default(),
         measured,
+        is_of_file: false,
         is_best: which.best,
         feature_classifier: feature_classifier(&plan, run, &which.results.folder),
         tensorboard: results.tensorboard(run),
@@ -291,6 +306,7 @@ fn with_weights(
         return Ok(TrainedModel {
             weights: weights.to_path_buf(),
             naming,
+            is_of_file: true,
             ..trained
         });
     }
@@ -315,6 +331,7 @@ fn with_weights(
         },
         weights: weights.to_path_buf(),
         naming,
+        is_of_file: true,
         is_best: false,
         feature_classifier: feature_classifier(&plan, run, &which.results.folder),
         folder: results.run(run),
@@ -435,6 +452,7 @@ fn of_folder(
         weights: weights(&folder, &measured, which.best, &settings, &name)?,
         naming: Naming::default(),
         measured,
+        is_of_file: false,
         is_best: which.best,
         feature_classifier: Err(
             "a run's folder does not say where its classifier is: name the experiment's file"

@@ -116,6 +116,21 @@ impl Document {
         }
     }
 
+    /// Takes a key at the top for another name, which the file does not have; places stay where the file has the key.
+    pub(super) fn read_as(&mut self, key: &str, name: &str) {
+        let renamed = |found: String| {
+            if found == key {
+                name.to_string()
+            } else {
+                found
+            }
+        };
+        let table = std::mem::take(&mut self.table).into_iter();
+        self.table = table.map(|(key, value)| (renamed(key), value)).collect();
+        let spans = std::mem::take(&mut self.spans.inner).into_iter();
+        self.spans.inner = spans.map(|(key, spans)| (renamed(key), spans)).collect();
+    }
+
     /// Whether it is a setting and no file.
     pub fn is_outside(&self) -> bool {
         self.setting.is_some()

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::document::Document;
 use super::search::{Distribution, SearchFields};
 use super::stack::{Origin, Resolved, Stack};
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, nearest};
 
 /// The table of `burnlab.toml` that says where workers run; no part of any run.
 pub(super) const LAUNCH: &str = "launch";
@@ -239,37 +239,38 @@ pub struct Chain {
     /// See [`folder_settings`].
     folder: Option<Rc<Document>>,
     overrides: Vec<(Origin, toml::Table)>,
+    /// The unknown keys at the top of the files. What was probably meant by one is read as that, so that all else is
+    /// checked, too, and nothing is missing that is there.
+    pub unknown: Vec<Problem>,
 }
 
 impl Chain {
     /// Reads a file, all it extends, and the `burnlab.toml` that goes for it.
     ///
     /// # Errors
-    /// A file cannot be read or parsed; `extends` names a missing file or leads in a circle;
-    /// a top-level key is unknown; an override is wrong.
+    /// A file cannot be read or parsed; `extends` names a missing file or leads in a circle; an override is wrong.
     pub fn read(path: &Path, overrides: &Overrides) -> Result<Self> {
         let mut documents: Vec<Rc<Document>> = Vec::new();
         let mut seen: Vec<PathBuf> = Vec::new();
+        let mut unknown = Vec::new();
         let mut next = Some(path.to_path_buf());
         while let Some(path) = next {
-            let document = Rc::new(Document::read(&path)?);
+            let mut document = Document::read(&path)?;
+            unknown.extend(unknown_keys(&mut document, true));
             seen.push(canonical(&path));
-            next = extended(&document, &seen)?;
-            documents.insert(0, document);
+            next = match extended(&document, &seen) {
+                Ok(next) => next,
+                Err(error) => {
+                    unknown.extend(error.problems);
+                    return Err(Error::new(Kind::Usage, unknown));
+                }
+            };
+            documents.insert(0, Rc::new(document));
         }
         let folder = folder_settings(path)?;
-        let folder = folder.filter(|found| canonical(&found.path) != canonical(path));
-        let mut problems: Vec<Problem> = documents
-            .iter()
-            .flat_map(|document| unknown_keys(document, true))
-            .collect();
-        problems.extend(
-            folder
-                .iter()
-                .flat_map(|document| unknown_keys(document, false)),
-        );
-        if !problems.is_empty() {
-            return Err(Error::new(Kind::Usage, problems));
+        let mut folder = folder.filter(|found| canonical(&found.path) != canonical(path));
+        if let Some(document) = &mut folder {
+            unknown.extend(unknown_keys(document, false));
         }
         let is_of_points =
             |(_, table): &(Origin, toml::Table)| POINTS.iter().any(|key| table.contains_key(*key));
@@ -279,8 +280,9 @@ impl Chain {
         Ok(Chain {
             documents,
             points: points.into_iter().map(outside).collect(),
-            folder,
+            folder: folder.map(Rc::new),
             overrides,
+            unknown,
         })
     }
 
@@ -361,7 +363,7 @@ impl Chain {
 ///
 /// # Errors
 /// It cannot be read or parsed.
-pub(super) fn folder_settings(path: &Path) -> Result<Option<Rc<Document>>> {
+pub(super) fn folder_settings(path: &Path) -> Result<Option<Document>> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let folders = path.ancestors().skip(1);
     let mut candidates = folders.map(|folder| folder.join("burnlab.toml"));
@@ -371,7 +373,7 @@ pub(super) fn folder_settings(path: &Path) -> Result<Option<Rc<Document>>> {
     // As short as a person would write it.
     let here = std::env::current_dir().unwrap_or_default();
     let shown = found.strip_prefix(&here).unwrap_or(&found);
-    Ok(Some(Rc::new(Document::read(shown)?)))
+    Document::read(shown).map(Some)
 }
 
 fn canonical(path: &Path) -> PathBuf {
@@ -436,21 +438,25 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn unknown_keys(document: &Document, is_experiment: bool) -> Vec<Problem> {
+/// What is wrong with the keys at the top; one that is near to a known one, which the file lacks, is that from here on.
+fn unknown_keys(document: &mut Document, is_experiment: bool) -> Vec<Problem> {
     let known: Vec<&str> = match is_experiment {
         true => [SETTINGS, OWN, POINTS].concat(),
         false => SETTINGS.iter().copied().chain([LAUNCH]).collect(),
     };
-    document
-        .table
-        .keys()
-        .filter(|key| !known.contains(&key.as_str()))
-        .map(|key| {
-            Problem::new(format!("unknown key `{key}`"))
-                .at(document.place_of_key(std::slice::from_ref(key), key))
-                .maybe_hint(did_you_mean(key, &known))
-        })
-        .collect()
+    let keys = document.table.keys().cloned();
+    let unknown: Vec<String> = keys.filter(|key| !known.contains(&key.as_str())).collect();
+    let mut problems = Vec::new();
+    for key in &unknown {
+        let place = document.place_of_key(std::slice::from_ref(key), key);
+        let problem = Problem::new(format!("unknown key `{key}`")).at(place);
+        problems.push(problem.maybe_hint(did_you_mean(key, &known)));
+        let meant = nearest(key, &known).filter(|name| !document.table.contains_key(*name));
+        if let Some(name) = meant {
+            document.read_as(key, name);
+        }
+    }
+    problems
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Launch {
     /// # Errors
     /// It is not known, or something is wrong with its table.
     pub fn read(experiment: &Path, name: &str, overrides: &Overrides) -> Result<Self> {
-        let document = folder_settings(experiment)?;
+        let document = folder_settings(experiment)?.map(Rc::new);
         let mut stack = Stack::new();
         let mut push =
             |origin, values: toml::Table| stack.push(origin, &values).map_err(Error::usage);

@@ -3,6 +3,7 @@
 //! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
 
 mod blocks;
+mod completed;
 mod document;
 mod expect;
 mod file;
@@ -21,6 +22,7 @@ mod stopping;
 mod training_plan;
 
 pub use blocks::{Expanded, expand};
+pub use completed::Completed;
 pub use document::Document;
 pub use expect::{Condition, Expect};
 pub use file::{Chain, DEFAULTS, Overrides, SETTINGS, nested};

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::content::{Extent, Stream, damage, file_name};
+use super::content::{Extent, Stream, Sums, damage, file_name};
 use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
 use crate::error::{Error, Kind, Result, thousands};
 use crate::shape::ImageShape;
@@ -24,11 +24,14 @@ impl Files {
         for (path, bytes) in batches {
             let mut stream = Stream::open(path)?;
             let records = stream.take(*bytes, &extent(*bytes))?;
+            let bytes = Some(stream.at());
+            let Sums { content, packed } = stream.finish()?;
             checksums.push(Checksum {
                 path: path.clone(),
                 name: file_name(path),
-                bytes: Some(stream.at()),
-                sha256: stream.finish()?,
+                bytes,
+                sha256: content,
+                packed,
             });
             pixels.reserve(records.len());
             for (index, record) in records.chunks_exact(RECORD as usize).enumerate() {

@@ -3,9 +3,11 @@
 //! Whether a file is packed is read from its first bytes, not from its name. Offsets count bytes of
 //! the unpacked content.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -54,11 +56,35 @@ impl Extent {
     }
 }
 
+/// The SHA-256 of a file that was read to its end, in hexadecimal.
+pub(super) struct Sums {
+    /// Of the unpacked content.
+    pub content: String,
+    /// Of the file itself, where it is packed.
+    pub packed: Option<String>,
+}
+
+/// The rest of a file, whose bytes are hashed as they are read.
+struct Hashed {
+    file: File,
+    hash: Rc<RefCell<Sha256>>,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.hash.borrow_mut().update(&buffer[..length]);
+        Ok(length)
+    }
+}
+
 /// A file being read.
 pub(super) struct Stream {
     path: PathBuf,
     reader: Box<dyn Read>,
     hash: Sha256,
+    /// Of the file itself, where it is packed.
+    packed: Option<Rc<RefCell<Sha256>>>,
     at: u64,
     /// Bytes that the file can hold, unpacked.
     most: u64,
@@ -71,23 +97,29 @@ impl Stream {
 
     fn start(path: &Path) -> io::Result<Self> {
         let mut start = [0; 2];
-        let file = File::open(path)?;
+        let mut file = File::open(path)?;
         let size = file.metadata()?.len();
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let length = read_most(&mut reader, &mut start)?;
-        let whole = io::Cursor::new(start[..length].to_vec()).chain(reader);
+        let length = read_most(&mut file, &mut start)?;
         let is_packed = start == GZIP;
+        let hash = Rc::new(RefCell::new(Sha256::new_with_prefix(&start[..length])));
+        let start = io::Cursor::new(start[..length].to_vec());
+        let reader: Box<dyn Read> = match is_packed {
+            true => {
+                let hash = Rc::clone(&hash);
+                let rest = BufReader::with_capacity(1 << 16, Hashed { file, hash });
+                Box::new(MultiGzDecoder::new(start.chain(rest)))
+            }
+            false => Box::new(start.chain(BufReader::with_capacity(1 << 16, file))),
+        };
         Ok(Stream {
             path: path.to_path_buf(),
-            reader: match is_packed {
-                true => Box::new(MultiGzDecoder::new(whole)),
-                false => Box::new(whole),
-            },
+            reader,
             most: match is_packed {
                 true => size.saturating_mul(MOST_PACKED),
                 false => size,
             },
             hash: Sha256::new(),
+            packed: is_packed.then_some(hash),
             at: 0,
         })
     }
@@ -147,10 +179,14 @@ impl Stream {
         self.at
     }
 
-    /// Sees that nothing follows; the content's sha256 in hexadecimal.
-    pub fn finish(mut self) -> Result<String> {
+    /// Sees that nothing follows; what the content and a packed file hash to.
+    pub fn finish(mut self) -> Result<Sums> {
         match read_most(&mut self.reader, &mut [0]) {
-            Ok(0) => Ok(hex(&self.hash.finalize())),
+            // A gzip file's end is seen where no other one follows: it was read to the last byte.
+            Ok(0) => Ok(Sums {
+                content: hex(&self.hash.finalize()),
+                packed: self.packed.map(|hash| hex(&hash.take().finalize())),
+            }),
             Ok(_) => Err(self.damage(format!(
                 "goes on after byte {}, where its header says it ends",
                 thousands(usize::try_from(self.at).unwrap_or(usize::MAX))

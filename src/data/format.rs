@@ -63,6 +63,8 @@ pub(super) struct Checksum {
     pub name: String,
     /// Of the unpacked content.
     pub sha256: String,
+    /// The SHA-256 of the file itself where it is packed, as it was read.
+    pub packed: Option<String>,
     /// Of the unpacked content, in bytes; none of the images of a folder.
     pub bytes: Option<u64>,
 }

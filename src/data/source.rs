@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::content::identity_of;
 use super::dataset::{Dataset, File, Layout, Sum, sha256_text, size_text};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
@@ -100,11 +99,10 @@ impl Source {
                 let Some(file) = known else {
                     continue;
                 };
-                let found = match (file.sum, read.bytes) {
-                    (Sum::Content(_), _) => sha256_text(&read.sha256),
-                    (Sum::Unpublished, Some(bytes)) => size_text(bytes),
-                    _ => identity_of(file, &read.path)
-                        .map_err(|error| Error::io(Kind::Data, "read", &read.path, &error))?,
+                let found = match file.sum {
+                    Sum::Content(_) => sha256_text(&read.sha256),
+                    Sum::Packed(_) => sha256_text(read.packed.as_ref().unwrap_or(&read.sha256)),
+                    Sum::Unpublished => size_text(read.bytes.unwrap_or_default()),
                 };
                 if found != file.identity() {
                     return Err(self.hinted(changed(dataset, file, read, &found)));
@@ -199,4 +197,79 @@ fn changed(dataset: &Dataset, file: &File, read: &Checksum, found: &str) -> Erro
             file.identity()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::data::content::sha256_raw;
+    use crate::data::mnist::MNIST;
+
+    fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A file whose published sum is of this packing.
+    fn published(name: &'static str, content: &[u8], packed: &[u8]) -> File {
+        let sum = sha256_raw(packed).unwrap();
+        File {
+            name,
+            bytes: content.len() as u64,
+            sum: Sum::Packed(Box::leak(sum.into_boxed_str())),
+        }
+    }
+
+    #[test]
+    fn a_file_known_by_its_packing_is_seen_to_be_it_as_it_is_read() {
+        let images = [
+            &[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 28][..],
+            &[7; 784],
+        ]
+        .concat();
+        let labels = [0, 0, 8, 1, 0, 0, 0, 1, 3];
+        let (packed_images, packed_labels) = (gzip(&images, 9), gzip(&labels, 9));
+        let part = |images_name, labels_name| -> &'static [File] {
+            Vec::leak(vec![
+                published(images_name, &images, &packed_images),
+                published(labels_name, &labels, &packed_labels),
+            ])
+        };
+        let dataset: &'static Dataset = Box::leak(Box::new(Dataset {
+            name: "packed",
+            train: part("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+            test: part("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+            ..MNIST
+        }));
+        let folder = tempfile::tempdir().unwrap();
+        let path = |file: &File| folder.path().join(format!("{}.gz", file.name));
+        for [images, labels] in [dataset.train, dataset.test].map(|part| [&part[0], &part[1]]) {
+            fs::write(path(images), &packed_images).unwrap();
+            fs::write(path(labels), &packed_labels).unwrap();
+        }
+        let read = || open_named(dataset, folder.path()).unwrap().read(&|_, _| {});
+        let raw = read().unwrap();
+        assert_eq!(raw.train.labels, [3]);
+
+        // The same content, packed otherwise, and not at all.
+        let first = &dataset.train[0];
+        let other = gzip(&images, 1);
+        let sums = [&other, &images].map(|bytes| sha256_raw(bytes.as_slice()).unwrap());
+        for (bytes, sum) in [other, images.clone()].iter().zip(sums) {
+            fs::write(path(first), bytes).unwrap();
+            let error = read().unwrap_err().to_string();
+            let wrong = format!(
+                "packed as published, it has sha256 {sum}, expected {}",
+                first.identity()
+            );
+            assert!(error.contains(&wrong), "{error}");
+        }
+    }
 }

@@ -153,7 +153,7 @@ impl Plan {
         trail: &[PathBuf],
     ) -> Result<Plan> {
         let chain = Chain::read(path, overrides)?;
-        let mut problems = Vec::new();
+        let mut problems = chain.unknown.clone();
         let title = head(&chain, "title", &mut problems);
         let source = head(&chain, "source", &mut problems);
         let variants = variant_names(&chain, &mut problems);
@@ -182,7 +182,15 @@ impl Plan {
                         continue;
                     }
                 };
-                if let Some(checked) = checker.check(&resolved, chain.document(), &mut problems)? {
+                let checked = match checker.check(&resolved, chain.document(), &mut problems) {
+                    // What is wrong with the file is told as well.
+                    Err(error) if error.kind == Kind::Data && !problems.is_empty() => {
+                        problems.extend(error.problems);
+                        return Err(in_order(problems, surplus));
+                    }
+                    checked => checked?,
+                };
+                if let Some(checked) = checked {
                     let dataset = &checked.settings.data.dataset;
                     if checked.absent && !absent.contains(dataset) {
                         absent.push(dataset.clone());
@@ -300,7 +308,7 @@ fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
 /// The file cannot be read, or something is wrong with what it says of a dataset.
 pub fn datasets(path: &Path, overrides: &Overrides) -> Result<Vec<DatasetSpec>> {
     let chain = Chain::read(path, overrides)?;
-    let (mut datasets, mut problems) = (Vec::new(), Vec::new());
+    let (mut datasets, mut problems) = (Vec::new(), chain.unknown.clone());
     let variants = variant_names(&chain, &mut problems);
     let grid = Grid::read(&chain, &variants, &mut problems);
     let is_swept = |key: &String| key == "data.dataset" || key.starts_with("data.dataset.");

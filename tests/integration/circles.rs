@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::rooms::{is_of_tests, rooms};
 
-/// The files (and folders) of a room with those beside them that each one names, tests left out.
-fn neighbors(room: &Path) -> BTreeMap<String, BTreeSet<String>> {
+/// The files (and folders) of a room with those beside them that each one names, tests left out; `name` is the room's.
+fn neighbors(room: &Path, name: &str) -> BTreeMap<String, BTreeSet<String>> {
     let texts: BTreeMap<String, String> = fs::read_dir(room)
         .expect("a room is a folder")
         .map(|entry| entry.expect("an entry of the folder").path())
@@ -17,8 +17,10 @@ fn neighbors(room: &Path) -> BTreeMap<String, BTreeSet<String>> {
             (name.into_owned(), text_of(&path))
         })
         .collect();
+    let whole = format!("crate::{name}::");
     let named = |name: &String, text: &String| {
-        let words: BTreeSet<String> = siblings(text).into_iter().collect();
+        let words = ["super::", &whole].into_iter();
+        let words: BTreeSet<String> = words.flat_map(|path| words_after(text, path)).collect();
         let others = words.into_iter().filter(|word| word != name);
         others.filter(|word| texts.contains_key(word)).collect()
     };
@@ -46,22 +48,43 @@ fn text_of(path: &Path) -> String {
     files.map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// The words that stand right after `super::`, alone or in braces.
-fn siblings(text: &str) -> Vec<String> {
+/// The words that stand right after a path, alone or in braces.
+fn words_after(text: &str, path: &str) -> Vec<String> {
     let word = |text: &str| -> String {
         let letter = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
         text.chars().take_while(letter).collect()
     };
-    let after = text.split("super::").skip(1);
+    let after = text.split(path).skip(1);
     after
         .flat_map(|rest| match rest.strip_prefix('{') {
             None => vec![word(rest)],
-            Some(list) => {
-                let list = list.split('}').next().unwrap_or_default();
-                list.split(',').map(|item| word(item.trim())).collect()
-            }
+            Some(list) => items(list)
+                .into_iter()
+                .map(|item| word(item.trim()))
+                .collect(),
         })
         .collect()
+}
+
+/// What a list in braces holds, of the text behind its first brace; a list inside is a part of its item.
+fn items(text: &str) -> Vec<&str> {
+    let (mut items, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' => {
+                items.push(&text[start..at]);
+                break;
+            }
+            ',' if depth == 0 => {
+                items.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items
 }
 
 /// All that a file needs in the end.
@@ -85,7 +108,7 @@ fn files_of_a_room_do_not_go_in_circles() {
         if !folder.is_dir() {
             continue;
         }
-        let edges = neighbors(&folder);
+        let edges = neighbors(&folder, &room);
         for name in edges.keys() {
             let mut found = BTreeSet::new();
             needed(&edges, name, &mut found);
@@ -103,8 +126,11 @@ fn a_circle_is_found() {
     let file = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("the file is written");
     };
-    file("mod.rs", "mod one;\nmod two;\nmod three;\n");
-    file("one.rs", "use super::{Thing, two::Other};\n");
+    file("mod.rs", "mod one;\nmod two;\nmod three;\nmod four;\n");
+    file(
+        "one.rs",
+        "use super::{Thing, two::{Other, More}};\nuse crate::above::{four, Trait};\n",
+    );
     file(
         "two.rs",
         "// use super::three\nfn f() { super::one::f() }\n",
@@ -113,12 +139,19 @@ fn a_circle_is_found() {
         "three.rs",
         "use super::one;\n#[cfg(test)]\nmod tests { use super::three; }\n",
     );
-    let edges = neighbors(folder.path());
+    fs::create_dir(folder.path().join("four")).expect("a folder of the room");
+    file("four/mod.rs", "mod inner;\n");
+    file(
+        "four/inner.rs",
+        "use crate::room::{other::one, three::{Part, Piece}, two};\n",
+    );
+    let edges = neighbors(folder.path(), "room");
     let named = |name: &str| edges[name].iter().map(String::as_str).collect::<Vec<_>>();
     assert_eq!(
         (named("one"), named("two"), named("three")),
         (vec!["two"], vec!["one"], vec!["one"])
     );
+    assert_eq!(named("four"), ["three", "two"]);
     let mut found = BTreeSet::new();
     needed(&edges, "three", &mut found);
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["one", "two"]);

@@ -37,6 +37,10 @@ fn explain_names_the_origin_of_every_value() {
     assert!(line("train.loss = \"mse\"").contains("BURNLAB_TRAIN__LOSS=mse"));
     assert!(line("train.seeds = [7]").contains("--set train.seeds=[7]"));
     assert!(line("data.validation = 0").contains("the defaults"));
+    let dense = "model.classifier.layers.1.dense";
+    assert!(line(&format!("{dense}.units = 16")).contains("base.toml, line 11"));
+    assert!(line(&format!("{dense}.bias = true")).contains("the defaults"));
+    assert!(line("train.optimizer.adam.beta_1 = 0.9").contains("the defaults"));
 }
 
 #[test]

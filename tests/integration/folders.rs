@@ -716,6 +716,10 @@ fn a_trained_run_is_measured_again_on_its_own_images_and_on_others() {
     let by_weights = values(&[file, "--weights", weights, "--set", "train.seeds=[7]"]);
     assert_eq!(by_weights[5..], own[5..]);
     assert_eq!(by_weights[1], "7");
+    let said = lab.burnlab(&["evaluate", file, "--weights", weights]).out;
+    let whose =
+        format!("`default` with the weights of `{weights}` on 4 images: test images of its data\n");
+    assert!(said.starts_with(&whose), "{said}");
 
     // Other images, of another size, and of one of the classes alone.
     for index in 0..6 {

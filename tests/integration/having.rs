@@ -46,6 +46,58 @@ fn a_new_experiment_is_one_file_that_nothing_is_wrong_with() {
 }
 
 #[test]
+fn experiments_are_listed_wherever_their_names_are_looked_up() {
+    let lab = Lab::new();
+    let ended = in_lab(&lab, &["list"]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (
+            0,
+            "no experiments, here or in a folder `experiments/`: `burnlab new NAME` writes a first one\n"
+        )
+    );
+    let ended = in_lab(&lab, &["check"]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (
+            2,
+            "error: there are no experiment files here\n  \
+             hint: name a file, or let `burnlab new NAME` write a first one\n"
+        )
+    );
+
+    assert_eq!(in_lab(&lab, &["new", "first"]).code, 0);
+    for (name, text) in [
+        ("burnlab.toml", "[train]\nepochs = 3\n"),
+        ("Cargo.toml", "[package]\nname = 'x'\n"),
+        ("wrong.toml", "[data\n"),
+    ] {
+        lab.file(name, text);
+    }
+    let first = "A first experiment: do turned copies of few digits help?";
+    let listed = in_lab(&lab, &["list"]);
+    let wrong = "wrong.toml  has problems      see `burnlab check wrong.toml`\n";
+    assert_eq!(
+        listed.out,
+        format!("first       0 of 9 runs done  {first}\n{wrong}")
+    );
+    let ended = in_lab(&lab, &["check"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.out.starts_with("ok first.toml: "), "{}", ended.out);
+
+    // What a name stands for comes first, and stands there once.
+    fs::create_dir(lab.path().join("experiments")).unwrap();
+    fs::copy(
+        lab.path().join("first.toml"),
+        lab.path().join("experiments/first.toml"),
+    )
+    .unwrap();
+    fs::remove_file(lab.path().join("wrong.toml")).unwrap();
+    let listed = in_lab(&lab, &["list"]);
+    assert_eq!(listed.out, format!("first  0 of 9 runs done  {first}\n"));
+}
+
+#[test]
 fn a_new_experiment_is_written_over_nothing() {
     let lab = Lab::new();
     let file = lab.file("first.toml", "title = 'mine'\n");

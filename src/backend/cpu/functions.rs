@@ -6,7 +6,7 @@
 
 use super::simd::{Simd, on_every_set};
 use super::sums::sum_of;
-use crate::backend::kernels::{LEAST_PROBABILITY, NORMAL_PEAK};
+use crate::backend::constants::{LEAST_PROBABILITY, NORMAL_PEAK};
 
 /// `2^n * e^r` with `|r|` up to half of `ln 2`.
 #[inline(always)]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::functions::ln_of;
 use super::simd::{Simd, on_every_set};
-use crate::backend::kernels::Distribution;
+use crate::backend::distribution::Distribution;
 use crate::rng::Draw;
 
 /// Counters of a block.

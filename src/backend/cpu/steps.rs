@@ -2,7 +2,7 @@
 //! another, each rounded.
 
 use super::simd::on_every_set;
-use crate::backend::kernels::{AdamStep, MomentumStep};
+use crate::backend::optimizer_steps::{AdamStep, MomentumStep};
 
 /// The numbers of [`adam`], rounded.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::TEXTS;
 use crate::backend::BURN_VERSION;
-use crate::backend::kernels::LEAST_PROBABILITY;
+use crate::backend::constants::LEAST_PROBABILITY;
 use crate::hex::hex;
 use crate::user_cache::user_cache;
 

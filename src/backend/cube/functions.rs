@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::{UNITS, array, contiguous, cubes, empty, units};
-use crate::backend::kernels::{LEAST_PROBABILITY, NORMAL_PEAK};
+use crate::backend::constants::{LEAST_PROBABILITY, NORMAL_PEAK};
 use crate::backend::passes::Function;
 
 /// Without large intermediate values: `max(x, 0) + ln(1 + exp(-|x|))`.

@@ -8,7 +8,8 @@ use cubecl::prelude::*;
 
 use super::launch::{UNITS, array, check, cubes, units};
 use crate::backend::cpu::random::{BLOCK, COUNTERS, INCREMENTS, MULTIPLIERS, ROUNDS, most};
-use crate::backend::kernels::{Distribution, first_value};
+use crate::backend::distribution::Distribution;
+use crate::backend::kernels::first_value;
 use crate::rng::Draw;
 
 /// How words become values.
@@ -156,7 +157,8 @@ mod tests {
     use burn::tensor::Tensor;
 
     use crate::backend::TrainingBackend;
-    use crate::backend::kernels::{Distribution, random_values};
+    use crate::backend::distribution::Distribution;
+    use crate::backend::kernels::random_values;
     use crate::backend::testing::on_test_device;
     use crate::rng::Draw;
 

@@ -7,7 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::{UNITS, array, contiguous, cubes, shaped, units};
-use crate::backend::kernels::{AdamStep, MomentumStep};
+use crate::backend::optimizer_steps::{AdamStep, MomentumStep};
 
 #[derive(CubeLaunch, CubeType)]
 struct AdamNumbers {

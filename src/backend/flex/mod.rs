@@ -21,7 +21,9 @@ use burn::tensor::ops::{FloatTensorOps, IntTensor};
 
 use self::plain::Plain;
 use super::cpu::Simd;
-use super::kernels::{AdamStep, Distribution, MomentumStep, random_values};
+use super::distribution::Distribution;
+use super::kernels::random_values;
+use super::optimizer_steps::{AdamStep, MomentumStep};
 use super::passes::{Function, Passes, Reduction, Statistics, Way};
 use super::sizes::Sizes;
 use super::sliding::Sliding;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::plain::{Plain, in_order, values};
 use crate::backend::cpu::{SHARED, Simd, steps};
-use crate::backend::kernels::{AdamStep, MomentumStep};
+use crate::backend::optimizer_steps::{AdamStep, MomentumStep};
 
 pub(super) fn adam(
     weight: Plain,

@@ -327,6 +327,7 @@ pub(super) fn checksum(folder: &Path, images: usize, sha256: String) -> Checksum
         path: folder.to_path_buf(),
         name: format!("{} ({})", file_name(folder), count(images, "image")),
         sha256,
+        packed: None,
         bytes: None,
     }
 }

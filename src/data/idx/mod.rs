@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub use fields::IdxFields;
 use names::{Kind, Part as SetPart};
 
-use super::content::{Extent, Stream, damage, file_name};
+use super::content::{Extent, Stream, Sums, damage, file_name};
 use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
 use crate::error::{Error, Problem, Result, count, list, thousands};
 use crate::shape::ImageShape;
@@ -338,11 +338,14 @@ fn transpose(pixels: &mut [u8], shape: ImageShape) {
 }
 
 fn checksum(path: &Path, stream: Stream) -> Result<Checksum> {
+    let bytes = Some(stream.at());
+    let Sums { content, packed } = stream.finish()?;
     Ok(Checksum {
         path: path.to_path_buf(),
         name: content_name(path),
-        bytes: Some(stream.at()),
-        sha256: stream.finish()?,
+        bytes,
+        sha256: content,
+        packed,
     })
 }
 
