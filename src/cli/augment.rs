@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::{Set, catalogue, files, picture, say};
 use crate::error::{Error, Problem, Result, did_you_mean, list};
@@ -19,7 +18,7 @@ pub struct AugmentArguments {
     /// One of its variants [default: the first one with a recipe]
     variant: Option<String>,
     /// Where the picture goes, a PNG file
-    #[arg(long, short, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(picture::png))]
+    #[arg(long, short, value_name = "FILE", value_parser = picture::png_path())]
     output: PathBuf,
     /// How many training images are shown, at most 40
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=40))]

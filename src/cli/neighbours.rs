@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::input_images::{ImageSplit, InputImages};
 use super::trained::{self, TrainedModel, Which};
@@ -41,7 +40,7 @@ pub struct NeighboursArguments {
     #[arg(long)]
     csv: bool,
     /// Draw the image and its neighbors as a PNG file too
-    #[arg(long, short, value_name = "FILE.png", value_parser = PathBufValueParser::new().try_map(picture::png))]
+    #[arg(long, short, value_name = "FILE.png", value_parser = picture::png_path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

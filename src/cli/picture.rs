@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::data::Scale;
@@ -23,7 +24,7 @@ const OTHERS: [&str; 9] = [
 ///
 /// # Errors
 /// It is called as a picture of another kind.
-pub fn png(path: PathBuf) -> std::result::Result<PathBuf, String> {
+fn png(path: PathBuf) -> std::result::Result<PathBuf, String> {
     let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
     match ending.is_some_and(|ending| OTHERS.iter().any(|other| ending == *other)) {
         true => {
@@ -32,6 +33,11 @@ pub fn png(path: PathBuf) -> std::result::Result<PathBuf, String> {
         }
         false => Ok(path),
     }
+}
+
+/// Reads such a path from the command line.
+pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(png)
 }
 
 /// The images of `[images, channels, height, width]` as they are looked at, `across` beside each other.

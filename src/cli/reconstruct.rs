@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 use image::{Rgb, RgbImage};
 
 use super::input_images::{ImageArguments, InputImages};
@@ -37,7 +36,7 @@ pub struct ReconstructArguments {
     #[arg(long)]
     csv: bool,
     /// Draw the images above their reconstructions as a PNG file too
-    #[arg(long, short, value_name = "FILE.png", value_parser = PathBufValueParser::new().try_map(picture::png))]
+    #[arg(long, short, value_name = "FILE.png", value_parser = picture::png_path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

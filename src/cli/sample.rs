@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 use image::RgbImage;
 
 use super::input_images::{ImageSplit, InputImages};
@@ -36,7 +35,7 @@ pub struct SampleArguments {
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
     /// A PNG file for one picture of all, or a folder for a PNG file of each
-    #[arg(long, short, value_name = "FILE.png|DIR", value_parser = PathBufValueParser::new().try_map(picture::png))]
+    #[arg(long, short, value_name = "FILE.png|DIR", value_parser = picture::png_path())]
     output: PathBuf,
     /// What the images are drawn by: the same ones for the same number
     #[arg(long, value_name = "SEED", default_value = "0")]

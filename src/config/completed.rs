@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::blocks::{Expanded, expand};
-use super::read::read;
+use super::read::{inner_mut, read};
 use super::settings::Settings;
 
 /// Settings as written, with what their tables have by default.
@@ -63,13 +63,8 @@ impl Completed {
         let Some((key, outer)) = path.split_last() else {
             return false;
         };
-        let place = outer
-            .iter()
-            .try_fold(&mut self.values, |place, key| match place {
-                Value::Object(table) => table.get_mut(key),
-                Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
-                _ => None,
-            });
+        let mut keys = outer.iter();
+        let place = keys.try_fold(&mut self.values, |place, key| inner_mut(place, key));
         match place {
             // A bare name, of something that has fields.
             Some(place)

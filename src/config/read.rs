@@ -262,7 +262,7 @@ fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-fn inner_mut<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+pub(super) fn inner_mut<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
     match value {
         Value::Object(table) => table.get_mut(key),
         Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
@@ -435,6 +435,7 @@ mod tests {
         let values = json!({ "layers": [{ "units": 2 }], "epochs": 1 });
         assert_eq!(read::<Whole>(&values).unwrap().layers[0].units, Positive(2));
     }
+
     #[test]
     fn a_value_in_the_place_of_a_table_is_offered_as_its_needed_key() {
         #[derive(Debug, Deserialize)]

@@ -62,7 +62,7 @@ impl Samples {
         sizes(&self.labels, classes)
     }
 
-    /// PixelValues of one image from 0 to 1, `[channels, height, width]`; panics if there is no such image.
+    /// Pixels of one image from 0 to 1, `[channels, height, width]`; panics if there is no such image.
     pub fn image(&self, index: usize) -> Cow<'_, [f32]> {
         let size = self.shape.len();
         self.pixels.some(index * size..(index + 1) * size)

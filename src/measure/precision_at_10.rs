@@ -102,6 +102,7 @@ mod tests {
         let precision = fields.take(&subject).unwrap();
         assert!(precision > 0.7 && precision < 1.0, "{precision}");
     }
+
     #[test]
     fn images_of_one_class_are_not_asked_about() {
         let mut model = Fake::new();

@@ -534,6 +534,7 @@ mod tests {
         let shown = shown("data.classes", &[list("[0, 1]")]);
         assert_eq!((&*shown[0].name, &*shown[0].text), ("[0, 1]", "[0, 1]"));
     }
+
     #[test]
     fn values_between_commas_are_offered_as_a_list() {
         let hint = |value: toml::Value| axis_flaw("train.epochs", &value).unwrap().hint.unwrap();
