@@ -64,6 +64,10 @@ cluster:
 aarch64:
     tests/aarch64/run
 
+# The unit tests with another C library, in a static program; see tests/musl/run for what it needs
+musl:
+    tests/musl/run
+
 # TensorBoard on everything that has been run, or on one experiment: just tensorboard articles/a1-a3-few-digits
 tensorboard NAME="." PORT="6006": _python
     {{venv}}/bin/tensorboard --logdir results/{{NAME}} --port {{PORT}}
