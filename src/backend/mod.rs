@@ -42,7 +42,7 @@ pub use optimizer_steps::{AdamStep, MomentumStep};
 pub use precision::Precision;
 pub use shapes::{fit, reshape, rows};
 pub use sliding::{Sliding, Sliding3d};
-pub use threads::use_threads;
+pub use threads::{use_threads, with_threads};
 pub use volumes::{convolve3d, convolve3d_transpose};
 
 use crate::error::{Error, Problem, Result, count, did_you_mean};
@@ -316,7 +316,6 @@ pub trait Work {
     fn run<B: TrainingBackend>(self, device: B::Device) -> Self::Output;
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! run that goes on from a checkpoint ends with the same weights as one that never stopped. Knows
 //! nothing of experiments or tables, and of other runs only what they left.
 
+mod augmented;
 mod checkpoint;
 mod evaluate;
 mod gallery;
@@ -497,7 +498,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 }
                 let place = [epoch as u64, done as u64];
                 let chance = seed.chance(Purpose::Dropout, &place);
-                let batch = self.train.batch(&order, number, chance);
+                let batch = self.train.batch(&mut order, number, chance);
                 images += batch.size();
                 let mut metrics = BatchMetrics::new(batch.size());
                 let share = order.share(number, accumulate);

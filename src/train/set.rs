@@ -1,16 +1,16 @@
 //! Images and labels on the device, and batches of them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
-use rayon::prelude::*;
 
 use super::Job;
+use super::augmented::{Ahead, Augmented};
 use super::images::{Images, image_tensor};
 use crate::augment::batch::{BatchOperation, mix};
-use crate::augment::{Augment, Image};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::data::{PixelValues, Samples, Scale};
 use crate::error::{Error, Problem, Result};
@@ -38,19 +38,18 @@ pub(super) struct TrainingSet<B: TrainingBackend> {
 enum TrainingImages<B: TrainingBackend> {
     /// All of them, gathered there into batches.
     OnDevice(Images<B>),
-    /// Changed anew in every epoch and sent batch by batch.
-    OnHost {
-        pixels: PixelValues,
-        augment: Augment,
-    },
+    /// Changed anew in every epoch and sent batch by batch; a GPU works meanwhile, the CPU has nothing else to do.
+    OnHost { images: Arc<Augmented>, ahead: bool },
 }
 
 /// The order of one epoch.
 pub(super) struct Order<B: Backend> {
     epoch: usize,
     batch_size: usize,
-    host: Vec<i32>,
+    host: Arc<[i32]>,
     device: Tensor<B, 1, Int>,
+    /// Batches that are made ahead, if such are.
+    ahead: Option<Ahead>,
 }
 
 impl<B: Backend> Order<B> {
@@ -76,6 +75,16 @@ impl<B: Backend> Order<B> {
         let start = batch * self.batch_size;
         start..(start + self.batch_size).min(self.host.len())
     }
+
+    /// A batch of images; those after it are made while the device works on it.
+    fn made_ahead(&mut self, images: &Arc<Augmented>, batch: usize) -> Vec<f32> {
+        let begin = || {
+            let (images, order) = (images.clone(), self.host.clone());
+            Ahead::from(batch, self.batch_size, images, order, self.epoch)
+        };
+        let ahead = self.ahead.take().filter(|ahead| ahead.next() == batch);
+        self.ahead.insert(ahead.unwrap_or_else(begin)).take()
+    }
 }
 
 impl<B: TrainingBackend> TrainingSet<B> {
@@ -99,8 +108,14 @@ impl<B: TrainingBackend> TrainingSet<B> {
             images: match augment.random.is_empty() {
                 true => TrainingImages::OnDevice(Images::new(pixels, shape, &scale, device)),
                 false => TrainingImages::OnHost {
-                    pixels,
-                    augment: augment.clone(),
+                    images: Arc::new(Augmented {
+                        pixels,
+                        augment: augment.clone(),
+                        shape,
+                        scale: scale.clone(),
+                        seed,
+                    }),
+                    ahead: !job.device.is_cpu(),
                 },
             },
             shape,
@@ -127,11 +142,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             TrainingImages::OnDevice(images) => {
                 images.range(0..count).into_data().iter::<f32>().collect()
             }
-            TrainingImages::OnHost { pixels, .. } => {
-                let mut first = pixels.some(0..count * self.shape.len()).into_owned();
-                self.scale.apply(&mut first, self.shape);
-                first
-            }
+            TrainingImages::OnHost { images, .. } => images.first(count),
         }
     }
 
@@ -145,22 +156,25 @@ impl<B: TrainingBackend> TrainingSet<B> {
         Order {
             epoch,
             batch_size: self.batch_size,
-            device: Tensor::from_data(TensorData::new(host.clone(), [self.count]), &self.device),
-            host,
+            host: host.as_slice().into(),
+            device: Tensor::from_data(TensorData::new(host, [self.count]), &self.device),
+            ahead: None,
         }
     }
 
-    /// A batch of an epoch, from 0, as the network sees it.
-    pub fn batch(&self, order: &Order<B>, batch: usize, chance: Chance) -> Batch<B> {
+    /// A batch of an epoch, from 0, as the network sees it; they are best asked for in their order.
+    pub fn batch(&self, order: &mut Order<B>, batch: usize, chance: Chance) -> Batch<B> {
         let range = order.range(batch);
         let chosen = order.device.clone().slice([range.clone()]);
         let labels = self.labels.clone().select(0, chosen.clone());
         let images = match &self.images {
             TrainingImages::OnDevice(images) => images.chosen(chosen),
-            TrainingImages::OnHost { pixels, augment } => {
-                let mut batch = self.changed(pixels, augment, &order.host[range], order.epoch);
-                self.scale.apply(&mut batch, self.shape);
-                image_tensor(batch, self.shape, &self.device)
+            TrainingImages::OnHost { images, ahead } => {
+                let changed = match ahead {
+                    true => order.made_ahead(images, batch),
+                    false => images.batch(&order.host[range], order.epoch),
+                };
+                image_tensor(changed, self.shape, &self.device)
             }
         };
         self.mixed(images, labels, order.epoch, batch, chance)
@@ -196,32 +210,9 @@ impl<B: TrainingBackend> TrainingSet<B> {
         }
     }
 
-    /// The chosen images after the random operations, the work shared among the CPU's threads.
-    fn changed(
-        &self,
-        pixels: &PixelValues,
-        augment: &Augment,
-        chosen: &[i32],
-        epoch: usize,
-    ) -> Vec<f32> {
-        let size = self.shape.len();
-        let mut batch = vec![0.0; chosen.len() * size];
-        let images = chosen.par_iter().zip(batch.par_chunks_exact_mut(size));
-        images.for_each(|(&index, room)| {
-            let index = index as usize;
-            let mut image = Image {
-                shape: self.shape,
-                pixels: pixels.some(index * size..(index + 1) * size).into_owned(),
-            };
-            augment.random_into(&mut image, self.seed, epoch, index);
-            room.copy_from_slice(&image.pixels);
-        });
-        batch
-    }
-
     /// The first images of the first batch, as the network sees them.
     pub fn pictures(&self, most: usize) -> Vec<Picture> {
-        let first = self.batch(&self.order(1), 0, Chance::default());
+        let first = self.batch(&mut self.order(1), 0, Chance::default());
         let pixels: Vec<f32> = first.images.into_data().iter::<f32>().collect();
         let images = pixels.chunks_exact(self.shape.len()).take(most);
         images
