@@ -34,6 +34,11 @@ impl Precisions {
         products: Precision::F32,
         convolutions: Precision::F32,
     };
+
+    /// Whether products or convolutions are as coarse as was asked for; the others may be too small for tensor cores.
+    pub fn meet(&self, asked: Precision) -> bool {
+        self.products.max(self.convolutions) >= asked
+    }
 }
 
 impl fmt::Display for Precisions {
@@ -81,7 +86,11 @@ impl Device {
         Ok(self.run(Measure))
     }
 
-    fn has_room(&self) -> Result<()> {
+    /// Sees that something can be trained on it now.
+    ///
+    /// # Errors
+    /// Its memory is spent, or another program has it for itself.
+    pub(super) fn has_room(&self) -> Result<()> {
         match self.memory()? {
             Some((free, _)) if free < LEAST => {
                 let free = free >> 20;
@@ -292,6 +301,17 @@ mod tests {
         let _alone = crate::backend::testing::sole_use_of_graphs();
         let found = test_device().check().unwrap();
         assert_eq!(found.to_string(), "products in f32, convolutions in f32");
+    }
+
+    #[test]
+    fn a_precision_that_a_device_lacks_is_not_met() {
+        use Precision::{Bf16, F32, Tf32};
+        assert!(Precisions::F32.meet(F32) && !Precisions::F32.meet(Tf32));
+        let products = Precisions {
+            products: Tf32,
+            ..Precisions::F32
+        };
+        assert!(products.meet(F32) && products.meet(Tf32) && !products.meet(Bf16));
     }
 
     #[test]

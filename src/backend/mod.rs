@@ -11,6 +11,7 @@ mod constants;
 mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
+mod devices;
 mod distribution;
 mod faults;
 mod kernels;
@@ -35,6 +36,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precisions, message as panic_message};
 pub use constants::LEAST_PROBABILITY;
+pub use devices::{Devices, kind_of};
 pub use distribution::Distribution;
 pub use faults::{check_threads, watch_threads};
 pub use kernels::{Kernels, Standardized, holds_nan, largest_of};

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::JobsArgument;
-use crate::backend::{Device, DeviceSpec};
+use crate::backend::{DeviceSpec, Devices};
 use crate::config::{How, Launch, Overrides, Slurm};
 use crate::error::{Error, Problem, Result, io_reason};
 use crate::run::{Commands, Launcher, Local, Queue, ResultsFolder, SlurmJobs};
@@ -27,19 +27,19 @@ pub(super) struct LaunchArgument {
 pub(super) struct Workers {
     /// Nothing, if the command takes no `--launch`: they are started here.
     launch: Option<Launch>,
-    /// Their device, by its name where they are.
+    /// The device of those elsewhere, by its name there.
     device: String,
-    /// The same if they are here.
-    here: Option<Device>,
+    /// The devices of those that are here.
+    here: Option<Devices>,
 }
 
 impl Workers {
     /// On this machine.
-    pub(super) fn here(device: &Device) -> Self {
+    pub(super) fn here(devices: &Devices) -> Self {
         Workers {
             launch: None,
-            device: device.name(),
-            here: Some(device.clone()),
+            device: devices.first().name(),
+            here: Some(devices.clone()),
         }
     }
 
@@ -56,8 +56,7 @@ impl Workers {
     ) -> Result<Self> {
         let launch = Launch::read(experiment, &argument.launch, overrides)?;
         if launch.how == How::Local {
-            let device = Device::parse(device)?;
-            let here = Workers::here(&device);
+            let here = Workers::here(&Devices::parse(device)?);
             return Ok(Workers {
                 launch: Some(launch),
                 ..here
@@ -76,20 +75,20 @@ impl Workers {
         })
     }
 
-    /// The device, if it is this machine's.
-    pub(super) fn device(&self) -> Option<&Device> {
+    /// The devices, if they are this machine's.
+    pub(super) fn devices(&self) -> Option<&Devices> {
         self.here.as_ref()
     }
 
     /// How many at a time; `None` for one a core.
     ///
     /// # Errors
-    /// The device cannot be used now.
+    /// A device cannot be used now.
     pub(super) fn jobs(&self, asked: &JobsArgument) -> Result<Option<usize>> {
         let asked = asked.jobs.map(usize::from);
         let known = self.launch.as_ref().and_then(|launch| launch.workers);
         match (asked.or(known), &self.here) {
-            (None, Some(device)) => device.workers(),
+            (None, Some(devices)) => devices.workers(),
             (jobs, _) => Ok(jobs),
         }
     }
@@ -135,10 +134,11 @@ impl Workers {
     ) -> Result<Box<dyn Launcher + '_>> {
         let log = folder.path().join("workers.log");
         let retries = self.launch.as_ref().map_or(0, |launch| launch.retries);
+        let devices = self.here.as_ref().map(Devices::names);
         let local = || Local {
             lock: folder.workers_lock(),
             log: log.clone(),
-            device: self.device.clone(),
+            devices: devices.clone().unwrap_or_default(),
             threads,
             retries,
         };

@@ -40,7 +40,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 pub use reference::reference;
 
-use crate::backend::Device;
+use crate::backend::{Device, Devices};
 use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Kind, Result};
@@ -295,20 +295,20 @@ struct ResultsArgument {
 /// How many workers a command trains with.
 #[derive(Debug, Args)]
 struct JobsArgument {
-    /// Worker processes at a time [default: one a core; on a GPU one, or up to eight where NVIDIA's MPS runs]
+    /// Worker processes at a time [default: one a core; on each GPU one, or up to eight where NVIDIA's MPS runs]
     #[arg(long, short, value_name = "N", env = "BURNLAB_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
 }
 
 impl JobsArgument {
-    /// As many as were asked for, or as the device bears; `None` for one a core.
+    /// As many as were asked for, or as the devices bear; `None` for one a core.
     ///
     /// # Errors
-    /// The device cannot be used now.
-    fn on(&self, device: &Device) -> Result<Option<usize>> {
+    /// A device cannot be used now.
+    fn on(&self, devices: &Devices) -> Result<Option<usize>> {
         match self.jobs {
             Some(jobs) => Ok(Some(usize::from(jobs))),
-            None => device.workers(),
+            None => devices.workers(),
         }
     }
 }
@@ -329,6 +329,14 @@ impl DeviceArgument {
     fn checked(&self) -> Result<Device> {
         Device::checked(&self.device)
     }
+}
+
+/// Which devices a command trains on.
+#[derive(Debug, Args)]
+struct DevicesArgument {
+    /// auto, cpu, cuda, vulkan or ndarray; cuda stands for all GPUs of the first one's model, cuda:1 for one, cuda:0,cuda:2 for some
+    #[arg(long, default_value = "auto", env = "BURNLAB_DEVICE")]
+    device: String,
 }
 
 fn catalogue() -> Catalogue {

@@ -11,7 +11,7 @@ use super::launch::Workers;
 use super::run::{carry_out, check_data, shown};
 use super::signals::stop_flag;
 use super::{JobsArgument, Set, catalogue, files, note, say};
-use crate::backend::{BURN_VERSION, Device};
+use crate::backend::{BURN_VERSION, Devices};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::Plan;
 use crate::record::{Status, write_atomically};
@@ -46,7 +46,7 @@ pub struct RegressArguments {
     junit: Option<PathBuf>,
     #[command(flatten)]
     jobs: JobsArgument,
-    /// auto, cpu, cuda, vulkan or ndarray; cuda:N, vulkan:N for one GPU of several
+    /// auto, cpu, cuda, vulkan or ndarray; cuda stands for all GPUs of the first one's model, cuda:1 for one, cuda:0,cuda:2 for some
     #[arg(long, default_value = "cpu", env = "BURNLAB_DEVICE")]
     device: String,
     /// Print no progress, and no table unless something fell
@@ -74,15 +74,15 @@ struct Outcome {
 /// Trains the experiments anew, in a folder that is removed afterwards, and compares or accepts their numbers.
 pub fn regress(arguments: RegressArguments) -> Result<ExitCode> {
     let plans = plans(&arguments)?;
-    let device = Device::parse(&arguments.device)?;
+    let devices = Devices::parse(&arguments.device)?;
     let origin = Origin {
         burnlab: env!("CARGO_PKG_VERSION").to_string(),
         burn: BURN_VERSION.to_string(),
-        device: device.to_string(),
+        device: devices.first().to_string(),
         date: today(),
     };
     if arguments.accept {
-        return accept(&arguments, &plans, &device, &origin);
+        return accept(&arguments, &plans, &devices, &origin);
     }
     let reference = Reference::read(&arguments.reference)?;
     let rule = match arguments.tolerance {
@@ -91,23 +91,23 @@ pub fn regress(arguments: RegressArguments) -> Result<ExitCode> {
     };
     reference.check(&planned(&plans), rule, arguments.files.is_empty())?;
     check_writable(arguments.junit.as_deref())?;
-    let outcome = run_all(&arguments, &plans, &device, &origin)?;
+    let outcome = run_all(&arguments, &plans, &devices, &origin)?;
     if outcome.stopped {
         return Ok(ExitCode::from(130));
     }
     let comparisons = compare(&reference, &outcome.entries, rule);
-    tell(&arguments, &comparisons, &outcome.failed, rule, &device)?;
+    tell(&arguments, &comparisons, &outcome.failed, rule, &devices)?;
     Ok(exit_code(&comparisons, &outcome.failed))
 }
 
 fn accept(
     arguments: &RegressArguments,
     plans: &[Plan],
-    device: &Device,
+    devices: &Devices,
     origin: &Origin,
 ) -> Result<ExitCode> {
     let old = Reference::read_if_there(&arguments.reference)?;
-    let outcome = run_all(arguments, plans, device, origin)?;
+    let outcome = run_all(arguments, plans, devices, origin)?;
     if outcome.stopped {
         return Ok(ExitCode::from(130));
     }
@@ -212,14 +212,14 @@ fn check_writable(report: Option<&Path>) -> Result<()> {
 fn run_all(
     arguments: &RegressArguments,
     plans: &[Plan],
-    device: &Device,
+    devices: &Devices,
     origin: &Origin,
 ) -> Result<Outcome> {
     let folder = tempfile::tempdir()
         .map_err(|error| Error::io(Kind::Data, "make a folder", &std::env::temp_dir(), &error))?;
     let options = Options {
         results: folder.path().to_path_buf(),
-        jobs: arguments.jobs.on(device)?,
+        jobs: arguments.jobs.on(devices)?,
         threads: None,
         fresh: true,
         fail_fast: false,
@@ -233,7 +233,7 @@ fn run_all(
     for plan in plans {
         for part in parts(plan, Only::All, &options) {
             let progress = shown(arguments.quiet);
-            let ended = carry_out(&part, &options, progress, &Workers::here(device), &stop)?;
+            let ended = carry_out(&part, &options, progress, &Workers::here(devices), &stop)?;
             outcome.stopped |= ended.stopped;
             if std::ptr::eq(part.plan, plan) {
                 outcome.add(plan, &ended.results.rows, origin);
@@ -267,14 +267,17 @@ fn tell(
     comparisons: &[Comparison],
     failed: &[(RunKey, String)],
     rule: Rule,
-    device: &Device,
+    devices: &Devices,
 ) -> Result<()> {
     let is_bad = comparisons.iter().any(|c| c.verdict.is_failure());
     if !arguments.quiet || is_bad {
         say(&regression_table(comparisons));
-        let kernels = device.kernels().map(|set| format!(", kernels `{set}`"));
+        let kernels = devices
+            .first()
+            .kernels()
+            .map(|set| format!(", kernels `{set}`"));
         say(&format!(
-            "\n{}\ndevice `{device}`{}, burnlab {}, Burn {BURN_VERSION}",
+            "\n{}\ndevice `{devices}`{}, burnlab {}, Burn {BURN_VERSION}",
             rule_text(rule),
             kernels.unwrap_or_default(),
             env!("CARGO_PKG_VERSION"),

@@ -13,7 +13,7 @@ use super::articles::{ArticleExperiment, Size, experiments};
 use super::launch::{LaunchArgument, Workers};
 use super::run::{carry_out, check_data, exit_code, shown};
 use super::signals::stop_flag;
-use super::{DeviceArgument, JobsArgument, ResultsArgument, catalogue, note, say};
+use super::{DevicesArgument, JobsArgument, ResultsArgument, catalogue, note, say};
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result, count};
 use crate::plan::Plan;
@@ -40,7 +40,7 @@ pub struct ReproduceArguments {
     #[command(flatten)]
     jobs: JobsArgument,
     #[command(flatten)]
-    device: DeviceArgument,
+    device: DevicesArgument,
     #[command(flatten)]
     launch: LaunchArgument,
     #[command(flatten)]

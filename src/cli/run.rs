@@ -14,9 +14,9 @@ use super::launch::{LaunchArgument, Workers};
 use super::report::report_run;
 use super::signals::stop_flag;
 use super::{
-    DeviceArgument, JobsArgument, ResultsArgument, Set, catalogue, files, note, print, say,
+    DevicesArgument, JobsArgument, ResultsArgument, Set, catalogue, files, note, print, say,
 };
-use crate::backend::Device;
+use crate::backend::Devices;
 use crate::data::DatasetSpec;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::{Plan, Run, together_note};
@@ -39,7 +39,7 @@ pub struct RunArguments {
     #[command(flatten)]
     jobs: JobsArgument,
     #[command(flatten)]
-    device: DeviceArgument,
+    device: DevicesArgument,
     #[command(flatten)]
     launch: LaunchArgument,
     /// Submit the supervisor, too, as a job of the cluster, and return; the same command later shows how it is getting on
@@ -121,8 +121,8 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
     }
     let mut code = ExitCode::SUCCESS;
     for part in &parts {
-        if let Some(device) = workers.device() {
-            note_other_devices(part, device);
+        if let Some(devices) = workers.devices() {
+            note_other_devices(part, devices);
         }
         let ended = carry_out(part, &options, progress(&arguments), &workers, &stop)?;
         let rows = &ended.results.rows;
@@ -272,12 +272,16 @@ fn tell_of_data(part: &Part, results: &Path, workers: &Workers) {
     for text in &part.plan.notes {
         note(format!("note: {text}"));
     }
+    let left_out = workers.devices().map_or(&[][..], Devices::left_out);
+    for (device, reason) in left_out {
+        note(format!("note: `{device}` is left out: {reason}"));
+    }
     let to_do = part.plan.runs.iter().zip(&part.states);
     let to_do = to_do.filter(|(_, state)| state.is_to_do());
     let largest = to_do
         .map(|(run, _)| &run.memory)
         .max_by(|one, other| one.peak().total_cmp(&other.peak()));
-    let largest = largest.filter(|_| workers.device().is_some());
+    let largest = largest.filter(|_| workers.devices().is_some());
     if let Some(text) = largest.and_then(|memory| together_note(part.share.jobs, memory)) {
         note(format!("note: {text}"));
     }
@@ -312,17 +316,18 @@ fn decode(part: &Part, quiet: bool) -> Result<()> {
     Ok(())
 }
 
-fn note_other_devices(part: &Part, device: &Device) {
+fn note_other_devices(part: &Part, devices: &Devices) {
     let elsewhere = part.states.iter().find_map(|state| match state {
         RunState::Finished(row) => row
             .device
             .clone()
-            .filter(|known| *known != device.to_string()),
+            .filter(|known| !devices.are_such_as(known)),
         _ => None,
     });
     if let Some(known) = elsewhere {
         note(format!(
-            "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{device}`"
+            "note: some runs were done on `{known}` before and are kept; `--fresh` does them on `{}`",
+            devices.first()
         ));
     }
 }

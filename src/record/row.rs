@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{Score, Split};
-use crate::backend::Precisions;
+use crate::backend::{Precision, Precisions};
 use crate::shape::ImageShape;
 
 /// Results of one epoch.
@@ -200,6 +200,9 @@ pub struct RunRow {
     pub images_per_second: Option<f64>,
     /// The device that it was trained on.
     pub device: Option<String>,
+    /// The `train.precision` that was asked for, if the device does not have it and took a higher one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet_precision: Option<Precision>,
 }
 
 impl RunRow {
@@ -245,6 +248,7 @@ impl RunRow {
             seconds: None,
             images_per_second: None,
             device: None,
+            unmet_precision: None,
         }
     }
 }

@@ -46,7 +46,7 @@ impl Reproduction {
     /// The devices that the runs of a variant were trained on.
     fn devices(&self, variant: &str) -> String {
         let groups = groups(&self.runs);
-        let devices: BTreeSet<&str> = groups
+        let devices: BTreeSet<String> = groups
             .iter()
             .filter(|group| group.variant == variant)
             .flat_map(|group| group.devices())

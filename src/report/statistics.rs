@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::backend::kind_of;
 use crate::measure::metric;
 use crate::record::{RunRow, Status};
 
@@ -61,10 +62,12 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The devices that its runs that are done were trained on, each once, by name.
-    pub fn devices(&self) -> BTreeSet<&str> {
+    /// The kinds of devices that its runs that are done were trained on, each once, by name.
+    pub fn devices(&self) -> BTreeSet<String> {
         let done = self.rows.iter().filter(|row| row.status == Status::Done);
-        done.filter_map(|row| row.device.as_deref()).collect()
+        done.filter_map(|row| row.device.as_deref())
+            .map(kind_of)
+            .collect()
     }
 
     /// How many of its runs are done.

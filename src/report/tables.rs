@@ -140,7 +140,7 @@ pub fn comparison(rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
 }
 
 fn with_verdict(mut text: String, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
-    for line in mixed_devices(rows) {
+    for line in warnings(rows) {
         text += &format!("\nwarning: {line}");
     }
     if !claim_results.is_empty() {
@@ -228,7 +228,7 @@ fn markdown(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> St
         }
     }
     page += &markdown_table(&header, &records);
-    for line in mixed_devices(rows) {
+    for line in warnings(rows) {
         page += &format!("\nWarning: {line}.\n");
     }
     if !claim_results.is_empty() {
@@ -266,20 +266,35 @@ pub(super) fn markdown_table(header: &[String], records: &Records) -> String {
         .collect()
 }
 
-/// A line for every variant whose seeds were trained on different devices, whose numbers need not agree.
-pub(super) fn mixed_devices(rows: &[RunRow]) -> Vec<String> {
-    let line = |group: &Group| {
-        let devices = group.devices();
-        let listed: Vec<String> = devices.iter().map(|name| format!("`{name}`")).collect();
-        (devices.len() > 1).then(|| {
-            format!(
-                "the runs of `{}` were trained on different devices: {}",
-                group.variant,
-                listed.join(", ")
-            )
-        })
-    };
-    groups(rows).iter().filter_map(line).collect()
+/// What a reader of the numbers should know: a line for every variant whose seeds were trained on different devices, whose
+/// numbers need not agree, or whose device did not have the precision that was asked for.
+pub(super) fn warnings(rows: &[RunRow]) -> Vec<String> {
+    let groups = groups(rows);
+    let mixed = groups.iter().filter_map(mixed_devices);
+    mixed
+        .chain(groups.iter().filter_map(unmet_precision))
+        .collect()
+}
+
+fn mixed_devices(group: &Group) -> Option<String> {
+    let devices = group.devices();
+    let listed: Vec<String> = devices.iter().map(|name| format!("`{name}`")).collect();
+    (devices.len() > 1).then(|| {
+        format!(
+            "the runs of `{}` were trained on different devices: {}",
+            group.variant,
+            listed.join(", ")
+        )
+    })
+}
+
+fn unmet_precision(group: &Group) -> Option<String> {
+    let unmet = |row: &&RunRow| Some((row.unmet_precision?, row.device.clone()?));
+    let (precision, device) = group.rows.iter().find_map(unmet)?;
+    Some(format!(
+        "`{}` asks for `train.precision = \"{precision}\"`, which `{device}` does not have: its products are more exact",
+        group.variant
+    ))
 }
 
 /// A line for every run that failed or diverged.
@@ -344,6 +359,7 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Precision;
 
     #[test]
     fn a_cell_with_breaks_and_bars_stays_a_cell() {
@@ -371,9 +387,24 @@ mod tests {
             row("augmented", 1, "cpu"),
         ];
         assert_eq!(
-            mixed_devices(&rows),
+            warnings(&rows),
+            ["the runs of `plain` were trained on different devices: `cpu`, `cuda (NVIDIA H100)`"]
+        );
+    }
+
+    #[test]
+    fn a_precision_that_the_device_does_not_have_is_warned_of() {
+        let row = |variant: &str, unmet_precision| RunRow {
+            status: Status::Done,
+            device: Some("cpu".to_string()),
+            unmet_precision,
+            ..RunRow::unfinished(variant, 0, "id", Vec::new())
+        };
+        let rows = [row("exact", None), row("fast", Some(Precision::Bf16))];
+        assert_eq!(
+            warnings(&rows),
             [
-                "the runs of `plain` were trained on different devices: `cpu`, `cuda:0 (NVIDIA H100)`"
+                "`fast` asks for `train.precision = \"bf16\"`, which `cpu` does not have: its products are more exact"
             ]
         );
     }

@@ -154,12 +154,13 @@ impl Launcher for Slow {
     fn launch(
         &mut self,
         number: usize,
+        seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
         let (send, receive) = channel();
         let freed = Arc::new(Mutex::new(None));
         let worker = SlowWorker {
-            actor: self.scripts.launch(number, &send)?,
+            actor: self.scripts.launch(number, seat, &send)?,
             freed: Arc::clone(&freed),
             waits: Arc::clone(&self.waits),
         };

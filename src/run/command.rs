@@ -27,6 +27,7 @@ impl Launcher for Commands {
     fn launch(
         &mut self,
         number: usize,
+        _seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
         let command = command_of(&self.command(number));

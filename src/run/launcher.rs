@@ -11,13 +11,14 @@ use crate::error::{Error, Problem, Result};
 
 /// Starts workers.
 pub trait Launcher {
-    /// Starts a worker that reports under this number.
+    /// Starts a worker that reports under this number, in a seat, from 0, that no other worker has at the time.
     ///
     /// # Errors
     /// It cannot be started.
     fn launch(
         &mut self,
         number: usize,
+        seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>>;
 

@@ -17,8 +17,8 @@ pub struct Local {
     pub lock: PathBuf,
     /// Takes what they say on standard error.
     pub log: PathBuf,
-    /// As `--device` names it.
-    pub device: String,
+    /// As `--device` names them; the seats take turns.
+    pub devices: Vec<String>,
     /// For each of them.
     pub threads: usize,
     /// See [`Launcher::retries`].
@@ -29,6 +29,7 @@ impl Launcher for Local {
     fn launch(
         &mut self,
         number: usize,
+        seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
         let program = program().map_err(|error| {
@@ -37,7 +38,7 @@ impl Launcher for Local {
         })?;
         let mut command = Command::new(program);
         command
-            .args(&self.command(number)[1..])
+            .args(&self.command(seat)[1..])
             .env("RAYON_NUM_THREADS", self.threads.to_string())
             .env(SUPERVISOR, std::process::id().to_string())
             .env(LOCK, &self.lock);
@@ -49,8 +50,9 @@ impl Launcher for Local {
         start(command, At::Here, number, &self.log, reports)
     }
 
-    fn command(&self, _: usize) -> Vec<String> {
-        let words = ["burnlab", "worker", "--device", &self.device];
+    fn command(&self, seat: usize) -> Vec<String> {
+        let device = &self.devices[seat % self.devices.len()];
+        let words = ["burnlab", "worker", "--device", device];
         words.map(String::from).into()
     }
 

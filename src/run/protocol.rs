@@ -116,6 +116,11 @@ pub enum Message {
         /// Why, in a line.
         reason: String,
     },
+    /// The worker's device cannot be used, so nothing was done about the run.
+    Unfit {
+        /// Why, in a line.
+        reason: String,
+    },
     /// The run pauses after the epoch that was asked for, and can be resumed. The worker is free.
     Paused {
         /// The run's place in the plan.

@@ -77,6 +77,10 @@ pub struct Scripts {
     pub retries: usize,
     /// Workers that can be started; the system refuses any other.
     pub most: usize,
+    /// Workers, by number, whose device cannot be used.
+    pub unfit: Vec<usize>,
+    /// The seats of workers, in the order in which they were started.
+    pub seats: Rc<RefCell<Vec<usize>>>,
     /// Workers that were told how many threads they may use, and how many.
     pub threads: Rc<RefCell<Vec<(usize, usize)>>>,
 }
@@ -91,6 +95,8 @@ impl Scripts {
             takes_leases: false,
             retries: 0,
             most: usize::MAX,
+            unfit: Vec::new(),
+            seats: Rc::default(),
             threads: Rc::default(),
         }
     }
@@ -100,11 +106,13 @@ impl Launcher for Scripts {
     fn launch(
         &mut self,
         number: usize,
+        seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
         if number >= self.most {
             return Err(Error::run(Problem::new("cannot start a worker: no room")));
         }
+        self.seats.borrow_mut().push(seat);
         Ok(Box::new(Actor {
             number,
             reports: reports.clone(),
@@ -112,6 +120,7 @@ impl Launcher for Scripts {
             leaves_rows: self.leaves_rows,
             takes_leases: self.takes_leases,
             threads: Rc::clone(&self.threads),
+            is_unfit: self.unfit.contains(&number),
             at: None,
             is_dead: false,
         }))
@@ -137,6 +146,7 @@ struct Actor {
     leaves_rows: bool,
     takes_leases: bool,
     threads: Rc<RefCell<Vec<(usize, usize)>>>,
+    is_unfit: bool,
     /// The current run and how it ends once it is asked to stop.
     at: Option<(usize, Ending)>,
     is_dead: bool,
@@ -146,6 +156,10 @@ impl Worker for Actor {
     fn assign(&mut self, assignment: &Assignment) {
         if self.is_dead {
             return;
+        }
+        if self.is_unfit {
+            let reason = "no room on the device".to_string();
+            return self.send(&Message::Unfit { reason });
         }
         let script = (self.script)(assignment);
         let folder = RunFolder::new(&assignment.folder);

@@ -115,6 +115,7 @@ impl Launcher for SlurmJobs<'_> {
     fn launch(
         &mut self,
         number: usize,
+        _seat: usize,
         reports: &Sender<(usize, Report)>,
     ) -> Result<Box<dyn Worker>> {
         let mut command = command_of(&self.command(number));

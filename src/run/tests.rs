@@ -461,6 +461,54 @@ fn the_last_runs_get_the_threads_of_workers_that_are_gone() {
 }
 
 #[test]
+fn a_worker_takes_the_seat_of_one_that_is_gone() {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(2);
+    let plan = scripted.plan("seats", TWO);
+    let mut scripts = Scripts::new(unless("a", 0, Script::ending(&CURVE, Ending::Dies)));
+    let seats = Rc::clone(&scripts.seats);
+    printed(&scripted, &plan, &mut scripts);
+    assert_eq!(*seats.borrow(), [0, 1, 0]);
+}
+
+#[test]
+fn runs_of_a_worker_whose_device_cannot_be_used_are_for_the_others() {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(2);
+    let plan = scripted.plan("unfit", TWO);
+    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+    scripts.unfit = vec![0];
+    let lines = printed(&scripted, &plan, &mut scripts);
+    assert_eq!(lines[0], "no room on the device: 1 worker must do");
+    assert!(
+        lines[1..5].iter().all(|line| line.contains("done")),
+        "{lines:?}"
+    );
+    assert_eq!(*scripts.seats.borrow(), [0, 1]);
+}
+
+#[test]
+fn without_a_device_that_can_be_used_runs_fail_with_the_reason() {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(2);
+    let plan = scripted.plan("none-fit", TWO);
+    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+    scripts.unfit = vec![0, 1];
+    let output = Output {
+        progress: &mut super::Quiet,
+        tables: &mut |_| Ok(()),
+        lag: Duration::ZERO,
+    };
+    let ended = scripted
+        .carry_out(&plan, Only::All, &mut scripts, output)
+        .unwrap();
+    let failed = |row: &RunRow| {
+        row.status == Status::Failed && row.reason.as_deref() == Some("no room on the device")
+    };
+    assert!(ended.results.rows.iter().all(failed));
+}
+
+#[test]
 fn a_run_whose_worker_dies_is_tried_again_as_often_as_is_said() {
     let scripted = ScriptedExperiments::default();
     let plan = scripted.plan("again", "seeds = [0]\n[variants.a]\n");

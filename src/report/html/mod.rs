@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 pub use index::{IndexEntry, index};
 
 use super::subject::Subject;
-use super::tables::{failures, mixed_devices};
+use super::tables::{failures, warnings};
 use super::verdict::Verdict;
 use super::view::View;
 use crate::error::{Result, count, thousands};
@@ -162,7 +162,7 @@ fn head(subject: &Subject) -> Markup {
             }
         }
         @for note in &subject.notes { p.open { (note) } }
-        @for line in mixed_devices(&subject.rows) { p.open { "Warning: " (line) "." } }
+        @for line in warnings(&subject.rows) { p.open { "Warning: " (line) "." } }
     }
 }
 

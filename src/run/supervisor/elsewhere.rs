@@ -62,7 +62,7 @@ impl Supervisor<'_, '_> {
         match ready {
             0 => Err(error),
             ready => {
-                self.do_without(ready, &error);
+                self.do_without(ready, error.first_message());
                 Ok(())
             }
         }
@@ -135,7 +135,7 @@ impl Supervisor<'_, '_> {
             if let Err(error) = self.start_worker() {
                 match self.slots.iter().filter(|slot| slot.is_open).count() {
                     0 => return Err(error),
-                    open => self.do_without(open, &error),
+                    open => self.do_without(open, error.first_message()),
                 }
             }
         }

@@ -57,6 +57,20 @@ impl Supervisor<'_, '_> {
         self.hand_out()
     }
 
+    /// What becomes of a run whose worker's device cannot be used: it is for the others; without any it failed.
+    pub(super) fn on_unfit(&mut self, worker: usize, index: usize, reason: &str) -> Result<()> {
+        let others = self.slots.iter().filter(|slot| slot.is_open).count() - 1;
+        if others > 0 {
+            self.slots[worker].close();
+            self.queue.push_front(index);
+            self.do_without(others, reason);
+        } else {
+            let row = self.mark_failed(index, reason)?;
+            self.end_run(index, row)?;
+        }
+        self.hand_out()
+    }
+
     /// Notes how a run ended, and ends those that can no longer start.
     pub(super) fn end_run(&mut self, index: usize, row: RunRow) -> Result<()> {
         let is_done = row.status == Status::Done;

@@ -251,6 +251,11 @@ impl Supervisor<'_, '_> {
                     self.hand_out()?;
                 }
             }
+            Report::Message(Message::Unfit { reason }) => {
+                if let Some(index) = slot.busy.take() {
+                    self.on_unfit(worker, index, &reason)?;
+                }
+            }
             Report::Message(Message::Paused { index }) => {
                 slot.busy = None;
                 self.has_news = true;
@@ -328,7 +333,7 @@ impl Supervisor<'_, '_> {
                     Ok(worker) => worker,
                     // Those that are there do what is left.
                     Err(error) if open > 0 => {
-                        self.do_without(open, &error);
+                        self.do_without(open, error.first_message());
                         break;
                     }
                     Err(error) => return Err(error),
@@ -364,12 +369,18 @@ impl Supervisor<'_, '_> {
 
     fn start_worker(&mut self) -> Result<usize> {
         let number = self.slots.len();
-        let mut worker = self.launcher.launch(number, &self.send)?;
+        let taken = |seat: &usize| {
+            let mut others = self.slots.iter().filter(|slot| !slot.is_gone);
+            others.any(|slot| slot.seat == *seat)
+        };
+        let seat = (0..).find(|seat| !taken(seat)).expect("few are taken");
+        let mut worker = self.launcher.launch(number, seat, &self.send)?;
         if let Some(begin) = &self.begin {
             worker.begin(begin);
         }
         self.slots.push(Slot {
             worker,
+            seat,
             is_open: true,
             is_ready: self.begin.is_none(),
             is_gone: false,
@@ -381,10 +392,10 @@ impl Supervisor<'_, '_> {
         Ok(number)
     }
 
-    /// Goes on with `open` workers, since no other can be started.
-    fn do_without(&mut self, open: usize, error: &Error) {
+    /// Goes on with `open` workers, since no other can be had.
+    fn do_without(&mut self, open: usize, reason: &str) {
         self.jobs = open;
-        let (reason, workers) = (error.first_message(), count(open, "worker"));
+        let workers = count(open, "worker");
         let note = format!("{reason}: {workers} must do");
         self.progress.note(&note);
     }

@@ -7,6 +7,8 @@ use crate::run::launcher::Worker;
 /// A worker and what it is doing.
 pub(super) struct Slot {
     pub worker: Box<dyn Worker>,
+    /// See [`launch`](crate::run::launcher::Launcher::launch).
+    pub seat: usize,
     /// Whether it takes runs.
     pub is_open: bool,
     /// Whether it has said that it is there, if it must.

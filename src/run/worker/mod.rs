@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use errand::{Errand, begin};
-use pipe::{assignments, send};
+use pipe::{assignments, log, send};
 use restart::{send_last_message, start_anew};
 use trainer::{Attempt, Trainer};
 use watch::{end_with_supervisor, hold_results, stay_in_touch, stop_when_asked};
@@ -57,18 +57,23 @@ pub fn work(
     let assignments = assignments(Arc::clone(&stop), Arc::clone(&heard))?;
     stop_when_asked(asked, Arc::clone(&stop))?;
     let threads = errand.as_ref().map(|errand| errand.threads);
-    if let Some(errand) = errand {
+    if let Some(errand) = &errand {
         stay_in_touch(errand.patience, heard)?;
+    }
+    let checked = device.precisions();
+    if let Some(errand) = errand {
+        // Where the device does not work, there is no worker: another is sought.
+        checked.clone()?;
         send(&Message::Hello(errand.hello))?;
     }
-    let trainer = Trainer {
+    let trainer = checked.map(|checked| Trainer {
         device,
-        checked: device.precisions(),
+        checked,
         others: RefCell::default(),
         catalogue,
         make,
         stop: &stop,
-    };
+    });
     while !asked.load(Ordering::Relaxed) {
         let assignment = match assignments.recv_timeout(LOOK) {
             Ok(assignment) => assignment,
@@ -82,6 +87,15 @@ pub fn work(
                 continue;
             }
         };
+        let trainer = match &trainer {
+            Ok(trainer) => trainer,
+            Err(error) => {
+                log(&error.to_string());
+                let reason = error.first_message().to_string();
+                send(&Message::Unfit { reason })?;
+                continue;
+            }
+        };
         assignment.threads = threads.unwrap_or(assignment.threads);
         let index = assignment.index;
         let message = match trainer.attempt(&assignment) {
@@ -90,7 +104,7 @@ pub fn work(
             Attempt::Stopped => Message::Stopped { index },
         };
         // A GPU that refused one run would refuse all that follow in this process.
-        if !device.is_cpu() && trainer.checked.is_ok() && message.has_failed() {
+        if !device.is_cpu() && message.has_failed() {
             start_anew(&message)?;
         }
         send(&message)?;
