@@ -222,6 +222,7 @@ fn line(
         Some(numbers) => numbers[point.at[0]],
         None => point.at[0] as f64,
     };
+    let drawn = |number| rounded(number, facts.decimals);
     let line = |(color, name): (usize, &&str)| {
         let mut own: Vec<&Point> = points.iter().filter(|point| point.name == *name).collect();
         own.sort_by(|one, other| x_of(one).total_cmp(&x_of(other)));
@@ -234,7 +235,7 @@ fn line(
         let of_seed = |seed: &u64| {
             let values = own
                 .iter()
-                .map(|point| point.group.values(metric).get(seed).copied().map(rounded));
+                .map(|point| point.group.values(metric).get(seed).copied().map(drawn));
             values.collect()
         };
         Line {
@@ -246,7 +247,7 @@ fn line(
             color,
             dashed: color % 2 == 1,
             x: own.iter().map(|point| x_of(point)).collect(),
-            mean: own.iter().map(|point| Some(rounded(point.mean))).collect(),
+            mean: own.iter().map(|point| Some(drawn(point.mean))).collect(),
             seeds: seeds.iter().take(MOST_SEEDS).map(of_seed).collect(),
         }
     };
@@ -297,16 +298,17 @@ fn heat(
         step += 1;
     }
     let kept = |axis: &Axis| -> Vec<String> { axis.values.iter().step_by(step).cloned().collect() };
+    let drawn = |number| rounded(number, facts.decimals);
     let cells = own
         .iter()
         .filter(|point| point.at.iter().all(|at| at % step == 0))
         .filter_map(|point| {
             let spread = point.group.spread(metric)?;
-            let deviation = spread.deviation.map(rounded);
+            let deviation = spread.deviation.map(drawn);
             Some((
                 point.at[0] / step,
                 point.at[1] / step,
-                rounded(spread.mean),
+                drawn(spread.mean),
                 deviation,
                 spread.runs,
             ))
@@ -401,7 +403,7 @@ fn parallel(
         let places = axes.iter().zip(&point.at).map(coordinate);
         name.into_iter()
             .chain(places)
-            .chain([rounded(point.mean)])
+            .chain([rounded(point.mean, facts.decimals)])
             .collect()
     };
     let chart = Chart::Parallel {

@@ -186,7 +186,7 @@ fn claims(subject: &Subject) -> Markup {
                     td { (claim.variant) }
                     td { (claim.metric) }
                     td { (claim.condition) }
-                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.text(4))) }
+                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.rounded())) }
                 } } }
             } }
         }

@@ -6,8 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::*;
+use crate::plan::Plan;
 use crate::record::{Measured, RunFolder, RunRow, Score};
-use crate::report::ClaimResult;
+use crate::report::{ClaimResult, spread};
+use crate::run::ResultsFolder;
 use crate::run::script::{Ending, Script, ScriptedExperiments};
 
 /// A run with this test accuracy.
@@ -440,4 +442,67 @@ fn the_index_leads_to_reports_and_says_why_one_is_missing() {
         page.contains("no report: </span>it is damaged")
             || page.contains("no report: </span> it is damaged")
     );
+}
+
+/// Leaves in every run's folder the settings that real workers leave there.
+fn keep_settings(scripted: &ScriptedExperiments, plan: &Plan) {
+    let folder = ResultsFolder::of(&scripted.options.results, &plan.name);
+    for run in &plan.runs {
+        run.settings.write(&folder.run(run)).unwrap();
+    }
+}
+
+#[test]
+fn behind_a_curve_stand_all_digits_at_the_places_of_every_variant() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("uneven", "seeds = [0]\n[variants.short]\n[variants.long]\n");
+    scripted.run(&plan, |assignment| match &*assignment.row.variant {
+        "short" => Script::done(&[346.64737, -0.0]),
+        _ => Script::done(&[1.0; 30]),
+    });
+    let subject = Subject::of_plan(&plan, &scripted.options.results).unwrap();
+    let page = page(&subject, None, &[]).unwrap();
+    let of_loss = page.split_once("Numbers of train_loss").unwrap().1;
+    let rows = table(of_loss, "Mean over the seeds");
+    assert_eq!(rows[0], ["1", "346.6474", "1.0000"]);
+    assert_eq!(rows[1], ["2", "0.0000", "1.0000"]);
+    assert_eq!(rows[2], ["3", "-", "1.0000"]);
+    assert_eq!(rows.last().unwrap(), &["30", "-", "1.0000"]);
+    // The twelve of the long one, and the second of the short one.
+    assert_eq!(rows.len(), 13);
+    let charts = charts(&page);
+    let drawn = charts.iter().map(|chart| &chart["lines"][0]["mean"][0]);
+    assert!(drawn.into_iter().any(|mean| *mean == 346.64737));
+}
+
+#[test]
+fn curves_of_trainings_that_count_steps_in_stages_go_by_steps() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan(
+        "staged",
+        "seeds = [0]\nstages = [{ epochs = 1 }, { steps = 4 }]\n",
+    );
+    scripted.run(&plan, |_| Script::done(&[0.5, 0.25]));
+    keep_settings(&scripted, &plan);
+    let subject = Subject::of_plan(&plan, &scripted.options.results).unwrap();
+    let page = page(&subject, None, &[]).unwrap();
+    assert_eq!(charts(&page)[0]["x_name"], "step");
+}
+
+#[test]
+fn what_a_claim_is_held_against_has_as_many_digits_as_in_other_tables() {
+    let mut subject = subject(vec![row("plain", 0, &[], 0.5)]);
+    subject.claims = vec![ClaimResult {
+        claim: "near the article's 0.00215".to_string(),
+        variant: "plain".to_string(),
+        metric: "test_loss".to_string(),
+        condition: String::new(),
+        article: None,
+        measured: spread(&[0.0021534]),
+        compared: None,
+        verdict: Verdict::Holds,
+        why: None,
+    }];
+    let page = page(&subject, None, &[]).unwrap();
+    assert!(page.contains("<td class=\"number\">0.002153</td>"));
 }
