@@ -25,7 +25,7 @@ pub struct IndexEntry {
     pub title: String,
     /// `12 of 12`.
     pub runs: String,
-    /// The best variant and its number.
+    /// The best variant and its number; empty where none is better than others.
     pub best: String,
     /// Claims that hold, and all.
     pub claims: (usize, usize),
@@ -45,8 +45,7 @@ impl IndexEntry {
             .iter()
             .filter(|row| row.status == Status::Done)
             .count();
-        let best = view.ranking().first().and_then(|&number| {
-            let group = &view.groups[number];
+        let best = view.best().and_then(|group| {
             let (metric, facts) = view.main?;
             let text = view.main_spread(group)?.text(facts.decimals);
             Some(format!("{}: {metric} {text}", group.variant))
