@@ -9,6 +9,15 @@ pub type Record = Vec<String>;
 /// The rows of a table.
 pub type Records = Vec<Record>;
 
+/// A number with this many digits behind the point. What rounds to 0 has no sign: `0.0000`.
+pub fn fixed(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(size) if size.bytes().all(|byte| matches!(byte, b'0' | b'.')) => size.to_string(),
+        _ => text,
+    }
+}
+
 /// A table with a header; columns from `numbers_from` on are set to the right.
 ///
 /// On a terminal it is made to fit; elsewhere it is as wide as it needs to be.
@@ -32,6 +41,15 @@ pub fn draw<T: AsRef<str>>(header: &[T], rows: &[Record], numbers_from: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_has_no_sign() {
+        assert_eq!(fixed(-0.0, 4), "0.0000");
+        assert_eq!(fixed(-0.00004, 4), "0.0000");
+        assert_eq!(fixed(-0.00006, 4), "-0.0001");
+        assert_eq!(fixed(-0.4, 0), "0");
+        assert_eq!(fixed(f64::NEG_INFINITY, 4), "-inf");
+    }
 
     #[test]
     fn numbers_stand_to_the_right_under_one_rule() {

@@ -28,7 +28,8 @@ pub enum Interpolation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Border {
-    /// The value `fill`.
+    /// The value `fill`, with which the outermost pixels blend on the way out: SciPy's `grid-constant`. Its `constant`, the
+    /// default of `affine_transform`, takes `fill` whole wherever it looks beyond the outermost pixels' centers.
     #[default]
     Constant,
     /// The outermost pixels: `a a a | a b c d | d d d`, torchvision's `edge`.

@@ -13,7 +13,7 @@ use crate::error::{Error, Place, Problem, Result, count, list};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{BATCH_METRICS, Measured, Metric, RunFolder, write_atomically};
 use crate::rng::Seed;
-use crate::table::draw;
+use crate::table::{draw, fixed};
 use crate::train::{Evaluated, Evaluation, STARTS};
 
 #[derive(Debug, Args)]
@@ -255,13 +255,15 @@ fn part_of(splits: Splits, part: Part) -> Result<Samples> {
 
 /// A header, and what was measured, all digits of it.
 fn rows(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluated) -> Vec<Vec<String>> {
+    // Zero has no sign.
+    let text = |value: f64| (value + 0.0).to_string();
     let metrics = BATCH_METRICS.iter();
     let metrics = metrics.filter_map(|metric| {
         let value = (metric.of)(&evaluated.score)?;
-        Some((metric.metric.name.to_string(), value.to_string()))
+        Some((metric.metric.name.to_string(), text(value)))
     });
     let measures = evaluated.measures.measures();
-    let measures = measures.map(|(name, _, value)| (name.to_string(), value.to_string()));
+    let measures = measures.map(|(name, _, value)| (name.to_string(), text(value)));
     let known = [
         ("variant", run.run.variant.clone()),
         ("seed", run.run.seed.to_string()),
@@ -280,8 +282,7 @@ fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluat
     let header = ["metric", "unit", "value"].map(String::from).to_vec();
     let row = |name: &str, metric: &Metric, value: f64| {
         let unit = metric.unit.unwrap_or_default().to_string();
-        let value = format!("{value:.*}", metric.decimals);
-        vec![name.to_string(), unit, value]
+        vec![name.to_string(), unit, fixed(value, metric.decimals)]
     };
     let metrics = BATCH_METRICS.iter().filter_map(|batch| {
         let value = (batch.of)(&evaluated.score)?;

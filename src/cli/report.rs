@@ -7,7 +7,6 @@ use clap::Args;
 use walkdir::WalkDir;
 
 use super::{ResultsArgument, Set, catalogue, files, note, say};
-use crate::config::Overrides;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::Plan;
 use crate::record::write_atomically;
@@ -43,18 +42,14 @@ pub fn report(arguments: ReportArguments) -> Result<ExitCode> {
     };
     let written = match file.join("summary.csv").is_file() {
         true => {
-            let subject = Subject::of_folder(file)?;
-            let command = command(&["report"], file, reference, &Set::default());
-            write(&subject, reference, &[command], file)?
+            let (subject, commands) = of_folder(file, None, reference, &arguments.set)?;
+            write(&subject, reference, &commands, file)?
         }
         false => {
             let path = files::find(file)?;
             let plan = Plan::make(&path, &arguments.set.clone().overrides(), &catalogue())?;
             let subject = of_plan(&plan, &arguments.results.folder)?;
-            let commands = [
-                command(&["run"], &path, None, &arguments.set),
-                command(&["report"], &path, reference, &arguments.set),
-            ];
+            let commands = commands(&path, reference, &arguments.set);
             let folder = ResultsFolder::of(&arguments.results.folder, &plan.name);
             write(&subject, reference, &commands, folder.path())?
         }
@@ -66,11 +61,10 @@ pub fn report(arguments: ReportArguments) -> Result<ExitCode> {
 /// Writes the report of an experiment that has just been run.
 pub(super) fn report_run(plan: &Plan, results: &Path, set: &Set) -> Result<PathBuf> {
     let subject = of_plan(plan, results)?;
-    let commands = ["run", "report"].map(|name| command(&[name], &plan.path, None, set));
     write(
         &subject,
         None,
-        &commands,
+        &commands(&plan.path, None, set),
         ResultsFolder::of(results, &plan.name).path(),
     )
 }
@@ -107,6 +101,14 @@ fn write(
     let page = page(subject, reference, commands)?;
     write_atomically(&path, page.as_bytes())?;
     Ok(path)
+}
+
+/// What makes an experiment's numbers and its page again.
+fn commands(path: &Path, reference: Option<&str>, set: &Set) -> Vec<String> {
+    vec![
+        command(&["run"], path, None, set),
+        command(&["report"], path, reference, set),
+    ]
 }
 
 /// A command line as a shell takes it.
@@ -174,29 +176,56 @@ fn names(results: &Path) -> Vec<String> {
         .collect()
 }
 
-/// By its file, if that is under `experiments/` and still describes what was run; else by the folder alone.
+/// Writes the report of one of them.
 fn report_one(name: &str, results: &Path) -> Result<IndexEntry> {
     let folder = results.join(name);
-    let path = Path::new("experiments").join(format!("{name}.toml"));
-    let plan = path
-        .is_file()
-        .then(|| Plan::make(&path, &Overrides::from_environment(), &catalogue()));
-    let subject = match plan {
-        Some(Ok(plan)) => Some(Subject::of_plan(&plan, results)?).filter(Subject::has_results),
-        Some(Err(_)) | None => None,
-    };
-    let (subject, commands) = match subject {
-        Some(subject) => {
-            let commands =
-                ["run", "report"].map(|name| command(&[name], &path, None, &Set::default()));
-            (subject, commands.to_vec())
-        }
-        None => {
-            let command = command(&["report"], &folder, None, &Set::default());
-            (Subject::of_folder(&folder)?, vec![command])
-        }
-    };
+    let usual = Path::new("experiments").join(format!("{name}.toml"));
+    let (subject, commands) = of_folder(&folder, Some(usual), None, &Set::default())?;
     let written = write(&subject, None, &commands, &folder)?;
     note(format!("report: {}", written.display()));
     IndexEntry::of(name, &subject)
+}
+
+/// The runs in an experiment's folder of results, and the commands that make their page again: by its file, if that is there
+/// and still describes what was run; else by the folder alone.
+fn of_folder(
+    folder: &Path,
+    usual: Option<PathBuf>,
+    reference: Option<&str>,
+    set: &Set,
+) -> Result<(Subject, Vec<String>)> {
+    if let Some((plan, results)) = plan_of(folder, usual, set) {
+        let subject = Subject::of_plan(&plan, &results)?;
+        if subject.has_results() {
+            return Ok((subject, commands(&plan.path, reference, set)));
+        }
+    }
+    let mut subject = Subject::of_folder(folder)?;
+    let lost = "The experiment's file is not there, or asks for other runs: its title and its claims are not known here.";
+    subject.notes.push(lost.to_string());
+    Ok((
+        subject,
+        vec![command(&["report"], folder, reference, &Set::default())],
+    ))
+}
+
+/// The plan of the file that results are of, and the folder that theirs is in. The file is the one that was noted there, or
+/// the usual one if none was.
+fn plan_of(folder: &Path, usual: Option<PathBuf>, set: &Set) -> Option<(Plan, PathBuf)> {
+    let noted = ResultsFolder::of(folder, "").file();
+    let path = noted.map(|path| from_here(&path)).or(usual)?;
+    if !path.is_file() {
+        return None;
+    }
+    let plan = Plan::make(&path, &set.clone().overrides(), &catalogue()).ok()?;
+    let depth = Path::new(&plan.name).components().count();
+    let results = folder.ancestors().nth(depth)?.to_path_buf();
+    (results.join(&plan.name) == folder).then_some((plan, results))
+}
+
+/// A path as it is called from the working folder, if it is below that.
+fn from_here(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let below = here.ok().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).to_path_buf()
 }

@@ -25,8 +25,8 @@ layer! {
     /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
     /// `[batch, steps, features]` to `[batch, units]`, or to `[batch, steps, units]`.
     ///
-    /// With `i, f, o = math::sigmoid(W x + U h + b)` and `g = math::tanh(W x + U h + b)`, each with weights of its own:
-    /// `c = f * c + i * g`, `h = o * math::tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
+    /// With `i, f, o = sigmoid(W x + U h + b)` and `g = tanh(W x + U h + b)`, each with weights of its own:
+    /// `c = f * c + i * g`, `h = o * tanh(c)`; both states start at 0. The bias of the forget gate starts at 1
     /// (Jozefowicz et al. 2015), as in Keras, the others at 0.
     pub struct Lstm {
         /// Number of outputs, and of values in each state.

@@ -19,7 +19,7 @@ use crate::value::Positive;
 
 layer! {
     /// Each channel of `[batch, channels, height, width]` times a weight from 0 to 1 that two dense layers make of
-    /// all channels' means: `sigmoid(expand(math::relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
+    /// all channels' means: `sigmoid(expand(relu(reduce(means))))` (Hu et al. 2018). Keeps the shape.
     ///
     /// The weights start as glorot_uniform, the biases at 0.
     pub struct SqueezeExcite {

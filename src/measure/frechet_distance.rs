@@ -19,13 +19,13 @@ const AT_A_TIME: usize = 500;
 /// Features at most: the distance takes matrices of this size apart.
 pub const WIDEST: usize = 2048;
 
-/// The distance of normal distributions fitted to the features of all test images and of the same number of samples:
+/// The distance of normal distributions fitted to the features of all test images and to those of `samples` samples:
 /// Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017,
 /// equation 6, with a classifier of one's own in place of Inception.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FrechetDistance {
-    /// Samples drawn. Default 10,000.
+    /// Samples drawn, however many test images there are. Default 10,000.
     #[serde(default = "ten_thousand")]
     pub samples: Positive,
     /// The classifier in whose features they are compared, which is trained first.

@@ -7,6 +7,7 @@ use super::metrics::{
     SECONDS, Score, Split,
 };
 use super::row::{EpochRow, RunRow};
+use crate::table::fixed;
 
 /// What stands in one place of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ impl Cell {
                     }
                     _ => 6,
                 };
-                let text = format!("{number:.decimals$}");
+                let text = fixed(*number, decimals);
                 text.trim_end_matches('0').trim_end_matches('.').to_string()
             }
             Cell::Missing => String::new(),
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!(text(0.1234567), "0.123457");
         assert_eq!(text(12.0), "12");
         assert_eq!(text(0.0), "0");
+        assert_eq!(text(-0.0), "0");
         assert_eq!(text(0.001), "0.001");
         assert_eq!(text(2.5e-9), "0.0000000025");
         assert_eq!(text(-0.000123456789), "-0.000123457");

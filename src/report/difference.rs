@@ -21,6 +21,13 @@ pub const POWER: f64 = 0.8;
 /// More seeds than these are not looked for.
 pub const MOST_SEEDS: usize = 10_000;
 
+/// A difference, or a spread of differences, below this share of the numbers is one of rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// What stands below a table in which means do not subtract to the difference.
+pub const OF_SHARED_SEEDS: &str = "Where it is paired over shared seeds, a difference is that over the seeds that both variants have, \
+    not that of the means beside it.";
+
 /// How the runs of two variants are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {
@@ -28,6 +35,8 @@ pub enum Test {
     Paired {
         /// How many.
         seeds: usize,
+        /// Whether neither has others.
+        is_all: bool,
     },
     /// As independent samples: they share less than two seeds.
     Independent,
@@ -40,12 +49,14 @@ pub enum Outcome {
     Settled,
     /// The numbers are the same in every seed.
     Same,
+    /// Every seed gives the same difference: there is no spread to hold it against.
+    NoSpread,
     /// The interval holds zero; so many seeds more would settle a difference of the size that was found, with
     /// probability [`POWER`].
     NeedsMore(usize),
     /// More than [`MOST_SEEDS`] would be needed.
     OutOfReach,
-    /// There are too few runs for an interval, or no common seeds to plan with.
+    /// There are too few runs for an interval, numbers that are not finite, or no common seeds to plan with.
     Unknown,
 }
 
@@ -54,7 +65,8 @@ pub enum Outcome {
 pub struct Difference {
     /// Of the means; where seeds are paired, over the pairs.
     pub mean: f64,
-    /// Half the width of the interval of [`CONFIDENCE`]; `None` where there are too few runs.
+    /// Half the width of the interval of [`CONFIDENCE`]; `None` where there are too few runs, or every seed gives the same
+    /// difference.
     pub half_width: Option<f64>,
     /// Probability of a difference of at least this size if there were none, two-sided; `None` where there are
     /// too few runs, or every seed gives the same difference.
@@ -69,33 +81,53 @@ impl Difference {
     /// Of a variant's metric from the reference's; `None` if one of them has no such number.
     pub fn of(variant: &Group, reference: &Group, metric: &str) -> Option<Self> {
         let (own, other) = (variant.values(metric), reference.values(metric));
-        let differences: Vec<f64> = own
+        let pairs: Vec<(f64, f64)> = own
             .iter()
-            .filter_map(|(seed, value)| Some(value - other.get(seed)?))
+            .filter_map(|(seed, value)| Some((*value, *other.get(seed)?)))
             .collect();
-        if differences.len() > 1 {
-            return spread(&differences).map(|spread| Difference::paired(&spread));
+        if pairs.len() > 1 {
+            let is_all = pairs.len() == own.len() && pairs.len() == other.len();
+            return Difference::paired(&pairs, is_all);
         }
         let of = |values: BTreeMap<u64, f64>| spread(&values.into_values().collect::<Vec<_>>());
         Some(Difference::independent(&of(own)?, &of(other)?))
     }
 
-    fn paired(differences: &Spread) -> Self {
-        let (mean, runs) = (differences.mean, differences.runs);
-        let deviation = differences.deviation.unwrap_or_default();
+    /// Of the numbers of each seed, the reference's second; `None` of less than two seeds.
+    fn paired(pairs: &[(f64, f64)], is_all: bool) -> Option<Self> {
+        let differences: Vec<f64> = pairs.iter().map(|(own, other)| own - other).collect();
+        let Spread {
+            mean,
+            deviation,
+            runs,
+        } = spread(&differences)?;
+        let size = largest(pairs.iter().flat_map(|(own, other)| [*own, *other]));
+        let (mean, deviation) = (
+            unless_rounding(mean, size),
+            unless_rounding(deviation?, size),
+        );
         let error = deviation / (runs as f64).sqrt();
-        let found = Difference::new(mean, error, (runs - 1) as f64, Test::Paired { seeds: runs });
+        let seeds = runs;
+        let found = Difference::new(
+            mean,
+            error,
+            (runs - 1) as f64,
+            Test::Paired { seeds, is_all },
+        );
         let outcome = match found.outcome {
-            Outcome::Unknown => more_seeds((mean / deviation).abs(), runs),
+            Outcome::Unknown if mean.is_finite() => more_seeds((mean / deviation).abs(), runs),
             known => known,
         };
-        Difference { outcome, ..found }
+        Some(Difference { outcome, ..found })
     }
 
     /// With the degrees of freedom of Welch and Satterthwaite.
     fn independent(own: &Spread, other: &Spread) -> Self {
-        let mean = own.mean - other.mean;
-        let part = |spread: &Spread| Some(spread.deviation?.powi(2) / spread.runs as f64);
+        let size = largest([own.mean, other.mean]);
+        let mean = unless_rounding(own.mean - other.mean, size);
+        let part = |spread: &Spread| {
+            Some(unless_rounding(spread.deviation?, size).powi(2) / spread.runs as f64)
+        };
         let Some((a, b)) = part(own).zip(part(other)) else {
             return Difference {
                 mean,
@@ -113,25 +145,44 @@ impl Difference {
     /// `error` is the standard error of the mean.
     fn new(mean: f64, error: f64, freedom: f64, test: Test) -> Self {
         let students = StudentsT::new(0.0, 1.0, freedom).ok();
-        let students = students.filter(|_| error > 0.0);
-        let half_width = match &students {
-            Some(students) => -students.inverse_cdf((1.0 - CONFIDENCE) / 2.0) * error,
-            None => 0.0,
+        let Some(students) = students.filter(|_| error > 0.0) else {
+            let outcome = match mean {
+                0.0 if error == 0.0 => Outcome::Same,
+                _ if error == 0.0 => Outcome::NoSpread,
+                _ => Outcome::Unknown,
+            };
+            return Difference {
+                mean,
+                half_width: None,
+                p: None,
+                test,
+                outcome,
+            };
         };
-        let outcome = if mean == 0.0 && error == 0.0 {
-            Outcome::Same
-        } else if mean.abs() > half_width {
-            Outcome::Settled
-        } else {
-            Outcome::Unknown
-        };
+        let half_width = -students.inverse_cdf((1.0 - CONFIDENCE) / 2.0) * error;
         Difference {
             mean,
             half_width: Some(half_width),
-            p: students.map(|students| 2.0 * students.cdf(-(mean / error).abs())),
+            p: Some(2.0 * students.cdf(-(mean / error).abs())),
             test,
-            outcome,
+            outcome: match mean.abs() > half_width {
+                true => Outcome::Settled,
+                false => Outcome::Unknown,
+            },
         }
+    }
+}
+
+/// The largest size of some numbers.
+fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    numbers.into_iter().map(f64::abs).fold(0.0, f64::max)
+}
+
+/// A difference, or a spread of differences, of numbers of this size; 0 where rounding alone makes such.
+fn unless_rounding(number: f64, size: f64) -> f64 {
+    match number.abs() <= ROUNDING * size && size.is_finite() {
+        true => 0.0,
+        false => number,
     }
 }
 
@@ -156,12 +207,20 @@ impl Difference {
         }
     }
 
-    /// `paired, 5 seeds`.
+    /// `paired, 5 seeds`, or `paired, 5 shared seeds` where one of the two has others.
     pub fn test_text(&self) -> String {
         match self.test {
-            Test::Paired { seeds } => format!("paired, {}", count(seeds, "seed")),
+            Test::Paired { seeds, is_all } => {
+                let what = if is_all { "seed" } else { "shared seed" };
+                format!("paired, {}", count(seeds, what))
+            }
             Test::Independent => "independent".to_string(),
         }
+    }
+
+    /// Whether it is that of the means of all runs.
+    pub fn is_of_means(&self) -> bool {
+        !matches!(self.test, Test::Paired { is_all: false, .. })
     }
 
     /// What the seeds say, in words.
@@ -170,8 +229,15 @@ impl Difference {
             Outcome::Settled if self.mean > 0.0 => "settled: larger".to_string(),
             Outcome::Settled => "settled: smaller".to_string(),
             Outcome::Same => "the same in every seed".to_string(),
+            Outcome::NoSpread => match self.test {
+                Test::Paired { .. } => "the same difference in every seed".to_string(),
+                Test::Independent => "not settled: neither has a spread".to_string(),
+            },
             Outcome::NeedsMore(seeds) => format!("not settled: {} more", thousands(seeds)),
             Outcome::OutOfReach => format!("not settled: over {} more", thousands(MOST_SEEDS)),
+            Outcome::Unknown if !self.mean.is_finite() => {
+                "unknown: not all numbers are finite".to_string()
+            }
             Outcome::Unknown if self.half_width.is_none() => "unknown: too few runs".to_string(),
             Outcome::Unknown => "not settled: run the same seeds of both".to_string(),
         }
@@ -180,7 +246,8 @@ impl Difference {
 
 /// `+0.0123`, with a true minus sign.
 pub fn signed(number: f64, decimals: usize) -> String {
-    format!("{number:+.decimals$}").replace('-', "\u{2212}")
+    // Zero has no minus.
+    format!("{:+.decimals$}", number + 0.0).replace('-', "\u{2212}")
 }
 
 /// How many seeds more than `known` settle an effect (a mean difference over the deviation of differences).
@@ -297,9 +364,8 @@ mod tests {
     #[test]
     fn paired_differences_agree_with_scipy() {
         for case in answers().paired {
-            let pairs = case.own.iter().zip(&case.other);
-            let differences: Vec<f64> = pairs.map(|(own, other)| own - other).collect();
-            let found = Difference::paired(&spread(&differences).unwrap());
+            let pairs = case.own.iter().copied().zip(case.other.iter().copied());
+            let found = Difference::paired(&pairs.collect::<Vec<_>>(), true).unwrap();
             check(found, &case);
             let expected = case.more.map_or(Outcome::Settled, Outcome::NeedsMore);
             assert_eq!(found.outcome, expected, "{:?}", case.own);
@@ -324,11 +390,39 @@ mod tests {
 
     #[test]
     fn differences_without_chance_need_no_test() {
-        let of = |differences: &[f64]| Difference::paired(&spread(differences).unwrap());
-        let same = of(&[0.0, 0.0]);
+        let of = |pairs: &[(f64, f64)]| Difference::paired(pairs, true).unwrap();
+        let same = of(&[(0.25, 0.25), (0.5, 0.5)]);
         assert_eq!((same.outcome, same.p), (Outcome::Same, None));
-        let shifted = of(&[0.5, 0.5, 0.5]);
-        assert_eq!((shifted.outcome, shifted.p), (Outcome::Settled, None));
-        assert_eq!(of(&[1e-9, -1.0, 1.0]).outcome, Outcome::OutOfReach);
+        let shifted = of(&[(0.75, 0.25), (1.0, 0.5), (0.5, 0.0)]);
+        let untested = |found: Difference| (found.outcome, found.p, found.half_width);
+        assert_eq!(untested(shifted), (Outcome::NoSpread, None, None));
+        assert_eq!(shifted.outcome_text(), "the same difference in every seed");
+        let of = |numbers: [f64; 2]| spread(&numbers).unwrap();
+        let apart = Difference::independent(&of([0.75, 0.75]), &of([0.25, 0.25]));
+        assert_eq!(untested(apart), (Outcome::NoSpread, None, None));
+        let alike = Difference::independent(&of([0.75, 0.75]), &of([0.75, 0.75]));
+        assert_eq!(alike.outcome, Outcome::Same);
+        let lost = Difference::paired(&[(f64::INFINITY, 1.0), (2.0, 1.0)], true).unwrap();
+        assert_eq!(untested(lost), (Outcome::Unknown, None, None));
+        assert_eq!(lost.outcome_text(), "unknown: not all numbers are finite");
+    }
+
+    #[test]
+    fn what_rounding_makes_is_no_difference_and_no_spread() {
+        let of = |pairs: &[(f64, f64)]| Difference::paired(pairs, true).unwrap();
+        // 0.49999999999999994 and 0.5.
+        let shifted = of(&[(0.8, 0.3), (0.7, 0.2)]);
+        assert_ne!(0.8 - 0.3, 0.7 - 0.2);
+        assert_eq!((shifted.outcome, shifted.p), (Outcome::NoSpread, None));
+        let alike = of(&[(0.1 + 0.2, 0.3), (0.5, 0.5)]);
+        assert_eq!((alike.outcome, alike.mean), (Outcome::Same, 0.0));
+        let of = |numbers: &[f64]| spread(numbers).unwrap();
+        let alike = Difference::independent(&of(&[0.1 + 0.2, 0.3]), &of(&[0.3, 0.3]));
+        assert_eq!((alike.outcome, alike.mean), (Outcome::Same, 0.0));
+        // However small, what is no rounding is tested.
+        let small = Difference::paired(&[(3e-9, 1e-9), (4e-9, 1e-9)], true).unwrap();
+        assert!(small.p.is_some());
+        let wild = Difference::paired(&[(1e-9, 0.0), (-1.0, 0.0), (1.0, 0.0)], true).unwrap();
+        assert_eq!(wild.outcome, Outcome::OutOfReach);
     }
 }

@@ -3,6 +3,7 @@
 mod difference;
 mod events;
 pub mod html;
+mod losses;
 mod projector;
 pub mod regression;
 pub mod reproduction;
@@ -15,6 +16,7 @@ pub mod tensorboard;
 mod tests;
 mod verdict;
 mod view;
+mod warnings;
 
 pub use events::TensorBoard;
 pub use projector::write_embeddings;

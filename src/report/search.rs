@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use super::statistics::{Group, Spread, groups, spread};
 use crate::measure::metric;
 use crate::plan::{Plan, Search, own_name, short_keys};
-use crate::record::{RunRow, Status};
+use crate::record::{Cell, RunRow, Status};
 use crate::rng::{Purpose, Seed};
 use crate::run::Results;
 use crate::table::{Record, Records, draw};
@@ -74,7 +74,7 @@ fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
     points
 }
 
-/// The table of a search: a row a point, the best first. Numbers with all digits, or as people read them.
+/// The table of a search: a row a point, the best first. Numbers as other tables of CSV have them, or as people read them.
 pub(super) fn by_score(
     swept: &[String],
     search: &Search,
@@ -93,7 +93,7 @@ pub(super) fn by_score(
     header.extend(test.map(String::from));
     let text = |spread: Option<Spread>| match spread {
         None => String::new(),
-        Some(spread) if is_exact => spread.mean.to_string(),
+        Some(spread) if is_exact => Cell::Real(spread.mean).text(),
         Some(spread) => spread.rounded(),
     };
     let record = |(place, point): (usize, Point)| {
@@ -338,6 +338,30 @@ fn p_text(p: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{EpochRow, Score, Watched};
+
+    #[test]
+    fn scores_are_written_as_other_tables_of_csv_write_numbers() {
+        let row = |seed, accuracy| {
+            let score = Score {
+                accuracy: Some(accuracy),
+                ..Score::default()
+            };
+            RunRow {
+                status: Status::Done,
+                last: Some(EpochRow::of_score(1, score)),
+                ..RunRow::unfinished("a", seed, "id", Vec::new())
+            }
+        };
+        let search = Search {
+            keys: Vec::new(),
+            metric: Watched::find("train_accuracy").unwrap(),
+            halving: None,
+        };
+        // Their mean is 0.15000000000000002.
+        let (_, records) = by_score(&[], &search, &[row(0, 0.1), row(1, 0.2)], true);
+        assert_eq!(records[0].last().unwrap(), "0.15");
+    }
 
     fn texts(values: &[f64]) -> Vec<String> {
         values.iter().map(f64::to_string).collect()

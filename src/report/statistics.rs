@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::backend::kind_of;
 use crate::measure::metric;
 use crate::record::{RunRow, Status};
+use crate::table::fixed;
 
 /// Mean and sample standard deviation of some runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,8 +38,12 @@ impl Spread {
     /// `0.9175 ± 0.0021`, or the mean alone for a single run.
     pub fn text(&self, decimals: usize) -> String {
         match self.deviation {
-            Some(deviation) => format!("{:.decimals$} ± {deviation:.decimals$}", self.mean),
-            None => format!("{:.decimals$}", self.mean),
+            Some(deviation) => format!(
+                "{} ± {}",
+                fixed(self.mean, decimals),
+                fixed(deviation, decimals)
+            ),
+            None => fixed(self.mean, decimals),
         }
     }
 
@@ -129,6 +134,7 @@ mod tests {
         assert_eq!(rounded(&[61_706.0]), "61706");
         assert_eq!(rounded(&[1.0, 1.002]), "1.001 ± 0.001");
         assert_eq!(rounded(&[0.0]), "0.0000");
+        assert_eq!(rounded(&[-0.0]), "0.0000");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, check_claims};
+use crate::config::Settings;
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Plan, Search};
 use crate::record::{RunFolder, RunRow, Status};
@@ -231,6 +232,15 @@ impl Subject {
     pub fn runs_of(&self, variant: &str) -> impl Iterator<Item = (&RunRow, &RunFolder)> {
         let runs = self.rows.iter().zip(&self.folders);
         runs.filter(move |(row, _)| row.variant == variant)
+    }
+
+    /// Whether a variant's training is counted in steps, as far as the settings that its runs kept tell.
+    pub fn counts_steps(&self, variant: &str) -> bool {
+        let mut kept = self
+            .runs_of(variant)
+            .filter_map(|(_, folder)| Settings::of_run(folder).ok());
+        kept.next()
+            .is_some_and(|settings| settings.train.counts_steps())
     }
 
     /// The resolved settings of a variant as one of its runs kept them, the seeds left out; `None` if none did.

@@ -1,16 +1,18 @@
 //! `summary.csv`, `epochs.csv`, `table.md`, and the same tables on a terminal.
 
-use super::difference::{Difference, signed};
+use super::difference::{OF_SHARED_SEEDS, signed};
+use super::losses::Losses;
 use super::search::{by_score, found, what_mattered};
 use super::statistics::{Group, groups};
 use super::verdict::{ClaimResult, Verdict};
-use super::view::{MOST_ROWS, View, shown};
+use super::view::{Beside, MOST_ROWS, View, shown};
+use super::warnings::warnings;
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
 use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, EpochRow, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, RunState};
-use crate::table::{Record, Records, draw};
+use crate::table::{Record, Records, draw, fixed};
 
 /// Writes all tables of an experiment.
 pub fn write_tables(
@@ -127,20 +129,26 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
 
 /// What has come of an experiment, for a terminal: the points of its search, or the table by variant; and the verdict.
 pub fn outcome(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> String {
-    match found(plan, results) {
-        Some(found) => with_verdict(found, &results.rows, claim_results),
-        None => comparison(&results.rows, claim_results),
-    }
+    let rows = &results.rows;
+    let text = found(plan, results).unwrap_or_else(|| variants(rows));
+    with_verdict(text, warnings(rows, &Losses::of_plan(plan)), claim_results)
 }
 
 /// The table by variant and the verdict, for a terminal.
-pub fn comparison(rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
-    let (header, records) = by_variant(rows);
-    with_verdict(draw(&header, &records, 1), rows, claim_results)
+pub fn comparison(view: &View) -> String {
+    let subject = view.subject;
+    let lines = view.warnings();
+    with_verdict(variants(&subject.rows), lines, &subject.claims)
 }
 
-fn with_verdict(mut text: String, rows: &[RunRow], claim_results: &[ClaimResult]) -> String {
-    for line in warnings(rows) {
+/// The table by variant, for a terminal.
+fn variants(rows: &[RunRow]) -> String {
+    let (header, records) = by_variant(rows);
+    draw(&header, &records, 1)
+}
+
+fn with_verdict(mut text: String, warnings: Vec<String>, claim_results: &[ClaimResult]) -> String {
+    for line in warnings {
         text += &format!("\nwarning: {line}");
     }
     if !claim_results.is_empty() {
@@ -162,7 +170,6 @@ pub fn differences(view: &View) -> Option<String> {
     let (name, metric) = view.main.filter(|_| view.groups.len() > 1)?;
     // Differences are smaller than the numbers.
     let decimals = metric.decimals + 1;
-    let reference = view.reference();
     let header = [
         "variant",
         "n",
@@ -173,19 +180,16 @@ pub fn differences(view: &View) -> Option<String> {
         "test",
         "more seeds",
     ];
-    let record = |group: &&Group| -> Record {
+    let record = |(group, beside): &(&Group, Beside)| -> Record {
         let spread = group.spread(name);
-        let mean = spread.map_or("-".to_string(), |spread| {
-            format!("{:.decimals$}", spread.mean)
-        });
+        let mean = spread.map_or("-".to_string(), |spread| fixed(spread.mean, decimals));
         let runs = spread.map_or(0, |spread| spread.runs).to_string();
-        let found = Difference::of(group, reference, name);
-        let texts = match found {
-            _ if group.variant == reference.variant => {
-                ["reference", "", "", "", ""].map(String::from)
+        let texts = match beside {
+            Beside::Reference => [beside.text(), "", "", "", ""].map(String::from),
+            Beside::NotMeasured | Beside::OtherLoss => {
+                ["-", "", "", "", beside.text()].map(String::from)
             }
-            None => ["-", "", "", "", "not measured"].map(String::from),
-            Some(found) => [
+            Beside::Apart(found) => [
                 signed(found.mean, decimals),
                 found.interval_text(decimals),
                 found.p_text(),
@@ -198,14 +202,25 @@ pub fn differences(view: &View) -> Option<String> {
             .chain(texts)
             .collect()
     };
-    let records: Records = view.chosen(MOST_ROWS).iter().map(record).collect();
-    let left_out = view
-        .left_out(MOST_ROWS)
-        .map_or(String::new(), |text| format!("\n{text}"));
-    let table = draw(&header, &records, 1);
+    let chosen = view.chosen(MOST_ROWS).into_iter();
+    let chosen: Vec<(&Group, Beside)> = chosen
+        .map(|group| (group, view.beside(group, (name, metric))))
+        .collect();
+    let records: Records = chosen.iter().map(record).collect();
+    let mut table = draw(&header, &records, 1);
+    let notes = [
+        chosen
+            .iter()
+            .any(|(_, beside)| beside.is_of_shared_seeds())
+            .then(|| OF_SHARED_SEEDS.to_string()),
+        view.left_out(MOST_ROWS),
+    ];
+    for note in notes.into_iter().flatten() {
+        table += &format!("\n{note}");
+    }
     Some(format!(
-        "{name}, difference from `{}`:\n\n{table}{left_out}",
-        reference.variant
+        "{name}, difference from `{}`:\n\n{table}",
+        view.reference().variant
     ))
 }
 
@@ -228,7 +243,7 @@ fn markdown(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> St
         }
     }
     page += &markdown_table(&header, &records);
-    for line in warnings(rows) {
+    for line in warnings(rows, &Losses::of_plan(plan)) {
         page += &format!("\nWarning: {line}.\n");
     }
     if !claim_results.is_empty() {
@@ -264,37 +279,6 @@ pub(super) fn markdown_table(header: &[String], records: &Records) -> String {
         .chain([line(&rule)])
         .chain(rows)
         .collect()
-}
-
-/// What a reader of the numbers should know: a line for every variant whose seeds were trained on different devices, whose
-/// numbers need not agree, or whose device did not have the precision that was asked for.
-pub(super) fn warnings(rows: &[RunRow]) -> Vec<String> {
-    let groups = groups(rows);
-    let mixed = groups.iter().filter_map(mixed_devices);
-    mixed
-        .chain(groups.iter().filter_map(unmet_precision))
-        .collect()
-}
-
-fn mixed_devices(group: &Group) -> Option<String> {
-    let devices = group.devices();
-    let listed: Vec<String> = devices.iter().map(|name| format!("`{name}`")).collect();
-    (devices.len() > 1).then(|| {
-        format!(
-            "the runs of `{}` were trained on different devices: {}",
-            group.variant,
-            listed.join(", ")
-        )
-    })
-}
-
-fn unmet_precision(group: &Group) -> Option<String> {
-    let unmet = |row: &&RunRow| Some((row.unmet_precision?, row.device.clone()?));
-    let (precision, device) = group.rows.iter().find_map(unmet)?;
-    Some(format!(
-        "`{}` asks for `train.precision = \"{precision}\"`, which `{device}` does not have: its products are more exact",
-        group.variant
-    ))
 }
 
 /// A line for every run that failed or diverged.
@@ -359,7 +343,6 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Precision;
 
     #[test]
     fn a_cell_with_breaks_and_bars_stays_a_cell() {
@@ -370,42 +353,6 @@ mod tests {
         assert_eq!(
             markdown_table(&header, &vec![cells]),
             "| claim | x |\n| --- | --- |\n| a \\| b c d \u{241b}[31m | 1 |\n"
-        );
-    }
-
-    #[test]
-    fn seeds_on_different_devices_are_warned_of() {
-        let row = |variant: &str, seed, device: &str| RunRow {
-            status: Status::Done,
-            device: Some(device.to_string()),
-            ..RunRow::unfinished(variant, seed, "id", Vec::new())
-        };
-        let rows = [
-            row("plain", 0, "cpu"),
-            row("plain", 1, "cuda:0 (NVIDIA H100)"),
-            row("augmented", 0, "cpu"),
-            row("augmented", 1, "cpu"),
-        ];
-        assert_eq!(
-            warnings(&rows),
-            ["the runs of `plain` were trained on different devices: `cpu`, `cuda (NVIDIA H100)`"]
-        );
-    }
-
-    #[test]
-    fn a_precision_that_the_device_does_not_have_is_warned_of() {
-        let row = |variant: &str, unmet_precision| RunRow {
-            status: Status::Done,
-            device: Some("cpu".to_string()),
-            unmet_precision,
-            ..RunRow::unfinished(variant, 0, "id", Vec::new())
-        };
-        let rows = [row("exact", None), row("fast", Some(Precision::Bf16))];
-        assert_eq!(
-            warnings(&rows),
-            [
-                "`fast` asks for `train.precision = \"bf16\"`, which `cpu` does not have: its products are more exact"
-            ]
         );
     }
 }

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::difference::Difference;
+use super::losses::Losses;
 use super::statistics::{Group, Spread};
 use super::subject::Subject;
+use super::warnings::warnings;
 use crate::error::{Error, Problem, Result, did_you_mean, thousands};
 use crate::measure::RUN_COLUMNS;
 use crate::record::{Better, Metric, Status};
@@ -27,8 +30,41 @@ pub struct View<'a> {
     pub metrics: Vec<NamedMetric>,
     /// The one that variants are ordered by; `None` where nothing was measured.
     pub main: Option<NamedMetric>,
+    /// Which of its values are better; `None` where none is, or where it is another kind of number in some variants.
+    pub better: Option<Better>,
+    /// Which variants' losses are of one kind.
+    losses: Losses,
     /// The variant that others are compared with.
     reference: usize,
+}
+
+/// A variant beside the reference.
+pub enum Beside {
+    /// It is the reference.
+    Reference,
+    /// One of the two has no such number.
+    NotMeasured,
+    /// It is another kind of loss than the reference's.
+    OtherLoss,
+    /// How far it is from it.
+    Apart(Difference),
+}
+
+impl Beside {
+    /// What tables write where there is no difference.
+    pub fn text(&self) -> &'static str {
+        match self {
+            Beside::Reference => "reference",
+            Beside::NotMeasured => "not measured",
+            Beside::OtherLoss => "another loss",
+            Beside::Apart(_) => "",
+        }
+    }
+
+    /// Whether there is a difference that is not that of the means.
+    pub fn is_of_shared_seeds(&self) -> bool {
+        matches!(self, Beside::Apart(difference) if !difference.is_of_means())
+    }
 }
 
 /// The metrics of the table by variant that some variant has: those of the test set first, those of no set
@@ -66,11 +102,18 @@ impl<'a> View<'a> {
             let is_there = groups.iter().any(|group| group.spread(name).is_some());
             Some((&*column.name, column.metric?)).filter(|_| is_there)
         };
-        let directed = metrics.iter().find(|(_, metric)| metric.better.is_some());
+        let claimed = claimed.and_then(named);
+        let losses = Losses::of_subject(subject);
+        let is_one_kind = |(_, metric): &NamedMetric| losses.differing(metric).is_empty();
+        let mut directed = metrics
+            .iter()
+            .filter(|metric| metric.1.better.is_some() && is_one_kind(metric));
         let main = claimed
-            .and_then(named)
-            .or(directed.copied())
+            .filter(is_one_kind)
+            .or(directed.next().copied())
+            .or(claimed)
             .or(metrics.first().copied());
+        let better = main.filter(is_one_kind).and_then(|main| main.1.better);
         let reference = match reference {
             None => 0,
             Some(asked) => groups
@@ -88,8 +131,30 @@ impl<'a> View<'a> {
             groups,
             metrics,
             main,
+            better,
+            losses,
             reference,
         })
+    }
+
+    /// A variant's metric beside the reference's.
+    pub fn beside(&self, group: &Group, (name, metric): NamedMetric) -> Beside {
+        let reference = self.reference();
+        if group.variant == reference.variant {
+            return Beside::Reference;
+        }
+        if !self
+            .losses
+            .are_alike(group.variant, reference.variant, metric)
+        {
+            return Beside::OtherLoss;
+        }
+        Difference::of(group, reference, name).map_or(Beside::NotMeasured, Beside::Apart)
+    }
+
+    /// What a reader of the numbers should know, a sentence each, without the period.
+    pub fn warnings(&self) -> Vec<String> {
+        warnings(&self.subject.rows, &self.losses)
     }
 
     /// The variant that others are compared with.
@@ -97,15 +162,15 @@ impl<'a> View<'a> {
         &self.groups[self.reference]
     }
 
-    /// The variants' numbers from the best to the worst by the main metric, or as they come; those without a number last.
+    /// The variants' numbers from the best to the worst by the main metric, or as they come: equal ones, too, and all where no
+    /// value is better. Those without a number are last.
     pub fn ranking(&self) -> Vec<usize> {
         let means: Vec<Option<f64>> = self
             .groups
             .iter()
-            .map(|group| Some(self.main_spread(group)?.mean))
+            .map(|group| Some(self.main_spread(group)?.mean).filter(|mean| !mean.is_nan()))
             .collect();
-        let better = self.main.and_then(|(_, metric)| metric.better);
-        let order = |one: f64, other: f64| match better {
+        let order = |one: f64, other: f64| match self.better {
             Some(Better::More) => other.total_cmp(&one),
             Some(Better::Less) => one.total_cmp(&other),
             None => Ordering::Equal,
@@ -116,6 +181,15 @@ impl<'a> View<'a> {
             (one, other) => other.is_some().cmp(&one.is_some()),
         });
         ranking
+    }
+
+    /// The best variant by the main metric; `None` where no value is better.
+    pub fn best(&self) -> Option<&Group<'a>> {
+        self.better?;
+        let best = &self.groups[*self.ranking().first()?];
+        self.main_spread(best)
+            .is_some_and(|spread| spread.mean.is_finite())
+            .then_some(best)
     }
 
     /// The main metric of a variant.
@@ -143,7 +217,7 @@ impl<'a> View<'a> {
     pub fn left_out(&self, most: usize) -> Option<String> {
         let all = self.groups.len();
         let which = match self.main {
-            Some((name, metric)) if metric.better.is_some() => {
+            Some((name, _)) if self.better.is_some() => {
                 format!("the best {} others by {name}", most - 1)
             }
             _ => format!("the first {} others", most - 1),

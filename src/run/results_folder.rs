@@ -121,6 +121,16 @@ impl ResultsFolder {
         }
     }
 
+    /// The file that the results are of, from the root, as it was noted when they were made; it need not be there any more.
+    pub fn file(&self) -> Option<PathBuf> {
+        let text = fs::read_to_string(self.marker()).ok()?;
+        Some(PathBuf::from(text.trim_end_matches('\n')))
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.path().join(".experiment")
+    }
+
     /// Notes which file the folder's results are of.
     ///
     /// # Errors
@@ -128,9 +138,7 @@ impl ResultsFolder {
     pub(super) fn take_over(&self, plan: &Plan) -> Result<()> {
         let whole = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| absolute(path));
         let own = whole(&plan.path);
-        let marker = self.path().join(".experiment");
-        let known = fs::read_to_string(&marker).ok();
-        let known = known.map(|text| PathBuf::from(text.trim_end_matches('\n')));
+        let known = self.file();
         if known.as_ref() == Some(&own) {
             return Ok(());
         }
@@ -146,7 +154,7 @@ impl ResultsFolder {
                 "give one of the files another name, or write elsewhere with `--results DIR`",
             )));
         }
-        write_atomically(&marker, format!("{}\n", own.display()).as_bytes())
+        write_atomically(&self.marker(), format!("{}\n", own.display()).as_bytes())
     }
 
     /// Forgets what was done of these runs.

@@ -208,3 +208,36 @@ fn any_two_experiments_variants_or_runs_are_compared() {
         .to_string();
     assert!(fs::metadata(&page).unwrap().len() > 100_000);
 }
+
+#[test]
+fn a_file_that_is_not_under_experiments_keeps_its_claims_in_all_reports() {
+    let lab = Lab::new();
+    let claim = "[[expect]]\nclaim = 'it is there'\nvariant = 'plain'\nat_least = 0.0\n";
+    let text = SMALL.replace("epochs     = 3", "epochs     = 1") + claim;
+    let file = lab.file("apart.toml", &text);
+    let ended = lab.burnlab(&["run", file.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let folder = lab.results("apart");
+    let page = || fs::read_to_string(folder.join("report.html")).unwrap();
+    let whole = page();
+    assert!(whole.contains("1 of 1 claim hold") && whole.contains("it is there"));
+    let of_folder = ["report", folder.to_str().unwrap()];
+    let lost = "its title and its claims are not known here";
+    for command in [&["report", "--all"][..], &of_folder] {
+        let ended = lab.burnlab(command);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let page = page();
+        assert!(page.contains("<h1>a small experiment</h1>"));
+        assert!(page.contains("1 of 1 claim hold") && page.contains("it is there"));
+        assert!(!page.contains(lost));
+    }
+    fs::remove_file(&file).unwrap();
+    for command in [&["report", "--all"][..], &of_folder] {
+        let ended = lab.burnlab(command);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let page = page();
+        assert!(page.contains("4 of 4 runs done") && page.contains(lost));
+    }
+    let index = fs::read_to_string(lab.path().join("results/index.html")).unwrap();
+    assert!(index.contains("not known"), "{index}");
+}

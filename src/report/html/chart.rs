@@ -3,6 +3,8 @@
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
+use crate::table::fixed;
+
 /// What the script draws.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -94,12 +96,16 @@ impl Charts {
     }
 }
 
-/// Six significant digits: what a chart can show.
-pub fn rounded(number: f64) -> f64 {
+/// Six significant digits, which is what a chart can show; all where its texts, with this many decimals, would be others.
+pub fn rounded(number: f64, decimals: usize) -> f64 {
     if number == 0.0 || !number.is_finite() {
-        return number;
+        return number + 0.0;
     }
-    format!("{number:.5e}").parse().unwrap_or(number)
+    let rounded = format!("{number:.5e}").parse().unwrap_or(number);
+    match fixed(rounded, decimals) == fixed(number, decimals) {
+        true => rounded,
+        false => number,
+    }
 }
 
 /// At most so many numbers below `all`, evenly spread, the first and the last among them.
@@ -115,11 +121,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_six_digits() {
-        assert_eq!(rounded(0.123456789), 0.123457);
-        assert_eq!(rounded(-12345678.0), -12345700.0);
-        assert_eq!(rounded(2.5e-12), 2.5e-12);
-        assert_eq!(rounded(0.0), 0.0);
+    fn numbers_keep_six_digits_and_those_that_are_printed() {
+        assert_eq!(rounded(0.123456789, 4), 0.123457);
+        assert_eq!(rounded(-1.2345678e-3, 4), -1.23457e-3);
+        assert_eq!(rounded(2.5e-12, 4), 2.5e-12);
+        assert_eq!(rounded(346.64735, 4), 346.64735);
+        assert_eq!(rounded(346.64735, 2), 346.647);
+        // Rounded twice it would be 1.2346.
+        assert_eq!(rounded(1.2345499, 4), 1.2345499);
+        assert!(rounded(-0.0, 4).is_sign_positive());
     }
 
     #[test]

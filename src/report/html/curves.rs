@@ -8,13 +8,23 @@ use crate::error::Result;
 use crate::record::{Cell, Column, EPOCH_COLUMNS, EpochRow, Status};
 use crate::report::statistics::spread;
 use crate::report::view::{MOST_VARIANTS, View};
+use crate::table::fixed;
 
 /// Points of a line, and seeds of a variant.
 const MOST_POINTS: usize = 150;
 const MOST_SEEDS: usize = 10;
 
-/// Rows of the table behind a chart.
+/// Places of a variant in the table behind a chart.
 const MOST_ROWS: usize = 12;
+
+/// A variant's mean over its seeds, at every place of the longest run.
+struct Curve<'a> {
+    name: &'a str,
+    /// The epoch, or the step.
+    x: Vec<f64>,
+    /// Where all seeds that are done have a number.
+    mean: Vec<Option<f64>>,
+}
 
 /// The epochs of a variant's runs.
 struct Variant<'a> {
@@ -52,8 +62,7 @@ pub fn section(view: &View, charts: &mut Charts) -> Result<Markup> {
                 runs.push(Run { rows, is_done });
             }
         }
-        let settings = view.subject.settings(group.variant)?;
-        in_steps |= settings.is_some_and(|settings| settings.pointer("/train/steps").is_some());
+        in_steps |= view.subject.counts_steps(group.variant);
         variants.push(Variant {
             name: group.variant,
             runs,
@@ -108,17 +117,24 @@ fn figure(
     charts: &mut Charts,
 ) -> Markup {
     let decimals = column.metric.map_or(4, |metric| metric.decimals);
-    let lines = variants
+    let shown: Vec<(usize, &Variant)> = variants
         .iter()
         .enumerate()
-        .filter(|(_, variant)| variant.has(column));
-    let lines: Vec<Line> = lines
-        .map(|(number, variant)| variant.line(number, column, in_steps))
+        .filter(|(_, variant)| variant.has(column))
         .collect();
+    let curves: Vec<Curve> = shown
+        .iter()
+        .map(|(_, variant)| variant.curve(column, in_steps))
+        .collect();
+    let lines = shown
+        .iter()
+        .zip(&curves)
+        .map(|((number, variant), curve)| variant.line(*number, column, curve, decimals));
+    let lines: Vec<Line> = lines.collect();
     let x_name = if in_steps { "step" } else { "epoch" };
-    let names: Vec<&str> = lines.iter().map(|line| &*line.name).collect();
+    let names: Vec<&str> = curves.iter().map(|curve| curve.name).collect();
     let description = format!("Chart of {} by {x_name}: {}", column.name, names.join(", "));
-    let numbers = table(&lines, &column.name, x_name, decimals);
+    let numbers = table(&curves, &column.name, x_name, decimals);
     let title = html! { (column.name) " " span.quiet { (column.doc) } };
     let chart = Chart::Curves {
         x_name: x_name.to_string(),
@@ -136,58 +152,91 @@ impl Variant<'_> {
         rows.any(|row| column.cell(row) != Cell::Missing)
     }
 
-    fn line(&self, color: usize, column: &Column<EpochRow>, in_steps: bool) -> Line {
+    fn curve(&self, column: &Column<EpochRow>, in_steps: bool) -> Curve<'_> {
         let longest = self.runs.iter().max_by_key(|run| run.rows.len());
         let rows: &[EpochRow] = longest.map_or(&[], |run| &run.rows);
-        let points = thinned(rows.len(), MOST_POINTS);
-        let value = |run: &Run, point: usize| {
-            let number = run
-                .rows
-                .get(point)
-                .and_then(|row| column.cell(row).number());
-            number.filter(|number| number.is_finite())
-        };
-        let mean = |&point: &usize| {
+        let x = |row: &EpochRow| if in_steps { row.step } else { row.epoch } as f64;
+        let mean = |place| {
             let done = self.runs.iter().filter(|run| run.is_done);
-            let values: Option<Vec<f64>> = done.map(|run| value(run, point)).collect();
-            Some(rounded(spread(&values?)?.mean))
+            let values: Option<Vec<f64>> = done.map(|run| run.value(column, place)).collect();
+            Some(spread(&values?)?.mean)
         };
-        let seed = |run| {
-            points
-                .iter()
-                .map(|&point| value(run, point).map(rounded))
-                .collect()
+        Curve {
+            name: self.name,
+            x: rows.iter().map(x).collect(),
+            mean: (0..rows.len()).map(mean).collect(),
+        }
+    }
+
+    /// What is drawn of the curve and of the seeds.
+    fn line(
+        &self,
+        color: usize,
+        column: &Column<EpochRow>,
+        curve: &Curve,
+        decimals: usize,
+    ) -> Line {
+        let places = thinned(curve.x.len(), MOST_POINTS);
+        let drawn = |number| rounded(number, decimals);
+        let seed = |run: &Run| {
+            let values = places.iter().map(|&place| run.value(column, place));
+            values.map(|value| value.map(drawn)).collect()
         };
         Line {
             name: self.name.to_string(),
             color,
             dashed: is_dashed(color),
-            x: points.iter().map(|&point| if in_steps { rows[point].step } else { rows[point].epoch } as f64).collect(),
-            mean: points.iter().map(mean).collect(),
+            x: places.iter().map(|&place| curve.x[place]).collect(),
+            mean: places
+                .iter()
+                .map(|&place| curve.mean[place].map(drawn))
+                .collect(),
             seeds: self.runs.iter().map(seed).collect(),
         }
     }
 }
 
-/// A row a point, at most [`MOST_ROWS`], and a column a line.
-fn table(lines: &[Line], name: &str, x_name: &str, decimals: usize) -> Markup {
-    let longest = lines.iter().max_by_key(|line| line.x.len());
-    let x: &[f64] = longest.map_or(&[], |line| &line.x);
-    let cell = |line: &Line, x: f64| {
-        let at = line.x.iter().position(|other| *other == x)?;
-        Some(format!("{:.decimals$}", line.mean[at]?))
+impl Run {
+    /// The number at a place of the run.
+    fn value(&self, column: &Column<EpochRow>, place: usize) -> Option<f64> {
+        let number = column.cell(self.rows.get(place)?).number();
+        number.filter(|number| number.is_finite())
+    }
+}
+
+impl Curve<'_> {
+    /// Of the places with a mean, if there are some, at most [`MOST_ROWS`].
+    fn rows(&self) -> Vec<f64> {
+        let all = 0..self.x.len();
+        let mut places: Vec<usize> = all.clone().filter(|&at| self.mean[at].is_some()).collect();
+        if places.is_empty() {
+            places = all.collect();
+        }
+        let kept = thinned(places.len(), MOST_ROWS).into_iter();
+        kept.map(|kept| self.x[places[kept]]).collect()
+    }
+}
+
+/// A row for every place that a variant is shown at, a column a variant.
+fn table(curves: &[Curve], name: &str, x_name: &str, decimals: usize) -> Markup {
+    let mut rows: Vec<f64> = curves.iter().flat_map(Curve::rows).collect();
+    rows.sort_by(f64::total_cmp);
+    rows.dedup();
+    let cell = |curve: &Curve, x: f64| {
+        let at = curve.x.iter().position(|other| *other == x)?;
+        Some(fixed(curve.mean[at]?, decimals))
     };
     html! {
-        div.scroll role="region" tabindex="0" aria-label={ "Numbers of " (name) } {
+        div.scroll.long[rows.len() > 20] role="region" tabindex="0" aria-label={ "Numbers of " (name) } {
             table {
                 caption { "Mean over the seeds" }
                 thead { tr {
                     th.number scope="col" { (x_name) }
-                    @for line in lines { th.number scope="col" { (variant_name(&line.name)) } }
+                    @for curve in curves { th.number scope="col" { (variant_name(curve.name)) } }
                 } }
-                tbody { @for at in thinned(x.len(), MOST_ROWS) { tr {
-                    th.number scope="row" { (x[at]) }
-                    @for line in lines { td.number { (cell(line, x[at]).unwrap_or("-".to_string())) } }
+                tbody { @for x in rows { tr {
+                    th.number scope="row" { (x) }
+                    @for curve in curves { td.number { (cell(curve, x).unwrap_or("-".to_string())) } }
                 } } }
             }
         }

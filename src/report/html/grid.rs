@@ -6,7 +6,6 @@ use super::chart::{Chart, Charts, Line, ParallelAxis, rounded};
 use super::variant_name;
 use crate::error::thousands;
 use crate::plan::own_name;
-use crate::record::Better;
 use crate::report::statistics::Group;
 use crate::report::view::{MOST_VARIANTS, NamedMetric, View};
 
@@ -38,6 +37,8 @@ struct Point<'a> {
     /// Which value it has on each axis.
     at: Vec<usize>,
     mean: f64,
+    /// Its place among all variants, from the best on.
+    rank: usize,
 }
 
 /// The chart of the grid; nothing for an experiment without one.
@@ -61,31 +62,25 @@ pub fn section(view: &View, charts: &mut Charts) -> Markup {
         [axis] => vec![line(view, axis, &points, &names, metric, charts)],
         [x, y] => {
             let maps = names.iter().take(MOST_VARIANTS);
-            maps.map(|name| heat(x, y, &points, name, metric, charts))
+            maps.map(|name| heat(view, x, y, &points, name, metric, charts))
                 .collect()
         }
-        _ => vec![parallel(&axes, &points, &names, metric, charts)],
+        _ => vec![parallel(view, &axes, &points, &names, metric, charts)],
     };
+    let best = view
+        .best()
+        .and_then(|best| Some((best, view.main_spread(best)?)));
     html! {
         section aria-labelledby="grid" {
             h2 id="grid" { "Over the grid" }
-            @if let Some(best) = best(&points, metric) {
-                p { "Best: " code { (best.group.variant) } " with " (metric.0) " "
-                    (best.group.spread(metric.0).map_or(String::new(), |spread| spread.text(metric.1.decimals))) "." }
+            @if let Some((best, spread)) = best {
+                p { "Best: " code { (best.variant) } " with " (metric.0) " " (spread.text(metric.1.decimals)) "." }
             }
             @if axes.len() > 2 {
                 p { "Every line is a variant. Drag along an axis to pick out those that pass there; a click outside lets go." }
             }
             div.figures[axes.len() < 3] { @for figure in figures { (figure) } }
         }
-    }
-}
-
-fn best<'a>(points: &'a [Point<'a>], (_, metric): NamedMetric) -> Option<&'a Point<'a>> {
-    let by_mean = |one: &&Point, other: &&Point| one.mean.total_cmp(&other.mean);
-    match metric.better? {
-        Better::More => points.iter().max_by(by_mean),
-        Better::Less => points.iter().min_by(by_mean),
     }
 }
 
@@ -190,7 +185,11 @@ fn points<'a>(view: &'a View, axes: &[Axis]) -> Vec<Point<'a>> {
                 .collect()
         })
         .collect();
-    let point = |group: &'a Group<'a>| {
+    let mut ranks = vec![0; view.groups.len()];
+    for (rank, number) in view.ranking().into_iter().enumerate() {
+        ranks[number] = rank;
+    }
+    let point = |(group, rank): (&'a Group<'a>, usize)| {
         let mean = view.main_spread(group)?.mean;
         let place = |(axis, keys): (&Axis, &Vec<&str>)| {
             let values: Vec<String> = keys.iter().map(|key| value(group, key)).collect();
@@ -203,10 +202,11 @@ fn points<'a>(view: &'a View, axes: &[Axis]) -> Vec<Point<'a>> {
             name: own_name(group.variant),
             at: at?,
             mean,
+            rank,
         })
         .filter(|point| point.mean.is_finite())
     };
-    view.groups.iter().filter_map(point).collect()
+    view.groups.iter().zip(ranks).filter_map(point).collect()
 }
 
 /// A line a named variant, its seeds thin.
@@ -222,6 +222,7 @@ fn line(
         Some(numbers) => numbers[point.at[0]],
         None => point.at[0] as f64,
     };
+    let drawn = |number| rounded(number, facts.decimals);
     let line = |(color, name): (usize, &&str)| {
         let mut own: Vec<&Point> = points.iter().filter(|point| point.name == *name).collect();
         own.sort_by(|one, other| x_of(one).total_cmp(&x_of(other)));
@@ -234,7 +235,7 @@ fn line(
         let of_seed = |seed: &u64| {
             let values = own
                 .iter()
-                .map(|point| point.group.values(metric).get(seed).copied().map(rounded));
+                .map(|point| point.group.values(metric).get(seed).copied().map(drawn));
             values.collect()
         };
         Line {
@@ -246,7 +247,7 @@ fn line(
             color,
             dashed: color % 2 == 1,
             x: own.iter().map(|point| x_of(point)).collect(),
-            mean: own.iter().map(|point| Some(rounded(point.mean))).collect(),
+            mean: own.iter().map(|point| Some(drawn(point.mean))).collect(),
             seeds: seeds.iter().take(MOST_SEEDS).map(of_seed).collect(),
         }
     };
@@ -269,7 +270,12 @@ fn line(
         axis.name,
         names.len().min(MOST_VARIANTS)
     );
-    let figure = charts.place(chart, &title, &description, &table(points, (metric, facts)));
+    let figure = charts.place(
+        chart,
+        &title,
+        &description,
+        &table(view, points, (metric, facts)),
+    );
     html! {
         (figure)
         @if names.len() > 1 {
@@ -283,6 +289,7 @@ fn line(
 }
 
 fn heat(
+    view: &View,
     x: &Axis,
     y: &Axis,
     points: &[Point],
@@ -297,16 +304,17 @@ fn heat(
         step += 1;
     }
     let kept = |axis: &Axis| -> Vec<String> { axis.values.iter().step_by(step).cloned().collect() };
+    let drawn = |number| rounded(number, facts.decimals);
     let cells = own
         .iter()
         .filter(|point| point.at.iter().all(|at| at % step == 0))
         .filter_map(|point| {
             let spread = point.group.spread(metric)?;
-            let deviation = spread.deviation.map(rounded);
+            let deviation = spread.deviation.map(drawn);
             Some((
                 point.at[0] / step,
                 point.at[1] / step,
-                rounded(spread.mean),
+                drawn(spread.mean),
                 deviation,
                 spread.runs,
             ))
@@ -331,7 +339,12 @@ fn heat(
         y.name,
         own.len()
     );
-    let figure = charts.place(chart, &title, &description, &table(points, (metric, facts)));
+    let figure = charts.place(
+        chart,
+        &title,
+        &description,
+        &table(view, points, (metric, facts)),
+    );
     html! {
         (figure)
         @if step > 1 { p.quiet { "Of each key every " (ordinal(step)) " value is drawn; summary.csv has all." } }
@@ -351,13 +364,14 @@ fn ordinal(number: usize) -> String {
 }
 
 fn parallel(
+    view: &View,
     axes: &[Axis],
     points: &[Point],
     names: &[&str],
     (metric, facts): NamedMetric,
     charts: &mut Charts,
 ) -> Markup {
-    let ranked = ranked(points, (metric, facts));
+    let ranked = ranked(points);
     // The best half whole, and an even sample of the others.
     let sample: Vec<usize> = match ranked.len() <= MOST_LINES {
         true => (0..ranked.len()).collect(),
@@ -401,7 +415,7 @@ fn parallel(
         let places = axes.iter().zip(&point.at).map(coordinate);
         name.into_iter()
             .chain(places)
-            .chain([rounded(point.mean)])
+            .chain([rounded(point.mean, facts.decimals)])
             .collect()
     };
     let chart = Chart::Parallel {
@@ -419,36 +433,45 @@ fn parallel(
         axes.len(),
         sample.len()
     );
-    let figure = charts.place(chart, &title, &description, &table(points, (metric, facts)));
+    let figure = charts.place(
+        chart,
+        &title,
+        &description,
+        &table(view, points, (metric, facts)),
+    );
     html! {
         (figure)
         @if ranked.len() > MOST_LINES {
             p.quiet {
-                "Drawn of " (thousands(ranked.len())) " variants: the best " (MOST_LINES / 2) " and an even sample of the others."
+                "Drawn of " (thousands(ranked.len())) " variants: the " (leading(view)) " " (MOST_LINES / 2) " and an even sample of the others."
             }
         }
     }
 }
 
 /// The points from the best on, or as they come.
-fn ranked<'a>(points: &'a [Point<'a>], (_, facts): NamedMetric) -> Vec<&'a Point<'a>> {
+fn ranked<'a>(points: &'a [Point<'a>]) -> Vec<&'a Point<'a>> {
     let mut ranked: Vec<&Point> = points.iter().collect();
-    match facts.better {
-        Some(Better::More) => ranked.sort_by(|one, other| other.mean.total_cmp(&one.mean)),
-        Some(Better::Less) => ranked.sort_by(|one, other| one.mean.total_cmp(&other.mean)),
-        None => {}
-    }
+    ranked.sort_by_key(|point| point.rank);
     ranked
 }
 
-fn table(points: &[Point], (metric, facts): NamedMetric) -> Markup {
-    let ranked = ranked(points, (metric, facts));
+/// What the first of the points are: the best where some value is better.
+fn leading(view: &View) -> &'static str {
+    match view.better {
+        Some(_) => "best",
+        None => "first",
+    }
+}
+
+fn table(view: &View, points: &[Point], (metric, facts): NamedMetric) -> Markup {
+    let ranked = ranked(points);
     html! {
         div.scroll.long[ranked.len() > 20] role="region" tabindex="0" aria-label={ "Numbers of " (metric) " over the grid" } {
             table {
                 caption {
                     @match ranked.len() > MOST_ROWS {
-                        true => { "The best " (MOST_ROWS) " of " (thousands(ranked.len())) " variants" },
+                        true => { "The " (leading(view)) " " (MOST_ROWS) " of " (thousands(ranked.len())) " variants" },
                         false => "Mean ± sample standard deviation over seeds",
                     }
                 }

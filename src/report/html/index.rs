@@ -25,10 +25,10 @@ pub struct IndexEntry {
     pub title: String,
     /// `12 of 12`.
     pub runs: String,
-    /// The best variant and its number.
+    /// The best variant and its number; empty where none is better than others.
     pub best: String,
-    /// Claims that hold, and all.
-    pub claims: (usize, usize),
+    /// Claims that hold, and all; `None` where the experiment's file is not known.
+    pub claims: Option<(usize, usize)>,
     /// Why there is no report.
     pub problem: Option<String>,
 }
@@ -45,8 +45,7 @@ impl IndexEntry {
             .iter()
             .filter(|row| row.status == Status::Done)
             .count();
-        let best = view.ranking().first().and_then(|&number| {
-            let group = &view.groups[number];
+        let best = view.best().and_then(|group| {
             let (metric, facts) = view.main?;
             let text = view.main_spread(group)?.text(facts.decimals);
             Some(format!("{}: {metric} {text}", group.variant))
@@ -61,7 +60,10 @@ impl IndexEntry {
             title: subject.title.clone(),
             runs: format!("{} of {}", thousands(done), thousands(subject.rows.len())),
             best: best.unwrap_or_default(),
-            claims: (held, subject.claims.len()),
+            claims: subject
+                .file
+                .is_some()
+                .then_some((held, subject.claims.len())),
             problem: None,
         })
     }
@@ -73,7 +75,7 @@ impl IndexEntry {
             title: String::new(),
             runs: String::new(),
             best: String::new(),
-            claims: (0, 0),
+            claims: None,
             problem: Some(problem),
         }
     }
@@ -107,7 +109,6 @@ fn line(entry: &IndexEntry) -> Markup {
         .map(|part| utf8_percent_encode(part, PLAIN).to_string())
         .collect();
     let address = format!("./{}/report.html", parts.join("/"));
-    let (held, all) = entry.claims;
     html! {
         tr {
             @match &entry.problem {
@@ -120,9 +121,10 @@ fn line(entry: &IndexEntry) -> Markup {
                     td { (entry.title) }
                     td.number { (entry.runs) }
                     td { (entry.best) }
-                    td { @match all {
-                        0 => span.quiet { "none" },
-                        _ => span class=(if held == all { "good" } else { "bad" }) { (held) " of " (all) " hold" },
+                    td { @match entry.claims {
+                        None => span.quiet { "not known" },
+                        Some((_, 0)) => span.quiet { "none" },
+                        Some((held, all)) => span class=(if held == all { "good" } else { "bad" }) { (held) " of " (all) " hold" },
                     } }
                 }
             }

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 pub use index::{IndexEntry, index};
 
 use super::subject::Subject;
-use super::tables::{failures, warnings};
+use super::tables::failures;
 use super::verdict::Verdict;
 use super::view::View;
 use crate::error::{Result, count, thousands};
@@ -85,7 +85,7 @@ pub fn page(subject: &Subject, reference: Option<&str>, commands: &[String]) -> 
     let body = html! {
         a.skip href="#main" { "To the content" }
         header {
-            (head(subject))
+            (head(&view))
             nav aria-label="Sections" { ul {
                 @for (id, title, _) in &sections { li { a href={ "#" (id) } { (title) } } }
             } }
@@ -129,7 +129,8 @@ fn document(title: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-fn head(subject: &Subject) -> Markup {
+fn head(view: &View) -> Markup {
+    let subject = view.subject;
     let all = subject.rows.len();
     let done = subject
         .rows
@@ -162,7 +163,7 @@ fn head(subject: &Subject) -> Markup {
             }
         }
         @for note in &subject.notes { p.open { (note) } }
-        @for line in warnings(&subject.rows) { p.open { "Warning: " (line) "." } }
+        @for line in view.warnings() { p.open { "Warning: " (line) "." } }
     }
 }
 
@@ -186,7 +187,7 @@ fn claims(subject: &Subject) -> Markup {
                     td { (claim.variant) }
                     td { (claim.metric) }
                     td { (claim.condition) }
-                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.text(4))) }
+                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.rounded())) }
                 } } }
             } }
         }

@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use super::variant_name;
 use crate::error::thousands;
-use crate::report::difference::{CONFIDENCE, Difference, Outcome, POWER, signed};
+use crate::report::difference::{CONFIDENCE, Difference, OF_SHARED_SEEDS, Outcome, POWER, signed};
 use crate::report::statistics::{Group, Spread};
-use crate::report::view::{MOST_ROWS, NamedMetric, View};
+use crate::report::view::{Beside, MOST_ROWS, NamedMetric, View};
+use crate::table::fixed;
 
 /// The table of all metrics, and a table of differences for each.
 pub fn section(view: &View) -> Markup {
@@ -94,23 +95,21 @@ fn explanation(view: &View) -> Markup {
 fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
     // Differences are smaller than the numbers.
     let decimals = metric.decimals + 1;
-    let reference = view.reference();
-    let row = |group: &Group| {
-        let found = match std::ptr::eq(group.variant, reference.variant) {
-            true => None,
-            false => Difference::of(group, reference, name),
-        };
+    let rows = view.chosen(MOST_ROWS).into_iter();
+    let rows: Vec<(&Group, Beside)> = rows
+        .map(|group| (group, view.beside(group, (name, metric))))
+        .collect();
+    let row = |group: &Group, beside: &Beside| {
         let spread = group.spread(name);
         html! {
             tr {
                 th scope="row" { (variant_name(group.variant)) }
                 td.number { (spread.map_or(0, |spread| spread.runs)) }
-                td.number { (spread.map_or("-".to_string(), |spread| format!("{:.decimals$}", spread.mean))) }
+                td.number { (spread.map_or("-".to_string(), |spread| fixed(spread.mean, decimals))) }
                 td.number { (deviation(spread, decimals)) }
-                @match found {
-                    Some(found) => (difference(&found, decimals)),
-                    None if group.variant == reference.variant => td colspan="5" { "reference" },
-                    None => td colspan="5" { "not measured" },
+                @match beside {
+                    Beside::Apart(found) => (difference(found, decimals)),
+                    other => td colspan="5" { (other.text()) },
                 }
             }
         }
@@ -126,17 +125,16 @@ fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
                     }
                     th scope="col" { "more seeds" }
                 } }
-                tbody { @for group in view.chosen(MOST_ROWS) { (row(group)) } }
+                tbody { @for (group, beside) in &rows { (row(group, beside)) } }
             }
         }
+        @if rows.iter().any(|(_, beside)| beside.is_of_shared_seeds()) { p.quiet { (OF_SHARED_SEEDS) } }
     }
 }
 
 fn deviation(spread: Option<Spread>, decimals: usize) -> String {
     let deviation = spread.and_then(|spread| spread.deviation);
-    deviation.map_or("-".to_string(), |deviation| {
-        format!("{deviation:.decimals$}")
-    })
+    deviation.map_or("-".to_string(), |deviation| fixed(deviation, decimals))
 }
 
 fn difference(found: &Difference, decimals: usize) -> Markup {

@@ -6,8 +6,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::*;
+use crate::plan::Plan;
 use crate::record::{Measured, RunFolder, RunRow, Score};
-use crate::report::ClaimResult;
+use crate::report::difference::OF_SHARED_SEEDS;
+use crate::report::{ClaimResult, spread};
+use crate::run::ResultsFolder;
 use crate::run::script::{Ending, Script, ScriptedExperiments};
 
 /// A run with this test accuracy.
@@ -440,4 +443,180 @@ fn the_index_leads_to_reports_and_says_why_one_is_missing() {
         page.contains("no report: </span>it is damaged")
             || page.contains("no report: </span> it is damaged")
     );
+}
+
+/// Leaves in every run's folder the settings that real workers leave there.
+fn keep_settings(scripted: &ScriptedExperiments, plan: &Plan) {
+    let folder = ResultsFolder::of(&scripted.options.results, &plan.name);
+    for run in &plan.runs {
+        run.settings.write(&folder.run(run)).unwrap();
+    }
+}
+
+#[test]
+fn behind_a_curve_stand_all_digits_at_the_places_of_every_variant() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("uneven", "seeds = [0]\n[variants.short]\n[variants.long]\n");
+    scripted.run(&plan, |assignment| match &*assignment.row.variant {
+        "short" => Script::done(&[346.64737, -0.0]),
+        _ => Script::done(&[1.0; 30]),
+    });
+    let subject = Subject::of_plan(&plan, &scripted.options.results).unwrap();
+    let page = page(&subject, None, &[]).unwrap();
+    let of_loss = page.split_once("Numbers of train_loss").unwrap().1;
+    let rows = table(of_loss, "Mean over the seeds");
+    assert_eq!(rows[0], ["1", "346.6474", "1.0000"]);
+    assert_eq!(rows[1], ["2", "0.0000", "1.0000"]);
+    assert_eq!(rows[2], ["3", "-", "1.0000"]);
+    assert_eq!(rows.last().unwrap(), &["30", "-", "1.0000"]);
+    // The twelve of the long one, and the second of the short one.
+    assert_eq!(rows.len(), 13);
+    let charts = charts(&page);
+    let drawn = charts.iter().map(|chart| &chart["lines"][0]["mean"][0]);
+    assert!(drawn.into_iter().any(|mean| *mean == 346.64737));
+}
+
+#[test]
+fn curves_of_trainings_that_count_steps_in_stages_go_by_steps() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan(
+        "staged",
+        "seeds = [0]\nstages = [{ epochs = 1 }, { steps = 4 }]\n",
+    );
+    scripted.run(&plan, |_| Script::done(&[0.5, 0.25]));
+    keep_settings(&scripted, &plan);
+    let subject = Subject::of_plan(&plan, &scripted.options.results).unwrap();
+    let page = page(&subject, None, &[]).unwrap();
+    assert_eq!(charts(&page)[0]["x_name"], "step");
+}
+
+#[test]
+fn of_equal_variants_the_first_is_the_best_wherever_one_is_named() {
+    let accuracies = [("0.01", 0.25), ("0.02", 0.5), ("0.03", 0.5)];
+    let rows = accuracies.map(|(rate, accuracy)| {
+        row(
+            &format!("rate={rate}"),
+            0,
+            &[("train.rate", rate)],
+            accuracy,
+        )
+    });
+    let subject = subject(rows.to_vec());
+    let page = page(&subject, None, &[]).unwrap();
+    assert!(page.contains("Best: <code>rate=0.02</code>"));
+    let entry = IndexEntry::of("name", &subject).unwrap();
+    assert_eq!(entry.best, "rate=0.02: test_accuracy 0.5000");
+}
+
+#[test]
+fn losses_of_different_kinds_are_neither_ranked_nor_tested() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan(
+        "smoothed",
+        "seeds = [0, 1]\n[grid]\n'train.loss.cross_entropy.label_smoothing' = [0.0, 0.1]\n\
+         [[expect]]\nclaim = 'low'\nvariant = 'label_smoothing=0.0'\nmetric = 'test_loss'\nat_most = 0.5\n",
+    );
+    scripted.run(&plan, |assignment| {
+        let better = if assignment.row.variant.ends_with("0.1") {
+            0.125
+        } else {
+            0.0
+        };
+        Script::done(&[0.5 - better - 0.0625 * assignment.row.seed as f64])
+    });
+    let warning =
+        "losses of these variants cannot be compared with each other: `train.loss` differs";
+    let of_disk = || Subject::of_plan(&plan, &scripted.options.results).unwrap();
+    // What no run tells is not held against them.
+    assert!(
+        !page(&of_disk(), None, &[])
+            .unwrap()
+            .contains("cannot be compared")
+    );
+    keep_settings(&scripted, &plan);
+    let mut subject = of_disk();
+    let whole = page(&subject, None, &[]).unwrap();
+    assert!(whole.contains(&format!("Warning: {warning}.")));
+    assert_eq!(
+        table(&whole, "test_loss")[1].last().unwrap(),
+        "another loss"
+    );
+    assert_eq!(
+        table(&whole, "test_accuracy")[1].last().unwrap(),
+        "the same difference in every seed"
+    );
+    assert!(whole.contains("Best: <code>label_smoothing=0.1</code> with test_accuracy"));
+    let view = View::new(&subject, None).unwrap();
+    let differences = crate::report::differences(&view).unwrap();
+    assert!(differences.starts_with("test_accuracy, difference from"));
+    assert!(crate::report::comparison(&view).contains(&format!("\nwarning: {warning}")));
+    // Where there are losses alone none is best.
+    for row in &mut subject.rows {
+        row.measured.as_mut().unwrap().test.accuracy = None;
+        row.last = None;
+    }
+    let page = page(&subject, None, &[]).unwrap();
+    assert!(page.contains("test_loss over label_smoothing") && !page.contains("Best:"));
+    assert_eq!(IndexEntry::of("name", &subject).unwrap().best, "");
+    let view = View::new(&subject, None).unwrap();
+    assert!(
+        crate::report::differences(&view)
+            .unwrap()
+            .contains("another loss")
+    );
+}
+
+#[test]
+fn a_difference_over_shared_seeds_says_so() {
+    let rows = [
+        ("plain", 0, 0.5),
+        ("plain", 1, 0.625),
+        ("plain", 2, 0.875),
+        ("other", 1, 0.75),
+        ("other", 2, 0.9375),
+        ("equal", 0, 0.5625),
+        ("equal", 1, 0.6875),
+        ("equal", 2, 0.9375),
+    ];
+    let rows = rows.map(|(variant, seed, accuracy)| row(variant, seed, &[], accuracy));
+    let subject = subject(rows.to_vec());
+    let page = page(&subject, None, &[]).unwrap();
+    let rows = table(&page, "test_accuracy");
+    assert_eq!(
+        [&rows[1][4], &rows[1][7]],
+        ["+0.09375", "paired, 2 shared seeds"]
+    );
+    assert_eq!(
+        rows[2][4..],
+        [
+            "+0.06250",
+            "-",
+            "-",
+            "paired, 3 seeds",
+            "the same difference in every seed"
+        ]
+    );
+    assert!(page.contains(OF_SHARED_SEEDS));
+    let differences = crate::report::differences(&View::new(&subject, None).unwrap()).unwrap();
+    assert!(
+        differences.contains("paired, 2 shared seeds") && differences.ends_with(OF_SHARED_SEEDS)
+    );
+}
+
+#[test]
+fn what_a_claim_is_held_against_has_as_many_digits_as_in_other_tables() {
+    let mut subject = subject(vec![row("plain", 0, &[], 0.5)]);
+    subject.claims = vec![ClaimResult {
+        claim: "near the article's 0.00215".to_string(),
+        variant: "plain".to_string(),
+        metric: "test_loss".to_string(),
+        condition: String::new(),
+        article: None,
+        measured: spread(&[0.0021534]),
+        compared: None,
+        verdict: Verdict::Holds,
+        why: None,
+    }];
+    let page = page(&subject, None, &[]).unwrap();
+    assert!(page.contains("<td class=\"number\">0.002153</td>"));
 }
