@@ -1,6 +1,7 @@
 //! The devices that a grid's runs are shared among.
 
 use std::fmt;
+use std::panic::resume_unwind;
 
 use super::{Device, DeviceSpec};
 use crate::error::{Error, Problem, Result};
@@ -8,22 +9,39 @@ use crate::error::{Error, Problem, Result};
 /// Devices to train on, at least one. Unless some were asked for by number, they compute alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Devices {
-    all: Vec<Device>,
+    all: Vec<Bearing>,
     /// GPUs of the same model that cannot be used now, and why, in a line.
     left_out: Vec<(String, String)>,
 }
 
+/// A device with the workers that train on it at a time unless somebody says otherwise; `None` for one a core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bearing {
+    device: Device,
+    workers: Option<usize>,
+}
+
+impl Bearing {
+    /// # Errors
+    /// The device cannot be used now.
+    fn of(device: Device) -> Result<Self> {
+        device.has_room()?;
+        let workers = device.workers()?;
+        Ok(Bearing { device, workers })
+    }
+}
+
 impl Devices {
     /// The devices of these names: `cuda:1`, or `cuda:0,cuda:2`; a kind alone, as `auto` and `cuda`, stands for all of its GPUs
-    /// that are of the first one's model and have free memory.
+    /// that are of the first one's model and can be used now.
     ///
     /// # Errors
-    /// A name is unknown, this build cannot use the device, or the machine has none such.
+    /// A name is unknown, this build cannot use the device, the machine has none such, or it cannot be used now.
     pub fn parse(names: &str) -> Result<Self> {
         let specs = names.split(',').map(|name| name.trim().parse());
         let specs = specs.collect::<Result<Vec<DeviceSpec>>>()?;
-        if let ([_], false) = (specs.as_slice(), names.contains(':')) {
-            return Ok(Devices::like(Device::open(specs[0])?));
+        if let ([spec], false) = (specs.as_slice(), names.contains(':')) {
+            return Devices::like(Device::open(*spec)?);
         }
         let mut all: Vec<Device> = Vec::new();
         for spec in specs {
@@ -34,51 +52,43 @@ impl Devices {
             }
             all.push(device);
         }
+        let (_, all) = asked(all);
         Ok(Devices {
-            all,
+            all: all.into_iter().collect::<Result<_>>()?,
             left_out: Vec::new(),
         })
     }
 
     /// All that compute as this one does.
-    fn like(first: Device) -> Self {
-        let found = first.kind.models().unwrap_or_default();
-        let is_like = |other: &Device| other.model == first.model;
-        let others = (0..found.len()).filter_map(|number| first.kind.open(number).ok());
-        let alike: Vec<Device> = others.filter(is_like).collect();
-        if alike.len() < 2 {
-            return Devices::from(first);
+    ///
+    /// # Errors
+    /// None of them can be used now.
+    fn like(first: Device) -> Result<Self> {
+        let (kind, model) = (first.kind, first.model.clone());
+        let others = (0..kind.models()?.len()).filter(|number| *number != first.number);
+        let others = others.filter_map(|number| kind.open(number).ok());
+        let mut alike: Vec<Device> = others.filter(|other| other.model == model).collect();
+        alike.push(first);
+        alike.sort_by_key(|device| device.number);
+        let (names, asked) = asked(alike);
+        if let [Err(error), ..] = asked.as_slice()
+            && asked.iter().all(Result::is_err)
+        {
+            return Err(error.clone());
         }
-        // Each takes the driver a moment.
-        let room: Vec<Result<()>> = std::thread::scope(|scope| {
-            let asked: Vec<_> = alike
-                .iter()
-                .map(|device| scope.spawn(|| device.has_room()))
-                .collect();
-            let told = asked.into_iter().map(|asked| asked.join());
-            told.map(|told| told.unwrap_or(Ok(()))).collect()
-        });
         let (mut all, mut left_out) = (Vec::new(), Vec::new());
-        for (device, room) in alike.into_iter().zip(room) {
-            match room {
-                Ok(()) => all.push(device),
-                Err(error) => left_out.push((device.name(), error.first_message().to_string())),
+        for (name, bearing) in names.into_iter().zip(asked) {
+            match bearing {
+                Ok(bearing) => all.push(bearing),
+                Err(error) => left_out.push((name, error.first_message().to_string())),
             }
         }
-        match all.is_empty() {
-            true => Devices::from(first),
-            false => Devices { all, left_out },
-        }
+        Ok(Devices { all, left_out })
     }
 
     /// The first of them.
     pub fn first(&self) -> &Device {
-        &self.all[0]
-    }
-
-    /// Their names, as [`Device::parse`] takes them.
-    pub fn names(&self) -> Vec<String> {
-        self.all.iter().map(Device::name).collect()
+        &self.all[0].device
     }
 
     /// GPUs of the same model that cannot be used now: names, and why, in a line.
@@ -89,38 +99,51 @@ impl Devices {
     /// Whether a run that was trained on this device, as tables name it, has the numbers that it would have on one of them.
     pub fn are_such_as(&self, device: &str) -> bool {
         let kind = kind_of(device);
-        self.all.iter().any(|own| kind_of(&own.to_string()) == kind)
+        let mut kinds = self.all.iter().map(|own| kind_of(&own.device.to_string()));
+        kinds.any(|own| own == kind)
+    }
+
+    /// The device of each worker, by the name that [`Device::parse`] takes: each device as often as it bears workers, in turns.
+    pub fn seats(&self) -> Vec<String> {
+        let borne = |bearing: &Bearing| bearing.workers.unwrap_or(1);
+        let rounds = self.all.iter().map(borne).max().unwrap_or(0);
+        let of_round = |round: usize| {
+            self.all
+                .iter()
+                .filter(move |bearing| borne(bearing) > round)
+        };
+        let seats = (0..rounds).flat_map(of_round);
+        seats.map(|bearing| bearing.device.name()).collect()
     }
 
     /// Workers that train on them at a time unless somebody says otherwise; `None` for one a core.
-    ///
-    /// # Errors
-    /// One of them cannot be used now.
-    pub fn workers(&self) -> Result<Option<usize>> {
-        let mut sum = None;
-        for device in &self.all {
-            sum = match device.workers()? {
-                Some(workers) => Some(sum.unwrap_or(0) + workers),
-                None => sum,
-            };
+    pub fn workers(&self) -> Option<usize> {
+        match self.all.as_slice() {
+            [Bearing { workers: None, .. }] => None,
+            _ => Some(self.seats().len()),
         }
-        Ok(sum)
     }
 }
 
-impl From<Device> for Devices {
-    fn from(device: Device) -> Self {
-        Devices {
-            all: vec![device],
-            left_out: Vec::new(),
-        }
-    }
+/// Names of devices, and what they bear, or why they cannot be used now: each takes its driver a moment, all of them together
+/// no longer.
+fn asked(devices: Vec<Device>) -> (Vec<String>, Vec<Result<Bearing>>) {
+    let names = devices.iter().map(Device::name).collect();
+    let bearings = std::thread::scope(|scope| {
+        let ask = |device: Device| scope.spawn(move || Bearing::of(device));
+        let asked: Vec<_> = devices.into_iter().map(ask).collect();
+        let told = asked.into_iter().map(|asked| asked.join());
+        told.map(|told| told.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    (names, bearings)
 }
 
 /// As tables name them: `cuda:0 (NVIDIA H200), cuda:1 (NVIDIA H200)`.
 impl fmt::Display for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.all.iter().map(Device::to_string).collect();
+        let names = self.all.iter().map(|bearing| bearing.device.to_string());
+        let names: Vec<String> = names.collect();
         f.write_str(&names.join(", "))
     }
 }
@@ -149,10 +172,10 @@ mod tests {
     #[test]
     fn devices_go_by_their_names() {
         let cpu = Devices::parse("cpu").unwrap();
-        assert_eq!(cpu, Devices::from(Device::cpu()));
+        assert_eq!(cpu.first(), &Device::cpu());
         assert_eq!(
-            (cpu.names(), cpu.workers()),
-            (vec!["cpu".to_string()], Ok(None))
+            (cpu.seats(), cpu.workers()),
+            (vec!["cpu".to_string()], None)
         );
         assert!(cpu.are_such_as("cpu") && !cpu.are_such_as("cuda:0 (NVIDIA H200)"));
         let wrong = |names: &str| Devices::parse(names).unwrap_err().to_string();
@@ -163,19 +186,45 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_device_has_as_many_seats_as_it_bears_workers() {
+        let bearing = |number: usize, workers: Option<usize>| Bearing {
+            device: Device {
+                number,
+                ..Device::cpu()
+            },
+            workers,
+        };
+        let workers = |all: &[Option<usize>]| {
+            let all = all.iter().enumerate();
+            let devices = Devices {
+                all: all.map(|(at, workers)| bearing(at, *workers)).collect(),
+                left_out: Vec::new(),
+            };
+            (devices.seats().len(), devices.workers())
+        };
+        assert_eq!(workers(&[None]), (1, None));
+        assert_eq!(workers(&[Some(1)]), (1, Some(1)));
+        // A processor beside others has one worker with all of its share of threads.
+        assert_eq!(workers(&[Some(1), None]), (2, Some(2)));
+        assert_eq!(workers(&[Some(3), Some(1), Some(2)]), (6, Some(6)));
+    }
+
     #[cfg(feature = "cuda")]
     #[test]
     #[ignore = "for a driver with three GPUs, of which the last is in use"]
     fn a_kind_stands_for_all_gpus_that_can_be_used() {
         let cuda = Devices::parse("cuda").unwrap();
-        assert_eq!(cuda.names(), ["cuda:0", "cuda:1"]);
-        assert_eq!(cuda.workers(), Ok(Some(2)));
+        assert_eq!(cuda.seats(), ["cuda:0", "cuda:1"]);
+        assert_eq!(cuda.workers(), Some(2));
         let reason = "the GPU `cuda:2` cannot be used: other programs have its memory";
         let expected = [("cuda:2".to_string(), reason.to_string())];
         assert_eq!(cuda.left_out(), expected);
         assert!(cuda.are_such_as(&cuda.first().to_string()));
-        let some = |names| Devices::parse(names).unwrap().names();
+        let some = |names| Devices::parse(names).unwrap().seats();
         assert_eq!(some("cuda:1"), ["cuda:1"]);
         assert_eq!(some("cuda:1, cuda:0"), ["cuda:1", "cuda:0"]);
+        let full = Devices::parse("cuda:0,cuda:2").unwrap_err();
+        assert_eq!(full.first_message(), reason);
     }
 }

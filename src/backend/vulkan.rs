@@ -22,27 +22,58 @@ fn rank(kind: DeviceType) -> usize {
     }
 }
 
-/// Kind and name of each GPU, the best first. Those of one kind stay in the driver's order, in which Burn counts
-/// them. What Vulkan calls "other" has no name in Burn and is left out.
-fn found() -> &'static [(DeviceType, String)] {
+/// A GPU as a driver names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gpu {
+    kind: DeviceType,
+    name: String,
+    /// Where it is plugged in; empty if the driver does not say.
+    place: String,
+    /// Its number among those of its kind, as Burn counts them.
+    number: usize,
+}
+
+/// The GPUs, the best first. What Vulkan calls "other" has no name in Burn and is left out.
+fn found() -> &'static [Gpu] {
     // Asking the drivers takes time, and a process has the GPUs that it began with.
-    static FOUND: LazyLock<Vec<(DeviceType, String)>> = LazyLock::new(ask);
+    static FOUND: LazyLock<Vec<Gpu>> = LazyLock::new(|| sorted(ask()));
     &FOUND
 }
 
-fn ask() -> Vec<(DeviceType, String)> {
+/// Kind, name and place of all that the drivers have, in their order.
+fn ask() -> Vec<(DeviceType, String, String)> {
     let instance = Instance::new(InstanceDescriptor {
         backends: Backends::VULKAN,
         ..InstanceDescriptor::new_without_display_handle()
     });
     let adapters = pollster::block_on(instance.enumerate_adapters(Backends::VULKAN));
-    let mut found: Vec<(DeviceType, String)> = adapters
-        .iter()
-        .map(|adapter| adapter.get_info())
-        .filter(|info| info.device_type != DeviceType::Other)
-        .map(|info| (info.device_type, info.name))
-        .collect();
-    found.sort_by_key(|(kind, _)| rank(*kind));
+    let infos = adapters.iter().map(|adapter| adapter.get_info());
+    infos
+        .map(|info| (info.device_type, info.name, info.device_pci_bus_id))
+        .collect()
+}
+
+/// Each GPU once: a driver that is installed twice, as in containers, has all of its GPUs twice.
+fn sorted(asked: Vec<(DeviceType, String, String)>) -> Vec<Gpu> {
+    let mut found: Vec<Gpu> = Vec::new();
+    for (kind, name, place) in asked {
+        let number = found.iter().filter(|other| other.kind == kind).count();
+        found.push(Gpu {
+            kind,
+            name,
+            place,
+            number,
+        });
+    }
+    let all = found.clone();
+    let is_same = |one: &Gpu, other: &Gpu| {
+        (&one.name, &one.place) == (&other.name, &other.place) && !one.place.is_empty()
+    };
+    found.retain(|gpu| {
+        let earlier = all.iter().take_while(|other| *other != gpu);
+        gpu.kind != DeviceType::Other && !earlier.into_iter().any(|other| is_same(gpu, other))
+    });
+    found.sort_by_key(|gpu| rank(gpu.kind));
     found
 }
 
@@ -55,21 +86,18 @@ pub(super) fn models() -> Result<Vec<Option<String>>> {
                 .hint("install the GPU's Vulkan driver, or use `--device cpu`"),
         ));
     }
-    Ok(found.iter().map(|(_, name)| Some(name.clone())).collect())
+    Ok(found.iter().map(|gpu| Some(gpu.name.clone())).collect())
 }
 
 pub(super) fn device(number: usize) -> WgpuDevice {
-    let found = found();
-    let Some((kind, name)) = found.get(number) else {
+    let Some(gpu) = found().get(number) else {
         return WgpuDevice::DefaultDevice;
     };
-    keep_kernels(&format!("vulkan-{name}"));
-    let among = found[..number].iter().filter(|(other, _)| other == kind);
-    let among = among.count();
-    match kind {
-        DeviceType::DiscreteGpu => WgpuDevice::DiscreteGpu(among),
-        DeviceType::IntegratedGpu => WgpuDevice::IntegratedGpu(among),
-        DeviceType::VirtualGpu => WgpuDevice::VirtualGpu(among),
+    keep_kernels(&format!("vulkan-{}", gpu.name));
+    match gpu.kind {
+        DeviceType::DiscreteGpu => WgpuDevice::DiscreteGpu(gpu.number),
+        DeviceType::IntegratedGpu => WgpuDevice::IntegratedGpu(gpu.number),
+        DeviceType::VirtualGpu => WgpuDevice::VirtualGpu(gpu.number),
         DeviceType::Cpu | DeviceType::Other => WgpuDevice::Cpu,
     }
 }
@@ -84,4 +112,42 @@ pub(super) fn memory(_: usize) -> Result<Option<(u64, u64)>> {
 
 pub(super) fn is_shared() -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_of_a_driver_that_is_installed_twice_is_there_once() {
+        use DeviceType::{Cpu, DiscreteGpu, IntegratedGpu, Other};
+        let one = |kind, name: &str, place: &str| (kind, name.to_string(), place.to_string());
+        let asked = vec![
+            one(Cpu, "llvmpipe", ""),
+            one(DiscreteGpu, "a", "0000:01:00.0"),
+            one(DiscreteGpu, "a", "0000:02:00.0"),
+            one(IntegratedGpu, "b", "0000:00:02.0"),
+            one(Other, "layer", ""),
+            one(DiscreteGpu, "a", "0000:01:00.0"),
+            one(DiscreteGpu, "a", "0000:02:00.0"),
+            one(DiscreteGpu, "a by another driver", "0000:01:00.0"),
+            one(Cpu, "llvmpipe", ""),
+        ];
+        let found = sorted(asked);
+        let found: Vec<_> = found
+            .iter()
+            .map(|gpu| (gpu.name.as_str(), gpu.number))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("a", 0),
+                ("a", 1),
+                ("a by another driver", 4),
+                ("b", 0),
+                ("llvmpipe", 0),
+                ("llvmpipe", 1),
+            ]
+        );
+    }
 }

@@ -81,16 +81,11 @@ impl Workers {
     }
 
     /// How many at a time; `None` for one a core.
-    ///
-    /// # Errors
-    /// A device cannot be used now.
-    pub(super) fn jobs(&self, asked: &JobsArgument) -> Result<Option<usize>> {
+    pub(super) fn jobs(&self, asked: &JobsArgument) -> Option<usize> {
         let asked = asked.jobs.map(usize::from);
         let known = self.launch.as_ref().and_then(|launch| launch.workers);
-        match (asked.or(known), &self.here) {
-            (None, Some(devices)) => devices.workers(),
-            (jobs, _) => Ok(jobs),
-        }
+        let borne = || self.here.as_ref().and_then(Devices::workers);
+        asked.or(known).or_else(borne)
     }
 
     /// Threads of each, where they do not share this machine.
@@ -134,11 +129,11 @@ impl Workers {
     ) -> Result<Box<dyn Launcher + '_>> {
         let log = folder.path().join("workers.log");
         let retries = self.launch.as_ref().map_or(0, |launch| launch.retries);
-        let devices = self.here.as_ref().map(Devices::names);
+        let seats = self.here.as_ref().map(Devices::seats);
         let local = || Local {
             lock: folder.workers_lock(),
             log: log.clone(),
-            devices: devices.clone().unwrap_or_default(),
+            seats: seats.clone().unwrap_or_default(),
             threads,
             retries,
         };

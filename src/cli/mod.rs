@@ -271,11 +271,11 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
 fn worker(device: &str, remote: bool) -> Result<()> {
     let errand = remote.then(begin).transpose()?;
     let asked = signals::asked_to_stop();
-    let device = Device::parse(device)?;
+    let device = Device::parse(device);
     let make = |assignment: &Assignment| -> Result<Box<dyn Reporter>> {
         Ok(Box::new(TensorBoard::new(assignment)?))
     };
-    work(&device, &catalogue(), &make, errand, asked)
+    work(device, &catalogue(), &make, errand, asked)
 }
 
 /// Where a command's results are.
@@ -302,14 +302,8 @@ struct JobsArgument {
 
 impl JobsArgument {
     /// As many as were asked for, or as the devices bear; `None` for one a core.
-    ///
-    /// # Errors
-    /// A device cannot be used now.
-    fn on(&self, devices: &Devices) -> Result<Option<usize>> {
-        match self.jobs {
-            Some(jobs) => Ok(Some(usize::from(jobs))),
-            None => devices.workers(),
-        }
+    fn on(&self, devices: &Devices) -> Option<usize> {
+        self.jobs.map(usize::from).or(devices.workers())
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::launch::Workers;
-use super::run::{carry_out, check_data, shown};
+use super::run::{carry_out, check_data, note_left_out, shown};
 use super::signals::stop_flag;
 use super::{JobsArgument, Set, catalogue, files, note, say};
 use crate::backend::{BURN_VERSION, Devices};
@@ -219,12 +219,15 @@ fn run_all(
         .map_err(|error| Error::io(Kind::Data, "make a folder", &std::env::temp_dir(), &error))?;
     let options = Options {
         results: folder.path().to_path_buf(),
-        jobs: arguments.jobs.on(devices)?,
+        jobs: arguments.jobs.on(devices),
         threads: None,
         fresh: true,
         fail_fast: false,
     };
-    let stop = stop_flag()?;
+    let (workers, stop) = (Workers::here(devices), stop_flag()?);
+    if !arguments.quiet {
+        note_left_out(&workers);
+    }
     let mut outcome = Outcome {
         entries: Vec::new(),
         failed: Vec::new(),
@@ -233,7 +236,7 @@ fn run_all(
     for plan in plans {
         for part in parts(plan, Only::All, &options) {
             let progress = shown(arguments.quiet);
-            let ended = carry_out(&part, &options, progress, &Workers::here(devices), &stop)?;
+            let ended = carry_out(&part, &options, progress, &workers, &stop)?;
             outcome.stopped |= ended.stopped;
             if std::ptr::eq(part.plan, plan) {
                 outcome.add(plan, &ended.results.rows, origin);

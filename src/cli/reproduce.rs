@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::articles::{ArticleExperiment, Size, experiments};
 use super::launch::{LaunchArgument, Workers};
-use super::run::{carry_out, check_data, exit_code, shown};
+use super::run::{carry_out, check_data, exit_code, note_left_out, shown};
 use super::signals::stop_flag;
 use super::{DevicesArgument, JobsArgument, ResultsArgument, catalogue, note, say};
 use crate::config::Overrides;
@@ -156,7 +156,7 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
     };
     let options = Options {
         results: arguments.results.folder.clone(),
-        jobs: workers.jobs(&arguments.jobs)?,
+        jobs: workers.jobs(&arguments.jobs),
         threads: workers.threads(),
         fresh: false,
         fail_fast: false,
@@ -164,6 +164,7 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
     if !arguments.quiet {
         let (rows, plan) = (planned.experiment.rows, &planned.plan);
         note(format!("\n{rows}: {} ({})", plan.title, plan.name));
+        note_left_out(workers);
     }
     let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {

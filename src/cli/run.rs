@@ -95,13 +95,14 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
     };
     let options = Options {
         results: arguments.results.folder.clone(),
-        jobs: workers.jobs(&arguments.jobs)?,
+        jobs: workers.jobs(&arguments.jobs),
         threads: workers.threads(),
         fresh: arguments.fresh,
         fail_fast: arguments.fail_fast,
     };
     let parts = parts(&plan, only, &options);
     if !arguments.quiet {
+        note_left_out(&workers);
         for part in &parts {
             tell_of_data(part, &options.results, &workers);
         }
@@ -268,13 +269,17 @@ pub(super) fn carry_out(
     supervise(part, options, launcher.as_mut(), stop, output)
 }
 
-fn tell_of_data(part: &Part, results: &Path, workers: &Workers) {
-    for text in &part.plan.notes {
-        note(format!("note: {text}"));
-    }
+/// Says which GPUs are not used, and why.
+pub(super) fn note_left_out(workers: &Workers) {
     let left_out = workers.devices().map_or(&[][..], Devices::left_out);
     for (device, reason) in left_out {
         note(format!("note: `{device}` is left out: {reason}"));
+    }
+}
+
+fn tell_of_data(part: &Part, results: &Path, workers: &Workers) {
+    for text in &part.plan.notes {
+        note(format!("note: {text}"));
     }
     let to_do = part.plan.runs.iter().zip(&part.states);
     let to_do = to_do.filter(|(_, state)| state.is_to_do());

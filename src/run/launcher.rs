@@ -25,6 +25,16 @@ pub trait Launcher {
     /// The words of the command that starts one.
     fn command(&self, number: usize) -> Vec<String>;
 
+    /// Seats that all of its devices have together; those beyond are on the same ones again.
+    fn seats(&self) -> usize {
+        1
+    }
+
+    /// The device of a seat, by its name, where workers say of theirs that it cannot be used.
+    fn device(&self, _seat: usize) -> &str {
+        ""
+    }
+
     /// Sees that what starts workers is there.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ pub struct Local {
     pub lock: PathBuf,
     /// Takes what they say on standard error.
     pub log: PathBuf,
-    /// As `--device` names them; the seats take turns.
-    pub devices: Vec<String>,
+    /// The device of each seat, as `--device` names it; further ones take turns on them.
+    pub seats: Vec<String>,
     /// For each of them.
     pub threads: usize,
     /// See [`Launcher::retries`].
@@ -51,9 +51,16 @@ impl Launcher for Local {
     }
 
     fn command(&self, seat: usize) -> Vec<String> {
-        let device = &self.devices[seat % self.devices.len()];
-        let words = ["burnlab", "worker", "--device", device];
+        let words = ["burnlab", "worker", "--device", self.device(seat)];
         words.map(String::from).into()
+    }
+
+    fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    fn device(&self, seat: usize) -> &str {
+        &self.seats[seat % self.seats.len()]
     }
 
     fn patience(&self) -> Duration {

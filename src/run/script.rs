@@ -77,8 +77,10 @@ pub struct Scripts {
     pub retries: usize,
     /// Workers that can be started; the system refuses any other.
     pub most: usize,
-    /// Workers, by number, whose device cannot be used.
-    pub unfit: Vec<usize>,
+    /// The devices of seats.
+    pub devices: Vec<&'static str>,
+    /// Those that cannot be used.
+    pub unfit: Vec<&'static str>,
     /// The seats of workers, in the order in which they were started.
     pub seats: Rc<RefCell<Vec<usize>>>,
     /// Workers that were told how many threads they may use, and how many.
@@ -95,6 +97,7 @@ impl Scripts {
             takes_leases: false,
             retries: 0,
             most: usize::MAX,
+            devices: vec!["script"],
             unfit: Vec::new(),
             seats: Rc::default(),
             threads: Rc::default(),
@@ -120,7 +123,7 @@ impl Launcher for Scripts {
             leaves_rows: self.leaves_rows,
             takes_leases: self.takes_leases,
             threads: Rc::clone(&self.threads),
-            is_unfit: self.unfit.contains(&number),
+            is_unfit: self.unfit.contains(&self.device(seat)),
             at: None,
             is_dead: false,
         }))
@@ -128,6 +131,14 @@ impl Launcher for Scripts {
 
     fn command(&self, number: usize) -> Vec<String> {
         vec![format!("actor {number}")]
+    }
+
+    fn seats(&self) -> usize {
+        self.devices.len()
+    }
+
+    fn device(&self, seat: usize) -> &str {
+        self.devices[seat % self.devices.len()]
     }
 
     fn patience(&self) -> Duration {

@@ -471,41 +471,84 @@ fn a_worker_takes_the_seat_of_one_that_is_gone() {
     assert_eq!(*seats.borrow(), [0, 1, 0]);
 }
 
+/// What is printed of two variants with two seeds each on these devices, and the seats that workers took.
+fn on_devices(
+    jobs: usize,
+    devices: &[&'static str],
+    unfit: &[&'static str],
+    script: impl Fn(&Assignment) -> Script + 'static,
+) -> (Vec<String>, Vec<usize>) {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(jobs);
+    let plan = scripted.plan("devices", TWO);
+    let mut scripts = Scripts::new(script);
+    (scripts.devices, scripts.unfit) = (devices.to_vec(), unfit.to_vec());
+    let lines = printed(&scripted, &plan, &mut scripts);
+    let seats = scripts.seats.borrow().clone();
+    (lines, seats)
+}
+
+fn are_done(lines: &[String]) -> bool {
+    lines.len() == 4 && lines.iter().all(|line| line.contains("] done"))
+}
+
 #[test]
 fn runs_of_a_worker_whose_device_cannot_be_used_are_for_the_others() {
+    let (lines, seats) = on_devices(2, &["x", "y"], &["x"], |_| Script::done(&CURVE));
+    assert_eq!(lines[0], "no room on the device: 1 worker must do");
+    assert!(are_done(&lines[1..5]), "{lines:?}");
+    assert_eq!(seats, [0, 1]);
+}
+
+#[test]
+fn where_a_device_cannot_be_used_one_that_is_free_takes_its_place() {
+    let (lines, seats) = on_devices(1, &["x", "y", "z"], &["x", "y"], |_| Script::done(&CURVE));
+    let note = "no room on the device: another takes its place";
+    assert_eq!(lines[..2], [note, note]);
+    assert!(are_done(&lines[2..6]), "{lines:?}");
+    assert_eq!(seats, [0, 1, 2]);
+}
+
+#[test]
+fn a_device_that_cannot_be_used_is_told_of_once_and_never_tried_again() {
+    // Each bears two workers, and one dies of those that are left.
+    let dies = unless("a", 0, Script::ending(&CURVE, Ending::Dies));
+    let (lines, seats) = on_devices(4, &["x", "y", "x", "y"], &["x"], dies);
+    assert_eq!(lines[0], "no room on the device: 2 workers must do");
+    let others = lines[1..5].iter().filter(|line| line.contains("] done"));
+    assert_eq!(others.count(), 3, "{lines:?}");
+    assert_eq!(seats[..4], [0, 1, 2, 3]);
+    assert!(seats[4..].iter().all(|seat| seat % 2 == 1), "{seats:?}");
+}
+
+#[test]
+fn a_run_that_is_handed_back_while_all_stops_stays_to_be_done() {
     let mut scripted = ScriptedExperiments::default();
     scripted.options.jobs = Some(2);
-    let plan = scripted.plan("unfit", TWO);
+    let plan = scripted.plan("stopped-unfit", TWO);
     let mut scripts = Scripts::new(|_| Script::done(&CURVE));
-    scripts.unfit = vec![0];
+    (scripts.devices, scripts.unfit) = (vec!["x", "y"], vec!["y"]);
+    // Seen after the first word of the first worker, before that of the second.
+    scripted.stop.store(true, Ordering::Relaxed);
     let lines = printed(&scripted, &plan, &mut scripts);
-    assert_eq!(lines[0], "no room on the device: 1 worker must do");
+    assert!(lines[0].starts_with("stopping:"), "{lines:?}");
     assert!(
-        lines[1..5].iter().all(|line| line.contains("done")),
+        !lines.iter().any(|line| line.contains("no room")),
         "{lines:?}"
     );
-    assert_eq!(*scripts.seats.borrow(), [0, 1]);
+    let states = states(&plan, &scripted.options.results, &Only::All, false);
+    let to_do = states.iter().filter(|state| state.is_to_do());
+    assert_eq!(to_do.count(), 3, "{states:?}");
 }
 
 #[test]
 fn without_a_device_that_can_be_used_runs_fail_with_the_reason() {
-    let mut scripted = ScriptedExperiments::default();
-    scripted.options.jobs = Some(2);
-    let plan = scripted.plan("none-fit", TWO);
-    let mut scripts = Scripts::new(|_| Script::done(&CURVE));
-    scripts.unfit = vec![0, 1];
-    let output = Output {
-        progress: &mut super::Quiet,
-        tables: &mut |_| Ok(()),
-        lag: Duration::ZERO,
-    };
-    let ended = scripted
-        .carry_out(&plan, Only::All, &mut scripts, output)
-        .unwrap();
-    let failed = |row: &RunRow| {
-        row.status == Status::Failed && row.reason.as_deref() == Some("no room on the device")
-    };
-    assert!(ended.results.rows.iter().all(failed));
+    for (jobs, devices) in [(2, vec!["x", "y"]), (1, vec!["x", "y"]), (2, vec!["x"])] {
+        let (lines, _) = on_devices(jobs, &devices, &devices, |_| Script::done(&CURVE));
+        let mut failed = lines.iter().filter(|line| line.contains("] failed"));
+        assert_eq!(failed.clone().count(), 4, "{lines:?}");
+        assert!(failed.all(|line| line.contains("no room on the device")));
+    }
 }
 
 #[test]

@@ -57,16 +57,28 @@ impl Supervisor<'_, '_> {
         self.hand_out()
     }
 
-    /// What becomes of a run whose worker's device cannot be used: it is for the others; without any it failed.
+    /// What becomes of a run whose worker's device cannot be used: it is for the others; where no device is left it failed.
     pub(super) fn on_unfit(&mut self, worker: usize, index: usize, reason: &str) -> Result<()> {
-        let others = self.slots.iter().filter(|slot| slot.is_open).count() - 1;
-        if others > 0 {
-            self.slots[worker].close();
-            self.queue.push_front(index);
-            self.do_without(others, reason);
-        } else {
+        if self.stopping.is_some() {
+            return Ok(());
+        }
+        let device = self.launcher.device(self.slots[worker].seat).to_string();
+        let is_left = |seat: &usize| self.is_fit(*seat) && self.launcher.device(*seat) != device;
+        let left = (0..self.seats).filter(is_left).count();
+        if left == 0 {
             let row = self.mark_failed(index, reason)?;
             self.end_run(index, row)?;
+            return self.hand_out();
+        }
+        self.slots[worker].close();
+        self.queue.push_front(index);
+        if self.unfit.insert(device) {
+            match left < self.jobs {
+                true => self.do_without(left, reason),
+                false => self
+                    .progress
+                    .note(&format!("{reason}: another takes its place")),
+            }
         }
         self.hand_out()
     }

@@ -5,7 +5,7 @@ mod elsewhere;
 mod ending;
 mod slot;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -94,6 +94,9 @@ pub fn supervise(
             options,
             jobs: part.share.jobs,
             threads: part.share.threads,
+            all_threads: part.share.threads * part.share.jobs,
+            seats: part.share.jobs.max(launcher.seats()),
+            unfit: BTreeSet::new(),
             results: results(plan, &states, &folder),
             ladder: Ladder::of(plan, |index| states[index].is_wanted()),
             needs: Needs::of(plan, &states, &options.results),
@@ -133,6 +136,12 @@ struct Supervisor<'a, 'o> {
     jobs: usize,
     /// Threads of each.
     threads: usize,
+    /// Threads of all of them together.
+    all_threads: usize,
+    /// Seats that workers have without need.
+    seats: usize,
+    /// Devices that cannot be used; not all that there are.
+    unfit: BTreeSet<String>,
     folder: ResultsFolder,
     results: Results,
     /// Which points go on, if the plan halves them.
@@ -359,7 +368,7 @@ impl Supervisor<'_, '_> {
     /// Gives the threads of workers that are gone to those that train the last runs.
     fn share_threads(&mut self) {
         let busy = self.slots.iter().filter(|slot| slot.busy.is_some()).count();
-        let each = self.threads * self.jobs / busy.max(1);
+        let each = self.all_threads / busy.max(1);
         let busy = self.slots.iter_mut().filter(|slot| slot.busy.is_some());
         for slot in busy.filter(|slot| slot.threads < each) {
             slot.threads = each;
@@ -369,11 +378,13 @@ impl Supervisor<'_, '_> {
 
     fn start_worker(&mut self) -> Result<usize> {
         let number = self.slots.len();
-        let taken = |seat: &usize| {
-            let mut others = self.slots.iter().filter(|slot| !slot.is_gone);
-            others.any(|slot| slot.seat == *seat)
+        let is_taken = |seat: usize| {
+            let mut slots = self.slots.iter();
+            slots.any(|slot| slot.is_open && slot.seat == seat)
         };
-        let seat = (0..).find(|seat| !taken(seat)).expect("few are taken");
+        let mut seats = (0..).filter(|&seat| self.is_fit(seat));
+        let seat = seats.find(|&seat| !is_taken(seat));
+        let seat = seat.expect("few are taken, and a device is left");
         let mut worker = self.launcher.launch(number, seat, &self.send)?;
         if let Some(begin) = &self.begin {
             worker.begin(begin);
@@ -392,10 +403,15 @@ impl Supervisor<'_, '_> {
         Ok(number)
     }
 
-    /// Goes on with `open` workers, since no other can be had.
-    fn do_without(&mut self, open: usize, reason: &str) {
-        self.jobs = open;
-        let workers = count(open, "worker");
+    /// Whether the device of a seat can be used, for all that is known.
+    fn is_fit(&self, seat: usize) -> bool {
+        !self.unfit.contains(self.launcher.device(seat))
+    }
+
+    /// Goes on with so many workers, since no other can be had.
+    fn do_without(&mut self, jobs: usize, reason: &str) {
+        self.jobs = jobs;
+        let workers = count(jobs, "worker");
         let note = format!("{reason}: {workers} must do");
         self.progress.note(&note);
     }

@@ -34,20 +34,21 @@ pub type MakeReporter<'a> = &'a dyn Fn(&Assignment) -> Result<Box<dyn Reporter>>
 /// How long nothing may come from the supervisor before its signals are looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Trains what is read from standard input until it ends, or until it is `asked` to stop from outside; messages go to
-/// standard output.
+/// Trains on a device what is read from standard input until it ends, or until it is `asked` to stop from outside; messages
+/// go to standard output. Of a device that is not there, or does not work, it says so for every run that it is given.
 ///
 /// # Errors
 /// The supervisor cannot be reached. A run that fails is reported to it and is no error here.
 pub fn work(
-    device: &Device,
+    device: Result<Device>,
     catalogue: &Catalogue,
     make: MakeReporter,
     errand: Option<Errand>,
     asked: &'static AtomicBool,
 ) -> Result<()> {
     send_last_message()?;
-    if !device.is_cpu() {
+    let is_cpu = device.as_ref().is_ok_and(Device::is_cpu);
+    if !is_cpu {
         watch_threads();
     }
     end_with_supervisor()?;
@@ -60,15 +61,15 @@ pub fn work(
     if let Some(errand) = &errand {
         stay_in_touch(errand.patience, heard)?;
     }
-    let checked = device.precisions();
+    let device = device.and_then(|device| Ok((device.precisions()?, device)));
     if let Some(errand) = errand {
         // Where the device does not work, there is no worker: another is sought.
-        checked.clone()?;
+        device.as_ref().map_err(Clone::clone)?;
         send(&Message::Hello(errand.hello))?;
     }
-    let trainer = checked.map(|checked| Trainer {
+    let trainer = device.as_ref().map(|(checked, device)| Trainer {
         device,
-        checked,
+        checked: *checked,
         others: RefCell::default(),
         catalogue,
         make,
@@ -104,7 +105,7 @@ pub fn work(
             Attempt::Stopped => Message::Stopped { index },
         };
         // A GPU that refused one run would refuse all that follow in this process.
-        if !device.is_cpu() && message.has_failed() {
+        if !is_cpu && message.has_failed() {
             start_anew(&message)?;
         }
         send(&message)?;
