@@ -69,7 +69,8 @@ pub struct Train {
     pub stages: Vec<Stage>,
     /// Images a step. A last, smaller batch is trained on too.
     pub batch_size: Positive,
-    /// Images that are measured at a time, on which the last digits of losses depend. Default "auto": as many as need
+    /// Images that are measured at a time, on which the last digits of losses depend, and an `activity.kl`, which looks at the
+    /// mean of a batch. Default "auto": as many as need
     /// 512 MiB for the values between layers, or as a training step has if those are more, and 500 at most.
     #[serde(default, skip_serializing_if = "PositiveOrAuto::is_auto")]
     pub evaluation_batch_size: PositiveOrAuto,

@@ -29,7 +29,7 @@ pub struct Activity {
 
 /// `weight` times the sum over the units of `t * log(t / m) + (1 - t) * log((1 - t) / (1 - m))`: the divergence in
 /// nats of a unit's mean output `m` over the batch, and over all places of a channel, from the target `t` (Ng's
-/// sparse auto-encoder).
+/// sparse auto-encoder). A set's number is the mean over its batches, and depends on their size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sparsity {

@@ -283,7 +283,7 @@ impl<B: Backend> Network<B> {
         Network { layers, plan }
     }
 
-    /// Trained numbers.
+    /// Weights and biases, frozen ones included.
     pub fn parameters(&self) -> usize {
         self.plan.cost().parameters
     }

@@ -25,7 +25,7 @@ pub enum AverageSpec {
 
 /// `average = decay * average + (1 - decay) * weights` after every step, as PyTorch's `AveragedModel`
 /// with `get_ema_multi_avg_fn`: the first step's weights are the first average (Keras: the weights
-/// before the first step). Running statistics are those of the last step.
+/// before the first step); also of layers that are frozen for a stage. Running statistics are those of the last step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ema {
@@ -79,23 +79,51 @@ impl AverageSpec {
         let Some(average) = average else {
             return module.valid();
         };
-        let mut trained = TrainedTensors(Vec::new());
-        module.visit(&mut trained);
+        let mut tensors = Tensors::default();
+        module.visit(&mut tensors);
         let mut values = Values(Vec::new());
         average.visit(&mut values);
         module.valid().map(&mut Mixer {
-            averages: values.0.into_iter().zip(trained.0),
+            averages: values.0.into_iter().zip(tensors.uses),
             decay: decay.get(),
         })
     }
 }
 
-/// Whether each tensor of a module is trained.
-struct TrainedTensors(Vec<bool>);
+/// What a tensor of a module is to training.
+#[derive(Clone, Copy)]
+enum Use {
+    Trained,
+    /// A weight that steps leave alone for now.
+    Frozen,
+    /// Gathered from the batches.
+    Statistic,
+}
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for TrainedTensors {
+/// The tensors of a module.
+#[derive(Default)]
+struct Tensors {
+    uses: Vec<Use>,
+    /// Names of the fields that lead to the next tensor.
+    fields: Vec<String>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Tensors {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.fields.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.fields.pop();
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.0.push(param.val().is_require_grad());
+        let is_running = |field: &String| field.starts_with("running");
+        self.uses.push(match param.val().is_require_grad() {
+            true => Use::Trained,
+            false if self.fields.last().is_some_and(is_running) => Use::Statistic,
+            false => Use::Frozen,
+        });
     }
 }
 
@@ -110,7 +138,7 @@ impl<B: Backend> ModuleVisitor<B> for Values<B> {
     }
 }
 
-/// Mixes each trained tensor with its average so far.
+/// Mixes each weight with its average so far.
 struct Mixer<A> {
     averages: A,
     decay: f64,
@@ -119,16 +147,20 @@ struct Mixer<A> {
 impl<B, A> ModuleMapper<B> for Mixer<A>
 where
     B: Backend,
-    A: Iterator<Item = (Tensor<B, 1>, bool)>,
+    A: Iterator<Item = (Tensor<B, 1>, Use)>,
 {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let (average, trained) = self.averages.next().expect("both modules have one shape");
-        if !trained {
+        let (average, used) = self.averages.next().expect("both modules have one shape");
+        if let Use::Statistic = used {
             return param;
         }
         let (id, value, mapper) = param.consume();
         let average = reshape(average, value.dims());
-        let mixed = average * self.decay + value * (1.0 - self.decay);
+        let mixed = match used {
+            // In a form that leaves alone what never was anything else.
+            Use::Frozen => average.clone() + (value - average) * (1.0 - self.decay),
+            _ => average * self.decay + value * (1.0 - self.decay),
+        };
         Param::from_mapped_value(id, mixed, mapper)
     }
 }
@@ -167,6 +199,32 @@ mod tests {
         let weight: Vec<f32> = kept.weight.val().into_data().into_vec().unwrap();
         assert_eq!(weight, [3.75, 7.5]);
         assert_eq!(kept.running.value().into_scalar(), 3.0);
+    }
+
+    #[test]
+    fn the_average_of_a_frozen_weight_goes_on_towards_it() {
+        let average = AverageSpec::Ema(Ema { decay: Rate(0.75) });
+        let mut kept = None;
+        for (module, running) in [(two(4.0, 1.0), 1.0), (two(8.0, 2.0), 2.0)] {
+            kept = Some(average.after_step::<Training, _>(kept, &module));
+            assert_eq!(
+                kept.as_ref()
+                    .map(|kept: &Two<Flex>| kept.running.value().into_scalar()),
+                Some(running)
+            );
+        }
+        // 5 after those, then 5 + 0.25 * (8 - 5).
+        let frozen = two(8.0, 3.0).no_grad();
+        let kept = average.after_step::<Training, _>(kept, &frozen);
+        let weight: Vec<f32> = kept.weight.val().into_data().into_vec().unwrap();
+        assert_eq!(weight, [5.75, 11.5]);
+        assert_eq!(kept.running.value().into_scalar(), 3.0);
+        // One that was never trained stays what it is, to the last bit.
+        let odd = two(0.1, 0.0).no_grad();
+        let first = average.after_step::<Training, _>(None, &odd);
+        let second = average.after_step::<Training, _>(Some(first), &odd);
+        let weight: Vec<f32> = second.weight.val().into_data().into_vec().unwrap();
+        assert_eq!(weight, [0.1, 0.2]);
     }
 
     #[test]

@@ -144,10 +144,13 @@ pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
         }),
     ];
     for (split, place) in [
-        (Split::Train, "in the last epoch's training batches"),
+        (
+            Split::Train,
+            "in the training batches of the epoch whose weights are kept",
+        ),
         (
             Split::Validation,
-            "on the validation set after the last epoch",
+            "on the validation set with the final weights",
         ),
         (Split::Test, "on the test set with the final weights"),
         (
@@ -173,8 +176,18 @@ pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
             },
         ),
         label(
+            "restored_epoch",
+            "epoch whose weights early stopping brought back, from 1, where that is not the last",
+            |run| {
+                let measured = run.measured.as_ref();
+                let restored = measured.and_then(|measured| measured.restored.as_ref());
+                whole(restored.map(|row| row.epoch))
+            },
+        ),
+        label(
             "epochs",
-            "epochs trained, fewer than planned where training stopped early",
+            "epochs trained, fewer than planned where training stopped early; where training counts steps, rows of \
+             `epochs.csv`",
             |run| whole(run.last.as_ref().map(|row| row.epoch)),
         ),
         Column::of(&SECONDS, |run: &RunRow| run.seconds),

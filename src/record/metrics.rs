@@ -118,7 +118,7 @@ pub struct BatchMetric {
 /// What a model is on one set of samples: means over the samples. What does not apply to it is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Score {
-    /// The loss, penalties included.
+    /// The loss; of an auto-encoder with the penalties of codes and activities, never with those of weights.
     pub loss: f64,
     /// Share of samples whose likeliest class is the true one.
     #[serde(default)]
@@ -161,12 +161,16 @@ pub static ACCURACY: BatchMetric = BatchMetric {
     set: |score, value| score.accuracy = Some(value),
 };
 
-/// The loss, penalties included; of a GAN the generator's.
+/// The loss; of a GAN the generator's, of an auto-encoder with the penalties of codes and activities.
 pub static LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         better: Some(Better::Less),
         shown: true,
-        ..Metric::new("loss", "mean loss, of a GAN the generator's")
+        ..Metric::new(
+            "loss",
+            "mean loss, of a GAN the generator's; the penalties of codes and activities count in it where there is a \
+             `reconstruction` without them, those of weights never",
+        )
     },
     also_shown: &[],
     of: |score| Some(score.loss),
@@ -239,12 +243,15 @@ pub struct Measure {
     pub metric: &'static Metric,
 }
 
-/// Time of training and of measuring.
+/// Time of the epochs.
 pub static SECONDS: Metric = Metric {
     unit: Some("s"),
     decimals: 1,
     shown: true,
-    ..Metric::new("seconds", "time of training and of measuring")
+    ..Metric::new(
+        "seconds",
+        "time of the epochs with the measuring at their ends, over all attempts; not what is measured once after the last",
+    )
 };
 
 /// Speed of training.
@@ -257,7 +264,10 @@ pub static IMAGES_PER_SECOND: Metric = Metric::new(
 pub static PARAMETERS: Metric = Metric {
     decimals: 0,
     shown: true,
-    ..Metric::new("parameters", "trained numbers of the network")
+    ..Metric::new(
+        "parameters",
+        "weights and biases of the network, frozen ones included",
+    )
 };
 
 /// The optimizer's rate.

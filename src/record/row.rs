@@ -107,11 +107,14 @@ pub struct Measured {
     /// Whether training stopped before all epochs were done.
     #[serde(default)]
     pub stopped_early: bool,
+    /// The epoch whose weights early stopping brought back, unless that is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Box<EpochRow>>,
     /// `confusion[truth][answer]`: test samples, with the final weights.
     pub confusion: Vec<Vec<usize>>,
     /// Names of the classes, in the order of `confusion`.
     pub classes: Vec<String>,
-    /// Trained numbers of the network.
+    /// Weights and biases of the network, frozen ones included.
     pub parameters: usize,
     /// Numbers of measures, by their keys.
     #[serde(default)]
@@ -206,10 +209,17 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// The scores on a set of samples, of training those of the last epoch.
+    /// The epoch whose weights are the final ones, or the last so far.
+    pub fn kept(&self) -> Option<&EpochRow> {
+        let measured = self.measured.as_ref();
+        let restored = measured.and_then(|measured| measured.restored.as_deref());
+        restored.or(self.last.as_ref())
+    }
+
+    /// The scores on a set of samples; of training, and on the validation set, those of the epoch whose weights are kept.
     pub fn score(&self, split: Split) -> Option<&Score> {
         match split {
-            Split::Train | Split::Validation => self.last.as_ref()?.score(split),
+            Split::Train | Split::Validation => self.kept()?.score(split),
             Split::Test => Some(&self.measured.as_ref()?.test),
             Split::BestTest => self.measured.as_ref()?.best.as_ref(),
         }

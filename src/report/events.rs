@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
-use crate::config::TrainingPlan;
+use crate::config::{TrainingPlan, WhenTested};
 use crate::error::{Error, Kind, Result};
 use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split};
 use crate::run::{Assignment, parameters};
@@ -22,7 +22,7 @@ pub struct TensorBoard {
     /// counted in steps.
     point: i64,
     writer: Option<EventWriter>,
-    /// Whether the last row has a score on the test set.
+    /// Whether every row has a score on the test set.
     is_tested: bool,
     projectors: Vec<Listed>,
 }
@@ -42,7 +42,7 @@ impl TensorBoard {
                 .then(|| train.training_plan(assignment.images)),
             point: 0,
             writer: None,
-            is_tested: false,
+            is_tested: assignment.settings.record.test == WhenTested::EveryEpoch,
             projectors: Vec::new(),
         })
     }
@@ -125,7 +125,6 @@ impl Reporter for TensorBoard {
                 if let Some(validation) = &row.validation {
                     scores(writer, Split::Validation, here, validation)?;
                 }
-                self.is_tested = row.test.is_some();
                 if let Some(test) = &row.test {
                     scores(writer, Split::Test, here, test)?;
                 }
@@ -139,8 +138,15 @@ impl Reporter for TensorBoard {
                 writer.flush()
             }
             Event::Finished(measured) => {
-                // The curve has its last point already.
-                if !self.is_tested {
+                if let Some(kept) = &measured.restored {
+                    // One point more, so that curves end with what tables say of the weights that are kept.
+                    for split in [Split::Train, Split::Validation] {
+                        if let Some(score) = kept.score(split) {
+                            scores(writer, split, here + 1, score)?;
+                        }
+                    }
+                    scores(writer, Split::Test, here + 1, &measured.test)?;
+                } else if !self.is_tested {
                     scores(writer, Split::Test, here, &measured.test)?;
                 }
                 if let (Some(best), Some(point)) = (&measured.best, best) {

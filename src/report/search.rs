@@ -29,7 +29,7 @@ struct Point<'a> {
     group: Group<'a>,
     /// The last epoch of its runs.
     epochs: usize,
-    /// The search's metric after that.
+    /// The search's metric with the weights that are kept.
     score: Option<Spread>,
 }
 
@@ -49,7 +49,8 @@ fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
     let watched = search.metric;
     let point = |group: Group<'a>| {
         let last = group.rows.iter().filter_map(|row| row.last.as_ref());
-        let scores = last.clone().filter_map(|last| watched.value(last));
+        let kept = group.rows.iter().filter_map(|row| row.kept());
+        let scores = kept.filter_map(|kept| watched.value(kept));
         Point {
             epochs: last.map(|last| last.epoch).max().unwrap_or(0),
             score: spread(&scores.collect::<Vec<f64>>()),
@@ -212,7 +213,7 @@ fn scores<'a>(search: &Search, results: &'a Results) -> Vec<(&'a RunRow, f64)> {
         .map(|halving| halving.rungs[0].get());
     let score = |run: usize| match rung {
         Some(rung) => search.metric.value(results.epochs[run].get(rung - 1)?),
-        None => search.metric.value(results.rows[run].last.as_ref()?),
+        None => search.metric.value(results.rows[run].kept()?),
     };
     let mut first = 0;
     let mut scores = Vec::new();

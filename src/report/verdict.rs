@@ -102,11 +102,13 @@ fn compared(condition: &Condition, metric: &str, groups: &[Group]) -> Option<(St
 
 fn decide(condition: &Condition, mean: f64, metric: &str, groups: &[Group]) -> Verdict {
     let holds = match condition {
-        Condition::Within { article, distance } => (mean - article).abs() <= *distance,
-        Condition::AtLeast(least) => mean >= *least,
-        Condition::AtMost(most) => mean <= *most,
+        Condition::Within { article, distance } => {
+            !is_above((mean - article).abs(), *distance, mean)
+        }
+        Condition::AtLeast(least) => !is_above(*least, mean, mean),
+        Condition::AtMost(most) => !is_above(mean, *most, mean),
         Condition::GreaterThan { variant, by } => match measure(variant, metric, groups) {
-            Ok(other) => mean > other.mean + by,
+            Ok(other) => is_above(mean - other.mean, *by, mean),
             Err(reason) => return Verdict::NotMeasured(reason),
         },
     };
@@ -114,6 +116,12 @@ fn decide(condition: &Condition, mean: f64, metric: &str, groups: &[Group]) -> V
         true => Verdict::Holds,
         false => Verdict::Fails,
     }
+}
+
+/// Whether one number is above another by more than what binary floats make of decimal ones of that size: the mean of
+/// 0.2, 0.7 and 0.3 is a little below 0.4.
+fn is_above(one: f64, other: f64, size: f64) -> bool {
+    one - other > 1e-9 * size.abs()
 }
 
 /// A variant's spread, if all its runs are done and measured the metric.
@@ -151,25 +159,19 @@ fn words(condition: &Condition) -> String {
 mod tests {
     use super::*;
     use crate::config::Expect;
-    use crate::record::{Extra, Measured, Score};
+    use crate::record::{Measured, Score};
 
     fn row(variant: &str, seed: u64, accuracy: Option<f64>) -> RunRow {
         let mut row = RunRow::unfinished(variant, seed, "id", Vec::new());
         if let Some(accuracy) = accuracy {
             row.status = Status::Done;
             row.measured = Some(Measured {
-                stopped_early: false,
                 test: Score {
                     loss: 0.5,
                     accuracy: Some(accuracy),
                     ..Score::default()
                 },
-                best: None,
-                best_epoch: None,
-                confusion: Vec::new(),
-                classes: Vec::new(),
-                extra: Extra::default(),
-                parameters: 10,
+                ..Measured::default()
             });
         }
         row
@@ -200,6 +202,29 @@ mod tests {
         assert_eq!(verdict(above, &rows), Verdict::Holds);
         let below = "claim = 'x'\nvariant = 'a'\nat_most = 0.9";
         assert_eq!(verdict(below, &rows), Verdict::Fails);
+    }
+
+    #[test]
+    fn a_bound_that_is_met_exactly_is_met_whatever_its_binary_digits() {
+        let rows = [
+            row("a", 0, Some(0.2)),
+            row("a", 1, Some(0.7)),
+            row("a", 2, Some(0.3)),
+            row("b", 0, Some(0.604)),
+            row("c", 0, Some(0.5705)),
+        ];
+        let of = |variant: &str, condition: &str| {
+            let text = format!("claim = 'x'\nvariant = '{variant}'\n{condition}");
+            verdict(&text, &rows)
+        };
+        assert_eq!(of("a", "at_least = 0.4"), Verdict::Holds);
+        assert_eq!(of("a", "at_most = 0.4"), Verdict::Holds);
+        assert_eq!(of("a", "at_least = 0.4001"), Verdict::Fails);
+        assert_eq!(of("b", "article = 0.594\nwithin = 0.01"), Verdict::Holds);
+        // Above by more than that: the difference is exactly 0.0335.
+        assert_eq!(of("b", "greater_than = 'c'\nby = 0.0335"), Verdict::Fails);
+        assert_eq!(of("b", "greater_than = 'c'\nby = 0.0334"), Verdict::Holds);
+        assert_eq!(of("b", "greater_than = 'b'"), Verdict::Fails);
     }
 
     #[test]

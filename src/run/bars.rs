@@ -10,6 +10,7 @@ use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::visible;
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Score};
+use crate::table::fixed;
 
 /// Bars on standard error.
 pub struct Bars {
@@ -181,7 +182,7 @@ impl Progress for Bars {
                 self.progress(run, ((*epoch - 1) as f64 + within) / epochs);
             }
             Event::Epoch(row) => {
-                let mut scores = format!(", loss {:.4}", row.train.loss);
+                let mut scores = format!(", loss {}", fixed(row.train.loss, 4));
                 match (row.validation, row.train.accuracy) {
                     (
                         Some(Score {
@@ -193,7 +194,7 @@ impl Progress for Bars {
                         scores += &format!(", validation accuracy {accuracy:.4}");
                     }
                     (Some(validation), _) => {
-                        scores += &format!(", validation loss {:.4}", validation.loss);
+                        scores += &format!(", validation loss {}", fixed(validation.loss, 4));
                     }
                     (None, Some(accuracy)) => scores += &format!(", accuracy {accuracy:.4}"),
                     (None, None) => {}

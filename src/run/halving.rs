@@ -136,11 +136,11 @@ impl<'a> Ladder<'a> {
     }
 
     fn known_of(&self, row: &RunRow, epochs: &[EpochRow], rung: usize) -> Known {
-        // One that stopped early by itself has nothing to add.
         let at_rung = match row.status {
             Status::Failed | Status::Diverged => return Known::Lost,
-            Status::Done => epochs.iter().take(rung).next_back(),
-            Status::Unfinished | Status::Halted => epochs.get(rung - 1),
+            // One that stopped early by itself has nothing to add.
+            Status::Done if epochs.len() < rung => row.kept(),
+            Status::Done | Status::Unfinished | Status::Halted => epochs.get(rung - 1),
         };
         match at_rung {
             None => Known::Nothing,

@@ -7,6 +7,7 @@ use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::{count, visible};
 use crate::plan::Plan;
 use crate::record::{Event, RunRow, Status};
+use crate::table::fixed;
 
 /// How often workers are told of at most.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -88,7 +89,7 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
             let test = row.measured.as_ref().map(|measured| measured.test);
             let score = test.map(|test| match test.accuracy {
                 Some(accuracy) => format!("test accuracy {accuracy:.4}"),
-                None => format!("test loss {:.4}", test.loss),
+                None => format!("test loss {}", fixed(test.loss, 4)),
             });
             let score = score.unwrap_or_default();
             let stopped = match (&row.measured, &row.last) {
@@ -97,7 +98,12 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
                 }
                 _ => String::new(),
             };
-            format!("done      {name}: {score}{stopped}{seconds}")
+            let restored = row.measured.as_ref();
+            let restored = restored.and_then(|measured| measured.restored.as_ref());
+            let restored = restored
+                .map(|kept| format!(", weights of epoch {}", kept.epoch))
+                .unwrap_or_default();
+            format!("done      {name}: {score}{stopped}{restored}{seconds}")
         }
         status => {
             let reason = row.reason.as_deref().unwrap_or("no reason is known");

@@ -19,7 +19,7 @@ use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
-use crate::record::{EpochRow, Event, Extra, Lease, Measured, RunFolder, RunRow, Score, Status};
+use crate::record::{EpochRow, Event, Lease, Measured, RunFolder, RunRow, Score, Status};
 
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -330,13 +330,8 @@ fn row(epoch: usize, loss: f64) -> EpochRow {
 fn measured(test: Score) -> Measured {
     Measured {
         test,
-        best: None,
-        best_epoch: None,
-        stopped_early: false,
-        confusion: Vec::new(),
-        classes: Vec::new(),
         parameters: 10,
-        extra: Extra::default(),
+        ..Measured::default()
     }
 }
 

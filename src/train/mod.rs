@@ -392,7 +392,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         let validation = self
             .validation
             .as_ref()
-            .map(|set| self.measure(&inference, set, epoch).0);
+            .map(|set| self.measure(&inference, set).0);
         check_threads()?;
         for (what, score) in [("training", Some(score)), ("validation", validation)] {
             if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
@@ -400,8 +400,8 @@ impl<B: TrainingBackend> Run<'_, B> {
             }
         }
         let record = &self.job.settings.record;
-        let test = (record.test == WhenTested::EveryEpoch)
-            .then(|| self.measure(&inference, &self.test, epoch).0);
+        let test =
+            (record.test == WhenTested::EveryEpoch).then(|| self.measure(&inference, &self.test).0);
         let row = EpochRow {
             epoch,
             step: interval.steps_done,
@@ -453,9 +453,9 @@ impl<B: TrainingBackend> Run<'_, B> {
         &self,
         network: &Network<B::InnerBackend>,
         set: &EvaluationSet<B::InnerBackend>,
-        epoch: usize,
     ) -> (Score, Vec<usize>) {
-        let chance = Seed(self.job.seed).chance(Purpose::Measure, &[epoch as u64]);
+        // The same every time: the same weights have one score, whenever they are measured.
+        let chance = Seed(self.job.seed).chance(Purpose::Measure, &[0]);
         evaluate(
             network,
             set,
@@ -565,18 +565,18 @@ impl<B: TrainingBackend> Run<'_, B> {
         let (folder, settings) = (self.job.folder, &self.job.settings.train);
         let BestWeights { best, to_restore } = state.best_weights;
         let last = state.learner.inference();
-        if epoch_to_restore(settings, &state.rows).is_some_and(|epoch| epoch < state.rows.len()) {
+        let restored = epoch_to_restore(settings, &state.rows);
+        let restored = restored.filter(|&epoch| epoch < state.rows.len());
+        if restored.is_some() {
             last.save_weights(&folder.file("last.safetensors"))?;
         }
         let network = to_restore.unwrap_or(last);
-        let (test, answers) = self.measure(&network, &self.test, 0);
+        let (test, answers) = self.measure(&network, &self.test);
         check_threads()?;
         if let Some(outcome) = diverged("test", test, state.rows.len()) {
             return Ok(outcome);
         }
-        let of_best = best
-            .as_ref()
-            .map(|best| self.measure(best, &self.test, 0).0);
+        let of_best = best.as_ref().map(|best| self.measure(best, &self.test).0);
         check_threads()?;
         if let Some(outcome) =
             of_best.and_then(|score| diverged("best epoch's test", score, state.rows.len()))
@@ -596,6 +596,7 @@ impl<B: TrainingBackend> Run<'_, B> {
             best: of_best,
             best_epoch: best_epoch(settings, &state.rows),
             stopped_early: state.rows.len() < training_plan.intervals(),
+            restored: restored.map(|epoch| Box::new(state.rows[epoch - 1].clone())),
             confusion: match answers.is_empty() {
                 true => Vec::new(),
                 false => self.test.confusion(&answers, self.classes.len()),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::lab::{Ended, Lab};
+use crate::lab::{Ended, Lab, Table};
 
 /// Models of every kind, trained in a moment on images of nothing.
 const MODELS: &str = r#"
@@ -197,6 +197,78 @@ fn a_run_that_is_measured_again_has_the_numbers_of_its_table_to_the_last_digit()
         ["loss", "reconstruction", "frechet_distance"]
     );
     assert_eq!(measured("one"), ["loss", "reconstruction", "anomaly_auc"]);
+}
+
+#[test]
+fn what_stands_in_the_table_of_a_run_that_stopped_early_is_of_the_weights_that_are_kept() {
+    let lab = Lab::new();
+    let text = r#"
+title = "stops early"
+
+[data]
+dataset    = { fake = { shape = [1, 6, 6], classes = 3, train = 60, test = 30 } }
+validation = 20
+
+[model.autoencoder]
+encoder = ["flatten", { gaussian_code = { units = 3 } }]
+decoder = [{ dense = { units = 36, activation = "sigmoid" } }]
+
+[train]
+epochs         = 30
+batch_size     = 20
+loss           = { binary_cross_entropy = { over_pixels = "sum" } }
+optimizer      = { adam = { learning_rate = 0.3 } }
+early_stopping = { patience = 2 }
+
+[variants.plain]
+
+[variants.curve.record]
+test = "every_epoch"
+"#;
+    let file = lab.file("early.toml", text);
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["run", file]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let (table, epochs) = (
+        lab.table("early", "summary.csv"),
+        lab.table("early", "epochs.csv"),
+    );
+    let of_test = ["plain", "curve"].map(|variant| {
+        let at = table.column("variant").iter().position(|of| *of == variant);
+        let cell = |name: &str| table.column(name)[at.unwrap()].to_string();
+        let restored = cell("restored_epoch");
+        let line = format!(
+            "stopped after epoch {}, weights of epoch {restored}",
+            cell("epochs")
+        );
+        assert!(ended.err.contains(&line), "{}", ended.err);
+        let places = epochs
+            .column("variant")
+            .into_iter()
+            .zip(epochs.column("epoch"));
+        let kept = places
+            .into_iter()
+            .position(|place| place == (variant, &restored));
+        for name in ["train_loss", "validation_loss"] {
+            assert_eq!(
+                epochs.column(name)[kept.unwrap()],
+                cell(name),
+                "{variant} {name}"
+            );
+        }
+        if variant == "curve" {
+            assert_eq!(epochs.column("test_loss")[kept.unwrap()], cell("test_loss"));
+        }
+        let again = lab.burnlab(&["evaluate", file, variant, "--split", "validation", "--csv"]);
+        assert_eq!(again.code, 0, "{}", again.err);
+        let loss: f64 = Table::read(&again.out).column("loss")[0].parse().unwrap();
+        assert_eq!(
+            format!("{loss:.6}"),
+            format!("{:.6}", cell("validation_loss").parse::<f64>().unwrap())
+        );
+        cell("test_loss")
+    });
+    assert_eq!(of_test[0], of_test[1], "what is recorded changes no number");
 }
 
 #[test]

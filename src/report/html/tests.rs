@@ -27,13 +27,8 @@ fn row(variant: &str, seed: u64, swept: &[(&str, &str)], accuracy: f64) -> RunRo
             accuracy: Some(accuracy),
             ..Score::default()
         },
-        best: None,
-        best_epoch: None,
-        stopped_early: false,
-        confusion: Vec::new(),
-        classes: Vec::new(),
         parameters: 10,
-        extra: Default::default(),
+        ..Measured::default()
     });
     row
 }

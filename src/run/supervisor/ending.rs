@@ -127,8 +127,7 @@ impl Supervisor<'_, '_> {
         });
         for &(index, epoch) in &given_up {
             let reason = format!("given up after epoch {epoch}: others are better");
-            let mut row = self.folder.row(&self.plan.runs[index]);
-            row.sum_up(&self.results.epochs[index]);
+            let row = self.folder.row(&self.plan.runs[index]);
             let row = self.mark(index, row, Status::Halted, &reason)?;
             self.note_end(index, row);
         }
@@ -164,6 +163,7 @@ impl Supervisor<'_, '_> {
         row.reason = Some(reason.to_string());
         let folder = self.folder.run(&self.plan.runs[index]);
         folder.create()?;
+        row.sum_up(&folder.epochs());
         let _lease = Lease::take(folder.path(), &[])?;
         folder.write_row(&row)?;
         Ok(row)

@@ -10,10 +10,11 @@ const VARIATIONAL: &str = "
 #[test]
 fn a_resumed_variational_auto_encoder_ends_with_the_same_weights() {
     let _alone = sole_use_of_graphs();
-    let settings = autoencoder(
+    let mut settings = autoencoder(
         VARIATIONAL,
         "loss = { binary_cross_entropy = { over_pixels = 'sum' } }",
     );
+    settings.record.test = crate::config::WhenTested::EveryEpoch;
     let (measured, folder, _temporary) = same_when_resumed(&settings, 2);
     let test = measured.test;
     let (loss, kl) = (test.reconstruction.unwrap(), test.kl.unwrap());
@@ -21,6 +22,8 @@ fn a_resumed_variational_auto_encoder_ends_with_the_same_weights() {
     assert!((test.elbo.unwrap() + loss + kl).abs() < 1e-3, "{test:?}");
     assert_eq!(test.accuracy, None);
     let rows = folder.epochs();
+    // Whatever is drawn for it, the same weights have one score.
+    assert_eq!(rows[2].test, Some(test));
     assert!(rows[2].train.loss < rows[0].train.loss);
     assert!(rows.iter().all(|row| row.validation.unwrap().kl.is_some()));
 }

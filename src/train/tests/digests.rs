@@ -47,8 +47,8 @@ const VOLUMES: &str = "[model.classifier]
 const DIGESTS: [[&str; 2]; 5] = [
     ["61a8bb5e0a830fcb", "46d8c1871513d5a3"],
     ["daa12227c502da10", "d712f5ca984d1bc6"],
-    ["4b935437f2830756", "4c1991f6b8c087b5"],
-    ["969c70a15330680c", "fc76c6b3035b50db"],
+    ["4b935437f2830756", "7e8bfa54b02dc77d"],
+    ["969c70a15330680c", "811c762e0891327f"],
     ["994ed6e303bdb486", "a63a8ed4c063a8e1"],
 ];
 

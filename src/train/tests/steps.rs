@@ -14,7 +14,9 @@ fn a_run_that_no_longer_gets_better_stops_is_done_and_restores_its_best_weights(
     );
     let (measured, folder, _temporary) = same_when_resumed(&settings, 2);
     assert!(measured.stopped_early);
-    assert_eq!(folder.epochs().len(), 3);
+    let epochs = folder.epochs();
+    assert_eq!(epochs.len(), 3);
+    assert_eq!(measured.restored.as_deref(), Some(&epochs[0]));
     // The final weights are those of one epoch of the same training, those of the third are kept too.
     let mut short = settings.clone();
     short.train.epochs = Positive(1);
