@@ -11,7 +11,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::faults::check_threads;
+use super::faults::{check_threads, is_of_driver, problem};
 use super::math;
 use super::precision::Precision;
 use super::shapes::reshape;
@@ -65,25 +65,35 @@ impl Device {
         self.has_room()?;
         let expected = operations::<Autodiff<Flex>>();
         for (index, (name, expected)) in expected.iter().enumerate() {
-            let problem = |what: String| {
-                Error::run(
-                    Problem::new(format!("the device `{self}` {what}"))
-                        .hint("nothing is trained on it: update its driver, or use `--device cpu`"),
-                )
-            };
-            let work = || self.run(Operate(index));
-            let received = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-                let line = message(&*panic).lines().next().unwrap_or_default();
-                problem(format!("cannot compute {name}: {line}"))
-            })?;
-            check_threads().map_err(|error| {
-                problem(format!("cannot compute {name}: {}", error.first_message()))
-            })?;
+            let received = self.attempt(name, Operate(index))?;
             if let Some(wrong) = wrong(&received, &expected(&Default::default())) {
-                return Err(problem(format!("computes {name} wrongly: {wrong}")));
+                return Err(self.problem(format!("computes {name} wrongly: {wrong}")));
             }
         }
-        Ok(self.run(Measure))
+        self.attempt("what tells its precision", Measure)
+    }
+
+    /// Does a piece of work of this name that may break off.
+    fn attempt<W: Work>(&self, name: &str, work: W) -> Result<W::Output> {
+        let received = catch_unwind(AssertUnwindSafe(|| self.run(work)));
+        // What broke off in the device's own thread is the reason of what broke off here.
+        let threads = check_threads();
+        let cannot = |reason: &str| self.problem(format!("cannot compute {name}: {reason}"));
+        threads.map_err(|error| cannot(error.first_message()))?;
+        received.map_err(|panic| {
+            let text = message(&*panic);
+            match is_of_driver(text) {
+                true => cannot(&problem(text).message),
+                false => cannot(text.lines().next().unwrap_or_default()),
+            }
+        })
+    }
+
+    fn problem(&self, what: String) -> Error {
+        Error::run(
+            Problem::new(format!("the device `{self}` {what}"))
+                .hint("nothing is trained on it: update its driver, or use `--device cpu`"),
+        )
     }
 
     /// Sees that something can be trained on it now.

@@ -25,9 +25,15 @@ impl Bearing {
     /// # Errors
     /// The device cannot be used now.
     fn of(device: Device) -> Result<Self> {
-        device.has_room()?;
         let workers = device.workers()?;
         Ok(Bearing { device, workers })
+    }
+
+    /// # Errors
+    /// The device cannot be used now, or has too little free memory to train anything.
+    fn with_room(device: Device) -> Result<Self> {
+        device.has_room()?;
+        Bearing::of(device)
     }
 }
 
@@ -52,7 +58,7 @@ impl Devices {
             }
             all.push(device);
         }
-        let (_, all) = asked(all);
+        let (_, all) = asked(all, Bearing::of);
         Ok(Devices {
             all: all.into_iter().collect::<Result<_>>()?,
             left_out: Vec::new(),
@@ -68,13 +74,15 @@ impl Devices {
         let others = (0..kind.models()?.len()).filter(|number| *number != first.number);
         let others = others.filter_map(|number| kind.open(number).ok());
         let mut alike: Vec<Device> = others.filter(|other| other.model == model).collect();
-        alike.push(first);
+        alike.push(first.clone());
         alike.sort_by_key(|device| device.number);
-        let (names, asked) = asked(alike);
-        if let [Err(error), ..] = asked.as_slice()
-            && asked.iter().all(Result::is_err)
-        {
-            return Err(error.clone());
+        let (names, asked) = asked(alike, Bearing::with_room);
+        if asked.iter().all(Result::is_err) {
+            // Where nothing is left to train, nothing is missing.
+            return Ok(Devices {
+                all: vec![Bearing::of(first)?],
+                left_out: Vec::new(),
+            });
         }
         let (mut all, mut left_out) = (Vec::new(), Vec::new());
         for (name, bearing) in names.into_iter().zip(asked) {
@@ -127,11 +135,16 @@ impl Devices {
 
 /// Names of devices, and what they bear, or why they cannot be used now: each takes its driver a moment, all of them together
 /// no longer.
-fn asked(devices: Vec<Device>) -> (Vec<String>, Vec<Result<Bearing>>) {
+fn asked(
+    devices: Vec<Device>,
+    ask: fn(Device) -> Result<Bearing>,
+) -> (Vec<String>, Vec<Result<Bearing>>) {
     let names = devices.iter().map(Device::name).collect();
     let bearings = std::thread::scope(|scope| {
-        let ask = |device: Device| scope.spawn(move || Bearing::of(device));
-        let asked: Vec<_> = devices.into_iter().map(ask).collect();
+        let devices = devices.into_iter();
+        let asked: Vec<_> = devices
+            .map(|device| scope.spawn(move || ask(device)))
+            .collect();
         let told = asked.into_iter().map(|asked| asked.join());
         told.map(|told| told.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()

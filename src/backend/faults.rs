@@ -1,7 +1,7 @@
 //! Panics in threads that a backend starts for itself, which nobody else would notice.
 //!
 //! A kernel that does not compile ends its thread's task there; the values that it should have written stay
-//! whatever they were, and training goes on with them.
+//! whatever they were, and training goes on with them. And what drivers say, in a line.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
@@ -50,20 +50,72 @@ pub fn check_threads() -> Result<()> {
     }
 }
 
+/// The error of a piece of work that a panic with this text ended: the device's, if its driver is the reason.
+pub fn broken_off(what: &str, text: &str) -> Error {
+    match is_of_driver(text) {
+        true => Error::run(problem(text)),
+        false => Error::bug(format!("{what} broke off: {text}")),
+    }
+}
+
+/// What drivers and the libraries over them say of a GPU that does not answer any more, or of its memory.
+const OF_DRIVERS: &[&str] = &[
+    CUDA,
+    "The server is in an invalid state",
+    "can't allocate buffer",
+    "device is lost",
+    "DeviceLost",
+    "ERROR_DEVICE_LOST",
+];
+
+/// How errors of CUDA's driver begin.
+const CUDA: &str = "CUDA_ERROR_";
+
+/// Whether a panic's text comes from a driver, or a library over it.
+pub(super) fn is_of_driver(text: &str) -> bool {
+    OF_DRIVERS.iter().any(|words| text.contains(words))
+}
+
+/// The error of CUDA's driver that a text names first.
+fn code(text: &str) -> Option<&str> {
+    let text = &text[text.find(CUDA)?..];
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
+    Some(&text[..end])
+}
+
+/// The line that names what a text's first error goes back to; the first line, if it goes back to nothing.
+fn first_cause(text: &str) -> &str {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = lines.take_while(|line| !line.starts_with("Backtrace"));
+    let mut found = lines.next().unwrap_or("no message");
+    while let Some(line) = lines.next() {
+        if line == "Caused by:" {
+            found = lines.next().unwrap_or(found);
+        }
+    }
+    found
+}
+
 /// What a panic says, in a line, and what may help.
-fn problem(text: &str) -> Problem {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    let line = line.unwrap_or("no message");
+pub(super) fn problem(text: &str) -> Problem {
+    let line = first_cause(text);
     let line = line
         .strip_prefix("called `Result::unwrap()` on an `Err` value: ")
         .unwrap_or(line);
     let is_of_memory = ["alloc", "memory"]
         .iter()
         .any(|word| line.to_lowercase().contains(word));
-    match is_of_memory {
-        true => Problem::new(format!("the device's memory is spent: {line}"))
-            .hint("a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)"),
-        false => Problem::new(format!("the device's own thread broke off: {line}"))
+    let spent = |line: &str| {
+        Problem::new(format!("the device's memory is spent: {line}"))
+            .hint("a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)")
+    };
+    match code(text) {
+        Some(code) if code.ends_with("OUT_OF_MEMORY") => spent(code),
+        Some(code) => Problem::new(format!("the GPU failed: its driver says `{code}`"))
+            .hint("the system's log (`dmesg`) may tell why; `burnlab doctor` looks whether it can be used"),
+        None if is_of_memory => spent(line),
+        None => Problem::new(format!("the device's own thread broke off: {line}"))
             .hint("`burnlab doctor` looks whether the device computes what it should"),
     }
 }
@@ -80,6 +132,37 @@ mod tests {
             "error: the device's memory is spent: can't allocate buffer of size: 16\n  \
              hint: a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)"
         );
+    }
+
+    #[test]
+    fn a_gpu_that_fails_is_reported_by_its_drivers_word() {
+        let text = |driver: &str| {
+            format!(
+                "Error while reading data: use `try_into_data` instead: An error happened during execution\n\
+                 Caused by:\n  The server is in an invalid state\n\
+                 Caused by:\n  [Launch(An unknown error happened during launch\n\
+                 Caused by:\n  {driver}\nBacktrace\n   1: alloc::boxed\n), Io(Unknown error)]"
+            )
+        };
+        let lost = text("DriverError(CUDA_ERROR_DEVICE_UNAVAILABLE, \"busy\")");
+        assert_eq!(
+            broken_off("training", &lost).to_string(),
+            "error: the GPU failed: its driver says `CUDA_ERROR_DEVICE_UNAVAILABLE`\n  \
+             hint: the system's log (`dmesg`) may tell why; `burnlab doctor` looks whether it can be used"
+        );
+        let message = |text: &str| broken_off("training", text).first_message().to_string();
+        assert_eq!(
+            message(&text(
+                "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"
+            )),
+            "the device's memory is spent: CUDA_ERROR_OUT_OF_MEMORY"
+        );
+        assert_eq!(
+            message(&text("no such shader")),
+            "the device's own thread broke off: no such shader"
+        );
+        let own = broken_off("training", "index out of bounds");
+        assert_eq!(own, Error::bug("training broke off: index out of bounds"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use check::{Precisions, message as panic_message};
 pub use constants::LEAST_PROBABILITY;
 pub use devices::{Devices, kind_of};
 pub use distribution::Distribution;
-pub use faults::{check_threads, watch_threads};
+pub use faults::{broken_off, check_threads, watch_threads};
 pub use kernels::{Kernels, Standardized, holds_nan, largest_of};
 pub use optimizer_steps::{AdamStep, MomentumStep};
 pub use precision::Precision;
@@ -86,6 +86,12 @@ impl FromStr for DeviceSpec {
     fn from_str(name: &str) -> Result<Self> {
         if name == "auto" {
             return Ok(DeviceSpec::Auto);
+        }
+        if let Some((first, _)) = name.split_once(',') {
+            let problem = Problem::new(format!("`{name}` is more than one device"));
+            return Err(Error::usage(
+                problem.hint(format!("one is needed here, such as `{first}`")),
+            ));
         }
         let (kind, number) = match name.split_once(':') {
             Some((kind, number)) => (kind, Some(number)),
@@ -345,6 +351,10 @@ mod tests {
         assert_eq!(
             wrong("cuda:x"),
             "error: `cuda:x` is no device: a GPU's number is missing\n  hint: `cuda:0` is the first GPU"
+        );
+        assert_eq!(
+            wrong("cuda:0,cuda:1"),
+            "error: `cuda:0,cuda:1` is more than one device\n  hint: one is needed here, such as `cuda:0`"
         );
         assert_eq!(
             wrong("cpu:1"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::MakeReporter;
 use super::pipe::{log, send};
 use super::provenance::{Commit, now, provenance};
-use crate::backend::{Device, Precision, Precisions, check_threads, panic_message};
+use crate::backend::{Device, Precision, Precisions, broken_off, check_threads, panic_message};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Lease, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -75,13 +75,17 @@ impl Trainer<'_> {
         let trained = catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
             // What broke off in the device's own thread is the reason of what broke off here.
             check_threads()?;
-            let text = panic_message(&*panic);
-            Err(Error::bug(format!("training broke off: {text}")))
+            Err(broken_off("training", panic_message(&*panic)))
         });
         row.sum_up(&folder.epochs());
         let asked = assignment.settings.train.precision;
-        let met = self.precisions(asked).map(|found| found.meet(asked));
-        row.unmet_precision = (met == Ok(false)).then_some(asked);
+        // Known by now, unless the run broke off before.
+        let met = trained
+            .as_ref()
+            .ok()
+            .and_then(|_| self.precisions(asked).ok());
+        let unmet = met.filter(|found| !found.meet(asked));
+        row.unmet_precision = unmet.map(|_| asked);
         match trained {
             Ok(Outcome::Interrupted) => return Attempt::Stopped,
             Ok(Outcome::Paused) => return Attempt::Paused,
@@ -340,10 +344,9 @@ mod tests {
         let row = place.attempt(&place.plan(), &Device::parse("cuda").unwrap());
         let reason = row.reason.unwrap_or_default();
         assert_eq!(row.status, Status::Failed, "{reason}");
-        assert!(
-            reason.contains("the device's own thread broke off"),
-            "{reason}"
+        assert_eq!(
+            reason,
+            "the GPU failed: its driver says `CUDA_ERROR_DEVICE_UNAVAILABLE`"
         );
-        println!("{reason}");
     }
 }
