@@ -9,31 +9,31 @@ use crate::error::{Error, Problem, Result};
 /// Devices to train on, at least one. Unless some were asked for by number, they compute alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Devices {
-    all: Vec<Bearing>,
+    all: Vec<Usable>,
     /// GPUs of the same model that cannot be used now, and why, in a line.
     left_out: Vec<(String, String)>,
 }
 
 /// A device with the workers that train on it at a time unless somebody says otherwise; `None` for one a core.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Bearing {
+struct Usable {
     device: Device,
     workers: Option<usize>,
 }
 
-impl Bearing {
+impl Usable {
     /// # Errors
     /// The device cannot be used now.
     fn of(device: Device) -> Result<Self> {
         let workers = device.workers()?;
-        Ok(Bearing { device, workers })
+        Ok(Usable { device, workers })
     }
 
     /// # Errors
     /// The device cannot be used now, or has too little free memory to train anything.
     fn with_room(device: Device) -> Result<Self> {
         device.has_room()?;
-        Bearing::of(device)
+        Usable::of(device)
     }
 }
 
@@ -58,7 +58,7 @@ impl Devices {
             }
             all.push(device);
         }
-        let (_, all) = asked(all, Bearing::of);
+        let (_, all) = asked(all, Usable::of);
         Ok(Devices {
             all: all.into_iter().collect::<Result<_>>()?,
             left_out: Vec::new(),
@@ -76,18 +76,18 @@ impl Devices {
         let mut alike: Vec<Device> = others.filter(|other| other.model == model).collect();
         alike.push(first.clone());
         alike.sort_by_key(|device| device.number);
-        let (names, asked) = asked(alike, Bearing::with_room);
+        let (names, asked) = asked(alike, Usable::with_room);
         if asked.iter().all(Result::is_err) {
             // Where nothing is left to train, nothing is missing.
             return Ok(Devices {
-                all: vec![Bearing::of(first)?],
+                all: vec![Usable::of(first)?],
                 left_out: Vec::new(),
             });
         }
         let (mut all, mut left_out) = (Vec::new(), Vec::new());
-        for (name, bearing) in names.into_iter().zip(asked) {
-            match bearing {
-                Ok(bearing) => all.push(bearing),
+        for (name, usable) in names.into_iter().zip(asked) {
+            match usable {
+                Ok(usable) => all.push(usable),
                 Err(error) => left_out.push((name, error.first_message().to_string())),
             }
         }
@@ -113,21 +113,21 @@ impl Devices {
 
     /// The device of each worker, by the name that [`Device::parse`] takes: each device as often as it bears workers, in turns.
     pub fn seats(&self) -> Vec<String> {
-        let borne = |bearing: &Bearing| bearing.workers.unwrap_or(1);
-        let rounds = self.all.iter().map(borne).max().unwrap_or(0);
+        let workers_of = |usable: &Usable| usable.workers.unwrap_or(1);
+        let rounds = self.all.iter().map(workers_of).max().unwrap_or(0);
         let of_round = |round: usize| {
             self.all
                 .iter()
-                .filter(move |bearing| borne(bearing) > round)
+                .filter(move |usable| workers_of(usable) > round)
         };
         let seats = (0..rounds).flat_map(of_round);
-        seats.map(|bearing| bearing.device.name()).collect()
+        seats.map(|usable| usable.device.name()).collect()
     }
 
     /// Workers that train on them at a time unless somebody says otherwise; `None` for one a core.
     pub fn workers(&self) -> Option<usize> {
         match self.all.as_slice() {
-            [Bearing { workers: None, .. }] => None,
+            [Usable { workers: None, .. }] => None,
             _ => Some(self.seats().len()),
         }
     }
@@ -137,10 +137,10 @@ impl Devices {
 /// no longer.
 fn asked(
     devices: Vec<Device>,
-    ask: fn(Device) -> Result<Bearing>,
-) -> (Vec<String>, Vec<Result<Bearing>>) {
+    ask: fn(Device) -> Result<Usable>,
+) -> (Vec<String>, Vec<Result<Usable>>) {
     let names = devices.iter().map(Device::name).collect();
-    let bearings = std::thread::scope(|scope| {
+    let usable = std::thread::scope(|scope| {
         let devices = devices.into_iter();
         let asked: Vec<_> = devices
             .map(|device| scope.spawn(move || ask(device)))
@@ -149,13 +149,13 @@ fn asked(
         told.map(|told| told.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
-    (names, bearings)
+    (names, usable)
 }
 
 /// As tables name them: `cuda:0 (NVIDIA H200), cuda:1 (NVIDIA H200)`.
 impl fmt::Display for Devices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.all.iter().map(|bearing| bearing.device.to_string());
+        let names = self.all.iter().map(|usable| usable.device.to_string());
         let names: Vec<String> = names.collect();
         f.write_str(&names.join(", "))
     }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_device_has_as_many_seats_as_it_bears_workers() {
-        let bearing = |number: usize, workers: Option<usize>| Bearing {
+        let usable = |number: usize, workers: Option<usize>| Usable {
             device: Device {
                 number,
                 ..Device::cpu()
@@ -211,7 +211,7 @@ mod tests {
         let workers = |all: &[Option<usize>]| {
             let all = all.iter().enumerate();
             let devices = Devices {
-                all: all.map(|(at, workers)| bearing(at, *workers)).collect(),
+                all: all.map(|(at, workers)| usable(at, *workers)).collect(),
                 left_out: Vec::new(),
             };
             (devices.seats().len(), devices.workers())
