@@ -61,12 +61,16 @@ pub fn broken_off(what: &str, text: &str) -> Error {
 /// What drivers and the libraries over them say of a GPU that does not answer any more, or of its memory.
 const OF_DRIVERS: &[&str] = &[
     CUDA,
+    UNTOLD,
     "The server is in an invalid state",
     "can't allocate buffer",
     "device is lost",
     "DeviceLost",
     "ERROR_DEVICE_LOST",
 ];
+
+/// What CubeCL keeps of an error of CUDA's driver where memory is to be had, unless there is none left.
+const UNTOLD: &str = "Unknown error happened during execution";
 
 /// How errors of CUDA's driver begin.
 const CUDA: &str = "CUDA_ERROR_";
@@ -110,10 +114,15 @@ pub(super) fn problem(text: &str) -> Problem {
         Problem::new(format!("the device's memory is spent: {line}"))
             .hint("a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)")
     };
+    let failed = |how: &str| {
+        Problem::new(format!("the GPU failed{how}")).hint(
+            "the system's log (`dmesg`) may tell why; `burnlab doctor` looks whether it can be used",
+        )
+    };
     match code(text) {
         Some(code) if code.ends_with("OUT_OF_MEMORY") => spent(code),
-        Some(code) => Problem::new(format!("the GPU failed: its driver says `{code}`"))
-            .hint("the system's log (`dmesg`) may tell why; `burnlab doctor` looks whether it can be used"),
+        Some(code) => failed(&format!(": its driver says `{code}`")),
+        None if line == UNTOLD => failed(""),
         None if is_of_memory => spent(line),
         None => Problem::new(format!("the device's own thread broke off: {line}"))
             .hint("`burnlab doctor` looks whether the device computes what it should"),
@@ -161,6 +170,8 @@ mod tests {
             message(&text("no such shader")),
             "the device's own thread broke off: no such shader"
         );
+        let untold = format!("called `Result::unwrap()` on an `Err` value: {UNTOLD}\nNo backtrace");
+        assert_eq!(message(&untold), "the GPU failed");
         let own = broken_off("training", "index out of bounds");
         assert_eq!(own, Error::bug("training broke off: index out of bounds"));
     }

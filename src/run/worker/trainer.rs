@@ -344,9 +344,6 @@ mod tests {
         let row = place.attempt(&place.plan(), &Device::parse("cuda").unwrap());
         let reason = row.reason.unwrap_or_default();
         assert_eq!(row.status, Status::Failed, "{reason}");
-        assert_eq!(
-            reason,
-            "the GPU failed: its driver says `CUDA_ERROR_DEVICE_UNAVAILABLE`"
-        );
+        assert!(reason.starts_with("the GPU failed"), "{reason}");
     }
 }
