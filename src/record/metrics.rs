@@ -168,8 +168,7 @@ pub static LOSS: BatchMetric = BatchMetric {
         shown: true,
         ..Metric::new(
             "loss",
-            "mean loss, of a GAN the generator's; the penalties of codes and activities count in it where there is a \
-             `reconstruction` without them, those of weights never",
+            "mean loss, of a GAN the generator's, of an auto-encoder with the penalties of codes and activities",
         )
     },
     also_shown: &[],
