@@ -111,7 +111,7 @@ impl Devices {
         kinds.any(|own| own == kind)
     }
 
-    /// The device of each worker, by the name that [`Device::parse`] takes: each device as often as it bears workers, in turns.
+    /// The device of each worker, by the name that [`Device::parse`] takes: each device as often as it takes workers, in turns.
     pub fn seats(&self) -> Vec<String> {
         let workers_of = |usable: &Usable| usable.workers.unwrap_or(1);
         let rounds = self.all.iter().map(workers_of).max().unwrap_or(0);
@@ -133,7 +133,7 @@ impl Devices {
     }
 }
 
-/// Names of devices, and what they bear, or why they cannot be used now: each takes its driver a moment, all of them together
+/// Names of devices, and their workers, or why they cannot be used now: each takes its driver a moment, all of them together
 /// no longer.
 fn asked(
     devices: Vec<Device>,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_has_as_many_seats_as_it_bears_workers() {
+    fn a_device_has_as_many_seats_as_it_takes_workers() {
         let usable = |number: usize, workers: Option<usize>| Usable {
             device: Device {
                 number,

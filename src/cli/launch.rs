@@ -84,8 +84,8 @@ impl Workers {
     pub(super) fn jobs(&self, asked: &JobsArgument) -> Option<usize> {
         let asked = asked.jobs.map(usize::from);
         let known = self.launch.as_ref().and_then(|launch| launch.workers);
-        let borne = || self.here.as_ref().and_then(Devices::workers);
-        asked.or(known).or_else(borne)
+        let usual = || self.here.as_ref().and_then(Devices::workers);
+        asked.or(known).or_else(usual)
     }
 
     /// Threads of each, where they do not share this machine.

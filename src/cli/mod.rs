@@ -301,7 +301,7 @@ struct JobsArgument {
 }
 
 impl JobsArgument {
-    /// As many as were asked for, or as the devices bear; `None` for one a core.
+    /// As many as were asked for, or as the devices take; `None` for one a core.
     fn on(&self, devices: &Devices) -> Option<usize> {
         self.jobs.map(usize::from).or(devices.workers())
     }
