@@ -112,7 +112,9 @@ pub(super) fn problem(text: &str) -> Problem {
         .any(|word| line.to_lowercase().contains(word));
     let spent = |line: &str| {
         Problem::new(format!("the device's memory is spent: {line}"))
-            .hint("a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)")
+            .hint(
+                "a smaller `train.micro_batch_size` or `train.batch_size` takes less, and so do fewer workers (`--jobs`)",
+            )
     };
     let failed = |how: &str| {
         Problem::new(format!("the GPU failed{how}")).hint(
@@ -139,7 +141,7 @@ mod tests {
         assert_eq!(
             Error::run(problem(text)).to_string(),
             "error: the device's memory is spent: can't allocate buffer of size: 16\n  \
-             hint: a smaller `train.batch_size` takes less, and so do fewer workers (`--jobs`)"
+             hint: a smaller `train.micro_batch_size` or `train.batch_size` takes less, and so do fewer workers (`--jobs`)"
         );
     }
 

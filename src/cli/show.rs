@@ -188,10 +188,15 @@ pub fn summary(
         let (facts, _) = catalogue.check(&run.settings.data)?;
         let layers = planned(&run.settings, &catalogue)?;
         say(&network::summary_table(&layers, facts.shape, expand));
-        let (train, memory) = (&run.settings.train, gib(run.memory.peak()));
-        let (trained, measured) = (train.batch_size.get(), train.evaluation_batch(&layers));
+        let (settings, memory) = (&run.settings, gib(run.memory.peak()));
+        let trained = settings.train.batch_size.get();
+        let measured = settings.evaluation_batch(&layers);
+        let parts = match settings.micro_batch(&layers, true) {
+            part if part < trained => format!(" ({part} images at a time)"),
+            _ => String::new(),
+        };
         say(&format!(
-            "about {memory} of memory, trained in batches of {trained} and measured in batches of {measured}"
+            "about {memory} of memory, trained in batches of {trained}{parts} and measured in batches of {measured}"
         ));
     }
     for note in &plan.notes {

@@ -168,7 +168,7 @@ impl TrainedModel {
         let (settings, facts) = (&self.run.settings, &self.run.facts);
         let (plan, _) = settings.network(facts.images, facts.classes);
         Blueprint {
-            batch: settings.train.evaluation_batch(&plan),
+            batch: settings.evaluation_batch(&plan),
             facts: facts.as_ref().clone(),
             plan,
             loss: settings.train.loss.clone(),

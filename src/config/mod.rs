@@ -9,6 +9,7 @@ mod expect;
 mod file;
 mod launch;
 mod measured_loss;
+mod micro_batch;
 mod needs;
 mod optimizers;
 mod read;

@@ -69,9 +69,15 @@ pub struct Train {
     pub stages: Vec<Stage>,
     /// Images a step. A last, smaller batch is trained on too.
     pub batch_size: Positive,
+    /// Images of a batch whose gradients are made at a time; a step's are added up. It takes less memory, and changes the last
+    /// digits only: for models and losses by which an image does not depend on the others of its batch. Default "auto": all of
+    /// a batch, but on the CPU 8 MiB of values between layers and their gradients, or 16 times the weights' memory if that is
+    /// more, where a batch of such a model has more than 64 MiB.
+    #[serde(default, skip_serializing_if = "PositiveOrAuto::is_auto")]
+    pub micro_batch_size: PositiveOrAuto,
     /// Images that are measured at a time, on which the last digits of losses depend, and an `activity.kl`, which looks at the
     /// mean of a batch. Default "auto": as many as need
-    /// 512 MiB for the values between layers, or as a training step has if those are more, and 500 at most.
+    /// 512 MiB for the values between layers, or as a training step makes gradients of at a time if those are more, and 500 at most.
     #[serde(default, skip_serializing_if = "PositiveOrAuto::is_auto")]
     pub evaluation_batch_size: PositiveOrAuto,
     /// Whether every epoch goes through the training images in another order. Default true.
@@ -160,14 +166,6 @@ impl Train {
         specs.into_iter().map(rates).collect()
     }
 
-    /// Images that are led through a network at a time when it is measured, drawn or asked.
-    pub fn evaluation_batch(&self, plan: &network::Plan) -> usize {
-        let usual = || plan.evaluation_batch(self.batch_size.get());
-        self.evaluation_batch_size
-            .0
-            .map_or_else(usual, Positive::get)
-    }
-
     /// What decides the epoch whose weights are kept; `None` where only the final ones are.
     pub fn best_metric(&self) -> Option<Watched> {
         match self.best {
@@ -221,7 +219,7 @@ impl Settings {
         let trained_on = classes
             .map(|class| trained.binary_search(&class).is_ok())
             .collect();
-        let batch = self.train.evaluation_batch(&plan);
+        let batch = self.evaluation_batch(&plan);
         Blueprint {
             batch,
             ..self

@@ -54,6 +54,11 @@ impl Activity {
         Some(Flaw::new("activity.kl", message).hint("give it the activation `sigmoid`"))
     }
 
+    /// Whether what a sample adds to the loss depends on the others of the batch.
+    pub fn joins_samples(&self) -> bool {
+        self.kl.is_some()
+    }
+
     /// What these outputs of a batch add to its loss, `[1]` each.
     pub fn losses<B: Kernels>(&self, outputs: &Signal<B>) -> Vec<Tensor<B, 1>> {
         let batch = outputs.dims()[0] as f64;

@@ -84,6 +84,10 @@ impl LayerFields for BatchNormalization {
         Ok(input)
     }
 
+    fn joins_samples(&self, is_frozen: bool) -> bool {
+        !is_frozen
+    }
+
     fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         Cost {
             parameters: 2 * input.channels(),

@@ -151,6 +151,11 @@ pub trait LayerFields: Shared {
     /// The output's shape, or why this input cannot be.
     fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw>;
 
+    /// Whether what it makes of a sample in training depends on the others of the batch; frozen, it stays as it is.
+    fn joins_samples(&self, _is_frozen: bool) -> bool {
+        false
+    }
+
     /// Parameters and multiply-adds; the input is one that [`output`](Self::output) accepts.
     fn cost(&self, _input: Shape, _context: LayerContext) -> Cost {
         Cost::default()

@@ -70,6 +70,10 @@ impl LayerFields for WinnerTakeAll {
         }
         Ok(input)
     }
+
+    fn joins_samples(&self, _is_frozen: bool) -> bool {
+        self.lifetime.is_some()
+    }
 }
 
 impl Weightless for WinnerTakeAll {

@@ -1,11 +1,11 @@
 //! What the losses of a model are taken with.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
 
 use crate::backend::Kernels;
 use crate::network::Network;
-use crate::objective::{Objective, Targets};
+use crate::objective::{Mixed, Objective, Targets};
 use crate::rng::Chance;
 use crate::shape::ImageShape;
 
@@ -24,6 +24,29 @@ impl<B: Backend> Batch<B> {
     /// Number of images.
     pub fn size(&self) -> usize {
         self.images.dims()[0]
+    }
+
+    /// Parts of `size` images, the last one perhaps of fewer; for an image the same is drawn as in the whole batch.
+    pub fn parts(self, size: usize) -> impl Iterator<Item = Batch<B>> {
+        let count = self.size();
+        (0..count).step_by(size).map(move |start| {
+            if size >= count {
+                return self.clone();
+            }
+            let range = start..(start + size).min(count);
+            let of_part = |classes: &Tensor<B, 1, Int>| classes.clone().slice([range.clone()]);
+            Batch {
+                images: self.images.clone().slice([range.clone()]),
+                targets: Targets {
+                    classes: of_part(&self.targets.classes),
+                    mixed: self.targets.mixed.as_ref().map(|mixed| Mixed {
+                        classes: of_part(&mixed.classes),
+                        share: mixed.share,
+                    }),
+                },
+                chance: self.chance.from_sample(start),
+            }
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! How many values a network holds at a time, and the batches of inference that follow from it.
+//! How many values a network holds at a time, and the batches of inference and parts of batches in training that follow
+//! from it.
 
 use super::plan::{Flow, Node, Plan};
 
@@ -7,6 +8,17 @@ const MOST_IMAGES: usize = 500;
 
 /// Bytes that their values take at most, unless a step of training takes more.
 const ROOM: usize = 512 << 20;
+
+/// Bytes of values that a step on the CPU makes and reads again; more have left every cache by then.
+const CACHED: usize = 64 << 20;
+
+/// Bytes of values in a part of a batch that takes more than that. The least time of an epoch of the benchmark's convolutional
+/// auto-encoder was that of 32 images at a time: 16 to 64 took up to 1.2 of it, 128 and whole batches 1.4.
+const PART: usize = 8 << 20;
+
+/// Bytes of values for a byte of weights, at least: with every part the weights are read, and gradients of their size
+/// added up. Of the benchmark's classifier parts of 4 MiB cost a tenth, of 16 nothing.
+const VALUES_A_WEIGHT: usize = 16;
 
 /// Bytes of a value.
 const VALUE: usize = 4;
@@ -23,12 +35,25 @@ impl Plan {
         outputs.fold(0, usize::saturating_add).saturating_mul(2)
     }
 
-    /// Images that are led through without gradients at a time where training takes steps of `batch_size`: at most 500,
-    /// and no more than fit 512 MiB unless training needs that much anyway. It depends on nothing else, so that the
+    /// Images that are led through without gradients at a time where training makes those of `trained` at a time: at most
+    /// 500, and no more than fit 512 MiB unless training needs that much anyway. It depends on nothing else, so that the
     /// last digits of sums over batches do not either.
-    pub fn evaluation_batch(&self, batch_size: usize) -> usize {
+    pub fn evaluation_batch(&self, trained: usize) -> usize {
         let image = VALUE.saturating_mul(self.values_in_inference().max(1));
-        (ROOM / image).max(batch_size).clamp(1, MOST_IMAGES)
+        (ROOM / image).max(trained).clamp(1, MOST_IMAGES)
+    }
+
+    /// Images whose gradients the CPU makes at a time where training takes steps of `batch_size`: the whole batch, unless its
+    /// values are more than caches hold. It depends on nothing else, so that the last digits of sums do not either.
+    pub fn micro_batch(&self, batch_size: usize) -> usize {
+        let image = VALUE.saturating_mul(self.values_in_training().max(1));
+        let batch = image.saturating_mul(batch_size);
+        if batch <= CACHED {
+            return batch_size;
+        }
+        let weights = VALUE.saturating_mul(self.cost().parameters);
+        let part = PART.max(weights.saturating_mul(VALUES_A_WEIGHT));
+        batch_size.div_ceil(batch.div_ceil(part))
     }
 
     /// What a list of layers holds at most, its input included.
@@ -119,5 +144,32 @@ mod tests {
         );
         assert_eq!(filters(640).evaluation_batch(200), 200);
         assert_eq!(filters(64_000).evaluation_batch(1), 1);
+    }
+
+    #[test]
+    fn batches_that_leave_the_caches_are_cut_into_parts_that_do_not() {
+        let filters = |n: usize| {
+            plan(&format!(
+                "{{ conv2d = {{ filters = {n}, kernel = 3, stride = 2 }} }}, 'global_avg_pool'"
+            ))
+        };
+        // Outputs and their gradients: 32 planes of 14 x 14, their means, which are flattened, and 10 classes.
+        let image = 4 * 2 * (32 * 196 + 32 + 32 + 10);
+        let most = (64 << 20) / image;
+        assert_eq!(filters(32).micro_batch(most), most);
+        let parts = (image * (most + 1)).div_ceil(8 << 20);
+        assert_eq!(parts, 9);
+        assert_eq!(
+            filters(32).micro_batch(most + 1),
+            (most + 1).div_ceil(parts)
+        );
+        // 1.6 million weights, of which each part makes gradients, ask for larger parts, 10 million for whole batches.
+        let dense = |units: usize| {
+            let layers = format!("'flatten', {{ dense = {{ units = {units} }} }}");
+            planned(&format!("{layers}, {{ dense = {{ units = 'classes' }} }}"))
+        };
+        assert_eq!(dense(2_000).micro_batch(20_000), 20_000 / 5);
+        assert_eq!(dense(12_000).micro_batch(2_000), 2_000);
+        assert_eq!(filters(640_000).micro_batch(3), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::Patterns;
 use crate::error::Flaw;
-use crate::layers::{ActivationFunction, Block, Cost, Join, LayerSpec, Role, Wiring};
+use crate::layers::{ActivationFunction, Activity, Block, Cost, Join, LayerSpec, Role, Wiring};
 use crate::shape::Shape;
 
 /// A network before it has weights: what flows where, and the layers that will have weights.
@@ -202,6 +202,17 @@ impl Plan {
     /// Whether some layer whose name starts so, such as `encoder.`, corrupts its input in training.
     pub fn has_noise(&self, scope: &str) -> bool {
         self.has_role(Role::Noise, scope)
+    }
+
+    /// The first layer by which a sample's loss in training depends on the others of its batch.
+    pub fn joins_samples(&self) -> Option<&Planned> {
+        let joins = |layer: &&Planned| {
+            layer.spec.fields().is_some_and(|fields| {
+                fields.joins_samples(layer.is_frozen)
+                    || fields.activity().is_some_and(Activity::joins_samples)
+            })
+        };
+        self.layers.iter().find(joins)
     }
 
     /// The first side classifier's name for error messages, if there is one anywhere.

@@ -165,6 +165,17 @@ macro_rules! losses {
                 }
             }
 
+            /// Why the mean over a batch is not the mean over its parts, if it is not: what the loss does, as a sentence says it.
+            pub fn joins_samples(&self) -> Option<&'static str> {
+                match self {
+                    Loss::CrossEntropy(fields) if fields.class_weights != ClassWeights::None => {
+                        Some("divides by the weights of a batch's classes")
+                    }
+                    loss if loss.step_factor(2) != 1.0 => Some("sums over a batch"),
+                    _ => None,
+                }
+            }
+
             /// What is wrong with it for `classes` classes; keys are such as
             /// `cross_entropy.class_weights`.
             pub fn check(&self, classes: usize) -> Vec<Flaw> {

@@ -182,6 +182,7 @@ impl<'a> Checker<'a> {
         );
         let training = training::flaws(&settings, &facts, &model, is_sound, self.catalogue)?;
         flaws.extend(training);
+        flaws.extend(settings.micro_batch_flaw(&blueprint.plan));
         flaws.extend(seed_flaws(&settings.train.seeds));
         let whole = match facts.absent {
             true => facts.train + facts.test,

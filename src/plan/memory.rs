@@ -30,6 +30,8 @@ pub struct Memory {
     images: [f64; 2],
     /// Images at a time of both.
     batches: [usize; 2],
+    /// What says how many are trained on at a time.
+    step_key: &'static str,
     /// Whether the file says how many are measured at a time.
     says_evaluation: bool,
 }
@@ -60,20 +62,31 @@ impl Memory {
         let kept = parameters * (1 + state + copies) as f64;
         let trained = facts.train * (1 + settings.augment.copies.len());
         let samples = trained + facts.validation + facts.test;
+        let micro_batch = settings.micro_batch(plan, true);
+        let is_whole = micro_batch == train.batch_size.get();
         Memory {
             // The dataset itself has a byte a pixel.
             resident: PROGRAM
                 + kept
                 + (whole as f64 + NUMBER * samples as f64) * facts.shape.len() as f64,
-            gradients: parameters,
+            // Those of a part are added to those of the parts before.
+            gradients: if is_whole {
+                parameters
+            } else {
+                2.0 * parameters
+            },
             // The whole file and one network of it; gradients for histograms are there, too.
             checkpoint: kept + 2.0 * parameters,
             images: [plan.values_in_training(), plan.values_in_inference()]
                 .map(|values| NUMBER * values as f64),
             batches: [
-                train.batch_size.get().min(trained.max(1)),
-                train.evaluation_batch(plan),
+                micro_batch.min(trained.max(1)),
+                settings.evaluation_batch(plan),
             ],
+            step_key: match settings.takes_micro_batches(plan) {
+                true => "train.micro_batch_size",
+                false => "train.batch_size",
+            },
             says_evaluation: !train.evaluation_batch_size.is_auto(),
         }
     }
@@ -94,7 +107,7 @@ impl Memory {
         }
         let [step, measured] = [left - self.gradients, left];
         let fits = [step / self.images[0], measured / self.images[1]].map(|images| images as usize);
-        let keys = ["train.batch_size", "train.evaluation_batch_size"];
+        let keys = [self.step_key, "train.evaluation_batch_size"];
         let too_large: Vec<String> = (0..2)
             .filter(|&part| self.batches[part] > fits[part])
             // Unless the file says it, it follows the other.
@@ -200,6 +213,7 @@ mod tests {
         checkpoint: 30.0,
         images: [20.0, 5.0],
         batches: [7, 10],
+        step_key: "train.batch_size",
         says_evaluation: false,
     };
 

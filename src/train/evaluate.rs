@@ -85,7 +85,7 @@ impl Work for Evaluating<'_> {
         let (settings, seed) = (evaluation.settings, Seed(evaluation.seed));
         let (shape, classes) = (samples.shape, evaluation.counts.len());
         let plan = sound_plan(settings, shape, classes)?;
-        let batch = settings.train.evaluation_batch(&plan);
+        let batch = settings.evaluation_batch(&plan);
         let file = WeightFile::read(evaluation.weights, evaluation.naming.clone())?;
         let network = Network::<B::InnerBackend>::build(plan.clone(), classes, seed, &device);
         let network = network.take_weights(&file, &|_| true)?;

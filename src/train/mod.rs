@@ -183,10 +183,7 @@ impl Work for Training<'_> {
         let gallery = Gallery::of(job.settings, &splits);
         let settings = job.settings;
         let (loss, shape) = (&settings.train.loss, splits.train.shape);
-        let (scale, measured) = (
-            &settings.data.scale,
-            settings.train.evaluation_batch(&whole),
-        );
+        let (scale, measured) = (&settings.data.scale, settings.evaluation_batch(&whole));
         let mut run = Run {
             criterion: Criterion {
                 objective: Objective::new(loss, &counts, &device),
@@ -203,6 +200,7 @@ impl Work for Training<'_> {
                 .transpose()?,
             test: EvaluationSet::new(splits.test, scale, measured, &device)?,
             classes: splits.class_names,
+            micro_batch: settings.micro_batch(&whole, job.device.is_cpu()),
             whole,
             real,
             gallery,
@@ -307,6 +305,8 @@ struct Run<'a, B: TrainingBackend> {
     gallery: Option<Gallery>,
     /// Epochs that the checkpoint has.
     kept: usize,
+    /// Images whose gradients are made at a time.
+    micro_batch: usize,
 }
 
 /// Results of the batches of an epoch.
@@ -499,22 +499,28 @@ impl<B: TrainingBackend> Run<'_, B> {
                 let place = [epoch as u64, done as u64];
                 let chance = seed.chance(Purpose::Dropout, &place);
                 let batch = self.train.batch(&mut order, number, chance);
-                images += batch.size();
-                let mut metrics = BatchMetrics::new(batch.size());
+                let size = batch.size();
+                images += size;
                 let share = order.share(number, accumulate);
                 let takes = order.ends_step(number, accumulate);
-                for &turn in model.turns(step) {
-                    let network = &learner.network;
-                    let loss = model.loss(turn, network, &batch, &self.criterion, &mut metrics);
-                    steps.gather(network, loss, share, turn);
-                    if takes {
-                        learner = steps.turn(learner, turn);
+                let mut parts = batch.parts(self.micro_batch).peekable();
+                while let Some(part) = parts.next() {
+                    let mut metrics = BatchMetrics::new(part.size());
+                    let share = share * part.size() as f64 / size as f64;
+                    let takes = takes && parts.peek().is_none();
+                    for &turn in model.turns(step) {
+                        let network = &learner.network;
+                        let loss = model.loss(turn, network, &part, &self.criterion, &mut metrics);
+                        steps.gather(network, loss, share, turn);
+                        if takes {
+                            learner = steps.turn(learner, turn);
+                        }
                     }
+                    sums.add(metrics.inner());
                 }
                 if takes {
                     learner = steps.end(learner);
                 }
-                sums.add(metrics.inner());
                 done += 1;
                 self.reporter.on_event(&Event::Progress {
                     epoch,

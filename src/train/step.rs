@@ -90,8 +90,8 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         }
     }
 
-    /// Adds the gradients of a batch's loss, `[1]`, which counts by its share of the step's images; of the weights that
-    /// the turn changes.
+    /// Adds the gradients of the loss, `[1]`, of a batch or a part of one, which counts by its share of the step's images; of
+    /// the weights that the turn changes.
     pub fn gather(&mut self, network: &Network<B>, loss: Tensor<B, 1>, share: f64, turn: Turn) {
         let loss = match share {
             1.0 => loss,

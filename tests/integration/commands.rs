@@ -391,13 +391,22 @@ fn variables_that_are_no_utf_8_are_named() {
 #[test]
 fn runs_that_take_more_memory_than_there_is_are_named_with_what_would_fit() {
     let lab = Lab::new();
-    let layers = "[{ adaptive_max_pool2d = { size = [16384, 16384] } }, 'global_avg_pool', { dense = { units = 'classes' } }]";
-    let text = format!(
-        "data.dataset = 'mnist'\nmodel.classifier.layers = {layers}\ntrain.epochs = 1\n\
-         [variants.small]\ntrain.batch_size = 1\n[variants.large]\ntrain.batch_size = 5000\n"
-    );
-    let file = lab.file("wide.toml", &text);
-    for command in ["check", "summary"] {
+    let file = |name: &str, layer: &str, large: &str| {
+        let text = format!(
+            "data.dataset = 'mnist'\nmodel.classifier.layers = [\n\
+             {{ adaptive_max_pool2d = {{ size = [16384, 16384] }} }}, 'global_avg_pool',{layer}\n\
+             {{ dense = {{ units = 'classes' }} }}]\ntrain.epochs = 1\n\
+             [variants.small]\ntrain.batch_size = 1\n[variants.large.train]\nbatch_size = 5000\n{large}\n"
+        );
+        lab.file(name, &text)
+    };
+    let whole = file("whole.toml", "'batch_normalization',", "");
+    let parts = file("parts.toml", "", "micro_batch_size = 5000");
+    for (command, file, key) in [
+        ("check", &whole, "batch_size"),
+        ("summary", &whole, "batch_size"),
+        ("check", &parts, "micro_batch_size"),
+    ] {
         let ended = lab.burnlab(&[command, file.to_str().unwrap()]);
         assert_eq!(ended.code, 0, "{}", ended.err);
         let start = "note: `large` takes about 10000.";
@@ -408,7 +417,7 @@ fn runs_that_take_more_memory_than_there_is_are_named_with_what_would_fit() {
             .split_once("; ")
             .unwrap()
             .1;
-        let is_helpful = advice.starts_with("`train.batch_size = ")
+        let is_helpful = advice.starts_with(&format!("`train.{key} = "))
             || advice.starts_with("one image takes 2.0 GiB");
         assert!(is_helpful, "{advice}");
     }

@@ -77,6 +77,36 @@ fn batches_that_make_a_step_together_are_as_one_batch() {
 }
 
 #[test]
+fn a_batch_in_parts_is_as_a_whole_one_with_the_same_chance() {
+    let _alone = sole_use_of_graphs();
+    let trained = |train: &str| {
+        let settings = settings(
+            "{ conv2d = { filters = 3, kernel = 5, stride = 3, activation = 'relu', activity = { l1 = 1e-3 } } },
+             { gaussian_noise = { standard_deviation = 0.3 } }, 'flatten', { dropout = { rate = 0.4 } },
+             { dense = { units = 'classes', l2 = 1e-2 } }",
+            &format!("epochs = 2\noptimizer = {{ sgd = {{ learning_rate = 0.1 }} }}\n{train}"),
+            "batch = [{ mixup = {} }]",
+        );
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(temporary.path());
+        attempt(&settings, &folder, 0);
+        let row = |row: EpochRow| [row.train.loss, row.gradient_norm.unwrap()];
+        let rows: Vec<[f64; 2]> = folder.epochs().into_iter().map(row).collect();
+        (numbers(&weights(&folder)), rows)
+    };
+    // Parts of 7, 7, 7 and 4; of the last batch of 10, 7 and 3.
+    for train in ["", "accumulate = 2"] {
+        let (whole, rows) = trained(train);
+        let (parts, of_parts) = trained(&format!("{train}\nmicro_batch_size = 7"));
+        let off = parts.iter().zip(&whole).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f32::max) < 1e-5);
+        for (part, whole) in of_parts.iter().flatten().zip(rows.iter().flatten()) {
+            assert!((part - whole).abs() < 1e-5, "{part} against {whole}");
+        }
+    }
+}
+
+#[test]
 fn the_averaged_weights_are_the_final_ones_and_training_goes_on_with_its_own() {
     let _alone = sole_use_of_graphs();
     let trained = |epochs: usize, average: &str| {
