@@ -144,7 +144,7 @@ mod tests {
             "`sum_squared` sums over a batch"
         );
         let gan =
-            "gan = { latent = 4, generator = [{ dense = { units = 784, activation = 'sigmoid' } }],
+            "gan = { latent = 4, generator = [{ dense = { units = 784, activation = 'sigmoid' } }, { reshape = { shape = [1, 28, 28] } }],
             discriminator = ['flatten', { dense = { units = 1, activation = 'sigmoid' } }] }";
         assert_eq!(
             flaw(gan, "'binary_cross_entropy'"),
