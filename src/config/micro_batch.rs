@@ -153,7 +153,7 @@ mod tests {
         let (settings, plan) = received(
             &classifier(&format!("{FILTERS}, 'batch_normalization'")),
             "'cross_entropy'",
-            "freeze = 'batch_normalization_1'\nmicro_batch_size = 10",
+            "freeze = ['batch_normalization_1']\nmicro_batch_size = 10",
         );
         assert_eq!(settings.micro_batch_flaw(&plan), None);
     }
