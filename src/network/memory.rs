@@ -17,7 +17,7 @@ const CACHED: usize = 64 << 20;
 const PART: usize = 8 << 20;
 
 /// Bytes of values for a byte of weights, at least: with every part the weights are read, and gradients of their size
-/// added up. Of the benchmark's classifier parts of 4 MiB cost a tenth, of 16 nothing.
+/// added up. Of the benchmark's classifier parts of 9 MiB cost a tenth, of 18 nothing.
 const VALUES_A_WEIGHT: usize = 16;
 
 /// Bytes of a value.
