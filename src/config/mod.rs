@@ -2,6 +2,7 @@
 //!
 //! Knows what a file may say. What follows from it (runs, shapes, sizes) is the plan's.
 
+mod batch_sizes;
 mod blocks;
 mod completed;
 mod document;
@@ -9,7 +10,6 @@ mod expect;
 mod file;
 mod launch;
 mod measured_loss;
-mod micro_batch;
 mod needs;
 mod optimizers;
 mod read;

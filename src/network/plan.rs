@@ -205,7 +205,7 @@ impl Plan {
     }
 
     /// The first layer by which a sample's loss in training depends on the others of its batch.
-    pub fn joins_samples(&self) -> Option<&Planned> {
+    pub fn joining_layer(&self) -> Option<&Planned> {
         let joins = |layer: &&Planned| {
             layer.spec.fields().is_some_and(|fields| {
                 fields.joins_samples(layer.is_frozen)

@@ -70,10 +70,9 @@ impl Memory {
                 + kept
                 + (whole as f64 + NUMBER * samples as f64) * facts.shape.len() as f64,
             // Those of a part are added to those of the parts before.
-            gradients: if is_whole {
-                parameters
-            } else {
-                2.0 * parameters
+            gradients: match is_whole {
+                true => parameters,
+                false => 2.0 * parameters,
             },
             // The whole file and one network of it; gradients for histograms are there, too.
             checkpoint: kept + 2.0 * parameters,

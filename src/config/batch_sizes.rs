@@ -46,7 +46,7 @@ impl Settings {
             let why = format!("the steps of {} have {turns} turns", kind.called());
             return Some((why, "a smaller `batch_size`"));
         }
-        if let Some(layer) = plan.joins_samples() {
+        if let Some(layer) = plan.joining_layer() {
             let why = format!("the layer `{}` looks at all images of a batch", layer.name);
             return Some((why, "a smaller `batch_size`, and `accumulate`"));
         }
