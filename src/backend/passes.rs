@@ -58,14 +58,6 @@ pub(super) struct Reduction {
 }
 
 impl Reduction {
-    /// The sum of all values.
-    pub fn sum_of_all() -> Self {
-        Reduction {
-            axis: None,
-            is_mean: false,
-        }
-    }
-
     /// The sums along an axis.
     pub fn sum_along(axis: usize) -> Self {
         Reduction {

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::panel::written;
+use super::fresh::written;
 use crate::shape::ImageShape;
 
 /// What a byte can be.

@@ -11,6 +11,7 @@ mod depthwise;
 mod direct;
 mod few;
 mod frame;
+mod fresh;
 pub mod functions;
 mod implicit;
 mod panel;
@@ -27,6 +28,7 @@ mod unfolded;
 mod vector;
 
 pub use convolution::{back, forward, of_filters};
+pub use fresh::{copied, written};
 pub use panel::{Start, width};
 pub use product::{Matrix, add_product, product};
 pub use simd::Simd;

@@ -101,18 +101,6 @@ impl<'a> Output<'a> {
     }
 }
 
-/// The `count` numbers that `write` writes.
-///
-/// # Safety
-/// It writes all of them.
-pub unsafe fn written(count: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
-    let mut made = Vec::with_capacity(count);
-    write(&mut made.spare_capacity_mut()[..count]);
-    // SAFETY: the caller's.
-    unsafe { made.set_len(count) };
-    made
-}
-
 /// Where the rows of the right matrix begin.
 #[derive(Debug, Clone, Copy)]
 pub enum RightRows<'a> {

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panel::{Output, Panel, RightRows, Run, Start, width, written};
+use super::fresh::written;
+use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::transpose;
 

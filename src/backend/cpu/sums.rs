@@ -12,15 +12,21 @@ const BLOCK: usize = 4096;
 /// Sixteen partial sums of every sixteenth value, then pair by pair.
 #[inline(always)]
 pub(super) fn sum_of(x: &[f32]) -> f32 {
+    sum_of_each(x, |value| value)
+}
+
+/// The same of what `of` makes of every value.
+#[inline(always)]
+fn sum_of_each(x: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0f32; LANES];
     let (whole, rest) = x.as_chunks::<LANES>();
     for values in whole {
         for lane in 0..LANES {
-            sums[lane] += values[lane];
+            sums[lane] += of(values[lane]);
         }
     }
     for (sum, value) in sums.iter_mut().zip(rest) {
-        *sum += value;
+        *sum += of(*value);
     }
     let mut width = LANES / 2;
     while width > 0 {
@@ -38,16 +44,28 @@ on_every_set! {
     }
 }
 
+on_every_set! {
+    fn block_of_squares(x: &[f32]) -> f32 {
+        sum_of_each(x, |value| value * value)
+    }
+}
+
 /// The sum of all values.
 pub fn sum(simd: Simd, x: &[f32]) -> f64 {
-    let blocks: Vec<f32> = match x.len() > 16 * BLOCK {
-        true => x
-            .par_chunks(BLOCK)
-            .map(|values| block(simd, values))
-            .collect(),
-        false => x.chunks(BLOCK).map(|values| block(simd, values)).collect(),
+    in_blocks(x, |values| block(simd, values))
+}
+
+/// The sum of the squares of all values.
+pub fn sum_of_squares(simd: Simd, x: &[f32]) -> f64 {
+    in_blocks(x, |values| block_of_squares(simd, values))
+}
+
+fn in_blocks(x: &[f32], block: impl Fn(&[f32]) -> f32 + Send + Sync) -> f64 {
+    let sums: Vec<f32> = match x.len() > 16 * BLOCK {
+        true => x.par_chunks(BLOCK).map(block).collect(),
+        false => x.chunks(BLOCK).map(block).collect(),
     };
-    blocks.into_iter().map(f64::from).sum()
+    sums.into_iter().map(f64::from).sum()
 }
 
 /// The sums along the middle axis: `[outer, count, inner]` to `[outer, inner]`.
@@ -105,6 +123,9 @@ mod tests {
             let made = by_every_set("sum", |simd| vec![sum(simd, &x) as f32])[0];
             let exact: f64 = x.iter().copied().map(f64::from).sum();
             assert!((f64::from(made) - exact).abs() < 1e-4 * (1.0 + exact.abs()));
+            let squares: Vec<f32> = x.iter().map(|value| value * value).collect();
+            let made = by_every_set("squares", |simd| vec![sum_of_squares(simd, &x) as f32]);
+            assert_eq!(made[0], sum(Simd::detected(), &squares) as f32);
         }
     }
 

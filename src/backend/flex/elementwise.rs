@@ -1,9 +1,12 @@
 //! Functions of every value of the CPU's tensors, with their gradients.
 
+use std::mem::MaybeUninit;
+
+use burn::tensor::TensorMetadata;
 use rayon::prelude::*;
 
-use super::plain::{Plain, in_order, values};
-use crate::backend::cpu::{SHARED, Simd, functions};
+use super::plain::{Plain, in_order, plain, values};
+use crate::backend::cpu::{SHARED, Simd, copied, functions, written};
 use crate::backend::passes::Function;
 
 type OfEach = fn(Simd, &mut [f32]);
@@ -27,15 +30,7 @@ fn passes(function: Function) -> (OfEach, OfPairs) {
 /// Written over `x` where that has no other owner.
 pub(super) fn forward(function: Function, x: Plain) -> Plain {
     let (simd, of) = (Simd::detected(), passes(function).0);
-    let mut x = in_order(x);
-    let values = x.storage_mut::<f32>();
-    match is_shared(values.len()) {
-        false => of(simd, values),
-        true => values
-            .par_chunks_mut(SHARED)
-            .for_each(|values| of(simd, values)),
-    }
-    x
+    changed(x, |_, values| of(simd, values))
 }
 
 /// Written over the output's gradient where that has no other owner.
@@ -43,24 +38,49 @@ pub(super) fn backward(function: Function, saved: &Plain, grad_output: Plain) ->
     paired(passes(function).1, grad_output, saved)
 }
 
-fn is_shared(count: usize) -> bool {
-    count > SHARED && rayon::current_num_threads() > 1
-}
-
 /// A function of the values of two tensors of one shape, written over the first where that has no other owner.
 pub(super) fn paired(of: OfPairs, a: Plain, b: &Plain) -> Plain {
-    let simd = Simd::detected();
-    let (mut a, right) = (in_order(a), values(b));
-    let left = a.storage_mut::<f32>();
-    assert_eq!(left.len(), right.len());
-    match is_shared(left.len()) {
-        false => of(simd, left, &right),
-        true => left
-            .par_chunks_mut(SHARED)
-            .zip(right.par_chunks(SHARED))
-            .for_each(|(left, right)| of(simd, left, right)),
+    let (simd, right) = (Simd::detected(), values(b));
+    assert_eq!(a.shape().num_elements(), right.len());
+    changed(a, |first, left| {
+        of(simd, left, &right[first..][..left.len()])
+    })
+}
+
+/// What `change` makes of a tensor's values, part by part, each with the number of its first value; written over them
+/// where they have no other owner.
+fn changed(mut tensor: Plain, change: impl Fn(usize, &mut [f32]) + Sync) -> Plain {
+    if tensor.is_unique() {
+        tensor = in_order(tensor);
+        let values = tensor.storage_mut::<f32>();
+        match is_shared(values.len()) {
+            false => change(0, values),
+            true => values
+                .par_chunks_mut(SHARED)
+                .enumerate()
+                .for_each(|(part, values)| change(part * SHARED, values)),
+        }
+        return tensor;
     }
-    a
+    let from = values(&tensor);
+    let write = |places: &mut [MaybeUninit<f32>]| {
+        let part = |(part, (from, places))| change(part * SHARED, copied(from, places));
+        match is_shared(from.len()) {
+            false => part((0, (&from[..], places))),
+            true => from
+                .par_chunks(SHARED)
+                .zip(places.par_chunks_mut(SHARED))
+                .enumerate()
+                .for_each(part),
+        }
+    };
+    // SAFETY: all places are copied to.
+    let made = unsafe { written(from.len(), write) };
+    plain(made, &tensor.shape())
+}
+
+fn is_shared(count: usize) -> bool {
+    count > SHARED && rayon::current_num_threads() > 1
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use burn::backend::Flex;
 use burn::backend::flex::FlexDevice;
 use burn::tensor::Shape;
-use burn::tensor::ops::{FloatTensorOps, IntTensor};
+use burn::tensor::ops::IntTensor;
 
 use self::plain::Plain;
 use super::cpu::Simd;
@@ -191,12 +191,7 @@ impl Passes for Flex {
     }
 
     fn sum_of_squares(tensors: Vec<Plain>) -> Plain {
-        let sums = tensors.into_iter().map(|x| {
-            let squares = Flex::float_mul(x.clone(), x);
-            reductions::forward(Reduction::sum_of_all(), &squares)
-        });
-        let sums = Flex::float_cat(sums.collect(), 0);
-        reductions::forward(Reduction::sum_of_all(), &sums)
+        reductions::sum_of_squares(&tensors)
     }
 
     fn random(

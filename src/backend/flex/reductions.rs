@@ -25,6 +25,14 @@ pub(super) fn forward(reduction: Reduction, x: &Plain) -> Plain {
     plain(made, &shape)
 }
 
+/// Of all values of all tensors, `[1]`.
+pub(super) fn sum_of_squares(tensors: &[Plain]) -> Plain {
+    let simd = Simd::detected();
+    let of_each = |x: &Plain| sums::sum_of_squares(simd, &values(x)) as f32;
+    let sums: Vec<f32> = tensors.iter().map(of_each).collect();
+    plain(vec![sums::sum(simd, &sums) as f32], &[1])
+}
+
 /// `shape` is that of what was reduced.
 pub(super) fn backward(reduction: Reduction, shape: &Shape, grad_output: &Plain) -> Plain {
     let (count, inner) = reduction.sizes(shape);
