@@ -38,12 +38,28 @@ impl Settings {
         Some(Flaw::new("train.micro_batch_size", message).hint(hint))
     }
 
+    /// A `train.accumulate` by which a step would not be that of a larger batch.
+    pub fn accumulate_flaw(&self) -> Option<Flaw> {
+        if self.train.accumulate.get() == 1 {
+            return None;
+        }
+        let loss = &self.train.loss;
+        let (why, hint) = match self.turns() {
+            Some(why) => (why, "a larger `batch_size`"),
+            None if loss.sums_over_batch() => {
+                let why = format!("`{}` sums over a batch", loss.kind().key());
+                (why, "over_batch = \"mean\"")
+            }
+            None => return None,
+        };
+        let message = format!("`accumulate` takes means of batches, but {why}");
+        Some(Flaw::new("train.accumulate", message).hint(hint))
+    }
+
     /// Why the gradients of a batch are not the sum of its parts', if they are not, and what would help.
     fn needs_whole_batches(&self, plan: &Plan) -> Option<(String, &'static str)> {
-        let (kind, loss) = (self.model.kind(), &self.train.loss);
-        let turns = kind.turns().len();
-        if turns > 1 {
-            let why = format!("the steps of {} have {turns} turns", kind.called());
+        let loss = &self.train.loss;
+        if let Some(why) = self.turns() {
             return Some((why, "a smaller `batch_size`"));
         }
         if let Some(layer) = plan.joining_layer() {
@@ -53,6 +69,13 @@ impl Settings {
         let does = loss.joins_samples()?;
         let why = format!("`{}` {does}", loss.kind().key());
         Some((why, "a smaller `batch_size`"))
+    }
+
+    /// Says that steps have more than one turn, if they have.
+    fn turns(&self) -> Option<String> {
+        let kind = self.model.kind();
+        let turns = kind.turns().len();
+        (turns > 1).then(|| format!("the steps of {} have {turns} turns", kind.called()))
     }
 }
 

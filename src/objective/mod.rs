@@ -171,9 +171,14 @@ macro_rules! losses {
                     Loss::CrossEntropy(fields) if fields.class_weights != ClassWeights::None => {
                         Some("divides by the weights of a batch's classes")
                     }
-                    loss if loss.step_factor(2) != 1.0 => Some("sums over a batch"),
+                    loss if loss.sums_over_batch() => Some("sums over a batch"),
                     _ => None,
                 }
+            }
+
+            /// Whether a batch's loss is the sum of its samples', not their mean.
+            pub fn sums_over_batch(&self) -> bool {
+                self.step_factor(2) != 1.0
             }
 
             /// What is wrong with it for `classes` classes; keys are such as

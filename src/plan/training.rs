@@ -55,6 +55,7 @@ pub(super) fn flaws(
         unmeasured(&key, watched, lack, facts)
     }));
     flaws.extend(of_kind(settings, facts));
+    flaws.extend(settings.accumulate_flaw());
     Ok(flaws)
 }
 
@@ -79,18 +80,6 @@ fn of_kind(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
         };
         let message = format!("`{name}` takes pixels between 0 and 1, but {found}");
         flaws.push(Flaw::new("data.scale", message).hint("scale = [0.0, 1.0], or another loss"));
-    }
-    let turns = model.kind().turns().len();
-    if turns > 1 && train.accumulate.get() > 1 {
-        let called = model.kind().called();
-        let message = format!("`accumulate` is not for {called}, whose steps have {turns} turns");
-        flaws.push(Flaw::new("train.accumulate", message).hint("a larger `batch_size`"));
-    }
-    if train.accumulate.get() > 1 && train.loss.step_factor(2) != 1.0 {
-        let name = train.loss.kind().key();
-        let message =
-            format!("`accumulate` takes means of batches, but `{name}` sums over a batch");
-        flaws.push(Flaw::new("train.accumulate", message).hint("over_batch = \"mean\""));
     }
     flaws
 }
