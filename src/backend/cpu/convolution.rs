@@ -7,10 +7,10 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::buffers::Held;
 use super::depthwise::Depthwise;
 use super::direct::{Direct, turned, turned_filters};
 use super::few::Few;
-use super::frame::Buffers;
 use super::fresh::written;
 use super::implicit::{FilterGradient, Plan, together};
 use super::panel::{Output, Start};
@@ -91,7 +91,7 @@ pub fn forward(
                 bias,
                 sizes.batch,
                 made,
-                Buffers::default,
+                Held::new,
                 |buffers, image, output| few.apply(image, filters, output, buffers),
             )
         }
@@ -119,7 +119,7 @@ pub fn forward(
                 None,
                 sizes.batch,
                 made,
-                Buffers::default,
+                Held::new,
                 |buffers, image, output| {
                     depthwise.apply(image, &filters, bias, output, buffers);
                 },
@@ -173,7 +173,7 @@ pub fn back(
                 bias,
                 sizes.batch,
                 made,
-                Buffers::default,
+                Held::new,
                 |buffers, output, image| {
                     depthwise.spread(output, &filters, image, buffers);
                 },
@@ -195,7 +195,7 @@ fn lines(
         outputs
             .par_chunks_mut(sizes.output())
             .zip(images.par_chunks(sizes.image()))
-            .for_each_init(Buffers::default, |buffers, (output, image)| {
+            .for_each_init(Held::new, |buffers, (output, image)| {
                 // SAFETY: no output begins with what is there.
                 let output = unsafe { Output::fresh(output) };
                 direct.apply(image, filters, bias, output, buffers);
@@ -225,7 +225,7 @@ fn planned(
         outputs
             .par_chunks_mut(images * made)
             .zip(inputs.par_chunks(images * size))
-            .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
+            .for_each_init(Held::new, |buffers, (outputs, inputs)| {
                 plan.apply(inputs, start, outputs, buffers);
             });
     };
@@ -272,7 +272,7 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
                 sizes,
                 count,
                 |images, of_outputs, sums| {
-                    let mut buffers = Buffers::default();
+                    let mut buffers = Held::new();
                     let images = images.chunks(together * sizes.image());
                     for (images, of_outputs) in
                         images.zip(of_outputs.chunks(together * sizes.output()))
@@ -290,7 +290,7 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
                 of_outputs,
                 sizes,
                 count,
-                Buffers::default,
+                Held::new,
                 |buffers, image, of_output, sums| few.compare(image, of_output, sums, buffers),
             );
             few.filters(&sums)
@@ -313,7 +313,7 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
                 of_outputs,
                 sizes,
                 count,
-                Buffers::default,
+                Held::new,
                 |buffers, image, of_output, sums| {
                     depthwise.compare(image, of_output, sums, buffers)
                 },

@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::frame::{Buffers, Frame, image_frame, taps, window_offsets};
+use super::buffers::{Buffers, Frames, room};
+use super::frame::{Frame, image_frame, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::sums::add;
 use super::transpose::transpose;
@@ -90,16 +91,16 @@ impl Depthwise {
             made,
             ..
         } = buffers;
-        self.frame_of(image, turned, frames);
+        let frame = self.frame_of(image, turned, frames);
         let (places, channels) = (self.sizes.places(), self.sizes.channels);
-        made.resize(output.len(), 0.0);
+        let made = room(made, output.len());
         for made in made.chunks_exact_mut(channels) {
             match bias {
                 Some(bias) => made.copy_from_slice(bias),
                 None => made.fill(0.0),
             }
         }
-        sum_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
+        sum_windows(self.simd, frame, &self.windows, &self.taps, filters, made);
         transpose(
             self.simd,
             [places, channels],
@@ -124,12 +125,11 @@ impl Depthwise {
             made,
             right: sums,
         } = buffers;
-        frames.clear();
-        frames.resize(self.frame.len(), 0.0);
-        self.turn_output(output, made);
-        spread_windows(self.simd, frames, &self.windows, &self.taps, filters, made);
-        sums.resize(self.sizes.image(), 0.0);
-        self.frame.take(self.simd, frames, turned, sums);
+        let frame = frames.zeros(&self.frame);
+        let made = self.turn_output(output, made);
+        spread_windows(self.simd, frame, &self.windows, &self.taps, filters, made);
+        let sums = room(sums, self.sizes.image());
+        self.frame.take(self.simd, frame, turned, sums);
         let places = self.sizes.height * self.sizes.width;
         for (index, sums) in sums.chunks_exact(places).enumerate() {
             add(
@@ -148,14 +148,17 @@ impl Depthwise {
             made,
             ..
         } = buffers;
-        self.frame_of(image, turned, frames);
-        self.turn_output(output, made);
-        compare_windows(self.simd, frames, &self.windows, &self.taps, made, sums);
+        let frame = self.frame_of(image, turned, frames);
+        let made = self.turn_output(output, made);
+        compare_windows(self.simd, frame, &self.windows, &self.taps, made, sums);
     }
 
-    fn frame_of(&self, image: &[f32], turned: &mut Vec<f32>, frames: &mut Vec<f32>) {
-        frames.clear();
-        frames.resize(self.frame.len(), 0.0);
+    fn frame_of<'a>(
+        &self,
+        image: &[f32],
+        turned: &mut Vec<f32>,
+        frames: &'a mut Frames,
+    ) -> &'a [f32] {
         let image = match self.times {
             1 => Cow::Borrowed(image),
             times => {
@@ -167,12 +170,12 @@ impl Depthwise {
                 Cow::Owned(repeated)
             }
         };
-        self.frame.fill(self.simd, &image, turned, frames);
+        self.frame.turn(self.simd, &image, 0, turned, frames)
     }
 
-    fn turn_output(&self, output: &[f32], made: &mut Vec<f32>) {
+    fn turn_output<'a>(&self, output: &[f32], made: &'a mut Vec<f32>) -> &'a [f32] {
         let (places, channels) = (self.sizes.places(), self.sizes.channels);
-        made.resize(output.len(), 0.0);
+        let made = room(made, output.len());
         transpose(
             self.simd,
             [channels, places],
@@ -181,6 +184,7 @@ impl Depthwise {
             made,
             channels,
         );
+        made
     }
 }
 

@@ -4,7 +4,8 @@
 //! Nothing is turned, neither the image nor the output, and the left matrix is the filters as they lie. Lines must be
 //! long enough to fill vectors. Channels in one group only.
 
-use super::frame::{Buffers, Frame, image_frame, plane_offsets};
+use super::buffers::Buffers;
+use super::frame::{Frame, image_frame, plane_offsets};
 use super::panel::{Offsets, Output, Panel, RightRows, Run, Start, height, width};
 use super::simd::Simd;
 use crate::backend::sizes::Sizes;
@@ -66,7 +67,7 @@ impl Direct {
         buffers: &mut Buffers,
     ) {
         let (sizes, [_, line]) = (self.sizes, self.frame.extent());
-        self.frame.pad(image, MOST, &mut buffers.frames);
+        let frame = self.frame.pad(image, MOST, &mut buffers.frames);
         let all = width(self.simd, sizes.across);
         // All lines of a few filters before others: what is written to few places at a time is soon in memory.
         let tiles = AT_ONCE * height(self.simd);
@@ -83,7 +84,7 @@ impl Direct {
                             length: sizes.depth(),
                         }],
                         step: 1,
-                        right: &buffers.frames[y * line + x..],
+                        right: &frame[y * line + x..],
                         right_rows: RightRows::At(&self.offsets),
                         start: start.of_rows(first),
                         columns: all.min(sizes.across - x),

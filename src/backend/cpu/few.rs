@@ -4,7 +4,8 @@
 //! under a window is weighted by its output. Channels in one group only. Sums have the order of the
 //! [unfolded](super::unfolded) products, so both give the same bits.
 
-use super::frame::{Buffers, Frame, Tap, image_frame, plane_offsets, taps, window_offsets};
+use super::buffers::Buffers;
+use super::frame::{Frame, Tap, image_frame, plane_offsets, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::transpose::transpose;
 use crate::backend::sizes::Sizes;
@@ -56,29 +57,20 @@ impl Few {
 
     /// Adds to an output, `[filters, down, across]`, what the filters make of an image; the stride along a row is 1.
     pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
-        self.frame.pad(image, LANES, &mut buffers.frames);
+        let frame = self.frame.pad(image, LANES, &mut buffers.frames);
         let filters = filters.chunks_exact(self.sizes.seen());
         for (filter, output) in filters.zip(output.chunks_exact_mut(self.sizes.places())) {
-            add_pieces(
-                self.simd,
-                &buffers.frames,
-                &self.offsets,
-                filter,
-                &self.rows,
-                output,
-            );
+            add_pieces(self.simd, frame, &self.offsets, filter, &self.rows, output);
         }
     }
 
     /// Adds one image's share to the gradient of the filters, `[filters, rows, columns, channels]`.
     pub fn compare(&self, image: &[f32], output: &[f32], sums: &mut [f32], buffers: &mut Buffers) {
         let Buffers { turned, frames, .. } = buffers;
-        frames.clear();
-        frames.resize(self.frame.len() + LANES, 0.0);
-        self.frame.fill(self.simd, image, turned, frames);
+        let frame = self.frame.turn(self.simd, image, LANES, turned, frames);
         let outputs = output.chunks_exact(self.sizes.places());
         for (output, sums) in outputs.zip(sums.chunks_exact_mut(self.sizes.seen())) {
-            add_pieces(self.simd, frames, &self.windows, output, &self.under, sums);
+            add_pieces(self.simd, frame, &self.windows, output, &self.under, sums);
         }
     }
 

@@ -1,21 +1,13 @@
 //! Images whose places hold their channels side by side, with zeros around them, and the windows over them.
 
+use super::buffers::{Form, Frames, room};
 use super::simd::Simd;
 use super::transpose::transpose;
 use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
-/// What a thread keeps from call to call.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    pub turned: Vec<f32>,
-    pub frames: Vec<f32>,
-    pub made: Vec<f32>,
-    pub right: Vec<f32>,
-}
-
 /// Images, `[height, width, channels]`, with zeros around them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub channels: usize,
     pub height: usize,
@@ -38,35 +30,25 @@ impl Frame {
         [self.before, self.after] != [[0; 2]; 2]
     }
 
-    /// Images of `[channels, height, width]` turned, in a buffer that nothing but such images of this frame was
-    /// written to: what is around them is zero still.
-    pub fn of<'a>(
+    /// Images of `[channels, height, width]` turned, and `slack` places behind them.
+    pub fn turn<'a>(
         &self,
         simd: Simd,
         images: &[f32],
+        slack: usize,
         turned: &mut Vec<f32>,
-        buffer: &'a mut Vec<f32>,
+        frames: &'a mut Frames,
     ) -> &'a [f32] {
-        let needed = images.len() / (self.channels * self.height * self.width) * self.len();
-        if buffer.len() < needed {
-            buffer.resize(needed, 0.0);
-        }
-        let frames = &mut buffer[..needed];
-        self.fill(simd, images, turned, frames);
-        frames
-    }
-
-    /// Turns images of `[channels, height, width]`; what is around them is zero already.
-    pub fn fill(&self, simd: Simd, images: &[f32], turned: &mut Vec<f32>, frames: &mut [f32]) {
         let places = self.height * self.width;
         let shape = [self.channels, places];
         let images = images.chunks_exact(self.channels * places);
+        let frames = frames.of(self, Form::Turned, images.len(), slack);
         for (image, frame) in images.zip(frames.chunks_exact_mut(self.len())) {
             if !self.is_padded() {
                 transpose(simd, shape, image, places, frame, self.channels);
                 continue;
             }
-            turned.resize(image.len(), 0.0);
+            let turned = room(turned, image.len());
             transpose(simd, shape, image, places, turned, self.channels);
             let inner = self.width * self.channels;
             let rows = frame.chunks_exact_mut(self.line()).skip(self.before[0]);
@@ -74,6 +56,7 @@ impl Frame {
                 row[self.before[1] * self.channels..][..inner].copy_from_slice(turned);
             }
         }
+        frames
     }
 
     /// Lines of a channel with what is around it, and places of a line.
@@ -84,19 +67,19 @@ impl Frame {
         })
     }
 
-    /// An image of `[channels, height, width]` as it lies, with what is around each channel and `slack` values behind,
-    /// in a buffer that nothing but such images of this frame was written to.
-    pub fn pad(&self, image: &[f32], slack: usize, buffer: &mut Vec<f32>) {
+    /// An image of `[channels, height, width]` as it lies, with what is around each channel and `slack` places behind.
+    pub fn pad<'a>(&self, image: &[f32], slack: usize, frames: &'a mut Frames) -> &'a [f32] {
         let [lines, line] = self.extent();
-        buffer.resize(self.channels * lines * line + slack, 0.0);
-        let frames = buffer.chunks_exact_mut((lines * line).max(1));
+        let frames = frames.of(self, Form::Lines, 1, slack);
+        let planes = frames.chunks_exact_mut((lines * line).max(1));
         let channels = image.chunks_exact(self.height * self.width);
-        for (frame, channel) in frames.zip(channels) {
+        for (frame, channel) in planes.zip(channels) {
             let rows = frame.chunks_exact_mut(line).skip(self.before[0]);
             for (row, from) in rows.zip(channel.chunks_exact(self.width)) {
                 row[self.before[1]..][..self.width].copy_from_slice(from);
             }
         }
+        frames
     }
 
     /// The images without what is around them, `[channels, height, width]`.
@@ -104,7 +87,7 @@ impl Frame {
         let places = self.height * self.width;
         let images = images.chunks_exact_mut(self.channels * places);
         for (image, frame) in images.zip(frames.chunks_exact(self.len())) {
-            turned.resize(image.len(), 0.0);
+            let turned = room(turned, image.len());
             let inner = self.width * self.channels;
             let rows = frame.chunks_exact(self.line()).skip(self.before[0]);
             for (row, turned) in rows.zip(turned.chunks_exact_mut(inner)) {

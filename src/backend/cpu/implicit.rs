@@ -6,7 +6,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::frame::{Buffers, Frame, Tap, image_frame, taps, window_offsets};
+use super::buffers::{Buffers, room};
+use super::frame::{Frame, Tap, image_frame, taps, window_offsets};
 use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::{transpose, transpose_fresh};
@@ -148,8 +149,8 @@ impl Plan {
             made,
             ..
         } = buffers;
-        let frames = self.frame.of(self.simd, inputs, turned, frames);
-        made.resize(outputs.len(), 0.0);
+        let frames = self.frame.turn(self.simd, inputs, 0, turned, frames);
+        let made = room(made, outputs.len());
         for pass in &self.passes {
             self.pass(pass, images, start, frames, made);
         }
@@ -385,8 +386,8 @@ impl FilterGradient {
             right,
         } = buffers;
         let count = of_outputs.len() / sizes.output();
-        let frames = self.frame.of(self.simd, images, turned, frames);
-        made.resize(of_outputs.len(), 0.0);
+        let frames = self.frame.turn(self.simd, images, 0, turned, frames);
+        let made = room(made, of_outputs.len());
         let of_images = of_outputs.chunks_exact(sizes.output());
         for (of_output, turned) in of_images.zip(made.chunks_exact_mut(sizes.output())) {
             let shape = [sizes.filters, sizes.places()];

@@ -4,6 +4,7 @@
 //! size of its caches and the number of threads: a value of a product is one chain of fused multiply-adds, a function
 //! is one polynomial, a sum has one tree. Knows slices of numbers, not tensors.
 
+mod buffers;
 pub mod bytes;
 pub mod channels;
 mod convolution;
