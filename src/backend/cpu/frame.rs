@@ -2,7 +2,7 @@
 
 use super::buffers::{Form, Frames, room};
 use super::simd::Simd;
-use super::transpose::transpose;
+use super::transpose::{transpose, transpose_far};
 use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
@@ -45,11 +45,11 @@ impl Frame {
         let frames = frames.of(self, Form::Turned, images.len(), slack);
         for (image, frame) in images.zip(frames.chunks_exact_mut(self.len())) {
             if !self.is_padded() {
-                transpose(simd, shape, image, places, frame, self.channels);
+                transpose_far(simd, shape, image, places, frame, self.channels);
                 continue;
             }
             let turned = room(turned, image.len());
-            transpose(simd, shape, image, places, turned, self.channels);
+            transpose_far(simd, shape, image, places, turned, self.channels);
             let inner = self.width * self.channels;
             let rows = frame.chunks_exact_mut(self.line()).skip(self.before[0]);
             for (row, turned) in rows.zip(turned.chunks_exact(inner)) {

@@ -10,7 +10,7 @@ use super::buffers::{Buffers, room};
 use super::frame::{Frame, Tap, image_frame, taps, window_offsets};
 use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
-use super::transpose::{transpose, transpose_fresh};
+use super::transpose::{transpose_far, transpose_fresh};
 use crate::backend::sizes::Sizes;
 use crate::backend::sliding::Sliding;
 
@@ -391,7 +391,7 @@ impl FilterGradient {
         let of_images = of_outputs.chunks_exact(sizes.output());
         for (of_output, turned) in of_images.zip(made.chunks_exact_mut(sizes.output())) {
             let shape = [sizes.filters, sizes.places()];
-            transpose(
+            transpose_far(
                 self.simd,
                 shape,
                 of_output,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::fresh::written;
 use super::panel::{Output, Panel, RightRows, Run, Start, width};
-use super::simd::Simd;
+use super::simd::{Simd, prefetch};
 use super::transpose::transpose;
 
 /// Products along which a panel is packed at once: it stays in a core's own cache.
@@ -24,6 +24,9 @@ const FEW: usize = 8;
 
 /// Values of a matrix that a core's own cache holds however they lie: a copy of them is not worth it.
 const SMALL: usize = 1 << 16;
+
+/// Rows between the one that is packed and the one that is fetched.
+const AHEAD: usize = 16;
 
 /// Columns that the widest vector holds.
 const LANES: usize = 16;
@@ -97,6 +100,11 @@ impl<'a> Matrix<'a> {
             return transpose(simd, [taken, height], from, self.stride, to, width);
         }
         for (row, to) in rows.zip(to.chunks_exact_mut(width)) {
+            // A processor does not foresee short pieces that lie far apart.
+            let ahead = (row + AHEAD) * self.stride + columns.start;
+            for line in (0..taken).step_by(LANES) {
+                prefetch(self.values.as_ptr().wrapping_add(ahead + line));
+            }
             let from = &self.values[row * self.stride..][columns.clone()];
             let (values, rest) = to.split_at_mut(taken);
             values.copy_from_slice(from);

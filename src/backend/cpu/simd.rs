@@ -114,6 +114,18 @@ impl Simd {
     }
 }
 
+/// Advises the processor to bring a value, and those beside it, into its caches; it may lie anywhere.
+#[inline(always)]
+pub fn prefetch(value: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: advice reads nothing.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(value.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// A function whose code is compiled once for each set, and called by it: `name(simd, ...)`.
 ///
 /// All do the same operations in the same order: a compiler makes vectors of them, but no fused multiply-adds that

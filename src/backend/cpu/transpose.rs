@@ -3,6 +3,8 @@
 use std::mem::MaybeUninit;
 
 use super::simd::Simd;
+#[cfg(target_arch = "x86_64")]
+use super::simd::prefetch;
 
 /// `to[j][i] = from[i][j]` for `rows` of `columns`; the rows of `from` and of `to` begin so far apart.
 ///
@@ -21,8 +23,34 @@ pub fn transpose(
     transpose_fresh(simd, shape, from, from_stride, to, to_stride);
 }
 
+/// The same of what was not read for long: lines are fetched before they are needed.
+pub fn transpose_far(
+    simd: Simd,
+    shape: [usize; 2],
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [f32],
+    to_stride: usize,
+) {
+    // SAFETY: nothing but numbers is written.
+    let to = unsafe { &mut *(std::ptr::from_mut(to) as *mut [MaybeUninit<f32>]) };
+    by_blocks::<32>(simd, shape, from, from_stride, to, to_stride);
+}
+
 /// The same into places that hold nothing yet.
 pub fn transpose_fresh(
+    simd: Simd,
+    shape: [usize; 2],
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [MaybeUninit<f32>],
+    to_stride: usize,
+) {
+    by_blocks::<0>(simd, shape, from, from_stride, to, to_stride);
+}
+
+/// Fetches what lies `AHEAD` columns before it is needed.
+fn by_blocks<const AHEAD: usize>(
     simd: Simd,
     [rows, columns]: [usize; 2],
     from: &[f32],
@@ -38,7 +66,7 @@ pub fn transpose_fresh(
     #[cfg(target_arch = "x86_64")]
     if simd != Simd::Portable && rows >= 8 && columns >= 8 {
         // SAFETY: the set has AVX2, and all blocks lie in the slices, as was just seen.
-        unsafe { blocks([rows, columns], from, from_stride, to, to_stride) };
+        unsafe { blocks::<AHEAD>([rows, columns], from, from_stride, to, to_stride) };
         return;
     }
     let _ = simd;
@@ -56,7 +84,7 @@ pub fn transpose_fresh(
 /// Both matrices lie in their slices, and the processor has AVX.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
-unsafe fn blocks(
+unsafe fn blocks<const AHEAD: usize>(
     [rows, columns]: [usize; 2],
     from: &[f32],
     from_stride: usize,
@@ -70,6 +98,9 @@ unsafe fn blocks(
             // SAFETY: the caller's.
             unsafe {
                 let from = from.as_ptr().add(i * from_stride + j);
+                if AHEAD > 0 {
+                    (0..8).for_each(|row| prefetch(from.wrapping_add(AHEAD + row * from_stride)));
+                }
                 let to = to.as_mut_ptr().cast::<f32>().add(j * to_stride + i);
                 block(from, from_stride, to, to_stride);
             }
@@ -132,8 +163,10 @@ mod tests {
             let [wide, high] = [columns, rows].map(|least| least + chance.random_range(0..3));
             let from = numbers(&mut chance, (rows - 1) * wide + columns);
             let made = by_every_set(&format!("{rows} x {columns}"), |simd| {
-                let mut to = vec![9.0; (columns - 1) * high + rows];
+                let [mut to, mut far] = [(); 2].map(|_| vec![9.0; (columns - 1) * high + rows]);
                 transpose(simd, [rows, columns], &from, wide, &mut to, high);
+                transpose_far(simd, [rows, columns], &from, wide, &mut far, high);
+                assert_eq!(to, far);
                 to
             });
             for (index, value) in made.iter().enumerate() {
