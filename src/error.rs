@@ -419,13 +419,19 @@ pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a 
     }
     known
         .iter()
-        .map(|name| {
-            let name = name.as_ref();
-            (strsim::jaro_winkler(&received, &name.to_lowercase()), name)
+        .filter_map(|name| {
+            let (name, lower) = (name.as_ref(), name.as_ref().to_lowercase());
+            let likeness = strsim::jaro_winkler(&received, &lower);
+            (likeness > 0.84 || is_slip(&received, &lower)).then_some((likeness, name))
         })
-        .filter(|(likeness, _)| *likeness > 0.84)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// Whether two letters have changed places, or one is missing or too many.
+fn is_slip(received: &str, name: &str) -> bool {
+    let is_replaced = received.len() == name.len() && strsim::levenshtein(received, name) == 1;
+    received.len() > 2 && strsim::osa_distance(received, name) == 1 && !is_replaced
 }
 
 /// ``did you mean `x`?``, or else the names there are.
@@ -474,6 +480,9 @@ mod tests {
         assert_eq!(nearest("lr", &known), None);
         assert_eq!(nearest("maxpool2d", &known), Some("max_pool2d"));
         assert_eq!(nearest("transformer", &known), None);
+        assert_eq!(nearest("dta", &["data", "model"]), Some("data"));
+        assert_eq!(nearest("peochs", &["epochs"]), Some("epochs"));
+        assert_eq!(nearest("gpu", &["cpu"]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use serde_path_to_error::{Segment, Track};
 
 use super::stack::is_layer_list;
-use crate::error::did_you_mean;
+use crate::error::{did_you_mean, nearest};
 
 /// Something that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Unreadable {
     pub message: String,
     /// How to mend it, if that is known.
     pub hint: Option<String>,
+    /// The key that the table lacks, if that is wrong.
+    pub lacks: Option<String>,
 }
 
 /// Problems that are looked for: each costs another reading, and nobody reads more of them.
@@ -56,6 +58,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
                 is_key: fault.key.is_some(),
                 message: fault.message,
                 hint: fault.hint,
+                lacks: failure.missing(),
             });
         }
         let here: Vec<String> = failure.path.iter().cloned().chain(fault.key).collect();
@@ -68,7 +71,22 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
             Err(next) => failure = next,
         }
     }
-    Err(found)
+    let own = found.iter().filter(|fault| !fault.is_misspelt(&found));
+    Err(own.cloned().collect())
+}
+
+impl Unreadable {
+    /// Whether what the table lacks, or a table around it, is there under nearly its name.
+    fn is_misspelt(&self, found: &[Unreadable]) -> bool {
+        let lacking: Vec<&String> = self.path.iter().chain(&self.lacks).collect();
+        self.lacks.is_some()
+            && found.iter().filter(|other| other.is_key).any(|other| {
+                let (name, table) = other.path.split_last().expect("a key has a name");
+                let is_around = lacking.iter().zip(table).all(|(a, b)| *a == b);
+                let meant = lacking.get(table.len()).filter(|_| is_around);
+                meant.is_some_and(|meant| nearest(name, &[meant]).is_some())
+            })
+    }
 }
 
 /// Of a value that stands in the place of a table: that table, if it needs one key and takes the value for it.
@@ -426,6 +444,28 @@ mod tests {
                 "layers.4: expected a table for `layers`, found \"x\"",
                 "epochs: expected a whole number of at least 1 for `epochs`, found \"ten\"",
                 "batch: unknown key `batch`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_key_is_one_problem() {
+        let wrong = |values: Value| -> Vec<String> {
+            let found = read::<Whole>(&values).unwrap_err().into_iter();
+            found.map(|problem| problem.message).collect()
+        };
+        let layers = json!([{ "units": 1 }]);
+        assert_eq!(
+            wrong(json!({ "layres": layers, "epochs": 3 })),
+            ["unknown key `layres`"]
+        );
+        assert_eq!(
+            wrong(json!({ "layers": [{ "unit": 1 }, { "rat": 0.5 }], "epohcs": 3 })),
+            [
+                "unknown key `unit` in `layers`",
+                "unknown key `rat` in `layers`",
+                "`layers` needs `units`",
+                "unknown key `epohcs`",
             ]
         );
     }

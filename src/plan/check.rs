@@ -89,8 +89,12 @@ impl<'a> Checker<'a> {
                         false => resolved.place(&path),
                     };
                     // What is missing altogether is missing from the file.
+                    let is_missing = thing.lacks.is_some()
+                        && place
+                            .as_ref()
+                            .is_none_or(|place| place.position().is_none());
                     let problem = match place {
-                        Some(place) if !thing.path.is_empty() => {
+                        Some(place) if !is_missing && !thing.path.is_empty() => {
                             Problem::new(thing.message).at(place)
                         }
                         _ => Problem::new(thing.message).at_file(&file.path),
