@@ -7,6 +7,7 @@ mod csv;
 mod event;
 mod folder;
 mod lease;
+mod log;
 pub mod metrics;
 mod replace;
 mod row;
@@ -17,6 +18,7 @@ pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{RunFolder, remove_parts, write_atomically};
 pub use lease::{Holder, Lease, TakeError, host, job, log_of};
+pub use log::{bring_log, own_log};
 pub use metrics::{
     BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, Score, Split,
 };

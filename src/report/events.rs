@@ -8,12 +8,14 @@ use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::config::{TrainingPlan, WhenTested};
 use crate::error::{Error, Kind, Result};
-use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split};
+use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split, own_log};
 use crate::run::{Assignment, parameters};
 
 /// Writes what a run says for TensorBoard.
 pub struct TensorBoard {
     folder: PathBuf,
+    /// The run's own.
+    run: PathBuf,
     parameters: Vec<(String, Parameter)>,
     config: String,
     /// How long training takes, where it is counted in steps.
@@ -35,6 +37,7 @@ impl TensorBoard {
         let train = &assignment.settings.train;
         Ok(TensorBoard {
             folder: assignment.tensorboard.clone(),
+            run: assignment.folder.clone(),
             parameters: hyperparameters(assignment),
             config: format!("```toml\n{config}```\n"),
             training_plan: train
@@ -77,6 +80,7 @@ impl TensorBoard {
             _ => {}
         }
         let mut writer = EventWriter::create(&self.folder, None)?;
+        own_log(&self.folder, &self.run)?;
         writer.text("config", &self.config)?;
         writer.hparams(&self.parameters)?;
         self.writer = Some(writer);

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::Progress;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Plan, Run, file_name};
-use crate::record::{Holder, Lease, RunFolder, RunRow, TakeError, remove_parts, write_atomically};
+use crate::record::{
+    Holder, Lease, RunFolder, RunRow, TakeError, bring_log, remove_parts, write_atomically,
+};
 
 /// How long workers of another supervisor are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,6 +58,15 @@ impl ResultsFolder {
     pub fn tensorboard(&self, run: &Run) -> PathBuf {
         let variant = self.0.join("tensorboard").join(file_name(&run.variant));
         variant.join(format!("seed-{}", run.seed))
+    }
+
+    /// Sees to it that `tensorboard/` shows the curves of these very runs, where there are any.
+    ///
+    /// # Errors
+    /// A folder cannot be moved.
+    pub(super) fn bring_logs(&self, plan: &Plan) -> Result<()> {
+        let mut runs = plan.runs.iter();
+        runs.try_for_each(|run| bring_log(&self.tensorboard(run), &self.run(run)))
     }
 
     /// Takes the experiment's folder for this process, unless another lives that has it.

@@ -73,6 +73,7 @@ pub fn supervise(
         let to_do = runs.filter(|(_, state)| state.is_to_do());
         folder.forget(to_do.map(|(run, _)| run))?;
     }
+    folder.bring_logs(plan)?;
     let begin = launcher.silence().map(|silence| begin(&lease, silence));
     let begin = begin.transpose()?;
     let Output {

@@ -1,0 +1,112 @@
+//! Whose curves stand in a folder that TensorBoard reads.
+//!
+//! A variant and a seed have one such folder, whatever their settings are now; runs of other settings keep theirs beside
+//! their rows until they are asked for again.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::RunFolder;
+use crate::error::{Error, Kind, Result};
+
+/// Holds the name of the folder of the run that the curves are of.
+const OWNER: &str = ".run";
+
+/// Where a run keeps its curves while another's stand where TensorBoard reads them.
+const ASIDE: &str = "tensorboard";
+
+/// Notes that the curves in `log` are those of the run with this folder.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn own_log(log: &Path, run: &Path) -> Result<()> {
+    let path = log.join(OWNER);
+    let name = run.file_name().unwrap_or_default();
+    fs::write(&path, name.as_encoded_bytes())
+        .map_err(|error| Error::io(Kind::Data, "write", &path, &error))
+}
+
+/// Makes `log` the place of this run's curves: those of another run go to that one's folder, and its own come from where
+/// they were put aside. Curves of which nobody knows whose they are stay.
+///
+/// # Errors
+/// A folder cannot be moved.
+pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
+    let refused = |error| Error::io(Kind::Data, "move the logs", log, &error);
+    let name = run.path().file_name().unwrap_or_default();
+    if let Ok(owner) = fs::read_to_string(log.join(OWNER))
+        && let Some(owner) = Path::new(&owner).file_name().filter(|owner| *owner != name)
+    {
+        let other = run.path().with_file_name(owner);
+        match other.is_dir() {
+            true => {
+                let aside = other.join(ASIDE);
+                remove(&aside).map_err(refused)?;
+                fs::rename(log, &aside).map_err(refused)?;
+            }
+            // A run that was removed asks for nothing any more.
+            false => remove(log).map_err(refused)?,
+        }
+    }
+    let aside = run.path().join(ASIDE);
+    if !log.exists() && aside.is_dir() {
+        if let Some(variant) = log.parent() {
+            fs::create_dir_all(variant).map_err(refused)?;
+        }
+        fs::rename(aside, log).map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_are_put_aside_for_another_run_and_come_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let log = temporary.path().join("tensorboard/a/seed-0");
+        let runs = ["one", "two", "three"].map(|name| {
+            let path = temporary.path().join("runs").join(name);
+            fs::create_dir_all(&path).unwrap();
+            RunFolder::new(path)
+        });
+        let [one, two, three] = &runs;
+        let write = |run: &RunFolder, curves: &str| {
+            fs::create_dir_all(&log).unwrap();
+            own_log(&log, run.path()).unwrap();
+            fs::write(log.join("curves"), curves).unwrap();
+        };
+        let curves = || fs::read_to_string(log.join("curves")).ok();
+        bring_log(&log, one).unwrap();
+        assert!(!log.exists());
+        write(one, "of one");
+        bring_log(&log, one).unwrap();
+        assert_eq!(curves().as_deref(), Some("of one"));
+        bring_log(&log, two).unwrap();
+        assert!(!log.exists());
+        write(two, "of two");
+        bring_log(&log, one).unwrap();
+        assert_eq!(curves().as_deref(), Some("of one"));
+        bring_log(&log, two).unwrap();
+        assert_eq!(curves().as_deref(), Some("of two"));
+        // A run that was removed gets nothing back.
+        fs::remove_dir_all(two.path()).unwrap();
+        bring_log(&log, three).unwrap();
+        assert!(!log.exists());
+        assert_eq!(fs::read_dir(log.parent().unwrap()).unwrap().count(), 0);
+        // Whose these are is not known.
+        fs::create_dir_all(&log).unwrap();
+        fs::write(log.join("curves"), "of somebody").unwrap();
+        bring_log(&log, three).unwrap();
+        assert_eq!(curves().as_deref(), Some("of somebody"));
+    }
+}
