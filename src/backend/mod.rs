@@ -11,6 +11,7 @@ mod constants;
 mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
+mod device_sums;
 mod devices;
 mod distribution;
 mod faults;
@@ -36,6 +37,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 pub use check::{Precisions, message as panic_message};
 pub use constants::LEAST_PROBABILITY;
+pub use device_sums::DeviceSums;
 pub use devices::{Devices, kind_of};
 pub use distribution::Distribution;
 pub use faults::{broken_off, check_threads, watch_threads};

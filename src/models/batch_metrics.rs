@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 
+use crate::backend::DeviceSums;
 use crate::record::{BatchMetric, Score};
 
 /// What is measured of one batch, `[1]` each.
@@ -68,8 +69,8 @@ impl<B: AutodiffBackend> BatchMetrics<B> {
 
 /// Sums over batches that stay on the device until they are read.
 pub struct MetricSums<B: Backend> {
-    /// Sums of the samples' losses and weights, then of the other metrics.
-    sums: Option<Tensor<B, 1>>,
+    /// Of the samples' losses and weights, then of the other metrics.
+    sums: DeviceSums<B>,
     samples: usize,
     others: Vec<&'static BatchMetric>,
 }
@@ -77,7 +78,7 @@ pub struct MetricSums<B: Backend> {
 impl<B: Backend> Default for MetricSums<B> {
     fn default() -> Self {
         MetricSums {
-            sums: None,
+            sums: DeviceSums::default(),
             samples: 0,
             others: Vec::new(),
         }
@@ -98,17 +99,13 @@ impl<B: Backend> MetricSums<B> {
         let (mean, weight) = batch.loss.expect("a step has a loss");
         let mut fresh = vec![mean * weight.clone(), weight];
         fresh.extend(others);
-        let fresh = Tensor::cat(fresh, 0);
-        self.sums = Some(match self.sums.take() {
-            Some(sums) => sums + fresh,
-            None => fresh,
-        });
+        self.sums.add(Tensor::cat(fresh, 0));
     }
 
     /// Waits for the device; there was at least one batch.
     pub fn read(self) -> Score {
-        let sums = self.sums.expect("a set has at least one batch");
-        let sums: Vec<f64> = sums.into_data().iter::<f64>().collect();
+        let sums = self.sums.read(2 + self.others.len());
+        let sums = sums.expect("a set has at least one batch");
         let mut score = Score {
             loss: sums[0] / sums[1],
             ..Score::default()

@@ -236,11 +236,12 @@ impl RunRow {
         if epochs.is_empty() {
             return;
         }
-        let rates = epochs.iter().filter_map(|epoch| epoch.images_per_second);
-        let rates: Vec<f64> = rates.collect();
+        // Seconds an image took: epochs are equally long.
+        let times = epochs.iter().filter_map(|epoch| epoch.images_per_second);
+        let times: Vec<f64> = times.map(|rate| 1.0 / rate).collect();
         self.seconds = Some(epochs.iter().map(|epoch| epoch.seconds).sum());
         self.images_per_second =
-            (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
+            (!times.is_empty()).then(|| times.len() as f64 / times.iter().sum::<f64>());
         self.last = epochs.last().cloned();
     }
 

@@ -4,7 +4,7 @@ use burn::module::AutodiffModule;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-use crate::backend::TrainingBackend;
+use crate::backend::{DeviceSums, TrainingBackend};
 use crate::config::{Interval, Settings, Train};
 use crate::models::{ModelSpec, Turn};
 use crate::network::{NamedValues, Network};
@@ -56,8 +56,8 @@ pub(super) struct Steps<'a, B: TrainingBackend> {
     /// Number of the interval's last step.
     last: usize,
     gathered: GradientsAccumulator<Network<B>>,
-    /// Sum of the gradients' norms, `[1]`, and how many they are.
-    norms: Option<Tensor<B::InnerBackend, 1>>,
+    /// Of the gradients' norms, and how many they are.
+    norms: DeviceSums<B::InnerBackend>,
     taken: usize,
     /// Of the last step, before clipping.
     gradients: Vec<NamedValues>,
@@ -84,7 +84,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
             next: interval.steps.start,
             last: interval.steps.end - 1,
             gathered: GradientsAccumulator::new(),
-            norms: None,
+            norms: DeviceSums::default(),
             taken: 0,
             gradients: Vec::new(),
         }
@@ -133,10 +133,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
                 gradients = clip.apply::<B, _>(&learner.network, gradients, &norm);
             }
             self.taken += 1;
-            self.norms = Some(match self.norms.take() {
-                Some(norms) => norms + norm,
-                None => norm,
-            });
+            self.norms.add(norm);
         }
         let optimizer = match self.rates.len() {
             1 => 0,
@@ -150,10 +147,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
 
     /// After the last step. Waits for the device.
     pub fn read(self) -> Taken {
-        let sum = self
-            .norms
-            .map(|norms| norms.into_data().iter::<f64>().sum::<f64>());
-        let mean = sum.map(|sum| sum / self.taken as f64);
+        let mean = self.norms.read(1).map(|sums| sums[0] / self.taken as f64);
         Taken {
             learning_rate: self.rates[0].at(self.last),
             gradient_norm: mean.filter(|norm| norm.is_finite()),

@@ -107,3 +107,23 @@ fn the_generator_of_a_gan_is_measured_in_epochs_without_its_turn_too() {
     let of = |row: &EpochRow| row.train.discriminator_loss.unwrap();
     assert!(of(&rows[2]) < of(&rows[0]), "{rows:?}");
 }
+
+#[test]
+fn what_is_drawn_for_measuring_belongs_to_the_image_and_not_to_the_batch() {
+    let _alone = sole_use_of_graphs();
+    let measured = |size: &str| {
+        let train = format!(
+            "loss = 'binary_cross_entropy'\noptimizer = {{ adam = {{ learning_rate = 0.01 }} }}
+            evaluation_batch_size = {size}"
+        );
+        trained(&gan("", ", activation = 'sigmoid'", &train)).0.test
+    };
+    let (one, other) = (measured("'auto'"), measured("7"));
+    // Thousands of 32-bit losses, added up in parts of another size.
+    let close = |one: f64, other: f64| assert!((one - other).abs() < 1e-5, "{one} and {other}");
+    close(one.loss, other.loss);
+    close(
+        one.discriminator_loss.unwrap(),
+        other.discriminator_loss.unwrap(),
+    );
+}
