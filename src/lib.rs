@@ -22,7 +22,7 @@ pub mod value;
 // how a file names a run,
 pub mod run_name;
 
-// sums as people write them down,
+// bytes as hexadecimal digits,
 pub mod hex;
 
 // tables for a terminal,

@@ -37,7 +37,6 @@ class Row:
     runs: int = 1  # at once, with an equal share of the cores
     test_every_epoch: bool = False
     near: float = 0.1  # share by which the losses of both may differ
-    epoch_images: int | None = None  # images of the epoch that is told, where fewer are trained on
 
     def smaller(self):
         return replace(self, images=self.quick[0], epochs=self.quick[1])
@@ -67,8 +66,8 @@ class Row:
         """Of the row's unit, from the epochs of one run."""
         if self.unit == "run":
             return sum(float(epoch["seconds"]) for epoch in epochs)
-        images = self.batch if self.unit == "step" else self.epoch_images or self.images
-        return epoch_seconds(epochs) * images / self.images
+        share = self.batch / self.images if self.unit == "step" else 1
+        return epoch_seconds(epochs) * share
 
     def sample(self, runs, usages, test_loss):
         """Of the epochs of all runs and what their processes took."""
@@ -183,15 +182,14 @@ ROWS = {
     "a1-alone": Row("the same, one run with all threads", "lenet", "epoch", 100, 4000, 3, (500, 2)),
     "resnet-20": Row("ResNet-20, 3x32x32, batch 128", "resnet-20", "step", 128, 640, 3, (256, 2), goal=0.85),
     # A few steps from a start that is another with every seed: burnlab's own seeds differ by a factor of two.
-    "d1": Row("convolutional auto-encoder, batch 1024, 55,000 digits", "conv-autoencoder", "epoch", 1024, 11264, 2,
-              (2048, 2), goal=0.1, near=1.0, epoch_images=55000),
-    "a5": Row("fully connected VAE, batch 150, 60,000 digits", "vae", "epoch", 150, 15000, 2, (3000, 2), goal=0.65,
-              epoch_images=60000),
+    "d1": Row("convolutional auto-encoder, batch 1024, 55,000 digits", "conv-autoencoder", "epoch",
+              1024, 55000, 1, (2048, 2), goal=0.1, near=1.0),
+    "a5": Row("fully connected VAE, batch 150, 60,000 digits", "vae", "epoch", 150, 60000, 2, (3000, 2), goal=0.65),
     "c1": Row("tied denoising auto-encoder, batch 128, 54,912 digits and the test set", "tied-denoising", "epoch",
               128, 54912, 2, (5120, 2), goal=0.85),
     "e1": Row("auto-encoder of two numbers, 2,500 steps of 50", "two-numbers", "run", 50, 25000, 5, (5000, 2), goal=0.4),
-    "a4": Row("batch normalization and dropout, batch 100, 60,000 digits", "better-cnn", "epoch", 100, 5000, 2, (500, 2),
-              epoch_images=60000),
+    "a4": Row("batch normalization and dropout, batch 100, 60,000 digits", "better-cnn", "epoch",
+              100, 60000, 1, (500, 2)),
     "grid": Grid("grid of 4 variants x 3 seeds, 4,000 digits; a script in sequence", "grid", "grid", 100, 4000, 1, (500, 1),
                  goal=0.6),
     "first-step": FirstStep("from the start of the program to the end of the first step, main job's network", "lenet",

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// 0 until somebody says.
+/// 0: as many as the process has by default.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {

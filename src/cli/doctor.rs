@@ -5,7 +5,7 @@ use crate::backend::{self, Device};
 use crate::data::{Folders, list};
 use crate::error::{Error, Result};
 
-/// Prints devices, features, datasets and tools, and what is missing with its remedy.
+/// Prints the version, cores, devices and datasets, and what is missing with its remedy.
 pub fn doctor() {
     say(&format!(
         "burnlab {} on Burn {}",

@@ -25,7 +25,7 @@ pub struct EvaluateArguments {
     /// Measure on other images: a dataset's name, or a folder of images or of IDX files
     #[arg(long, value_name = "NAME|DIR")]
     data: Option<String>,
-    /// Which part of the images [default: test; of a folder given by --data all]
+    /// Which part of the images [default: test; all images of a folder by --data that has no test images of its own]
     #[arg(long, value_enum)]
     split: Option<Part>,
     #[command(flatten)]
@@ -142,9 +142,11 @@ fn samples(
         });
     };
     let spec = dataset(data, &settings.data.dataset.form(), run)?;
-    let is_folder = matches!(spec, DatasetSpec::Folder(_));
-    let usual = if is_folder { Part::All } else { Part::Test };
-    let part = arguments.split.unwrap_or(usual);
+    let part = match (arguments.split, &spec) {
+        (Some(part), _) => part,
+        (None, DatasetSpec::Folder(folder)) if !folder.states_test()? => Part::All,
+        (None, _) => Part::Test,
+    };
     let fields = DataFields::new(spec);
     let (facts, _) = catalogue.check(&fields)?;
     for text in facts.notes {

@@ -82,7 +82,8 @@ impl LayerFields for Conv1d {
             return Cost::default();
         };
         let filters = self.filters.get();
-        let weights = filters * (input.channels() / self.groups.get()) * self.kernel.get();
+        let channels = input.channels() / self.groups.get();
+        let weights = super::product([filters, channels, self.kernel.get()]);
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }

@@ -74,7 +74,7 @@ impl LayerFields for Conv1dTranspose {
 
     fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
-        let weights = input.channels() * filters * self.kernel.get();
+        let weights = super::product([input.channels(), filters, self.kernel.get()]);
         Cost::of_filters(weights, filters * usize::from(self.bias), input)
     }
 }

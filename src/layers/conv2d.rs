@@ -61,7 +61,7 @@ impl Conv2d {
             Some(connections) => connections.iter().map(Vec::len).sum(),
             None => self.filters.get() * (channels / self.groups.get()),
         };
-        channels * rows * columns
+        super::product([channels, rows, columns])
     }
 
     /// What is wrong with the groups or connections for this many input channels.

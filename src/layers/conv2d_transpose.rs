@@ -123,7 +123,8 @@ impl LayerFields for Conv2dTranspose {
 
     fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
-        let weights = input.channels() * filters * self.sliding_window().values();
+        let window = self.sliding_window().values();
+        let weights = super::product([input.channels(), filters, window]);
         let bias = filters * usize::from(self.bias);
         let cost = Cost::of_filters(weights, bias, input);
         match &self.tied_to {

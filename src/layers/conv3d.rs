@@ -89,8 +89,11 @@ impl LayerFields for Conv3d {
             return Cost::default();
         };
         let filters = self.filters.get();
-        let weights =
-            filters * (input.channels() / self.groups.get()) * self.sliding_window().values();
+        let (channels, window) = (
+            input.channels() / self.groups.get(),
+            self.sliding_window().values(),
+        );
+        let weights = super::product([filters, channels, window]);
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }

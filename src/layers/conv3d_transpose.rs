@@ -79,7 +79,8 @@ impl LayerFields for Conv3dTranspose {
 
     fn cost(&self, input: Shape, _context: LayerContext) -> Cost {
         let filters = self.filters.get();
-        let weights = input.channels() * filters * self.sliding_window().values();
+        let window = self.sliding_window().values();
+        let weights = super::product([input.channels(), filters, window]);
         Cost::of_filters(weights, filters * usize::from(self.bias), input)
     }
 }

@@ -157,7 +157,7 @@ impl<const N: usize> SlidingWindow<N> {
 
     /// Values under the window.
     pub(super) fn values(&self) -> usize {
-        self.kernel.iter().product()
+        super::product(self.kernel)
     }
 }
 

@@ -86,7 +86,7 @@ impl LayerFields for DepthwiseConv2d {
             return Cost::default();
         };
         let filters = output.channels();
-        let weights = filters * self.sliding_window().values();
+        let weights = super::product([filters, self.sliding_window().values()]);
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }

@@ -77,19 +77,27 @@ pub struct Cost {
 impl Cost {
     /// Of a convolution with `weights` weights, multiplied at each of `places`, and `bias` numbers in its bias.
     fn of_filters(weights: usize, bias: usize, places: Shape) -> Self {
-        let places: usize = places.places().iter().product();
         Cost {
-            parameters: weights + bias,
-            multiply_adds: places * weights,
+            parameters: weights.saturating_add(bias),
+            multiply_adds: places
+                .places()
+                .iter()
+                .copied()
+                .fold(weights, usize::saturating_mul),
         }
     }
+}
+
+/// The product of sizes that a file states, or the largest number: what it is too much for is told afterwards.
+fn product<const N: usize>(sizes: [usize; N]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
 }
 
 impl std::iter::Sum for Cost {
     fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
         costs.fold(Cost::default(), |sum, cost| Cost {
-            parameters: sum.parameters + cost.parameters,
-            multiply_adds: sum.multiply_adds + cost.multiply_adds,
+            parameters: sum.parameters.saturating_add(cost.parameters),
+            multiply_adds: sum.multiply_adds.saturating_add(cost.multiply_adds),
         })
     }
 }

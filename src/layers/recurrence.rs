@@ -35,7 +35,11 @@ impl Recurrence {
         let weights = gates * self.units * (input.channels() + self.units);
         Cost {
             parameters: weights + biases * self.units,
-            multiply_adds: weights * input.places().iter().product::<usize>(),
+            multiply_adds: input
+                .places()
+                .iter()
+                .copied()
+                .fold(weights, usize::saturating_mul),
         }
     }
 

@@ -100,7 +100,10 @@ impl LayerFields for SeparableConv2d {
             return Cost::default();
         };
         let (filters, between) = (self.filters.get(), input.channels() * self.multiplier.get());
-        let weights = between * (self.sliding_window().values() + filters);
+        let weights = super::product([
+            between,
+            self.sliding_window().values().saturating_add(filters),
+        ]);
         Cost::of_filters(weights, filters * usize::from(self.bias), output)
     }
 }

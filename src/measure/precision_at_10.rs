@@ -13,7 +13,7 @@ use crate::value::Positive;
 const NEAREST: usize = 10;
 
 /// The share of the 10 test images nearest to a test image, itself left out, that are of its class; the
-/// mean over all that are asked facts. Distances are Euclidean, between codes.
+/// mean over all queried images. Distances are Euclidean, between codes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrecisionAt10 {

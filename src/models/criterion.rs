@@ -16,7 +16,7 @@ pub struct Batch<B: Backend> {
     pub images: Tensor<B, 4>,
     /// What the images are, and what they are mixed with.
     pub targets: Targets<B>,
-    /// What is drawn on its way comes from here.
+    /// The source of random numbers of the forward pass: dropout, noise, codes.
     pub chance: Chance,
 }
 

@@ -18,6 +18,7 @@ use super::principal;
 use super::{PictureContext, PictureFields, PictureInput, PictureOutput, above};
 use crate::error::Flaw;
 use crate::models::Ability;
+use crate::record::csv;
 use crate::value::Positive;
 
 /// A point for the code of each of the first test images, with a legend. Codes of two features are drawn
@@ -107,7 +108,6 @@ fn table(
     values: &[f32],
     width: usize,
 ) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["image".to_string(), "class".to_string()];
     let columns = (1..=width).map(|number| format!("{letter}{number}"));
     let records = labels.iter().zip(values.chunks_exact(width)).enumerate();
@@ -118,12 +118,8 @@ fn table(
         start.into_iter().chain(values).collect::<Vec<String>>()
     });
     let header: Vec<String> = header.into_iter().chain(columns).collect();
-    for record in std::iter::once(header).chain(records) {
-        writer
-            .write_record(record)
-            .expect("memory takes any record");
-    }
-    let bytes = writer.into_inner().expect("memory takes any record");
+    let records = std::iter::once(header).chain(records);
+    let bytes = csv("the codes", records).expect("memory takes any record");
     String::from_utf8(bytes).expect("records are texts")
 }
 

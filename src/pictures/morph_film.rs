@@ -61,8 +61,8 @@ impl PictureFields for MorphFilm {
         let ends = [self.from, self.to]
             .map(|index| subject.image(index))
             .concat();
-        let labels = [self.from, self.to].map(|index| subject.labels[index]);
-        let codes = subject.model.encode(&ends, Some(&labels));
+        let end_labels = [self.from, self.to].map(|index| subject.labels[index]);
+        let codes = subject.model.encode(&ends, Some(&end_labels));
         let (from, to) = codes.split_at(codes.len() / 2);
         let way = self.way();
         let mix = |share: &f32| {
@@ -74,7 +74,7 @@ impl PictureFields for MorphFilm {
         let between: Vec<f32> = way.iter().flat_map(mix).collect();
         let labels: Vec<u32> = way
             .iter()
-            .map(|share| labels[usize::from(*share > 0.5)])
+            .map(|share| end_labels[usize::from(*share > 0.5)])
             .collect();
         let decoded = subject.model.decode(&between, Some(&labels));
         let shape = subject.shape();
@@ -84,12 +84,9 @@ impl PictureFields for MorphFilm {
         };
         let frame = |tile| {
             let mut grid = Grid::new(vec![from.clone(), tile, to.clone()], 3);
-            let captions = [
-                subject.class(labels[0]),
-                String::new(),
-                subject.class(labels[1]),
-            ];
-            grid.below = captions.map(|caption| vec![caption]).to_vec();
+            grid.below = captions(subject, end_labels)
+                .map(|caption| vec![caption])
+                .to_vec();
             framed(&grid.draw())
         };
         vec![PictureOutput::Film(Film {
@@ -102,6 +99,11 @@ impl PictureFields for MorphFilm {
             last: MILLISECONDS,
         })]
     }
+}
+
+/// What stands below the first image, what is between, and the last image.
+fn captions(subject: &PictureInput, [from, to]: [u32; 2]) -> [String; 3] {
+    [subject.class(from), String::new(), subject.class(to)]
 }
 
 impl MorphFilm {
@@ -131,6 +133,18 @@ mod tests {
         assert_eq!(three.way(), [0.0, 0.5, 1.0, 0.5]);
         FakeInput::at(Fake::autoencoder())
             .save("morph_film", "{ morph_film = { from = 0, to = 2 } }");
+    }
+
+    #[test]
+    fn the_ends_have_their_own_classes_below_however_many_frames_there_are() {
+        let input = FakeInput::at(Fake::autoencoder());
+        assert_eq!(captions(&input.subject(), [7, 2]), ["seven", "", "two"]);
+        // A seven and a two.
+        let first = |frames: usize| {
+            let drawing = format!("{{ morph_film = {{ from = 0, to = 1, frames = {frames} }} }}");
+            input.save(&format!("morph_film_of_{frames}"), &drawing)
+        };
+        assert!(first(2) == first(5));
     }
 
     #[test]

@@ -283,7 +283,7 @@ impl Plan {
     }
 }
 
-/// Points of the grid that come to the same settings: something lies over a swept key.
+/// Tells of points of the grid that have the same settings, because a later source overrides a swept key.
 fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
     let mut seen: HashMap<(&str, &str), &Run> = HashMap::new();
     for run in runs.iter().filter(|run| !run.swept.is_empty()) {
@@ -465,9 +465,9 @@ fn variant_names(chain: &Chain, problems: &mut Vec<Problem>) -> Vec<Option<Strin
 /// What is wrong with a variant, and the key below it at fault if it is one.
 fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<String>)> {
     let safe = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if name.is_empty() || !name.chars().all(safe) || name.starts_with('.') {
+    if !name.starts_with(|c| safe(c) && !".-".contains(c)) || !name.chars().all(safe) {
         let problem = Problem::new(format!("a variant cannot be called `{name}`"));
-        let hint = "use letters, digits, `_`, `-` and `.`: it names folders";
+        let hint = "use letters, digits, `_`, `-` and `.`, the last two not at its start: it names folders";
         return Some((problem.hint(hint), None));
     }
     let Some(table) = value.as_table() else {

@@ -233,10 +233,11 @@ impl Lease {
 
     /// Shows for as long as the lease is there that its holder lives.
     fn beat(&self) {
-        let path = self.path.join(BEAT);
+        let (lease, path) = (self.path.clone(), self.path.join(BEAT));
         let beat = move || {
             let mut number: u64 = 0;
-            while fs::write(&path, number.to_string()).is_ok() {
+            // A disk that is full for a moment is no reason to fall silent.
+            while fs::write(&path, number.to_string()).is_ok() || lease.is_dir() {
                 number += 1;
                 std::thread::sleep(BEATS);
             }

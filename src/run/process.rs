@@ -1,7 +1,7 @@
 //! A worker as a process with pipes to it: this program again, or a command that starts it elsewhere.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -114,10 +114,18 @@ pub(super) fn start(
     Ok(Box::new(process))
 }
 
+/// The lines of what is read, until it ends. What is no UTF-8 in them is replaced: a host greets in any encoding.
+fn lines(from: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(from).split(b'\n');
+    lines.map_while(std::io::Result::ok).map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        String::from_utf8_lossy(line).into_owned()
+    })
+}
+
 /// Reports what a process says until its output ends.
 fn pass_on(output: ChildStdout, number: usize, reports: &Sender<(usize, Report)>) {
-    let lines = BufReader::new(output).lines();
-    for line in lines.map_while(std::io::Result::ok) {
+    for line in lines(output) {
         // Anything else on its output is not for us.
         if let Ok(message) = serde_json::from_str(&line)
             && reports.send((number, Report::Message(message))).is_err()
@@ -130,8 +138,7 @@ fn pass_on(output: ChildStdout, number: usize, reports: &Sender<(usize, Report)>
 
 /// Copies what is said on standard error into the log, and keeps the last of it.
 fn keep(errors: ChildStderr, mut log: File, words: &Mutex<Vec<String>>) {
-    let lines = BufReader::new(errors).lines();
-    for line in lines.map_while(std::io::Result::ok) {
+    for line in lines(errors) {
         let _ = writeln!(log, "{line}");
         let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
         if words.len() == WORDS {
@@ -313,8 +320,7 @@ impl Process {
     fn refused_memory(&self) -> Option<String> {
         let mut log = File::open(&self.log).ok()?;
         log.seek(SeekFrom::Start(self.said_before)).ok()?;
-        let lines = BufReader::new(log).lines().map_while(std::io::Result::ok);
-        lines
+        lines(log)
             .filter(|line| line.starts_with("memory allocation of "))
             .last()
     }
@@ -411,6 +417,21 @@ mod tests {
         let log = folder.path().join("workers.log");
         let mut worker = start(shell, At::Elsewhere(|_| {}), 0, &log, &reports).unwrap();
         assert_eq!(worker.wait(), "its worker ended with code 7: too late?");
+    }
+
+    #[test]
+    fn a_greeting_in_another_encoding_is_passed_over_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        let script = r"printf 'caf\351\n'; printf 'na\357ve\r\n' >&2; echo later >&2; exit 7";
+        shell.args(["-c", script]);
+        let (reports, received) = channel();
+        let log = folder.path().join("workers.log");
+        let mut worker = start(shell, At::Elsewhere(|_| {}), 0, &log, &reports).unwrap();
+        assert_eq!(worker.wait(), "its worker ended with code 7: later");
+        assert!(matches!(received.recv().unwrap(), (0, Report::Gone)));
+        let log = std::fs::read_to_string(log).unwrap();
+        assert_eq!(log, "na\u{fffd}ve\nlater\n");
     }
 
     #[test]

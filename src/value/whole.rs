@@ -25,8 +25,8 @@ impl Choice for Positive {
     const FORM: Form = Form::Number;
 }
 
-/// Sizes up to this can be multiplied without a care where shapes are worked out.
-const MOST: u64 = 1 << 24;
+/// The largest number of a [`Positive`]: sizes up to it can be multiplied without a care where shapes are worked out.
+pub const MOST: u64 = 1 << 24;
 
 impl<'de> Deserialize<'de> for Positive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -72,7 +72,7 @@ impl JsonSchema for Positive {
         "Positive".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1 })
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST })
     }
 }
 
@@ -136,6 +136,6 @@ impl JsonSchema for PositiveOrAuto {
         "PositiveOrAuto".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "auto" }] })
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MOST }, { "const": "auto" }] })
     }
 }

@@ -73,9 +73,11 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Places for images, and `slack` behind. Whoever asks writes those of all images and no others: those around and
-    /// behind them are zero, as the images of the same frame leave them.
+    /// A buffer of zero-padded images, and `slack` zeros behind a single one. Whoever asks writes the insides of all images
+    /// and nothing else, so that the padding stays zero from call to call.
     pub fn of(&mut self, frame: &Frame, form: Form, images: usize, slack: usize) -> &mut [f32] {
+        // Behind fewer images lie those of a call with more.
+        debug_assert!(slack == 0 || images == 1);
         let count = images * frame.len() + slack;
         if !frame.is_padded() && slack == 0 {
             self.owner = None;

@@ -97,8 +97,8 @@ impl Direct {
     }
 }
 
-/// The way back as a way forward: the sizes of the convolution that makes images of outputs. There is none where more
-/// zeros are around an image than a window reaches over.
+/// The input's gradient as a convolution of the output's, with turned kernels and a padding of `kernel - 1 - padding`; none
+/// where the padding is larger than that.
 pub fn turned(sizes: Sizes) -> Option<Sizes> {
     let Sliding {
         before,

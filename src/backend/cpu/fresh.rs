@@ -1,4 +1,4 @@
-//! Places that hold nothing yet.
+//! Uninitialized memory that is written whole.
 
 use std::mem::MaybeUninit;
 

@@ -1,7 +1,7 @@
 //! Convolution as a product whose left matrix is the image itself: no window is copied.
 //!
-//! Images are turned so that the channels of a place lie side by side, with the zeros around them. Then a row of a
-//! kernel finds what it sees in one run of memory, and so does a place find what its gradients are made of.
+//! Images are brought to the order `[height, width, channels]` with their padding. Then what a row of a kernel sees is
+//! one run of memory, and so is what the gradient of a place is made of.
 //! Several images go through one product where an image has few places. Channels in one group only.
 
 use std::mem::MaybeUninit;

@@ -48,7 +48,7 @@ impl Start<'_> {
     }
 }
 
-/// Where products go. Several may lie over each other, each in the hands of a thread that keeps to places of its own.
+/// A buffer for outputs. Several threads may share one, each of which writes elements of its own only.
 #[derive(Debug)]
 pub struct Output<'a> {
     first: *mut f32,

@@ -10,7 +10,7 @@ use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::{Simd, prefetch};
 use super::transpose::transpose;
 
-/// Products along which a panel is packed at once: it stays in a core's own cache.
+/// Rows of the right matrix that are packed at once: a panel of so many stays in a core's L2 cache.
 const DEPTH: usize = 512;
 
 /// Rows whose values are packed at once, where they do not lie in a row.
@@ -121,7 +121,7 @@ pub fn product(simd: Simd, left: Matrix, right: Matrix, start: Start) -> Vec<f32
     assert!(!matches!(start, Start::Output));
     let (rows, columns) = (left.rows, right.columns);
     let write = |places: &mut _| {
-        // SAFETY: a product begins with zeros or the row.
+        // SAFETY: it does not begin with the output, and parts of the depth after the first add to what that one wrote.
         let output = unsafe { Output::fresh(places) };
         shared(simd, left, right, start, output);
     };

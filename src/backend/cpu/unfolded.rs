@@ -1,4 +1,4 @@
-//! Convolution by unfolding: the windows of an image laid out as a matrix, then products, group by group.
+//! Convolution by unfolding (im2col): the windows of an image laid out as a matrix, then products, group by group.
 //!
 //! For what the implicit product is too wide for: channels in several groups, and very few filters.
 

@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use super::TEXTS;
 use crate::backend::BURN_VERSION;
-use crate::backend::constants::LEAST_PROBABILITY;
 use crate::hex::hex;
 use crate::user_cache::user_cache;
 
@@ -40,10 +39,9 @@ fn folder(gpu: &str) -> Option<PathBuf> {
     Some(user_cache()?.join("kernels").join(name))
 }
 
-/// The first digits of the SHA-256 of the kernels' texts, and of what these take from elsewhere.
+/// The first digits of the SHA-256 of the kernels' texts.
 fn digest() -> String {
     let mut digest = Sha256::new();
     TEXTS.iter().for_each(|text| digest.update(text));
-    digest.update(LEAST_PROBABILITY.to_le_bytes());
     hex(&digest.finalize()[..8])
 }

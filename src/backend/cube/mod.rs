@@ -19,7 +19,12 @@ macro_rules! files {
         $(mod $file;)+
 
         /// Kept kernels are known by their names: what was compiled of another text must not be taken for them.
-        const TEXTS: &[&str] = &[$(include_str!(concat!(stringify!($file), ".rs"))),+];
+        const TEXTS: &[&str] = &[
+            $(include_str!(concat!(stringify!($file), ".rs")),)+
+            // The numbers that they share with the CPU's.
+            include_str!("../constants.rs"),
+            include_str!("../cpu/random.rs"),
+        ];
     };
 }
 

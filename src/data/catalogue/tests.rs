@@ -571,7 +571,7 @@ fn labels_may_be_rows_of_numbers() {
         "qmnist-train-images-idx3-ubyte",
         idx(&[2, 1, 2], &[1, 2, 3, 4]),
     );
-    write("qmnist-train-labels-idx2-int", labels(&[0, 4]));
+    write("qmnist-train-labels-idx2-int", labels(&[0, 258]));
     write("qmnist-test-images-idx3-ubyte", idx(&[1, 1, 2], &[5, 6]));
     write("qmnist-test-labels-idx2-int.gz", gzip(&labels(&[3])));
     let fields = DataFields::new(DatasetSpec::Idx(IdxFields::at(dir.path())));
@@ -579,7 +579,13 @@ fn labels_may_be_rows_of_numbers() {
     let splits = catalogue.load(&fields, Seed(0)).unwrap();
     assert_eq!(
         (splits.train.labels, splits.test.labels),
-        (vec![0, 4], vec![3])
+        (vec![0, 258], vec![3])
+    );
+    assert_eq!(splits.class_names.len(), 259);
+    write("qmnist-train-labels-idx2-int", labels(&[0, 1_000_000]));
+    assert!(
+        load_error(dir.path(), &fields)
+            .contains("holds the label 1000000 at byte 24 (label 2 of 2), expected 0 to 999999")
     );
     let cut = labels(&[0, 4]);
     write(

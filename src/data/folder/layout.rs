@@ -41,6 +41,8 @@ pub(super) struct Layout {
     /// Of a folder that has such a part.
     pub validation: Option<Vec<Sample>>,
     pub test: Vec<Sample>,
+    /// Whether the folder says which images those are.
+    pub states_test: bool,
     /// What is not as a reader of the folder would expect.
     pub notes: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Layout {
             LabelSource::Csv(path) => table::read(root, &root.join(path), &mut left_out)?,
         };
         let mut notes = Vec::new();
+        let states_test = found.test.is_some();
         let (train, test) = match found.test {
             Some(test) => (found.train, test),
             None => {
@@ -89,6 +92,7 @@ impl Layout {
             train: mixed(train),
             validation: found.validation.map(mixed),
             test: mixed(test),
+            states_test,
             notes,
         };
         if layout.test.is_empty() {

@@ -17,6 +17,9 @@ use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Valu
 use crate::error::{Error, Problem, Result, count, list, thousands};
 use crate::shape::ImageShape;
 
+/// A class is a label up to the largest one; those of more classes are damaged.
+const MOST_CLASSES: u32 = 1_000_000;
+
 /// The four files of a dataset; each part has images and labels.
 pub(super) struct Files {
     pub train: [PathBuf; 2],
@@ -136,33 +139,30 @@ impl Files {
     fn read_labels(&self, path: &Path, checksums: &mut Vec<Checksum>) -> Result<Vec<u32>> {
         let (mut stream, extent) = open_labels(path)?;
         let bytes = stream.take(extent.count * extent.size, &extent)?;
-        // The last byte of the first number of each.
-        let first = (extent.size as usize).min(4) - 1;
-        let labels: Vec<u8> = bytes
-            .iter()
-            .skip(first)
-            .step_by(extent.size as usize)
-            .copied()
+        // The first number of each, of one byte or of four.
+        let rows = bytes.chunks_exact(extent.size as usize);
+        let labels: Vec<u32> = rows
+            .map(|row| match row.first_chunk() {
+                Some(number) => u32::from_be_bytes(*number),
+                None => u32::from(row[0]),
+            })
             .collect();
-        if let Some(known) = &self.known {
-            let unknown = |&label: &u8| !known.contains(&u32::from(label));
-            if let Some(at) = labels.iter().position(unknown) {
-                return Err(stream.damage(format!(
-                    "holds the label {} at byte {} (label {} of {}), expected {} to {}",
-                    labels[at],
-                    thousands(at + 8),
-                    thousands(at + 1),
-                    thousands(labels.len()),
-                    known.start,
-                    known.end - 1
-                )));
-            }
+        let known = self.known.clone().unwrap_or(0..MOST_CLASSES);
+        if let Some(at) = labels.iter().position(|label| !known.contains(label)) {
+            return Err(stream.damage(format!(
+                "holds the label {} at byte {} (label {} of {}), expected {} to {}",
+                labels[at],
+                thousands((extent.header + at as u64 * extent.size) as usize),
+                thousands(at + 1),
+                thousands(labels.len()),
+                known.start,
+                known.end - 1
+            )));
         }
         checksums.push(checksum(path, stream)?);
-        let first = self.known.as_ref().map_or(0, |known| known.start);
         Ok(labels
             .into_iter()
-            .map(|label| u32::from(label) - first)
+            .map(|label| label - known.start)
             .collect())
     }
 }

@@ -42,7 +42,7 @@ impl ScheduleFields for Plateau {
 
     fn factor_after(&self, rows: &[EpochRow]) -> f64 {
         let min_delta = self.min_delta.get();
-        let (mut best, mut worse, mut changes) = (None, 0, 0);
+        let (mut best, mut worse, mut changes) = (None, 0, 0_u32);
         for value in rows.iter().filter_map(|row| self.metric.value(row)) {
             if best.is_none_or(|best| self.metric.is_better(value, best, min_delta)) {
                 (best, worse) = (Some(value), 0);
@@ -53,7 +53,7 @@ impl ScheduleFields for Plateau {
                 (worse, changes) = (0, changes + 1);
             }
         }
-        self.factor.get().powi(changes)
+        libm::pow(self.factor.get(), f64::from(changes))
     }
 
     fn watched(&self) -> Option<(&'static str, Watched)> {
