@@ -289,6 +289,21 @@ impl Error {
         self.problems.first().map_or("", |problem| &problem.message)
     }
 
+    /// The same in a line with the file that it is about.
+    pub fn in_a_line(&self) -> String {
+        let place = self
+            .problems
+            .first()
+            .and_then(|problem| problem.place.as_deref());
+        let message = self.first_message();
+        match place {
+            Some(Place::File { path, .. } | Place::WholeFile(path)) => {
+                format!("{message} ({})", path.display())
+            }
+            _ => message.to_string(),
+        }
+    }
+
     /// The file or the command line is wrong.
     pub fn usage(problem: Problem) -> Self {
         Error::new(Kind::Usage, vec![problem])
@@ -389,9 +404,18 @@ pub fn thousands(number: usize) -> String {
     grouped
 }
 
-/// `` `a`, `b` and `c` ``.
+/// Names that are listed before the rest is counted.
+const MOST_LISTED: usize = 100;
+
+/// `` `a`, `b` and `c` ``; of more than 100, the first ones and how many others there are.
 pub fn list<T: AsRef<str>>(names: &[T]) -> String {
-    let quoted: Vec<String> = names.iter().map(|n| format!("`{}`", n.as_ref())).collect();
+    let quoted = names.iter().map(|name| format!("`{}`", name.as_ref()));
+    if names.len() > MOST_LISTED {
+        let first: Vec<String> = quoted.take(MOST_LISTED).collect();
+        let others = thousands(names.len() - MOST_LISTED);
+        return format!("{} and {others} more", first.join(", "));
+    }
+    let quoted: Vec<String> = quoted.collect();
     match quoted.as_slice() {
         [] => "none".to_string(),
         [one] => one.clone(),
@@ -400,10 +424,42 @@ pub fn list<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// What other programs call things, where likeness does not tell.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: &[(&str, &str)] = &[
     ("lr", "learning_rate"),
     ("linear", "dense"),
     ("fc", "dense"),
+    ("conv", "conv2d"),
+    ("convolution", "conv2d"),
+    ("conv_transpose", "conv2d_transpose"),
+    ("max_pool", "max_pool2d"),
+    ("maxpool", "max_pool2d"),
+    ("max_pooling2d", "max_pool2d"),
+    ("maxpooling2d", "max_pool2d"),
+    ("avg_pool", "avg_pool2d"),
+    ("avgpool", "avg_pool2d"),
+    ("average_pooling2d", "avg_pool2d"),
+    ("averagepooling2d", "avg_pool2d"),
+    ("globalaveragepooling2d", "global_avg_pool"),
+    ("global_average_pooling2d", "global_avg_pool"),
+    ("batch_norm", "batch_normalization"),
+    ("batchnorm2d", "batch_normalization"),
+    ("concatenate", "parallel"),
+    ("concat", "parallel"),
+    ("relu", "activation"),
+    ("leakyrelu", "activation"),
+    ("leaky_relu", "activation"),
+    ("gelu", "activation"),
+    ("elu", "activation"),
+    ("softmax", "activation"),
+    ("sigmoid", "activation"),
+    ("tanh", "activation"),
+    ("swish", "silu"),
+    ("p", "rate"),
+    ("use_bias", "bias"),
+    ("kernel_initializer", "init"),
+    ("kernel_regularizer", "l2"),
+    ("kernel_size", "kernel"),
+    ("strides", "stride"),
     ("categorical_crossentropy", "cross_entropy"),
     ("sparse_categorical_crossentropy", "cross_entropy"),
     ("accuracy", "test_accuracy"),
@@ -499,5 +555,24 @@ mod tests {
         assert_eq!(count(1, "run"), "1 run");
         assert_eq!(count(60_000, "image"), "60,000 images");
         assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_words_of_other_programs_are_known() {
+        let names: Vec<String> = (0..1_200).map(|number| number.to_string()).collect();
+        let text = list(&names);
+        assert!(text.ends_with("`98`, `99` and 1,100 more"), "{text}");
+        let layers = ["activation", "conv1d", "conv2d", "conv3d", "prelu"];
+        assert_eq!(nearest("ReLU", &layers), Some("activation"));
+        assert_eq!(nearest("conv", &layers), Some("conv2d"));
+    }
+
+    #[test]
+    fn a_line_names_the_file() {
+        let problem = Problem::new("cannot write the file").at_file("results/x.json");
+        let error = Error::data(problem);
+        assert_eq!(error.in_a_line(), "cannot write the file (results/x.json)");
+        let error = Error::run(Problem::new("lost"));
+        assert_eq!(error.in_a_line(), "lost");
     }
 }

@@ -9,8 +9,14 @@ pub type Record = Vec<String>;
 /// The rows of a table.
 pub type Records = Vec<Record>;
 
-/// A number with this many digits behind the point. What rounds to 0 has no sign: `0.0000`.
+/// Numbers from this on are written with an exponent: a loss that grew without bounds is no column's width.
+const LARGE: f64 = 1e9;
+
+/// A number with this many digits behind the point. What rounds to 0 has no sign: `0.0000`; from 1e9 on it has an exponent.
 pub fn fixed(number: f64, decimals: usize) -> String {
+    if number.is_finite() && number.abs() >= LARGE {
+        return format!("{number:.decimals$e}");
+    }
     let text = format!("{number:.decimals$}");
     match text.strip_prefix('-') {
         Some(size) if size.bytes().all(|byte| matches!(byte, b'0' | b'.')) => size.to_string(),
@@ -49,6 +55,8 @@ mod tests {
         assert_eq!(fixed(-0.00006, 4), "-0.0001");
         assert_eq!(fixed(-0.4, 0), "0");
         assert_eq!(fixed(f64::NEG_INFINITY, 4), "-inf");
+        assert_eq!(fixed(-2.32190e31, 4), "-2.3219e31");
+        assert_eq!(fixed(999_999_999.0, 1), "999999999.0");
     }
 
     #[test]

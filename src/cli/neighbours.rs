@@ -77,7 +77,10 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
         vec![
             near.index.to_string(),
             label,
-            format!("{:.4}", near.distance),
+            match arguments.csv {
+                true => near.distance.to_string(),
+                false => format!("{:.4}", near.distance),
+            },
         ]
     };
     let rows: Vec<Vec<String>> = found.iter().map(row).collect();

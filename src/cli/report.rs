@@ -79,6 +79,10 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
             let run = format!("burnlab run {}", plan.path.display());
             let folder = ResultsFolder::of(results, &plan.name);
             let others = std::fs::read_dir(folder.path().join("runs"));
+            if plan.runs.iter().any(|run| folder.run(run).path().is_dir()) {
+                let hint = format!("its runs have not ended; {run} goes on with them");
+                return Err(Error::data(problem.hint(hint)));
+            }
             let hint = match others.is_ok_and(|mut others| others.next().is_some()) {
                 true => {
                     let folder = folder.path().display();
@@ -139,7 +143,7 @@ fn report_all(results: &Path) -> Result<ExitCode> {
         match report_one(name, results) {
             Ok(entry) => entries.push(entry),
             Err(error) => {
-                let message = error.first_message().to_string();
+                let message = error.in_a_line();
                 entries.push(IndexEntry::without_report(name, message));
                 damaged.extend(error.problems);
             }

@@ -194,7 +194,7 @@ fn written_report(plan: &Plan, rows: &[RunRow], arguments: &RunArguments) -> Opt
         .map_err(|error| {
             note(format!(
                 "note: the report is not written: {}",
-                error.first_message()
+                error.in_a_line()
             ))
         })
         .ok()
@@ -393,11 +393,16 @@ fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
 pub(super) fn shown(quiet: bool) -> Box<dyn Progress> {
     if quiet {
         Box::new(Quiet)
-    } else if std::io::stderr().is_terminal() {
+    } else if std::io::stderr().is_terminal() && can_move_its_cursor() {
         Box::new(Bars::default())
     } else {
         Box::new(Lines::default())
     }
+}
+
+/// Bars are drawn over each other, which an editor's shell cannot show.
+fn can_move_its_cursor() -> bool {
+    cfg!(windows) || std::env::var("TERM").is_ok_and(|terminal| terminal != "dumb")
 }
 
 fn tell(

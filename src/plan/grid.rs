@@ -206,10 +206,13 @@ impl Grid {
         }
     }
 
-    /// The key replaces one of its name that is alone; of a setting from outside in its place, so that the names of points keep
-    /// their order.
+    /// The key replaces one of its name that is alone in an earlier document; of a setting from outside in its place, so that
+    /// the names of points keep their order.
     fn add_axis(&mut self, key: Key) {
-        let is_same = |axis: &Axis| axis.keys.len() == 1 && axis.keys[0].name == key.name;
+        let is_same = |axis: &Axis| {
+            let is_alone = axis.keys.len() == 1 && axis.keys[0].name == key.name;
+            is_alone && !Rc::ptr_eq(&axis.keys[0].document, &key.document)
+        };
         let place = self.axes.iter().position(is_same);
         let place = place.filter(|_| key.document.is_outside());
         if place.is_none() {
@@ -257,6 +260,12 @@ impl Grid {
             );
             return;
         }
+        // Those of earlier documents that sweep one of these keys are replaced.
+        self.axes.retain(|axis| {
+            let is_swept_anew = |old: &Key| keys.iter().any(|new| new.name == old.name);
+            let is_earlier = !Rc::ptr_eq(&axis.keys[0].document, document);
+            !(is_earlier && axis.keys.iter().any(is_swept_anew))
+        });
         self.axes.push(Axis { keys, length });
     }
 

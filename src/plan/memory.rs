@@ -55,7 +55,10 @@ impl Memory {
         let restores = train.early_stopping.as_ref();
         let copies = [
             train.average.as_ref().is_some(),
-            facts.validation > 0,
+            match train.best {
+                None => facts.validation > 0,
+                Some(best) => best.0.is_some(),
+            },
             restores.is_some_and(|stopping| stopping.restore_best),
         ];
         let copies = copies.into_iter().filter(|is_kept| *is_kept).count();

@@ -139,7 +139,7 @@ pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
             text(Some(&run.variant))
         }),
         label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
-        label("status", "done, diverged, failed or unfinished", |run| {
+        label("status", "done, diverged, failed, unfinished, or halted by a search", |run| {
             text(Some(run.status.name()))
         }),
     ];

@@ -292,7 +292,10 @@ pub(super) fn over(path: &Path) -> Option<PathBuf> {
 
 /// What a holder is told that writes after another took the folder.
 pub(super) fn taken(folder: &Path) -> Error {
-    let problem = Problem::new("another process has taken over what this one was writing");
+    let problem = Problem::new(match folder.is_dir() {
+        true => "another process has taken over what this one was writing",
+        false => "the folder was removed while this process was writing to it",
+    });
     Error::run(problem.at_file(folder))
 }
 

@@ -197,7 +197,7 @@ pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         shown: true,
         needs: &[Requirement::Gan],
-        ..Metric::new("discriminator_loss", "mean loss of the discriminator")
+        ..Metric::new("discriminator_loss", "mean loss of the discriminator on real images, plus that on generated ones")
     },
     also_shown: &[],
     of: |score| score.discriminator_loss,
@@ -270,10 +270,10 @@ pub static PARAMETERS: Metric = Metric {
 };
 
 /// The optimizer's rate.
-pub static LEARNING_RATE: Metric = Metric::new("learning_rate", "of the epoch's last step");
+pub static LEARNING_RATE: Metric = Metric::new("learning_rate", "of the epoch's last step; of several optimizers the first part's");
 
 /// Size of the gradients.
 pub static GRADIENT_NORM: Metric = Metric::new(
     "gradient_norm",
-    "length of all gradients together before clipping, mean over the epoch's steps",
+    "length of all gradients together before clipping, mean over the epoch's steps; of a GAN, mean over the turns of its parts",
 );

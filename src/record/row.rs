@@ -28,8 +28,8 @@ pub struct EpochRow {
     pub test: Option<Score>,
     /// Of the epoch's last step.
     pub learning_rate: f64,
-    /// Length of all gradients together before clipping, mean over the epoch's steps; none where that is
-    /// no finite number, or nothing is trained.
+    /// Length of all gradients together before clipping, mean over the epoch's steps (of a GAN, over the turns of its parts);
+    /// none where that is no finite number, or nothing is trained.
     pub gradient_norm: Option<f64>,
     /// Time of training and of measuring.
     pub seconds: f64,

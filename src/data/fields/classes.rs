@@ -23,7 +23,7 @@ pub enum Classes {
 
 /// A class in a list that has names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a class's number from 0, or its name")]
 pub enum Class {
     Id(usize),
     Name(String),

@@ -30,6 +30,15 @@ fn files_within(folder: &Path, most_others: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut others = 0;
     for entry in walkdir::WalkDir::new(folder).follow_links(true) {
+        if let Err(error) = &entry
+            && let Some(path) = error
+                .path()
+                .filter(|path| path.is_symlink() && !path.exists())
+        {
+            // A link that leads nowhere is an image that cannot be read, if it is called like one.
+            files.extend(is_named_as_image(path).then(|| path.to_path_buf()));
+            continue;
+        }
         let entry = entry.map_err(|error| {
             let problem = Problem::new(format!("cannot list the folder: {error}"));
             Error::data(problem.at_file(error.path().unwrap_or(folder)))

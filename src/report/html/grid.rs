@@ -57,10 +57,15 @@ pub fn section(view: &View, charts: &mut Charts) -> Markup {
             names.push(point.name);
         }
     }
+    let is_parallel = match axes.len() {
+        0 | 1 => false,
+        2 => view.subject.search.is_some(),
+        _ => true,
+    };
     let figures = match axes.as_slice() {
         [] => return html! {},
         [axis] => vec![line(view, axis, &points, &names, metric, charts)],
-        [x, y] => {
+        [x, y] if !is_parallel => {
             let maps = names.iter().take(MOST_VARIANTS);
             maps.map(|name| heat(view, x, y, &points, name, metric, charts))
                 .collect()
@@ -76,23 +81,24 @@ pub fn section(view: &View, charts: &mut Charts) -> Markup {
             @if let Some((best, spread)) = best {
                 p { "Best: " code { (best.variant) } " with " (metric.0) " " (spread.text(metric.1.decimals)) "." }
             }
-            @if axes.len() > 2 {
+            @if is_parallel {
                 p { "Every line is a variant. Drag along an axis to pick out those that pass there; a click outside lets go." }
             }
-            div.figures[axes.len() < 3] { @for figure in figures { (figure) } }
+            div.figures[!is_parallel] { @for figure in figures { (figure) } }
         }
     }
 }
 
-/// An axis for each key, those that move together as one.
+/// An axis for each key; in a grid those that move together are one. In a search each value is drawn once and for itself.
 fn axes(view: &View) -> Vec<Axis> {
+    let is_search = view.subject.search.is_some();
     let mut columns: Vec<(String, Vec<String>)> = Vec::new();
     for key in &view.subject.swept {
         let values: Vec<String> = view.groups.iter().map(|group| value(group, key)).collect();
         let name = short(key, &view.subject.swept);
         match columns
             .iter_mut()
-            .find(|(_, others)| move_together(others, &values))
+            .find(|(_, others)| !is_search && move_together(others, &values))
         {
             Some((known, others)) => {
                 *known = format!("{known}, {name}");

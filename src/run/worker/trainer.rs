@@ -176,8 +176,7 @@ impl Trainer<'_> {
 
 fn fail(row: &mut RunRow, error: &Error) {
     row.status = Status::Failed;
-    let first = error.problems.first();
-    row.reason = first.map(|problem| problem.message.clone());
+    row.reason = Some(error.in_a_line());
 }
 
 /// Writes a run's events, and passes the light ones on to the supervisor.
