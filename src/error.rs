@@ -289,8 +289,8 @@ impl Error {
         self.problems.first().map_or("", |problem| &problem.message)
     }
 
-    /// The same in a line with the file that it is about.
-    pub fn in_a_line(&self) -> String {
+    /// The same with the file that it is about, in a line.
+    pub fn message_and_file(&self) -> String {
         let place = self
             .problems
             .first()
@@ -571,8 +571,11 @@ mod tests {
     fn a_line_names_the_file() {
         let problem = Problem::new("cannot write the file").at_file("results/x.json");
         let error = Error::data(problem);
-        assert_eq!(error.in_a_line(), "cannot write the file (results/x.json)");
+        assert_eq!(
+            error.message_and_file(),
+            "cannot write the file (results/x.json)"
+        );
         let error = Error::run(Problem::new("lost"));
-        assert_eq!(error.in_a_line(), "lost");
+        assert_eq!(error.message_and_file(), "lost");
     }
 }

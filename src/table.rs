@@ -38,6 +38,10 @@ pub fn draw<T: AsRef<str>>(header: &[T], rows: &[Record], numbers_from: usize) -
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.iter().map(AsRef::as_ref))
         .add_rows(rows);
+    // Some terminals that programs open say that they have no columns.
+    if table.width() == Some(0) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     for column in table.column_iter_mut().skip(numbers_from) {
         column.set_cell_alignment(CellAlignment::Right);
     }

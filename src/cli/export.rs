@@ -19,8 +19,9 @@ pub struct ExportArguments {
     /// One of its variants [default: the only one]
     variant: Option<String>,
     /// What is written: weights in burnlab's layout or, for `load_state_dict`, in PyTorch's; or the whole network
-    #[arg(long, value_parser = ["burnlab", "pytorch", "onnx"], default_value = "burnlab")]
-    layout: String,
+    /// [default: onnx into a file.onnx, else burnlab]
+    #[arg(long, value_parser = ["burnlab", "pytorch", "onnx"])]
+    layout: Option<String>,
     /// The file to write, a safetensors file but for onnx
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -37,13 +38,22 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
     let (file, which) = (&arguments.file, arguments.which);
     let weights = &arguments.weights;
     let trained = weights.find(Layout::Burnlab, file, variant, which, &catalogue)?;
-    if arguments.layout == "onnx" {
+    let usual = match arguments
+        .output
+        .extension()
+        .is_some_and(|ending| ending == "onnx")
+    {
+        true => "onnx",
+        false => "burnlab",
+    };
+    let wanted = arguments.layout.as_deref().unwrap_or(usual);
+    if wanted == "onnx" {
         return export_network(&trained, &arguments.output);
     }
     let classes = trained.measured.classes.len();
     let network = planned_for(&trained.run.settings, trained.images(), classes)?;
     let tensors = network.tensors(classes);
-    let layout = layout(&arguments.layout);
+    let layout = layout(wanted);
     let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
     write(&weights, &tensors, layout, &arguments.output)?;
     say(&format!(

@@ -143,7 +143,7 @@ fn report_all(results: &Path) -> Result<ExitCode> {
         match report_one(name, results) {
             Ok(entry) => entries.push(entry),
             Err(error) => {
-                let message = error.in_a_line();
+                let message = error.message_and_file();
                 entries.push(IndexEntry::without_report(name, message));
                 damaged.extend(error.problems);
             }

@@ -194,7 +194,7 @@ fn written_report(plan: &Plan, rows: &[RunRow], arguments: &RunArguments) -> Opt
         .map_err(|error| {
             note(format!(
                 "note: the report is not written: {}",
-                error.in_a_line()
+                error.message_and_file()
             ))
         })
         .ok()

@@ -395,10 +395,18 @@ fn weights(
         let problem = Problem::new(message).at_file(folder.path());
         return Err(Error::data(problem.hint("leave out `--best`")));
     }
-    Ok(folder.file(match best {
+    let path = folder.file(match best {
         true => "best.safetensors",
         false => "weights.safetensors",
-    }))
+    });
+    match path.exists() {
+        true => Ok(path),
+        false => {
+            let problem = Problem::new(format!("the weights of {name} are gone")).at_file(path);
+            let hint = "`burnlab run` trains runs anew whose folder was removed";
+            Err(Error::data(problem.hint(hint)))
+        }
+    }
 }
 
 /// The run of a folder, as its files describe it.

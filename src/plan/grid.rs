@@ -150,8 +150,8 @@ impl Grid {
                 ),
             }
         }
-        grid.check_keys(problems);
         grid.check_skips(skipping(chain), variants, problems);
+        grid.check_keys(problems);
         if let Some((document, _)) = chain.last_with(GRID) {
             grid.check_size(document, problems);
         }
@@ -269,7 +269,9 @@ impl Grid {
         self.axes.push(Axis { keys, length });
     }
 
-    fn check_keys(&self, problems: &mut Vec<Problem>) {
+    /// Of a grid that sweeps a key twice there are no points.
+    fn check_keys(&mut self, problems: &mut Vec<Problem>) {
+        let before = problems.len();
         let all: Vec<&Key> = self.axes.iter().flat_map(|axis| &axis.keys).collect();
         for (index, key) in all.iter().enumerate() {
             if all[..index].iter().any(|earlier| earlier.name == key.name) {
@@ -278,6 +280,9 @@ impl Grid {
                         .at(key.document.place_of_key(&key.written, &key.name)),
                 );
             }
+        }
+        if problems.len() > before {
+            self.axes.clear();
         }
     }
 

@@ -139,9 +139,11 @@ pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
             text(Some(&run.variant))
         }),
         label("seed", "seed of the run", |run| Cell::Whole(run.seed)),
-        label("status", "done, diverged, failed, unfinished, or halted by a search", |run| {
-            text(Some(run.status.name()))
-        }),
+        label(
+            "status",
+            "done, diverged, failed, unfinished, or halted by a search",
+            |run| text(Some(run.status.name())),
+        ),
     ];
     for (split, place) in [
         (

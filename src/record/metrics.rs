@@ -197,7 +197,10 @@ pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
     metric: Metric {
         shown: true,
         needs: &[Requirement::Gan],
-        ..Metric::new("discriminator_loss", "mean loss of the discriminator on real images, plus that on generated ones")
+        ..Metric::new(
+            "discriminator_loss",
+            "mean loss of the discriminator on real images, plus that on generated ones",
+        )
     },
     also_shown: &[],
     of: |score| score.discriminator_loss,
@@ -270,7 +273,10 @@ pub static PARAMETERS: Metric = Metric {
 };
 
 /// The optimizer's rate.
-pub static LEARNING_RATE: Metric = Metric::new("learning_rate", "of the epoch's last step; of several optimizers the first part's");
+pub static LEARNING_RATE: Metric = Metric::new(
+    "learning_rate",
+    "of the epoch's last step; of several optimizers the first part's",
+);
 
 /// Size of the gradients.
 pub static GRADIENT_NORM: Metric = Metric::new(

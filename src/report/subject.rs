@@ -260,6 +260,9 @@ impl Subject {
     }
 }
 
+/// What to do about a run's damaged files.
+const ANEW: &str = "`burnlab run` trains runs anew whose folder was removed";
+
 /// The rows of folders; of those without one none. All damaged ones are named at once.
 fn read_rows(folders: &[RunFolder]) -> Result<Vec<Option<RunRow>>> {
     let mut rows = Vec::with_capacity(folders.len());
@@ -276,8 +279,7 @@ fn read_rows(folders: &[RunFolder]) -> Result<Vec<Option<RunRow>>> {
     let damaged = problems.len();
     problems.truncate(MOST_NAMED);
     if let Some(last) = problems.pop() {
-        let hint = "`burnlab run` trains runs anew whose folder was removed";
-        problems.push(last.hint(hint));
+        problems.push(last.hint(ANEW));
     }
     if damaged > MOST_NAMED {
         problems.push(Problem::new(format!(
@@ -298,6 +300,6 @@ fn read_config(folder: &RunFolder) -> Result<Option<Value>> {
     let read: std::result::Result<Value, _> = toml::from_str(&text);
     read.map(Some).map_err(|error| {
         let message = format!("the run's settings cannot be read: {}", error.message());
-        Error::data(Problem::new(message).at_file(path))
+        Error::data(Problem::new(message).at_file(path).hint(ANEW))
     })
 }

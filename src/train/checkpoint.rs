@@ -70,6 +70,8 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
     let optimizers = state.learner.optimizers.iter();
     let parts = parts.iter().map(|part| part());
     for part in parts.chain(optimizers.map(|optimizer| optimizer.save())) {
+        // Growing by itself it would take up to twice the room.
+        file.reserve_exact(8 + part.len());
         file.extend((part.len() as u64).to_le_bytes());
         file.extend(part);
     }

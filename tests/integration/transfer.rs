@@ -224,6 +224,9 @@ fn weights_go_out_for_pytorch_and_come_in_again() {
     let start = "wrote the network of `plain`, seed 0 to ";
     assert!(done.out.starts_with(start), "{}", done.out);
     let bytes = fs::read(&network).unwrap();
+    let called_so = lab.path().join("called-so.onnx");
+    lab.burnlab(&["export", file, "plain", "-o", called_so.to_str().unwrap()]);
+    assert!(fs::read(&called_so).unwrap() == bytes);
     for name in [
         "images",
         "batch",

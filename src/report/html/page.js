@@ -92,9 +92,10 @@
       return found ? tip(found.heading, found.rows) : "";
     };
     const x = { name: chart.x_name, nameLocation: "middle", nameGap: 26, splitLine: { show: false } };
+    const isWhole = chart.lines.every((line) => line.x.every(Number.isInteger));
     option.xAxis = chart.categories
       ? axis({ ...x, type: "category", data: chart.categories })
-      : axis({ ...x, type: chart.log ? "log" : "value", min: "dataMin", max: "dataMax" });
+      : axis({ ...x, type: chart.log ? "log" : "value", min: "dataMin", max: "dataMax", minInterval: isWhole ? 1 : 0 });
     option.yAxis = axis({ type: "value", scale: true });
     option.series = series;
     return option;

@@ -176,7 +176,7 @@ impl Trainer<'_> {
 
 fn fail(row: &mut RunRow, error: &Error) {
     row.status = Status::Failed;
-    row.reason = Some(error.in_a_line());
+    row.reason = Some(error.message_and_file());
 }
 
 /// Writes a run's events, and passes the light ones on to the supervisor.
