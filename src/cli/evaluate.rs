@@ -142,13 +142,13 @@ fn samples(
         });
     };
     let spec = dataset(data, &settings.data.dataset.form(), run)?;
-    let part = match (arguments.split, &spec) {
-        (Some(part), _) => part,
-        (None, DatasetSpec::Folder(folder)) if !folder.states_test()? => Part::All,
-        (None, _) => Part::Test,
-    };
     let fields = DataFields::new(spec);
     let (facts, _) = catalogue.check(&fields)?;
+    let usual = match facts.states_test {
+        true => Part::Test,
+        false => Part::All,
+    };
+    let part = arguments.split.unwrap_or(usual);
     for text in facts.notes {
         note(format!("note: {text}"));
     }

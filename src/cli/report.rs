@@ -78,17 +78,15 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
             let problem = Problem::new(format!("no run of `{}` is done", plan.name));
             let run = format!("burnlab run {}", plan.path.display());
             let folder = ResultsFolder::of(results, &plan.name);
-            let others = std::fs::read_dir(folder.path().join("runs"));
-            if plan.runs.iter().any(|run| folder.run(run).path().is_dir()) {
-                let hint = format!("its runs have not ended; {run} goes on with them");
-                return Err(Error::data(problem.hint(hint)));
-            }
-            let hint = match others.is_ok_and(|mut others| others.next().is_some()) {
-                true => {
-                    let folder = folder.path().display();
-                    format!("{run}; `{folder}` has runs with other settings")
-                }
-                false => run,
+            let has_begun = plan.runs.iter().any(|run| folder.run(run).path().is_dir());
+            let others = || std::fs::read_dir(folder.path().join("runs"));
+            let hint = if has_begun {
+                format!("its runs have not ended; {run} goes on with them")
+            } else if others().is_ok_and(|mut others| others.next().is_some()) {
+                let folder = folder.path().display();
+                format!("{run}; `{folder}` has runs with other settings")
+            } else {
+                run
             };
             Err(Error::data(problem.hint(hint)))
         }

@@ -13,7 +13,7 @@ use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
 use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
-use crate::record::{Measured, RunFolder, RunRow, Status};
+use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW};
 use crate::rng::Seed;
 use crate::run::{ResultsFolder, is_variant};
 use crate::shape::ImageShape;
@@ -403,8 +403,7 @@ fn weights(
         true => Ok(path),
         false => {
             let problem = Problem::new(format!("the weights of {name} are gone")).at_file(path);
-            let hint = "`burnlab run` trains runs anew whose folder was removed";
-            Err(Error::data(problem.hint(hint)))
+            Err(Error::data(problem.hint(TRAINED_ANEW)))
         }
     }
 }

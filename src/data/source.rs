@@ -18,6 +18,8 @@ pub(super) struct Source {
     class_names: Option<Vec<String>>,
     /// Whether nothing tells the images' classes.
     pub is_unlabeled: bool,
+    /// Whether it says itself which images are for testing.
+    pub states_test: bool,
     format: Box<dyn Format>,
 }
 
@@ -31,6 +33,7 @@ impl Source {
                 named: None,
                 class_names: None,
                 is_unlabeled: false,
+                states_test: true,
                 format: Box::new(idx::Files::discover(fields)?),
             }),
             DatasetSpec::Folder(fields) => {
@@ -42,6 +45,7 @@ impl Source {
                     named: None,
                     class_names: Some(tree.classes().to_vec()),
                     is_unlabeled: tree.is_unlabeled(),
+                    states_test: tree.states_test(),
                     format: Box::new(tree),
                 })
             }
@@ -51,6 +55,7 @@ impl Source {
                 named: None,
                 class_names: Some(fake.class_names()),
                 is_unlabeled: false,
+                states_test: true,
                 format: Box::new(fake.clone()),
             }),
         }
@@ -161,6 +166,7 @@ fn open_named(dataset: &'static Dataset, folder: &Path) -> Result<Source> {
                 .collect(),
         ),
         is_unlabeled: false,
+        states_test: true,
         format,
     })
 }

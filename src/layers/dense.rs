@@ -23,7 +23,7 @@ use crate::backend::{Kernels, math};
 use crate::error::Flaw;
 use crate::onnx::{Graph, Name, Value};
 use crate::shape::Shape;
-use crate::value::{MOST, Positive};
+use crate::value::{Positive, positive_schema};
 
 trained_layer! {
     /// Fully connected layer: `[batch, features]` to `[batch, units]`.
@@ -100,7 +100,7 @@ impl JsonSchema for Units {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": MOST },
+            positive_schema(),
             { "type": "string", "enum": ["classes"] }
         ] })
     }

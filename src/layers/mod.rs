@@ -75,7 +75,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of a convolution with `weights` weights, multiplied at each of `places`, and `bias` numbers in its bias.
+    /// Of `weights` weights that are multiplied at each of `places`, and `bias` numbers in a bias.
     fn of_filters(weights: usize, bias: usize, places: Shape) -> Self {
         Cost {
             parameters: weights.saturating_add(bias),

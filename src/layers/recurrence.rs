@@ -33,14 +33,7 @@ impl Recurrence {
     /// Of a layer with `gates` gates and `biases` biases for each unit.
     pub fn cost(self, input: Shape, gates: usize, biases: usize) -> Cost {
         let weights = gates * self.units * (input.channels() + self.units);
-        Cost {
-            parameters: weights + biases * self.units,
-            multiply_adds: input
-                .places()
-                .iter()
-                .copied()
-                .fold(weights, usize::saturating_mul),
-        }
+        Cost::of_filters(weights, biases * self.units, input)
     }
 
     /// Leads the hidden state, `[batch, units]` and first 0, through the steps of `inputs`,

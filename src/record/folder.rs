@@ -55,6 +55,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
+/// What to do about a run's files that are gone or damaged.
+pub const TRAINED_ANEW: &str = "`burnlab run` trains runs anew whose folder was removed";
+
+/// Removes a folder and all that is in it, if it is there.
+pub fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Removes what processes that were killed left of files half written, as far as it can be removed; with
 /// `below`, in all folders inside it too. What stands in leases goes with them.
 pub fn remove_parts(folder: &Path, below: bool) {
@@ -100,12 +111,8 @@ impl RunFolder {
 
     /// Forgets everything an earlier attempt left.
     pub fn clear(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(Kind::Data, "remove the folder", &self.0, &error))
-            }
-            _ => Ok(()),
-        }
+        remove_folder(&self.0)
+            .map_err(|error| Error::io(Kind::Data, "remove the folder", &self.0, &error))
     }
 
     /// Forgets everything an earlier attempt left, and whoever still makes one; what is left is the log of leases.

@@ -4,10 +4,9 @@
 //! their rows until they are asked for again.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use super::RunFolder;
+use super::folder::{RunFolder, remove_folder};
 use crate::error::{Error, Kind, Result};
 
 /// Holds the name of the folder of the run that the curves are of.
@@ -42,11 +41,11 @@ pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
         match other.is_dir() {
             true => {
                 let aside = other.join(ASIDE);
-                remove(&aside).map_err(refused)?;
+                remove_folder(&aside).map_err(refused)?;
                 fs::rename(log, &aside).map_err(refused)?;
             }
             // A run that was removed asks for nothing any more.
-            false => remove(log).map_err(refused)?,
+            false => remove_folder(log).map_err(refused)?,
         }
     }
     let aside = run.path().join(ASIDE);
@@ -57,13 +56,6 @@ pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
         fs::rename(aside, log).map_err(refused)?;
     }
     Ok(())
-}
-
-fn remove(folder: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

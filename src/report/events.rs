@@ -8,7 +8,7 @@ use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::config::{TrainingPlan, WhenTested};
 use crate::error::{Error, Kind, Result};
-use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split, own_log};
+use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split, own_log, remove_folder};
 use crate::run::{Assignment, parameters};
 
 /// Writes what a run says for TensorBoard.
@@ -68,17 +68,8 @@ impl TensorBoard {
             self.writer = Some(EventWriter::create(&self.folder, Some(self.point + 1))?);
             return Ok(());
         }
-        match std::fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(
-                    Kind::Data,
-                    "remove the old logs",
-                    &self.folder,
-                    &error,
-                ));
-            }
-            _ => {}
-        }
+        remove_folder(&self.folder)
+            .map_err(|error| Error::io(Kind::Data, "remove the old logs", &self.folder, &error))?;
         let mut writer = EventWriter::create(&self.folder, None)?;
         own_log(&self.folder, &self.run)?;
         writer.text("config", &self.config)?;

@@ -13,7 +13,7 @@ use super::verdict::{ClaimResult, check_claims};
 use crate::config::Settings;
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Plan, Search};
-use crate::record::{RunFolder, RunRow, Status};
+use crate::record::{RunFolder, RunRow, Status, TRAINED_ANEW};
 use crate::run::ResultsFolder;
 
 /// Damaged files that are named one by one.
@@ -260,9 +260,6 @@ impl Subject {
     }
 }
 
-/// What to do about a run's damaged files.
-const ANEW: &str = "`burnlab run` trains runs anew whose folder was removed";
-
 /// The rows of folders; of those without one none. All damaged ones are named at once.
 fn read_rows(folders: &[RunFolder]) -> Result<Vec<Option<RunRow>>> {
     let mut rows = Vec::with_capacity(folders.len());
@@ -279,7 +276,7 @@ fn read_rows(folders: &[RunFolder]) -> Result<Vec<Option<RunRow>>> {
     let damaged = problems.len();
     problems.truncate(MOST_NAMED);
     if let Some(last) = problems.pop() {
-        problems.push(last.hint(ANEW));
+        problems.push(last.hint(TRAINED_ANEW));
     }
     if damaged > MOST_NAMED {
         problems.push(Problem::new(format!(
@@ -300,6 +297,6 @@ fn read_config(folder: &RunFolder) -> Result<Option<Value>> {
     let read: std::result::Result<Value, _> = toml::from_str(&text);
     read.map(Some).map_err(|error| {
         let message = format!("the run's settings cannot be read: {}", error.message());
-        Error::data(Problem::new(message).at_file(path).hint(ANEW))
+        Error::data(Problem::new(message).at_file(path).hint(TRAINED_ANEW))
     })
 }

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::MOST;
 use super::one_or_each::{one_or_each, serialize_one_or_each};
+use super::positive_schema;
 use crate::error::Flaw;
 use crate::shape::ImageShape;
 
@@ -154,7 +154,7 @@ impl JsonSchema for Size {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let one = serde_json::json!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": MOST },
+            positive_schema(),
             { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$" }
         ] });
         json_schema!({ "anyOf": [

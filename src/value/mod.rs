@@ -14,7 +14,7 @@ pub use drawn::{Drawn, DrawnLength};
 pub use length::{Length, Size};
 pub use per_axis::{Axes, AxisValue, Margin, Margins, Pair, PerAxis, Triple};
 pub use real::{Between, Fraction, NonNegative, PositiveReal, Rate, Real};
-pub use whole::{MOST, Positive, PositiveOrAuto};
+pub use whole::{Positive, PositiveOrAuto, positive_schema};
 
 #[cfg(test)]
 mod tests {

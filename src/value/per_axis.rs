@@ -8,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::one_or_each::{one_or_each, serialize_one_or_each};
-use super::{MOST, Positive};
+use super::{Positive, positive_schema};
 
 /// A whole number of at least 1 for each of 2 or 3 axes: `3` for all, `[3, 5]` for height and width, `[3, 5, 5]` for
 /// depth, height and width.
@@ -58,8 +58,8 @@ impl<const N: usize> JsonSchema for Axes<N> {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": MOST },
-            { "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": MOST }, "minItems": N, "maxItems": N }
+            positive_schema(),
+            { "type": "array", "items": positive_schema(), "minItems": N, "maxItems": N }
         ] })
     }
 }
@@ -134,7 +134,7 @@ impl AxisValue for Positive {
         "a whole number of at least 1, or a list with one for each axis ([2, 3])";
 
     fn schemas() -> [serde_json::Value; 2] {
-        let one = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": MOST });
+        let one = positive_schema();
         [one.clone(), one]
     }
 }

@@ -25,8 +25,13 @@ impl Choice for Positive {
     const FORM: Form = Form::Number;
 }
 
-/// The largest number of a [`Positive`]: sizes up to it can be multiplied without a care where shapes are worked out.
-pub const MOST: u64 = 1 << 24;
+/// Sizes up to this can be multiplied without a care where shapes are worked out.
+const MOST: u64 = 1 << 24;
+
+/// The schema of a [`Positive`] inside another.
+pub fn positive_schema() -> serde_json::Value {
+    serde_json::json!({ "type": "integer", "minimum": 1, "maximum": MOST })
+}
 
 impl<'de> Deserialize<'de> for Positive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -136,6 +141,6 @@ impl JsonSchema for PositiveOrAuto {
         "PositiveOrAuto".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MOST }, { "const": "auto" }] })
+        json_schema!({ "anyOf": [positive_schema(), { "const": "auto" }] })
     }
 }

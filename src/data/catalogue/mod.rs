@@ -44,6 +44,8 @@ pub struct Facts {
     pub classes: Vec<String>,
     /// Whether nothing tells the images' classes: all are of one.
     pub is_unlabeled: bool,
+    /// Whether the dataset says itself which images are for testing.
+    pub states_test: bool,
     /// Whether the dataset is not on this machine and all this is only what is known of it by name.
     pub absent: bool,
     /// What a reader of files and table may not expect, a sentence each.
@@ -67,6 +69,7 @@ struct Outlined {
     outline: Outline,
     classes: Vec<String>,
     is_unlabeled: bool,
+    states_test: bool,
 }
 
 impl Catalogue {
@@ -99,6 +102,7 @@ impl Catalogue {
             test: outlined.outline.test,
             classes: outlined.classes.clone(),
             is_unlabeled: outlined.is_unlabeled,
+            states_test: outlined.states_test,
             absent: false,
             notes: outlined.outline.notes.clone(),
         })
@@ -114,6 +118,7 @@ impl Catalogue {
                     None => numbered(&*self.all_labels(spec)?),
                 },
                 is_unlabeled: source.is_unlabeled,
+                states_test: source.states_test,
                 name: source.name,
                 folder: source.folder,
             })
@@ -445,6 +450,7 @@ fn declared(dataset: &Dataset) -> (Facts, Arc<Labels>) {
             .map(|name| name.to_string())
             .collect(),
         is_unlabeled: false,
+        states_test: true,
         absent: true,
         notes: Vec::new(),
     };

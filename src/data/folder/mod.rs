@@ -60,6 +60,11 @@ impl Tree {
         self.layout.is_unlabeled
     }
 
+    /// Whether the folder says which images are for testing.
+    pub fn states_test(&self) -> bool {
+        self.layout.states_test
+    }
+
     /// The path as seen from the dataset's folder.
     fn short(&self, path: &Path) -> String {
         path.strip_prefix(&self.root)

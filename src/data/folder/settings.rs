@@ -10,9 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use super::layout::Layout;
 use crate::data::image_form::{Background, Bits, Channels, Filter, Fit, ImageForm};
-use crate::error::Result;
 use crate::value::{Axes, Pair, Positive};
 
 /// A folder of images, and what is made of them.
@@ -46,14 +44,6 @@ impl FolderFields {
             labels: LabelSource::default(),
             form: ImageForm::default(),
         }
-    }
-
-    /// Whether the folder says which of its images are for testing.
-    ///
-    /// # Errors
-    /// It cannot be read, or is no folder of images.
-    pub fn states_test(&self) -> Result<bool> {
-        Ok(Layout::discover(self)?.states_test)
     }
 
     /// Whether its path says it all.

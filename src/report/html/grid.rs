@@ -57,11 +57,8 @@ pub fn section(view: &View, charts: &mut Charts) -> Markup {
             names.push(point.name);
         }
     }
-    let is_parallel = match axes.len() {
-        0 | 1 => false,
-        2 => view.subject.search.is_some(),
-        _ => true,
-    };
+    let most = if view.subject.search.is_some() { 1 } else { 2 };
+    let is_parallel = axes.len() > most;
     let figures = match axes.as_slice() {
         [] => return html! {},
         [axis] => vec![line(view, axis, &points, &names, metric, charts)],
