@@ -93,8 +93,8 @@ pub(super) fn is_idx(folder: &Path) -> Result<bool> {
     Ok(entries.flatten().any(is_idx))
 }
 
-/// Decodes the images of a large folder, with a bar, and keeps them.
-pub(super) fn decode(catalogue: &Catalogue, dataset: &DatasetSpec, quiet: bool) -> Result<()> {
+/// Reads a dataset whole that was not read before; with a bar where it is a large folder, whose decoded images are kept.
+pub(super) fn prepare(catalogue: &Catalogue, dataset: &DatasetSpec, quiet: bool) -> Result<()> {
     let bar = match quiet {
         true => ProgressBar::hidden(),
         false => ProgressBar::new(0),
@@ -102,12 +102,12 @@ pub(super) fn decode(catalogue: &Catalogue, dataset: &DatasetSpec, quiet: bool) 
     let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} {msg}");
     bar.set_style(style.expect("the template is right"));
     bar.set_message("images decoded");
-    let decoded = catalogue.decode(dataset, &|done, all| {
+    let prepared = catalogue.prepare(dataset, &|done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    decoded
+    prepared
 }
 
 fn verify_some(name: Option<&str>, folders: &Folders) -> Result<()> {
@@ -156,7 +156,7 @@ fn verify_read(spec: &DatasetSpec, folders: &Folders) -> Result<()> {
     );
     let read = || {
         let (facts, _) = catalogue.check(&fields)?;
-        decode(&catalogue, spec, false)?;
+        prepare(&catalogue, spec, false)?;
         catalogue.checksums(&fields)?;
         Ok(facts)
     };

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::launch::Workers;
-use super::run::{carry_out, check_data, note_left_out, shown};
+use super::run::{carry_out, check_data, note_left_out, prepare, shown};
 use super::signals::stop_flag;
 use super::{JobsArgument, Set, catalogue, files, note, say};
 use crate::backend::{BURN_VERSION, Devices};
@@ -235,6 +235,7 @@ fn run_all(
     };
     for plan in plans {
         for part in parts(plan, Only::All, &options) {
+            prepare(&part, arguments.quiet)?;
             let progress = shown(arguments.quiet);
             let ended = carry_out(&part, &options, progress, &workers, &stop)?;
             outcome.stopped |= ended.stopped;

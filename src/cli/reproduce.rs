@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::articles::{ArticleExperiment, Size, experiments};
 use super::launch::{LaunchArgument, Workers};
-use super::run::{carry_out, check_data, exit_code, note_left_out, shown};
+use super::run::{carry_out, check_data, exit_code, note_left_out, prepare, shown};
 use super::signals::stop_flag;
 use super::{DevicesArgument, JobsArgument, ResultsArgument, catalogue, note, say};
 use crate::config::Overrides;
@@ -168,6 +168,7 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
     }
     let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {
+        prepare(&part, arguments.quiet)?;
         let ended = carry_out(&part, &options, shown(arguments.quiet), workers, stop)?;
         stopped |= ended.stopped;
     }

@@ -112,7 +112,7 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
         return print_command(&parts, &options, &workers);
     }
     for part in &parts {
-        decode(part, arguments.quiet || arguments.json)?;
+        prepare(part, arguments.quiet || arguments.json)?;
     }
     let stop = stop_flag()?;
     if arguments.detach
@@ -303,8 +303,9 @@ fn tell_of_data(part: &Part, results: &Path, workers: &Workers) {
     }
 }
 
-/// Decodes the large folders of images of what is to be trained, once for all workers.
-fn decode(part: &Part, quiet: bool) -> Result<()> {
+/// Reads what is to be trained on, so that damage ends the command before it removes or trains anything; large folders are decoded
+/// once for all workers.
+pub(super) fn prepare(part: &Part, quiet: bool) -> Result<()> {
     let catalogue = catalogue();
     let to_do = part.plan.runs.iter().zip(&part.states);
     let to_do = to_do.filter(|(_, state)| state.is_to_do());
@@ -316,7 +317,7 @@ fn decode(part: &Part, quiet: bool) -> Result<()> {
         }
     }
     for dataset in datasets {
-        super::data::decode(&catalogue, dataset, quiet)?;
+        super::data::prepare(&catalogue, dataset, quiet)?;
     }
     Ok(())
 }

@@ -113,6 +113,11 @@ impl Format for Files {
             checksums,
         })
     }
+
+    fn files(&self) -> Vec<&Path> {
+        let batches = self.train.iter().chain(&self.test);
+        batches.map(|(path, _)| path.as_path()).collect()
+    }
 }
 
 fn extent(bytes: u64) -> Extent {

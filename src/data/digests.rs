@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 const PART: &str = ".part-";
 
 /// Size, and the nanoseconds since 1970 at which content and file were last changed.
-type Stamp = (u64, u64, u64);
+pub(super) type Stamp = (u64, u64, u64);
 
 #[derive(Default, Serialize, Deserialize)]
 struct DigestCache(BTreeMap<String, (Stamp, String)>);
@@ -44,7 +44,7 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
         .par_iter()
         .map(|path| {
             let cannot = |error| Error::io(Kind::Data, "read", path, &error);
-            let stamp = stamp(&fs::metadata(path).map_err(cannot)?);
+            let stamp = stamp(path)?;
             let name = path.strip_prefix(root).unwrap_or(path);
             let name = name.to_string_lossy().into_owned();
             if let Some((_, sum)) = cached.0.get(&name).filter(|(known, _)| *known == stamp) {
@@ -62,9 +62,8 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
     }
     let has_news = found.iter().any(|(.., is_cached)| !is_cached) || found.len() != cached.0.len();
     if let (Some(path), true) = (path, has_news) {
-        let settled = nanoseconds(started - SETTLED);
         let files = found.into_iter();
-        let settled = files.filter(|(_, (_, content, file), ..)| *content.max(file) < settled);
+        let settled = files.filter(|(_, stamp, ..)| is_settled(stamp, started));
         let cached = settled.map(|(name, stamp, sum, _)| (name, (stamp, sum)));
         write(&path, &DigestCache(cached.collect()));
     }
@@ -122,9 +121,19 @@ fn nanoseconds(time: SystemTime) -> u64 {
     since.map_or(0, |since| since.as_nanos() as u64)
 }
 
-fn stamp(data: &Metadata) -> Stamp {
+/// How a file is now.
+///
+/// # Errors
+/// It cannot be looked at.
+pub(super) fn stamp(path: &Path) -> Result<Stamp> {
+    let data = fs::metadata(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
     let changed = data.modified().map_or(u64::MAX, nanoseconds);
-    (data.len(), changed, file_changed(data))
+    Ok((data.len(), changed, file_changed(&data)))
+}
+
+/// Whether a file's stamp will tell of every change after this time.
+pub(super) fn is_settled((_, content, file): &Stamp, time: SystemTime) -> bool {
+    *content.max(file) < nanoseconds(time - SETTLED)
 }
 
 /// Also moves where a copy brings the time of its original with it.
@@ -202,7 +211,7 @@ mod tests {
         assert!(read(&path).unwrap().0.is_empty());
 
         let keep = |sum: &str| {
-            let stamp = stamp(&fs::metadata(&file).unwrap());
+            let stamp = stamp(&file).unwrap();
             let entry = ("file".to_string(), (stamp, sum.to_string()));
             write(&path, &DigestCache(BTreeMap::from([entry])));
         };

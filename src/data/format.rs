@@ -94,7 +94,7 @@ pub(super) trait Format {
     fn faults(&self) -> Vec<Problem> {
         Vec::new()
     }
-    /// The files that are read, in order; none of datasets whose content is known or made up.
+    /// The files that are read, in order; none of images that are made up.
     fn files(&self) -> Vec<&Path> {
         Vec::new()
     }

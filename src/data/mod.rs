@@ -16,6 +16,7 @@ mod left_out;
 mod palette_tiff;
 mod pixel_values;
 mod pixels;
+mod read_once;
 
 // how images are brought to one form,
 mod image_form;

@@ -82,14 +82,16 @@ impl Source {
     /// The SHA-256 of all that is read, where a dataset's name does not stand for it; `store` is where
     /// digests of single files are kept.
     pub fn digest(&self, store: Option<&Path>) -> Result<Option<String>> {
-        let files = match self.named {
-            Some(_) => Vec::new(),
-            None => self.format.files(),
-        };
-        match files.is_empty() {
+        let files = self.files();
+        match self.named.is_some() || files.is_empty() {
             true => Ok(None),
             false => digests::digest(&self.folder, &files, store).map(Some),
         }
+    }
+
+    /// As [`Format::files`].
+    pub fn files(&self) -> Vec<&Path> {
+        self.format.files()
     }
 
     /// Everything, with the checksums of a named dataset seen to be right.

@@ -1,8 +1,9 @@
 //! Runs, tables and verdicts.
 
 use std::fs;
+use std::path::Path;
 
-use crate::lab::{Lab, SMALL, Table};
+use crate::lab::{Ended, Lab, SMALL, Table};
 
 #[test]
 fn the_same_file_gives_the_same_tables_twice_and_for_any_number_of_workers() {
@@ -362,4 +363,40 @@ fn points_of_a_search_that_pause_and_go_on_have_the_numbers_of_those_that_never_
     ] {
         assert_eq!(of_done(&lab, column), of_done(&whole, column), "{column}");
     }
+}
+
+#[test]
+fn damaged_images_are_found_before_results_are_removed() {
+    let lab = Lab::new();
+    let folder = lab.path().join("data/mnist");
+    fs::create_dir_all(&folder).unwrap();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+    for file in fs::read_dir(committed).unwrap().flatten() {
+        fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+    }
+    let file = lab.file("small.toml", SMALL);
+    let file = file.to_str().unwrap();
+    let run = |more: &[&str]| -> Ended {
+        let arguments = [&["run", file, "--set", "train.epochs=1"], more].concat();
+        let mut command = lab.command(&arguments);
+        command.env("BURNLAB_DATA", lab.path().join("data"));
+        command.output().unwrap().into()
+    };
+    assert_eq!(run(&[]).code, 0);
+    let table = lab.results("small").join("summary.csv");
+    let before = fs::read_to_string(&table).unwrap();
+    let images = folder.join("t10k-images-idx3-ubyte.gz");
+    let whole = fs::read(&images).unwrap();
+    fs::write(&images, &whole[..1_000_000]).unwrap();
+    let ended = run(&["--fresh"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let expected = format!(
+        "error: `t10k-images-idx3-ubyte.gz` ends at byte 4,738,560 of 7,840,016 (image 6,045 of 10,000)\n  {}\n  \
+         hint: `burnlab data fetch mnist` puts a fresh copy in its place\n",
+        images.display()
+    );
+    assert_eq!(ended.err, expected);
+    assert_eq!(fs::read_to_string(&table).unwrap(), before);
+    // What is done needs no images.
+    assert_eq!(run(&[]).code, 0);
 }

@@ -1,7 +1,7 @@
 //! Where compiled kernels are kept.
 
 use std::path::PathBuf;
-use std::sync::Once;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
@@ -12,18 +12,24 @@ use crate::backend::BURN_VERSION;
 use crate::hex::hex;
 use crate::user_cache::user_cache;
 
-/// Keeps kernels for the next process, in a folder for each GPU, driver, version of Burn and text of our own kernels.
+/// Keeps kernels for the next process, in a folder for each GPU, driver, version of Burn and text of our own kernels; to be
+/// called before the GPU is first used.
 ///
 /// Without it, every process compiles the kernels that it uses: seconds each time. A `cubecl.toml` has the last word.
 pub(in crate::backend) fn keep_kernels(gpu: &str) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let Some(folder) = folder(gpu) else { return };
-        let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
-        let cache = &mut config.compilation.cache;
-        cache.get_or_insert(CacheConfig::File(folder));
-        CubeClRuntimeConfig::set(config);
-    });
+    static LAST: Mutex<Option<String>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.as_deref() == Some(gpu) {
+        return;
+    }
+    *last = Some(gpu.to_string());
+    let Some(folder) = folder(gpu) else { return };
+    let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+    let cache = &mut config.compilation.cache;
+    cache.get_or_insert(CacheConfig::File(folder));
+    // A GPU reads it when it is first used, and names its kernels without its own architecture: those of another model must
+    // not lie beside them. `set` could be called only once.
+    *CubeClRuntimeConfig::storage().lock() = Some(Arc::new(config));
 }
 
 fn folder(gpu: &str) -> Option<PathBuf> {

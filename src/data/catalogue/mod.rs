@@ -15,6 +15,7 @@ use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
 use super::format::{Checksum, Labels, Outline, Progress, Raw};
 use super::generated::shares;
+use super::read_once::read_once;
 use super::samples::{Samples, Splits};
 use super::source::Source;
 use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
@@ -338,15 +339,24 @@ impl Catalogue {
             .get(spec, || Source::open(spec, &self.folders)?.labels())
     }
 
-    /// Decodes the images of a large folder and keeps them for other processes, unless that was done before; how
-    /// many of all are decoded is told.
+    /// Reads a dataset whole, unless that was done before on this machine, so that damage shows before anything is trained;
+    /// the decoded images of a large folder are kept for other processes. How many of all images are decoded is told.
     ///
     /// # Errors
-    /// An image cannot be read.
-    pub fn decode(&self, spec: &DatasetSpec, progress: Progress) -> Result<()> {
-        match self.kept_decoded(spec)? {
-            Some(path) if !path.exists() => self.read(spec, Some(&path), progress).map(|_| ()),
-            _ => Ok(()),
+    /// A file is damaged, or an image cannot be read.
+    pub fn prepare(&self, spec: &DatasetSpec, progress: Progress) -> Result<()> {
+        if let Some(path) = self.kept_decoded(spec)? {
+            return match path.exists() {
+                true => Ok(()),
+                false => self.read(spec, Some(&path), progress).map(|_| ()),
+            };
+        }
+        let source = Source::open(spec, &self.folders)?;
+        let (files, store) = (source.files(), self.folders.digests());
+        let read = || self.read(spec, None, &|_, _| {}).map(|_| ());
+        match files.is_empty() {
+            true => Ok(()),
+            false => read_once(&format!("{spec:?}"), &files, store.as_deref(), read),
         }
     }
 

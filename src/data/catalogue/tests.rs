@@ -599,6 +599,40 @@ fn labels_may_be_rows_of_numbers() {
 }
 
 #[test]
+fn a_dataset_is_read_whole_before_anything_is_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let fields = small(dir.path());
+    let images = dir.path().join("train-images-idx3-ubyte");
+    let prepare = || {
+        let folders = Folders::only(dir.path()).with_kept(cache.path());
+        Catalogue::new(folders).prepare(&fields.dataset, &|_, _| {})
+    };
+    let notes = || {
+        let kept = fs::read_dir(cache.path().join("digests"))
+            .unwrap()
+            .flatten();
+        let is_note = |file: &fs::DirEntry| file.path().extension() == Some("read".as_ref());
+        kept.filter(is_note).count()
+    };
+    // Files that may still be written are read each time.
+    prepare().unwrap();
+    assert_eq!(notes(), 0);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    prepare().unwrap();
+    prepare().unwrap();
+    assert_eq!(notes(), 1);
+    let whole = fs::read(&images).unwrap();
+    fs::write(&images, &whole[..whole.len() - 1]).unwrap();
+    let error = prepare().unwrap_err();
+    assert_eq!(error.kind, Kind::Data);
+    let expected = "error: `train-images-idx3-ubyte` ends at byte 27 of 28 (image 3 of 3)";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    fs::write(&images, whole).unwrap();
+    prepare().unwrap();
+}
+
+#[test]
 fn a_large_folder_is_decoded_once() {
     let dir = tempfile::tempdir().unwrap();
     let cache = tempfile::tempdir().unwrap();
@@ -612,11 +646,11 @@ fn a_large_folder_is_decoded_once() {
     };
     let count = || told.load(std::sync::atomic::Ordering::Relaxed);
     let catalogue = Catalogue::new(folders());
-    catalogue.decode(spec, &progress).unwrap();
+    catalogue.prepare(spec, &progress).unwrap();
     assert_eq!(count(), 1020);
     // Other processes take what is kept.
     let other = Catalogue::new(folders());
-    other.decode(spec, &progress).unwrap();
+    other.prepare(spec, &progress).unwrap();
     assert_eq!(count(), 1020);
     let kept = other.kept_decoded(spec).unwrap().unwrap();
     assert!(kept.is_file());
