@@ -15,12 +15,14 @@ mod stepper;
 #[cfg(test)]
 mod testing;
 
+use std::io::{self, Read, Write};
+
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 
 use crate::backend::TrainingBackend;
-use crate::error::{Flaw, Result};
+use crate::error::Flaw;
 use crate::tagged::{one_key_enum, write_table};
 
 /// An optimizer at work on a module `M`, with what it remembers of each tensor.
@@ -28,14 +30,17 @@ pub trait DynOptimizer<B: AutodiffBackend, M: AutodiffModule<B>>: Send {
     /// The module after one step at this rate; tensors without a gradient stay as they are.
     fn step(&mut self, learning_rate: f64, module: M, gradients: GradientsParams) -> M;
 
-    /// What it remembers, tensor by tensor.
-    fn save(&self) -> Vec<u8>;
-
-    /// Takes up what [`save`](Self::save) gave, for tensors with the same parameter ids.
+    /// Writes what it remembers, tensor by tensor.
     ///
-    /// # Panics
-    /// If the bytes are not such; the caller has seen to that.
-    fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()>;
+    /// # Errors
+    /// What is written to takes no more.
+    fn save(&self, to: &mut dyn Write) -> io::Result<()>;
+
+    /// Takes up what [`save`](Self::save) wrote, for tensors with the same parameter ids.
+    ///
+    /// # Errors
+    /// The bytes are not such.
+    fn load(&mut self, from: &mut dyn Read, device: &B::Device) -> io::Result<()>;
 }
 
 /// An optimizer as the file writes it.

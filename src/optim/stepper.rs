@@ -1,15 +1,14 @@
 //! From a rule for one tensor to an optimizer of a whole module.
 
+use std::io::{self, Read, Write};
+
 use burn::module::AutodiffModule;
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{GradientsParams, Optimizer, SimpleOptimizer};
-use burn::record::{BinBytesRecorder, FullPrecisionSettings, Recorder};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::DynOptimizer;
-use crate::error::{Error, Result};
-
-type Bytes = BinBytesRecorder<FullPrecisionSettings>;
+use crate::backend::{read_record, write_record};
 
 /// Applies a rule to every tensor of a module.
 struct Stepper<B, M, R>
@@ -42,14 +41,12 @@ where
         self.adaptor.step(learning_rate, module, gradients)
     }
 
-    fn save(&self) -> Vec<u8> {
-        Recorder::<B>::record(&Bytes::default(), self.adaptor.to_record(), ())
-            .expect("memory takes any record")
+    fn save(&self, to: &mut dyn Write) -> io::Result<()> {
+        write_record::<B, _>(self.adaptor.to_record(), to)
     }
 
-    fn load(&mut self, bytes: Vec<u8>, device: &B::Device) -> Result<()> {
-        let record = Recorder::<B>::load(&Bytes::default(), bytes, device)
-            .map_err(|error| Error::bug(format!("cannot read the optimizer's state: {error}")))?;
+    fn load(&mut self, from: &mut dyn Read, device: &B::Device) -> io::Result<()> {
+        let record = read_record::<B, _>(from, device)?;
         self.adaptor = self.adaptor.clone().load_record(record);
         Ok(())
     }

@@ -53,9 +53,10 @@ fn steps_on<B: TrainingBackend>(
         gradients.register::<B::InnerBackend, 1>(module.weight.id, gradient);
         module = optimizer.step(spec.learning_rate(), module.clone(), gradients);
 
-        let bytes = optimizer.save();
+        let mut bytes = Vec::new();
+        optimizer.save(&mut bytes).unwrap();
         optimizer = spec.build();
-        optimizer.load(bytes, device).unwrap();
+        optimizer.load(&mut bytes.as_slice(), device).unwrap();
         module.weight.val().into_data().into_vec().unwrap()
     };
     gradients.into_iter().map(&mut take).collect()

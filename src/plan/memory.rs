@@ -24,7 +24,8 @@ pub struct Memory {
     resident: f64,
     /// Gradients of a step.
     gradients: f64,
-    /// What a checkpoint is written from.
+    /// Copies of weights while numbers of an epoch's end are made and a checkpoint is written: as much as was seen of networks of
+    /// 20 million weights, with all kinds of optimizers and copies.
     checkpoint: f64,
     /// Values between layers, of an image that is trained on and of one that is measured.
     images: [f64; 2],
@@ -77,8 +78,7 @@ impl Memory {
                 true => parameters,
                 false => 2.0 * parameters,
             },
-            // The whole file and one network of it; gradients for histograms are there, too.
-            checkpoint: kept + 2.0 * parameters,
+            checkpoint: (4.0 * parameters).max(6.0 * parameters - kept),
             images: [plan.values_in_training(), plan.values_in_inference()]
                 .map(|values| NUMBER * values as f64),
             batches: [

@@ -1,7 +1,7 @@
 //! A run's directory, written so that being killed at any moment costs no more than an epoch.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
 use super::lease::{Lease, is_of_leases, over, taken};
-use super::replace::{PART, replace};
+use super::replace::{PART, WriteContent, replace, write_all};
 use super::row::{EpochRow, Measured, Provenance, RunRow, Status};
 use crate::error::{Error, Kind, Problem, Result};
 
@@ -20,36 +20,42 @@ use crate::error::{Error, Kind, Problem, Result};
 /// Only ordinary files are replaced: a link's target is, and devices and pipes take the bytes as they are. Where this
 /// process holds a [lease](super::Lease), nothing is written once another has taken it.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    stream_atomically(path, &|to| to.write_all(bytes))
+}
+
+/// [`write_atomically`] for what is never in memory as a whole; `content` may be asked for twice.
+pub fn stream_atomically(path: &Path, content: WriteContent) -> Result<()> {
     let refused = |error: std::io::Error| Error::io(Kind::Data, "write the file", path, &error);
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_symlink() => {
             return match fs::canonicalize(path) {
-                Ok(target) => write_atomically(&target, bytes),
+                Ok(target) => stream_atomically(&target, content),
                 // What the link names is not there yet.
-                Err(_) => fs::write(path, bytes).map_err(refused),
+                Err(_) => fs::File::create(path)
+                    .and_then(|mut file| write_all(&mut file, content))
+                    .map_err(refused),
             };
         }
         Ok(there) if !there.is_file() && !there.is_dir() => {
-            let mut file = fs::File::options()
-                .write(true)
-                .open(path)
-                .map_err(refused)?;
-            return file.write_all(bytes).map_err(refused);
+            let opened = fs::File::options().write(true).open(path);
+            return opened
+                .and_then(|mut file| write_all(&mut file, content))
+                .map_err(refused);
         }
         _ => {}
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let Some(lease) = over(path) else {
-        return replace(path, bytes, folder).map_err(refused);
+        return replace(path, content, folder).map_err(refused);
     };
-    let written = replace(path, bytes, &lease);
+    let written = replace(path, content, &lease);
     if written.is_err() && !lease.is_dir() {
         return Err(taken(folder));
     }
     match written {
         // A folder of results that a link leads to another disk.
         Err(error) if error.kind() == ErrorKind::CrossesDevices => {
-            replace(path, bytes, folder).map_err(refused)
+            replace(path, content, folder).map_err(refused)
         }
         written => written.map_err(refused),
     }

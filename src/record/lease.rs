@@ -223,7 +223,9 @@ impl Lease {
             true => Error::io(Kind::Data, "take the folder", folder, &error),
             false => taken(folder),
         };
-        let write = |path: PathBuf, text: String| replace(&path, text.as_bytes(), &self.path);
+        let write = |path: PathBuf, text: String| {
+            replace(&path, &|to| to.write_all(text.as_bytes()), &self.path)
+        };
         write(self.path.join(HOLDER), text(&holder)).map_err(refused)?;
         let mut log = log_of(folder);
         log.push(holder);

@@ -16,7 +16,9 @@ mod watched;
 pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
-pub use folder::{RunFolder, TRAINED_ANEW, remove_folder, remove_parts, write_atomically};
+pub use folder::{
+    RunFolder, TRAINED_ANEW, remove_folder, remove_parts, stream_atomically, write_atomically,
+};
 pub use lease::{Holder, Lease, TakeError, host, job, log_of};
 pub use log::{bring_log, own_log};
 pub use metrics::{

@@ -1,16 +1,14 @@
 //! What a run needs to go on after its last whole epoch, in one file.
 //!
-//! The file is a line that names the format, the SHA-256 of all that follows, and its parts each behind
-//! its length: a header in JSON, the network, three networks that may be missing (an empty part): the average, the
-//! best, the one to restore; and the optimizers. Burn's readers panic on damaged bytes, so
-//! they are shown none that the sum has not vouched for.
+//! The file is a line that names the format, a header in a line of JSON, the network, three networks that may be missing (the
+//! average, the best, the one to restore), the optimizers, and the SHA-256 of all that. It is written and read piece by
+//! piece: in memory it would be as large as all networks and optimizers together.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use burn::module::{AutodiffModule, Module};
-use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder};
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,22 +16,18 @@ use sha2::{Digest, Sha256};
 use super::step::Learner;
 use super::stopping::BestWeights;
 use super::{Job, TrainingState, stage_after};
-use crate::backend::{BURN_VERSION, TrainingBackend};
+use crate::backend::{BURN_VERSION, TrainingBackend, read_record, write_record};
 use crate::config::{Recording, TrainingPlan};
 use crate::error::{Error, Result};
 use crate::hex::hex;
 use crate::network::Network;
 use crate::pictures::Pictures;
-use crate::record::{EpochRow, RunFolder, write_atomically};
+use crate::record::{EpochRow, RunFolder, stream_atomically};
 
 const FILE: &str = "checkpoint.bin";
-const FORMAT: &[u8] = b"burnlab checkpoint 4\n";
-/// Besides the optimizers.
-const PARTS: usize = 5;
+const FORMAT: &[u8] = b"burnlab checkpoint 5\n";
 /// Bytes of the SHA-256.
 const SUM: usize = 32;
-
-type Bytes = BinBytesRecorder<FullPrecisionSettings>;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -48,36 +42,55 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
         run: fingerprint(job),
         rows: state.rows.clone(),
     };
-    let header = serde_json::to_vec(&header)
+    let header = serde_json::to_string(&header)
         .map_err(|error| Error::bug(format!("cannot write the checkpoint: {error}")))?;
-    let best_weights = |network: &Option<Network<B::InnerBackend>>| {
-        let network = network.as_ref();
-        network.map_or_else(Vec::new, |network| {
-            bytes::<B::InnerBackend, _>(network.clone().into_record())
-        })
-    };
-    // One after the other: of a large network the file alone takes much memory.
-    let parts: [&dyn Fn() -> Vec<u8>; PARTS] = [
-        &|| header.clone(),
-        &|| bytes::<B, _>(state.learner.network.clone().into_record()),
-        &|| best_weights(&state.learner.average),
-        &|| best_weights(&state.best_weights.best),
-        &|| best_weights(&state.best_weights.to_restore),
-    ];
-    let mut file = FORMAT.to_vec();
-    file.extend([0; SUM]);
-    let start = file.len();
-    let optimizers = state.learner.optimizers.iter();
-    let parts = parts.iter().map(|part| part());
-    for part in parts.chain(optimizers.map(|optimizer| optimizer.save())) {
-        // Growing by itself it would take up to twice the room.
-        file.reserve_exact(8 + part.len());
-        file.extend((part.len() as u64).to_le_bytes());
-        file.extend(part);
+    stream_atomically(&job.folder.file(FILE), &|to| {
+        let mut summed = Summed {
+            to,
+            sum: Sha256::new(),
+        };
+        summed.write_all(FORMAT)?;
+        writeln!(summed, "{header}")?;
+        write_parts(state, &mut summed)?;
+        let sum = summed.sum.finalize();
+        to.write_all(&sum)
+    })
+}
+
+fn write_parts<B: TrainingBackend>(state: &TrainingState<B>, to: &mut dyn Write) -> io::Result<()> {
+    let learner = &state.learner;
+    write_record::<B, _>(learner.network.clone().into_record(), to)?;
+    let best_weights = &state.best_weights;
+    for network in [
+        &learner.average,
+        &best_weights.best,
+        &best_weights.to_restore,
+    ] {
+        to.write_all(&[network.is_some().into()])?;
+        if let Some(network) = network {
+            write_record::<B::InnerBackend, _>(network.clone().into_record(), to)?;
+        }
     }
-    let sum = Sha256::digest(&file[start..]);
-    file[start - SUM..start].copy_from_slice(&sum);
-    write_atomically(&job.folder.file(FILE), &file)
+    let mut optimizers = learner.optimizers.iter();
+    optimizers.try_for_each(|optimizer| optimizer.save(to))
+}
+
+/// Adds up what goes through it.
+struct Summed<'a> {
+    to: &'a mut dyn Write,
+    sum: Sha256,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The state to go on from: that of a sound checkpoint of this very run, else `fresh`.
@@ -90,9 +103,12 @@ pub(super) fn resume<B: TrainingBackend>(
     device: &B::Device,
 ) -> TrainingState<B> {
     let path = job.folder.file(FILE);
-    match read(job, &path) {
+    match open(job, &path) {
         Ok(None) => fresh,
-        Ok(Some(parts)) => restored(job, fresh, parts, training_plan, device),
+        Ok(Some((header, mut parts))) => {
+            let restored = restored(job, fresh, header, &mut parts, training_plan, device);
+            restored.expect("the checkpoint's sum vouches for its parts")
+        }
         Err(reason) => {
             // A log that cannot be written is no reason to stop.
             let _ = writeln!(
@@ -111,97 +127,89 @@ pub fn remove(folder: &RunFolder) {
     let _ = fs::remove_file(folder.file(FILE));
 }
 
-struct Parts {
-    header: Header,
-    network: Vec<u8>,
-    average: Vec<u8>,
-    best: Vec<u8>,
-    to_restore: Vec<u8>,
-    optimizers: Vec<Vec<u8>>,
-}
-
-fn read(job: &Job, path: &Path) -> Result<Option<Parts>, String> {
-    let file = match fs::read(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("cannot be read: {error}")),
+/// The header of a sound checkpoint of this very run, and the file from its parts on; none if there is no file.
+fn open(job: &Job, path: &Path) -> Result<Option<(Header, BufReader<File>)>, String> {
+    let unread = |error: io::Error| format!("cannot be read: {error}");
+    let mut file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unread(error)),
     };
-    let rest = file.strip_prefix(FORMAT).ok_or("is of another format")?;
-    let (sum, body) = rest.split_at_checked(SUM).ok_or("is cut short")?;
-    if Sha256::digest(body).as_slice() != sum {
+    let length = file.get_ref().metadata().map_err(unread)?.len();
+    let mut format = Vec::new();
+    let mut first = file.by_ref().take(FORMAT.len() as u64);
+    first.read_to_end(&mut format).map_err(unread)?;
+    if format != FORMAT {
+        return Err("is of another format".to_string());
+    }
+    let summed = length.checked_sub((FORMAT.len() + SUM) as u64);
+    let summed = summed.ok_or("is cut short")?;
+    let mut sum = Sha256::new_with_prefix(FORMAT);
+    io::copy(&mut file.by_ref().take(summed), &mut sum).map_err(unread)?;
+    let mut said = Vec::new();
+    file.read_to_end(&mut said).map_err(unread)?;
+    if sum.finalize().as_slice() != said {
         return Err("is damaged".to_string());
     }
-    let mut body = body;
-    let mut parts = Vec::new();
-    while let Some((length, rest)) = body.split_first_chunk::<8>() {
-        let length = u64::from_le_bytes(*length) as usize;
-        let (part, rest) = rest.split_at_checked(length).ok_or("lacks a part")?;
-        parts.push(part.to_vec());
-        body = rest;
+    let start = SeekFrom::Start(FORMAT.len() as u64);
+    file.seek(start).map_err(unread)?;
+    let mut header = String::new();
+    file.read_line(&mut header).map_err(unread)?;
+    let header: Header =
+        serde_json::from_str(&header).map_err(|error| format!("has a strange header: {error}"))?;
+    match header.run == fingerprint(job) {
+        true => Ok(Some((header, file))),
+        false => Err("belongs to another run".to_string()),
     }
-    let mut parts = parts.into_iter();
-    let first: Vec<Vec<u8>> = parts.by_ref().take(PARTS).collect();
-    let first: [Vec<u8>; PARTS] = first.try_into().map_err(|_| "lacks a part")?;
-    let [header, network, average, best, to_restore] = first;
-    let header: Header = serde_json::from_slice(&header)
-        .map_err(|error| format!("has a strange header: {error}"))?;
-    if header.run != fingerprint(job) {
-        return Err("belongs to another run".to_string());
-    }
-    Ok(Some(Parts {
-        header,
-        network,
-        average,
-        best,
-        to_restore,
-        optimizers: parts.collect(),
-    }))
 }
 
+/// The state of which `parts` are.
 fn restored<B: TrainingBackend>(
     job: &Job,
     fresh: TrainingState<B>,
-    parts: Parts,
+    header: Header,
+    parts: &mut dyn Read,
     training_plan: &TrainingPlan,
     device: &B::Device,
-) -> TrainingState<B> {
+) -> io::Result<TrainingState<B>> {
     let network = fresh.learner.network;
-    let stage = stage_after(training_plan, parts.header.rows.len());
+    let network = network.load_record(read_record::<B, _>(parts, device)?);
+    // Clones would share what normalizations keep of their batches.
+    let mut best_weights = || another(network.valid(), parts, device);
+    let (average, best, to_restore) = (best_weights()?, best_weights()?, best_weights()?);
+    let stage = stage_after(training_plan, header.rows.len());
     let settings = job.settings;
     let optimizers = settings.train.optimizers_of(stage);
     let mut optimizers = optimizers.build(settings.model.kind());
-    let best_weights = |part: Vec<u8>| {
-        let record = |part| record::<B::InnerBackend, _>(part, device);
-        (!part.is_empty()).then(|| network.valid().load_record(record(part)))
-    };
-    let average = best_weights(parts.average);
-    let best_weights = BestWeights {
-        best: best_weights(parts.best),
-        to_restore: best_weights(parts.to_restore),
-    };
-    for (optimizer, part) in optimizers.iter_mut().zip(parts.optimizers) {
-        optimizer
-            .load(part, device)
-            .expect("the checkpoint's sum vouches for its parts");
+    for optimizer in &mut optimizers {
+        optimizer.load(parts, device)?;
     }
-    TrainingState {
+    Ok(TrainingState {
         learner: Learner {
-            network: network.load_record(record::<B, _>(parts.network, device)),
+            network,
             optimizers,
             average,
         },
-        best_weights,
-        rows: parts.header.rows,
+        best_weights: BestWeights { best, to_restore },
+        rows: header.rows,
+    })
+}
+
+/// A network that may be missing, as `like` with other weights.
+fn another<B: Backend>(
+    like: Network<B>,
+    parts: &mut dyn Read,
+    device: &B::Device,
+) -> io::Result<Option<Network<B>>> {
+    let mut is_there = [0];
+    parts.read_exact(&mut is_there)?;
+    match is_there {
+        [0] => Ok(None),
+        _ => Ok(Some(
+            like.clone()
+                .load_record(read_record::<B, _>(parts, device)?),
+        )),
     }
-}
-
-fn bytes<B: Backend, R: Record<B>>(record: R) -> Vec<u8> {
-    Recorder::<B>::record(&Bytes::default(), record, ()).expect("memory takes any record")
-}
-
-fn record<B: Backend, R: Record<B>>(bytes: Vec<u8>, device: &B::Device) -> R {
-    Recorder::<B>::load(&Bytes::default(), bytes, device)
-        .expect("the checkpoint's sum vouches for its parts")
 }
 
 fn fingerprint(job: &Job) -> String {

@@ -391,7 +391,7 @@ fn damaged_images_are_found_before_results_are_removed() {
     let ended = run(&["--fresh"]);
     assert_eq!(ended.code, 3, "{}", ended.err);
     let expected = format!(
-        "error: `t10k-images-idx3-ubyte.gz` ends at byte 4,738,560 of 7,840,016 (image 6,045 of 10,000)\n  {}\n  \
+        "error: `t10k-images-idx3-ubyte.gz` ends at byte 4,923,853 of 7,840,016 (image 6,281 of 10,000)\n  {}\n  \
          hint: `burnlab data fetch mnist` puts a fresh copy in its place\n",
         images.display()
     );
