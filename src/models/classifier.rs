@@ -52,7 +52,6 @@ impl ModelFields for Classifier {
         let (objective, targets) = (&criterion.objective, &batch.targets);
         let forward_output = network.forward_training(batch.images.clone(), batch.chance.clone());
         let mean = objective.mean(forward_output.outputs.clone(), targets);
-        let factor = criterion.step_factor(batch.size());
         measure_scores(
             mean.clone(),
             forward_output.outputs.clone(),
@@ -60,8 +59,8 @@ impl ModelFields for Classifier {
             criterion,
             metrics,
         );
-        let of_scores = |scores| objective.mean(scores, targets) * factor;
-        forward_output.total_loss(mean * factor, of_scores)
+        let factor = criterion.step_factor(batch.size());
+        forward_output.total_loss(mean, factor, |scores| objective.mean(scores, targets))
     }
 
     fn measure<B: Kernels>(

@@ -64,22 +64,28 @@ pub struct ForwardOutput<B: Backend> {
     pub outputs: Tensor<B, 2>,
     /// Of each side classifier: its weight in the loss and its scores, `[batch, classes]`.
     pub auxiliary: Vec<(f64, Tensor<B, 2>)>,
-    /// What the size of the weights, the layers' outputs and the divergence of gaussian codes add to the
-    /// loss, `[1]`, if anything.
-    pub penalty: Option<Tensor<B, 1>>,
+    /// What the layers' outputs and the divergence of gaussian codes add to the mean loss, `[1]`, if anything.
+    pub of_outputs: Option<Tensor<B, 1>>,
+    /// What the size of the weights adds to the loss, `[1]`, if anything.
+    pub of_weights: Option<Tensor<B, 1>>,
 }
 
 impl<B: Kernels> ForwardOutput<B> {
-    /// What training minimizes, `[1]`: the mean loss of the outputs, those of side classifiers with their
-    /// weights, and the penalty.
+    /// What training minimizes, `[1]`: the mean loss of the outputs, those of side classifiers with their weights and what
+    /// outputs add, all times `factor`; and what weights add.
     pub fn total_loss(
         self,
         mean: Tensor<B, 1>,
+        factor: f64,
         of_scores: impl Fn(Tensor<B, 2>) -> Tensor<B, 1>,
     ) -> Tensor<B, 1> {
         let sides = self.auxiliary.into_iter();
         let sides = sides.map(|(weight, scores)| of_scores(scores) * weight);
-        sides.chain(self.penalty).fold(mean, |sum, part| sum + part)
+        let of_batch = sides
+            .chain(self.of_outputs)
+            .fold(mean, |sum, part| sum + part);
+        let of_weights = self.of_weights.into_iter();
+        of_weights.fold(of_batch * factor, |sum, part| sum + part)
     }
 }
 
@@ -105,12 +111,12 @@ impl<B: Kernels> Network<B> {
         let outputs = self.list(&self.plan.nodes, Signal::Image(images), &mut context);
         let codes = context.gaussian.iter();
         let divergences = codes.map(|code| math::mean(code.divergence()) * code.beta);
-        let penalties = self.penalty().into_iter();
-        let penalties = penalties.chain(divergences).chain(context.activity);
+        let of_outputs = divergences.chain(context.activity);
         ForwardOutput {
             outputs: outputs.features(),
             auxiliary: context.auxiliary,
-            penalty: penalties.reduce(|sum, penalty| sum + penalty),
+            of_outputs: of_outputs.reduce(|sum, part| sum + part),
+            of_weights: self.penalty(),
         }
     }
 
@@ -492,24 +498,43 @@ mod tests {
     #[test]
     fn codes_and_outputs_count_in_the_loss() {
         let _alone = crate::backend::testing::sole_use_of_graphs();
+        // What outputs and what weights add.
         let penalty = |list: &str| {
             let network = network::<Flex>(&format!("'flatten', {list}"), 3);
             let images = Tensor::ones([2, 1, 28, 28], &Default::default());
-            network
-                .forward_training(images, Chance::new(1))
-                .penalty
-                .map(|sum| sum.into_scalar())
+            let forward_output = network.forward_training(images, Chance::new(1));
+            [forward_output.of_outputs, forward_output.of_weights]
+                .map(|part| part.map(|part| part.into_scalar()))
         };
         let zeros = "units = 10, init = 'zeros'";
-        assert_eq!(penalty(&format!("{{ dense = {{ {zeros} }} }}")), None);
+        assert_eq!(
+            penalty(&format!("{{ dense = {{ {zeros} }} }}")),
+            [None, None]
+        );
         // Softplus of 0 is ln 2, the standard deviation.
         let variance = 2f32.ln().powi(2);
         let divergence = 0.5 * (variance - 1.0 - variance.ln());
         let code = format!("{{ gaussian_code = {{ {zeros}, form = 'softplus', beta = 2 }} }}");
-        let received = penalty(&code).expect("a code diverges");
+        let received = penalty(&code)[0].expect("a code diverges");
         assert!((received - 20.0 * divergence).abs() < 1e-5, "{received}");
-        let ones = format!("{zeros}, bias_init = 'ones', l2 = 1, activity = {{ l1 = 0.5 }}");
-        assert_eq!(penalty(&format!("{{ dense = {{ {ones} }} }}")), Some(5.0));
+        let ones = "units = 10, init = 'ones', bias_init = 'ones', l2 = 1, activity = { l1 = 0.5 }";
+        assert_eq!(
+            penalty(&format!("{{ dense = {{ {ones} }} }}")),
+            [Some(0.5 * 10.0 * 785.0), Some(7840.0)]
+        );
+    }
+
+    #[test]
+    fn a_loss_that_is_a_sum_over_the_batch_is_that_of_outputs_too() {
+        let one = |value: f32| Tensor::<Flex, 1>::from_floats([value], &Default::default());
+        let forward_output = ForwardOutput {
+            outputs: Tensor::<Flex, 2>::zeros([3, 1], &Default::default()),
+            auxiliary: vec![(0.5, Tensor::zeros([3, 1], &Default::default()))],
+            of_outputs: Some(one(0.25)),
+            of_weights: Some(one(7.0)),
+        };
+        let total = forward_output.total_loss(one(1.0), 3.0, |_| one(2.0));
+        assert_eq!(total.into_scalar(), (1.0 + 0.5 * 2.0 + 0.25) * 3.0 + 7.0);
     }
 
     #[test]
@@ -573,7 +598,7 @@ mod tests {
             Tensor::ones([1, 1, 28, 28], &Default::default()),
             Chance::new(1),
         );
-        let penalty: f32 = forward_output.penalty.unwrap().into_scalar();
+        let penalty: f32 = forward_output.of_weights.unwrap().into_scalar();
         let by_hand = 0.5 * 784.0 * 2.0 * 4.0 + 0.1 * 20.0 * 3.0;
         assert!(
             (penalty / by_hand - 1.0).abs() < 1e-5,

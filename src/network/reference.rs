@@ -198,7 +198,7 @@ fn total_loss<B: TrainingBackend>(
     let objective = Objective::new(loss, &[], device);
     let targets = Targets::of(answers.targets(device));
     let mean = objective.mean(forward_output.outputs.clone(), &targets);
-    forward_output.total_loss(mean, |scores| objective.mean(scores, &targets))
+    forward_output.total_loss(mean, 1.0, |scores| objective.mean(scores, &targets))
 }
 
 fn compare(received: Vec<NamedValues>, answers: &Answers) -> Vec<String> {
