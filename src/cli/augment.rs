@@ -9,7 +9,6 @@ use crate::error::{Error, Problem, Result, did_you_mean, list};
 use crate::pictures::{Augmentation, draw_recipe, framed};
 use crate::plan::{Plan, Run};
 use crate::rng::Seed;
-use crate::run::is_variant;
 
 #[derive(Debug, Args)]
 pub struct AugmentArguments {
@@ -67,7 +66,7 @@ fn run_of<'a>(plan: &'a Plan, variant: Option<&str>) -> Result<&'a Run> {
             Error::usage(Problem::new(message).hint(hint))
         });
     };
-    let mut runs = plan.runs.iter().filter(|run| is_variant(run, variant));
+    let mut runs = plan.runs.iter().filter(|run| run.is_of(variant));
     let run = runs.next().ok_or_else(|| {
         let message = format!("`{}` has no variant `{variant}`", plan.path.display());
         let problem = Problem::new(message);

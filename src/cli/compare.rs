@@ -9,7 +9,7 @@ use clap::Args;
 use super::report::{command, of_plan};
 use super::{ResultsArgument, Set, catalogue, files, say};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
-use crate::plan::{Plan, file_name};
+use crate::plan::{Plan, file_name, is_of};
 use crate::record::{RunRow, write_atomically};
 use crate::report::html::page;
 use crate::report::{Subject, Verdict, View, comparison, differences};
@@ -139,22 +139,17 @@ fn parted(name: &Path) -> Option<(&str, &str)> {
         .find(|(file, _)| is_known(Path::new(file)))
 }
 
-/// Whether a run is of a variant, named with or without its point of the grid.
-fn is_of(row: &RunRow, variant: &str) -> bool {
-    row.variant == variant || row.variant.split(',').next() == Some(variant)
-}
-
 /// The runs of `VARIANT` or `VARIANT:SEED`.
 fn part(whole: Subject, which: &str, name: &Path) -> Result<Subject> {
     let label = format!("{}: {which}", whole.name);
-    if whole.rows.iter().any(|row| is_of(row, which)) {
-        return Ok(whole.only(label, |row| is_of(row, which)));
+    if whole.rows.iter().any(|row| is_of(&row.variant, which)) {
+        return Ok(whole.only(label, |row| is_of(&row.variant, which)));
     }
     let of_seed = which
         .rsplit_once(':')
         .and_then(|(variant, seed)| Some((variant, seed.parse::<u64>().ok()?)));
     if let Some((variant, seed)) = of_seed {
-        let is_meant = |row: &RunRow| is_of(row, variant) && row.seed == seed;
+        let is_meant = |row: &RunRow| is_of(&row.variant, variant) && row.seed == seed;
         if whole.rows.iter().any(is_meant) {
             let mut run = whole.only(label, is_meant);
             for row in &mut run.rows {

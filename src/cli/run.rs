@@ -26,7 +26,7 @@ use crate::report::{
 };
 use crate::run::{
     Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, Results, ResultsFolder,
-    RunState, Share, WorkerCounts, is_variant, on_other_data, parts, supervise,
+    RunState, Share, WorkerCounts, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -85,7 +85,7 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
     let wanted = plan
         .runs
         .iter()
-        .filter(|run| only.is_empty() || only.iter().any(|name| is_variant(run, name)));
+        .filter(|run| only.is_empty() || only.iter().any(|name| run.is_of(name)));
     check_data(&plan, wanted)?;
     let device = &arguments.device.device;
     let workers = Workers::by(&arguments.launch, &path, &of_launch, device)?;
@@ -370,7 +370,7 @@ fn check_results(results: &Path) -> Result<()> {
 fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
     let labels = plan.variants();
     for asked in only {
-        if !plan.runs.iter().any(|run| is_variant(run, asked)) {
+        if !plan.runs.iter().any(|run| run.is_of(asked)) {
             let problem = Problem::new(format!(
                 "`{}` has no variant `{asked}`",
                 plan.path.display()

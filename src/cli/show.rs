@@ -8,7 +8,7 @@ use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned, gib};
 use crate::record::Status;
-use crate::run::{ResultsFolder, is_variant};
+use crate::run::ResultsFolder;
 
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
@@ -171,7 +171,7 @@ pub fn summary(
 ) -> Result<()> {
     let catalogue = catalogue();
     let plan = Plan::make(path, overrides, &catalogue)?;
-    let asked = |run: &&Run| variant.is_none_or(|variant| is_variant(run, variant));
+    let asked = |run: &&Run| variant.is_none_or(|variant| run.is_of(variant));
     let shown = networks(plan.runs.iter().filter(asked));
     if shown.is_empty() {
         let asked = variant.unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW};
 use crate::rng::Seed;
-use crate::run::{ResultsFolder, is_variant};
+use crate::run::ResultsFolder;
 use crate::shape::ImageShape;
 use crate::train::EarlierRun;
 
@@ -471,7 +471,7 @@ fn of_folder(
 }
 
 fn one_run<'a>(plan: &'a Plan, variant: Option<&str>, seed: Option<u64>) -> Result<&'a Run> {
-    let is_meant = |run: &&Run| variant.is_none_or(|variant| is_variant(run, variant));
+    let is_meant = |run: &&Run| variant.is_none_or(|variant| run.is_of(variant));
     let runs: Vec<&Run> = plan.runs.iter().filter(is_meant).collect();
     let mut labels: Vec<&str> = runs.iter().map(|run| run.variant.as_str()).collect();
     labels.dedup();

@@ -7,6 +7,8 @@ mod claims;
 mod feature_classifier;
 mod generated;
 mod grid;
+mod identity;
+mod label;
 mod limits;
 mod memory;
 mod metrics;
@@ -14,31 +16,30 @@ mod needs;
 mod search;
 mod start;
 mod training;
+mod variants;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use check::Checked;
 pub use claims::Claim;
 use grid::{Grid, Setting};
+use identity::identity;
+use label::label;
+pub use label::{file_name, is_of, own_name, short_keys};
 pub use memory::{Memory, gib, together_note};
 use needs::Dependent;
 pub use needs::Earlier;
 use search::Draws;
 pub use search::Search;
+use variants::variant_names;
 
 use crate::config::{Chain, Origin, Overrides, Resolved, Settings, nested};
-use crate::data::{Catalogue, DatasetSpec, Validation};
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, thousands};
-use crate::hex::hex;
+use crate::data::{Catalogue, DatasetSpec};
+use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean, thousands};
 use crate::models::ModelFacts;
 use crate::record::RunRow;
-
-/// Changes whenever the same settings would give other numbers, so that old runs are not reused.
-const NUMBERS: u8 = 1;
 
 /// Every run of an experiment, and what it claims.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl Run {
         RunRow::unfinished(&self.variant, self.seed, &self.id, self.swept.clone())
     }
 
+    /// Whether it is of a variant, which is named with or without its point of the grid.
+    pub fn is_of(&self, variant: &str) -> bool {
+        is_of(&self.variant, variant)
+    }
+
     /// The run's folder below `runs/`.
     pub fn folder(&self) -> String {
         format!(
@@ -115,25 +121,6 @@ impl Run {
             self.id
         )
     }
-}
-
-/// A variant's name as a file's name: what file systems dislike becomes `_`.
-pub fn file_name(variant: &str) -> String {
-    let safe = |c: char| match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ',' | '=' => c,
-        _ => '_',
-    };
-    let name: String = variant.chars().map(safe).take(120).collect();
-    match name == variant {
-        true => name,
-        // What was changed or cut may have distinguished two variants.
-        false => format!("{name}-{}", short_hash(variant.as_bytes())),
-    }
-}
-
-/// 12 hexadecimal digits of SHA-256.
-fn short_hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes)[..6])
 }
 
 impl Plan {
@@ -247,6 +234,7 @@ impl Plan {
             let problem = Problem::new("the grid leaves no runs: `skip` names them all");
             return Err(Error::usage(problem.at(place)));
         }
+        notes.extend(same_variants(&runs));
         notes.extend(memory::note(&largest.0, &largest.1));
         Ok(Plan {
             name: experiment_name(path),
@@ -300,6 +288,30 @@ fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
             return;
         }
     }
+}
+
+/// A note on each two variants whose runs are the same, be it at some points of the grid.
+fn same_variants(runs: &[Run]) -> Vec<String> {
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    let mut pairs: Vec<((&str, &str), usize)> = Vec::new();
+    for run in runs {
+        let variant = own_name(&run.variant);
+        let other = *first.entry(&run.id).or_insert(variant);
+        if other == variant {
+            continue;
+        }
+        match pairs.iter_mut().find(|(pair, _)| *pair == (other, variant)) {
+            Some((_, number)) => *number += 1,
+            None => pairs.push(((other, variant), 1)),
+        }
+    }
+    let text = |((one, other), number): ((&str, &str), usize)| {
+        format!(
+            "variants `{one}` and `{other}` come to the same settings in {}; both are trained",
+            count(number, "run")
+        )
+    };
+    pairs.into_iter().map(text).collect()
 }
 
 /// The datasets that a file's variants name, with all their keys, each once; nothing else of the file is looked into.
@@ -432,58 +444,6 @@ fn head(chain: &Chain, key: &str, problems: &mut Vec<Problem>) -> Option<String>
     text
 }
 
-/// The variants in the order of the files, or one without a name where there are none.
-fn variant_names(chain: &Chain, problems: &mut Vec<Problem>) -> Vec<Option<String>> {
-    let mut names: Vec<Option<String>> = Vec::new();
-    for document in &chain.documents {
-        let Some(variants) = document.table.get("variants") else {
-            continue;
-        };
-        let Some(table) = variants.as_table() else {
-            let place = document.place(&["variants".to_string()], "variants");
-            problems.push(Problem::new("expected tables of variants for `variants`").at(place));
-            continue;
-        };
-        for (name, value) in table {
-            if let Some((problem, key)) = variant_problem(name, value) {
-                let at = ["variants".to_string(), name.clone()]
-                    .into_iter()
-                    .chain(key);
-                let at: Vec<String> = at.collect();
-                problems.push(problem.at(document.place_of_key(&at, &at.join("."))));
-            } else if !names.contains(&Some(name.clone())) {
-                names.push(Some(name.clone()));
-            }
-        }
-    }
-    if names.is_empty() {
-        names.push(None);
-    }
-    names
-}
-
-/// What is wrong with a variant, and the key below it at fault if it is one.
-fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<String>)> {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if !name.starts_with(|c| safe(c) && !".-".contains(c)) || !name.chars().all(safe) {
-        let problem = Problem::new(format!("a variant cannot be called `{name}`"));
-        let hint = "use letters, digits, `_`, `-` and `.`, the last two not at its start: it names folders";
-        return Some((problem.hint(hint), None));
-    }
-    let Some(table) = value.as_table() else {
-        return Some((
-            Problem::new(format!("expected a table for the variant `{name}`")),
-            None,
-        ));
-    };
-    let unknown = table
-        .keys()
-        .find(|key| !crate::config::SETTINGS.contains(&key.as_str()))?;
-    let problem = Problem::new(format!("unknown key `{unknown}` in the variant `{name}`"));
-    let hint = did_you_mean(unknown, crate::config::SETTINGS);
-    Some((problem.maybe_hint(hint), Some(unknown.clone())))
-}
-
 fn resolve(
     chain: &Chain,
     variant: Option<&str>,
@@ -498,50 +458,6 @@ fn resolve(
         stack.push(setting.origin.clone(), &values)?;
     }
     chain.finish(stack)
-}
-
-/// `plain,batch_size=50`: the variant, and every key of the grid, cut to the last parts that distinguish it from the others.
-fn label(variant: Option<&str>, point: &[Setting]) -> String {
-    let keys: Vec<&str> = point.iter().map(|setting| setting.key.as_str()).collect();
-    let values = point.iter().map(|setting| {
-        let key = own_end(&setting.key, &keys);
-        format!("{key}={}", setting.shown.name)
-    });
-    let parts: Vec<String> = variant
-        .map(String::from)
-        .into_iter()
-        .chain(values)
-        .collect();
-    match parts.is_empty() {
-        true => "default".to_string(),
-        false => parts.join(","),
-    }
-}
-
-/// The variant's name in a label, without its point of the grid; empty where the file names no variants.
-pub fn own_name(label: &str) -> &str {
-    let first = label.split(',').next().unwrap_or_default();
-    if first.contains('=') { "" } else { first }
-}
-
-/// Dotted keys, cut to the last parts that distinguish each from the others.
-pub fn short_keys(keys: &[String]) -> Vec<&str> {
-    let all: Vec<&str> = keys.iter().map(String::as_str).collect();
-    all.iter().map(|key| own_end(key, &all)).collect()
-}
-
-/// The shortest end of a dotted key that no other key has.
-fn own_end<'a>(key: &'a str, keys: &[&str]) -> &'a str {
-    let starts = key.rmatch_indices('.').map(|(at, _)| at + 1);
-    let mut ends = starts.map(|start| &key[start..]);
-    let is_own = |end: &&str| {
-        let others = keys.iter().filter(|other| **other != key);
-        let dotted = format!(".{end}");
-        !others
-            .into_iter()
-            .any(|other| other == end || other.ends_with(&dotted))
-    };
-    ends.find(is_own).unwrap_or(key)
 }
 
 fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
@@ -571,83 +487,6 @@ fn runs_of(label: &str, point: &[Setting], checked: Checked) -> Vec<Run> {
     settings.train.seeds.iter().map(run).collect()
 }
 
-/// What a run's numbers depend on, hashed; `digest` stands for data that its name does not. `from` has keys that name what is found elsewhere, each with
-/// what tells that apart.
-fn run_id(settings: &Settings, digest: Option<&str>, seed: u64, from: &[(&str, String)]) -> String {
-    identity(settings, digest, from).of(seed)
-}
-
-/// What the numbers of runs depend on besides their seeds, as a text.
-struct Identity(String);
-
-impl Identity {
-    fn of(&self, seed: u64) -> String {
-        short_hash(format!("{NUMBERS} {seed} {}", self.0).as_bytes())
-    }
-}
-
-fn identity(settings: &Settings, digest: Option<&str>, from: &[(&str, String)]) -> Identity {
-    let mut values = serde_json::to_value(settings).expect("settings are plain values");
-    if let Some(train) = values
-        .get_mut("train")
-        .and_then(serde_json::Value::as_object_mut)
-    {
-        train.remove("seeds");
-    }
-    // Where data lies is no matter: its digest is part of this.
-    let folder = match (&settings.data.dataset, digest) {
-        (DatasetSpec::Folder(fields), Some(_)) => Some(match fields.is_path() {
-            true => "/data/dataset/folder",
-            false => "/data/dataset/folder/path",
-        }),
-        (DatasetSpec::Idx(fields), Some(_)) => Some(match fields.is_path() {
-            true => "/data/dataset/idx",
-            false => "/data/dataset/idx/path",
-        }),
-        _ => None,
-    };
-    if let Some(folder) = folder.and_then(|folder| values.pointer_mut(folder)) {
-        *folder = serde_json::Value::Null;
-    }
-    // No number depends on what is written down or drawn.
-    if let Some(tables) = values.as_object_mut() {
-        tables.remove("record");
-        tables.remove("pictures");
-    }
-    for (key, _) in from {
-        // Where it is found is no matter.
-        if let Some((table, key)) = table_of(&mut values, key) {
-            table.remove(key);
-            table.insert("from".to_string(), serde_json::Value::Array(Vec::new()));
-        }
-    }
-    for (key, identity) in from {
-        let table = table_of(&mut values, key).and_then(|(table, _)| table.get_mut("from"));
-        if let Some(serde_json::Value::Array(identities)) = table {
-            identities.push(identity.as_str().into());
-        }
-    }
-    let digest = digest.map_or(String::new(), |digest| format!(" {digest}"));
-    // A share for validation once was the end of the training set.
-    let validation = match settings.data.validation {
-        Validation::Count(_) => "",
-        Validation::Fraction(_) => " stratified",
-    };
-    Identity(format!("{values}{digest}{validation}"))
-}
-
-/// The table that a dotted key stands in, and the key's last part.
-fn table_of<'a, 'k>(
-    values: &'a mut serde_json::Value,
-    key: &'k str,
-) -> Option<(&'a mut serde_json::Map<String, serde_json::Value>, &'k str)> {
-    let (path, last) = key.rsplit_once('.')?;
-    let table = path
-        .split('.')
-        .try_fold(values, |table, part| table.get_mut(part))?;
-    Some((table.as_object_mut()?, last))
-}
-
 /// The path below the last `experiments` folder, without `.toml`; elsewhere the file's name alone.
 fn experiment_name(path: &Path) -> String {
     let stem = path.with_extension("");
@@ -666,34 +505,4 @@ fn experiment_name(path: &Path) -> String {
         _ => last,
     };
     parts[from..].join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grid_keys_with_the_same_ending_are_distinguished_by_what_precedes_it() {
-        let keys = [
-            "model.classifier.layers.1.dense.units",
-            "model.classifier.layers.3.dense.units",
-            "train.batch_size",
-            "train.batch.batch_size_",
-        ];
-        let ends = keys.map(|key| own_end(key, &keys));
-        assert_eq!(
-            ends,
-            [
-                "1.dense.units",
-                "3.dense.units",
-                "batch_size",
-                "batch_size_"
-            ]
-        );
-        let nested = ["a.b.rate", "b.rate", "rate"];
-        assert_eq!(
-            nested.map(|key| own_end(key, &nested)),
-            ["a.b.rate", "b.rate", "rate"]
-        );
-    }
 }

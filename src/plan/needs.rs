@@ -8,7 +8,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Plan, Run, experiment_name, note, run_id};
+use super::identity::run_id;
+use super::label::at_same_point;
+use super::{Plan, Run, experiment_name, note};
 use crate::config::{
     Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, Overrides, Resolved, START,
     Settings,
@@ -299,8 +301,7 @@ fn find(runs: &[Run], asking: &Run, wanted: &RunName, is_here: bool) -> Result<u
     let label = match (&wanted.variant, labels.as_slice()) {
         (Some(variant), _) => {
             // In one file the variant is meant as it is at the same point of the grid.
-            let point = asking.variant.split_once(',').map(|(_, point)| point);
-            let beside = point.map(|point| format!("{variant},{point}"));
+            let beside = at_same_point(&asking.variant, variant);
             let beside = beside.filter(|label| is_here && labels.contains(&label.as_str()));
             beside.unwrap_or_else(|| variant.clone())
         }

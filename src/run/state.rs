@@ -24,7 +24,7 @@ impl Only {
     fn wants(&self, index: usize, run: &Run) -> bool {
         match self {
             Only::All => true,
-            Only::Variants(names) => names.iter().any(|name| is_variant(run, name)),
+            Only::Variants(names) => names.iter().any(|name| run.is_of(name)),
             Only::Runs(runs) => runs.contains(&index),
         }
     }
@@ -165,9 +165,4 @@ fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [
             add_earlier(plan, run, folder, states);
         }
     }
-}
-
-/// Whether a run belongs to a variant, by the variant's name with or without its grid point.
-pub fn is_variant(run: &Run, name: &str) -> bool {
-    run.variant == name || run.variant.split(',').next() == Some(name)
 }
