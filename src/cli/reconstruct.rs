@@ -32,7 +32,7 @@ pub struct ReconstructArguments {
     path: Option<PathBuf>,
     #[command(flatten)]
     images: ImageArguments,
-    /// Print comma-separated values instead of a table
+    /// Print comma-separated values instead of a table: mean squared errors, in units of `data.scale`
     #[arg(long)]
     csv: bool,
     /// Draw the images above their reconstructions as a PNG file too

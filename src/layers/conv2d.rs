@@ -38,7 +38,8 @@ trained_layer! {
         /// Groups of channels, each seen by its own share of the filters; divides both. Default 1.
         #[serde(default = "one")]
         pub groups: Positive,
-        /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. Default: all.
+        /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. First values are drawn as if it saw
+        /// all. Default: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub connections: Option<Vec<Vec<usize>>>,
     }

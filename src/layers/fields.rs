@@ -62,19 +62,19 @@ macro_rules! trained_layer {
                 /// First values of the bias. Default zeros.
                 #[serde(default = "crate::layers::init::zeros")]
                 pub bias_init: $crate::layers::Initializer,
-                /// `l1 * sum |w|` of the weights is added to the loss. Default 0.
+                /// `l1 * sum |w|` of the weights is added to the loss that training minimizes, not to those that are reported. Default 0.
                 #[serde(
                     default = "crate::layers::penalty::none",
                     skip_serializing_if = "crate::layers::penalty::is_none"
                 )]
                 pub l1: $crate::value::NonNegative,
-                /// `l2 * sum w^2` of the weights is added to the loss. Default 0.
+                /// `l2 * sum w^2` of the weights is added to the loss that training minimizes, not to those that are reported. Default 0.
                 #[serde(
                     default = "crate::layers::penalty::none",
                     skip_serializing_if = "crate::layers::penalty::is_none"
                 )]
                 pub l2: $crate::value::NonNegative,
-                /// What its outputs add to the loss. Default nothing.
+                /// What its outputs add to the loss, of auto-encoders to those that are reported, too. Default nothing.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub activity: Option<$crate::layers::Activity>,
                 $($($last)*)?

@@ -24,9 +24,10 @@ use crate::value::{NonNegative, Positive};
 layer! {
     /// Two fully connected layers side by side say the mean and the spread of a normal distribution for each
     /// sample, and the code is drawn from it: `mean + deviation * noise` (Kingma and Welling 2013);
-    /// `[batch, features]` to `[batch, units]`. In training it is drawn anew for every batch; where nothing is
-    /// drawn the code is the mean. The distribution's divergence from the standard normal one, in nats, the mean over
-    /// the batch times `beta`, is added to the loss.
+    /// `[batch, features]` to `[batch, units]`. In training it is drawn anew for every batch, and once for each image where an
+    /// auto-encoder's losses are measured; in classifiers that are measured, and where codes or images are asked for, the code is
+    /// the mean. The distribution's divergence from the standard normal one, in nats, the mean over the batch times `beta`, is
+    /// added to the loss.
     pub struct GaussianCode {
         /// Length of the code.
         pub units: Positive,

@@ -67,6 +67,11 @@ pub enum Initializer {
     },
 }
 
+/// What the formulas are about.
+const FANS: &str = "`fan_in` is the number of values that one output is made of, `fan_out` the number of outputs that one value \
+    goes into, over all places of a kernel; of transposed convolutions the other way round. With groups, and in depthwise layers, \
+    those of one group count: Keras and PyTorch count all channels on one side or on both, and begin with smaller values there.";
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Tables {
@@ -182,7 +187,9 @@ impl JsonSchema for Initializer {
             "ones",
             "constant",
         ];
-        one_key_schema::<Tables, Initializer>(NAMES, generator)
+        let mut schema = one_key_schema::<Tables, Initializer>(NAMES, generator);
+        schema.insert("description".to_string(), FANS.into());
+        schema
     }
 }
 

@@ -4,7 +4,7 @@ use super::{MeasureInput, Take, classes_lacking};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{Better, Metric};
 
-/// The area under the ROC curve of the reconstruction error over the test set; images of classes without
+/// The area under the ROC curve of the squared reconstruction error, whatever the loss, over the test set; images of classes without
 /// training images are the positive ones.
 pub(super) struct AnomalyAuc;
 
@@ -14,7 +14,7 @@ impl Take for AnomalyAuc {
         shown: true,
         ..Metric::new(
             "anomaly_auc",
-            "area under the ROC curve of the reconstruction error, which distinguishes classes not trained on",
+            "area under the ROC curve of the squared reconstruction error, which distinguishes classes not trained on",
         )
     };
 

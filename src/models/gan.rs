@@ -29,7 +29,8 @@ pub struct Gan {
     pub generator: Vec<LayerSpec>,
     /// From the image to one number, above a half for real, or the higher the more real; its layers are called `discriminator.NAME`.
     pub discriminator: Vec<LayerSpec>,
-    /// Steps of the discriminator, each on a batch of its own, for one of the generator, which is the last one's. Default 1.
+    /// Steps of the discriminator, each on a batch of its own, for one of the generator, which is the last one's. Each draws
+    /// new latent numbers, and normalizes by its own batch. Default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub discriminator_steps: Positive,
 }

@@ -37,7 +37,7 @@ pub struct DataFields {
     #[serde(default, skip_serializing_if = "Classes::is_all")]
     pub train_classes: Classes,
     /// What pixel values become before an image meets the network: what black and white are, as [low, high]; or "standardize",
-    /// so that each channel has a mean of 0 and a standard deviation of 1 over the images that are trained on; or these
+    /// so that each channel has a mean of 0 and a standard deviation of 1 over the images that are trained on, without augmented copies; or these
     /// moments, as { mean = 0.5, standard_deviation = 0.25 }, with a list for channel by channel.
     #[serde(default)]
     pub scale: Scale,
