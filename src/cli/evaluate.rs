@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use super::trained::{TrainedModel, WeightsArguments, Which};
 use super::{DeviceArgument, catalogue, csv, note, print, say};
 use crate::data::{
-    Catalogue, DataFields, DatasetSpec, FolderFields, IdxFields, ImageForm, Samples, Splits, find,
+    Catalogue, Classes, DataFields, DatasetSpec, FolderFields, IdxFields, ImageForm, Samples,
+    Splits, find,
 };
 use crate::error::{Error, Place, Problem, Result, count, list};
 use crate::models::{Ability, ModelFacts};
@@ -142,8 +143,12 @@ fn samples(
         });
     };
     let spec = dataset(data, &settings.data.dataset.form(), run)?;
-    let fields = DataFields::new(spec);
-    let (facts, _) = catalogue.check(&fields)?;
+    let facts = catalogue.describe(&spec)?;
+    let classes = known_classes(&facts.classes, run);
+    let fields = DataFields {
+        classes,
+        ..DataFields::new(spec)
+    };
     let usual = match facts.states_test {
         true => Part::Test,
         false => Part::All,
@@ -199,6 +204,30 @@ fn dataset(data: &str, form: &ImageForm, run: &TrainedModel) -> Result<DatasetSp
         form,
         ..FolderFields::at(path)
     }))
+}
+
+/// The classes of a dataset that a run tells apart, if it tells any apart; others are left out with a note. All of them where it
+/// knows none.
+fn known_classes(found: &[String], run: &TrainedModel) -> Classes {
+    let facts = &run.run.facts;
+    let matters = facts.can(Ability::Classify) || facts.is_conditional;
+    let is_known = |name: &String| run.measured.classes.contains(name);
+    let (known, others): (Vec<usize>, Vec<usize>) =
+        (0..found.len()).partition(|&class| is_known(&found[class]));
+    if !matters || others.is_empty() || known.is_empty() {
+        return Classes::All;
+    }
+    let others: Vec<&str> = others.iter().map(|&class| found[class].as_str()).collect();
+    let (noun, verb) = match others.len() {
+        1 => ("class", "is"),
+        _ => ("classes", "are"),
+    };
+    note(format!(
+        "note: {noun} {} {verb} left out: the run does not know {}",
+        list(&others),
+        if others.len() == 1 { "it" } else { "them" }
+    ));
+    Classes::Only(known)
 }
 
 /// For each class of a dataset the run's label of that name; where classes are nothing to the model, one beyond the run's for

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::record::write_atomically;
 use crate::report::Subject;
 use crate::report::html::{IndexEntry, index, page};
-use crate::run::ResultsFolder;
+use crate::run::{ResultsFolder, was_on_other_data};
 
 /// The page in an experiment's results folder.
 const REPORT: &str = "report.html";
@@ -79,10 +79,12 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
             let run = format!("burnlab run {}", plan.path.display());
             let folder = ResultsFolder::of(results, &plan.name);
             let has_begun = plan.runs.iter().any(|run| folder.run(run).path().is_dir());
-            let others = || std::fs::read_dir(folder.path().join("runs"));
+            let others = folder.runs();
             let hint = if has_begun {
                 format!("its runs have not ended; {run} goes on with them")
-            } else if others().is_ok_and(|mut others| others.next().is_some()) {
+            } else if plan.runs.iter().any(|run| was_on_other_data(run, &others)) {
+                format!("the images have changed since its runs were trained; {run}")
+            } else if !others.is_empty() {
                 let folder = folder.path().display();
                 format!("{run}; `{folder}` has runs with other settings")
             } else {

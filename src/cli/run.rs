@@ -107,6 +107,12 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
             tell_of_data(part, &options.results, &workers);
         }
     }
+    if arguments.dry_run && arguments.json {
+        for part in &parts {
+            Json::default().begin(part.plan, &part.states, &part.share);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if arguments.dry_run {
         print_plans(&parts);
         return print_command(&parts, &options, &workers);
@@ -481,7 +487,8 @@ fn say_json(value: &serde_json::Value) {
     print(format!("{value}\n").as_bytes());
 }
 
-/// Progress for programs: a JSON object a line on standard output.
+/// Progress for programs: a JSON object a line on standard output. First the experiment, then each run that counts: one to be
+/// trained with the epochs that it has, one that ended before with its row; events tell of a run by its number among those.
 #[derive(Default)]
 struct Json {
     /// As they were last told of.
@@ -494,6 +501,19 @@ impl Progress for Json {
         say_json(
             &json!({ "experiment": plan.name, "runs": plan.runs.len(), "to_train": to_do, "jobs": share.jobs }),
         );
+        for (number, (run, state)) in plan.runs.iter().zip(states).enumerate() {
+            match state {
+                RunState::Finished(row) => say_json(&json!({ "run": number, "before": row })),
+                RunState::ToDo { epochs_done } => say_json(&json!({
+                    "run": number,
+                    "variant": run.variant,
+                    "seed": run.seed,
+                    "id": run.id,
+                    "epochs_done": epochs_done,
+                })),
+                RunState::LeftOut => {}
+            }
+        }
     }
 
     fn event(&mut self, run: usize, event: &Event) {

@@ -75,6 +75,17 @@ pub fn short(text: &str) -> String {
     }
 }
 
+/// As much of a text's start as is at most `room` pixels wide.
+pub fn cut(text: &str, size: u32, room: u32) -> String {
+    if width_of(text, size) <= room {
+        return text.to_string();
+    }
+    let ends = text.char_indices().map(|(at, _)| at).rev();
+    let mut starts = ends.map(|end| format!("{}…", &text[..end]));
+    let fits = |start: &String| width_of(start, size) <= room;
+    starts.find(fits).unwrap_or_default()
+}
+
 /// A number in about three digits.
 pub fn number(value: f32) -> String {
     let size = value.abs();

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{
-    Align, CAPTION, TITLE, beside, blank, color_bar, stacked, width_of, write, write_in,
+    Align, CAPTION, TITLE, beside, blank, color_bar, cut, stacked, width_of, write, write_in,
 };
 use super::colors::{Map, readable_on};
 use super::misclassified::{answer, answers};
@@ -113,16 +113,21 @@ fn cell(picture: &mut RgbImage, [x, y]: [u32; 2], [width, height]: [u32; 2], sha
     }
 }
 
-/// The names under the columns: those too wide for theirs in two lines in turn.
+/// The names under the columns: those too wide for theirs in two lines in turn, so that each has the room of two columns.
 fn under(names: &[String], left: u32, width: u32) -> RgbImage {
     let is_crowded = names.iter().any(|name| width_of(name, CAPTION) + 4 > width);
     let lines = if is_crowded { 2 } else { 1 };
-    let mut picture = blank(left + width * names.len() as u32, lines * (CAPTION + 4));
+    let beside = (lines - 1) * width / 2;
+    let mut picture = blank(
+        left + width * names.len() as u32 + beside,
+        lines * (CAPTION + 4),
+    );
     for (column, name) in names.iter().enumerate() {
         let x = left + column as u32 * width + width / 2;
         let line = column as u32 % lines;
         let y = line * (CAPTION + 4) + CAPTION / 2 + 2;
-        write(&mut picture, name, [x, y], Align::Middle, CAPTION);
+        let name = cut(name, CAPTION, lines * width - 4);
+        write(&mut picture, &name, [x, y], Align::Middle, CAPTION);
     }
     picture
 }
@@ -151,6 +156,17 @@ mod tests {
         let picture = matrix(&counts, &names);
         assert!(picture.width() < 1800 && picture.height() < 1400);
         look("confusion_100", &picture);
+    }
+
+    #[test]
+    fn long_names_stay_within_the_picture() {
+        let counts = vec![vec![1; 3]; 3];
+        let names = ["a", "b", "a class with a name of 24"].map(String::from);
+        let picture = matrix(&counts, &names);
+        let edge = picture.width() - 1;
+        let paper = *picture.get_pixel(edge, 0);
+        assert!((0..picture.height()).all(|y| *picture.get_pixel(edge, y) == paper));
+        look("confusion_long", &picture);
     }
 
     #[test]

@@ -62,7 +62,15 @@ impl Requirement {
     }
 }
 
+/// The unit of what cannot be above 1.
+const SHARE: &str = "share, from 0 to 1";
+
 impl Metric {
+    /// Whether no value can be above 1.
+    pub fn is_share(&self) -> bool {
+        self.unit == Some(SHARE)
+    }
+
     /// An entry that tables do not show, of which no value is better than another.
     pub const fn new(name: &'static str, doc: &'static str) -> Self {
         Metric {
@@ -150,7 +158,7 @@ pub static BATCH_METRICS: [&BatchMetric; 6] = [
 /// Share of samples whose likeliest class is the true one.
 pub static ACCURACY: BatchMetric = BatchMetric {
     metric: Metric {
-        unit: Some("share, from 0 to 1"),
+        unit: Some(SHARE),
         better: Some(Better::More),
         shown: true,
         needs: &[Requirement::Classifier],

@@ -64,12 +64,17 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
     let resumed =
         number(|state| matches!(state, RunState::ToDo { epochs_done } if *epochs_done > 0));
     let finished = number(|state| matches!(state, RunState::Finished(_)));
+    let diverged =
+        number(|state| matches!(state, RunState::Finished(row) if row.status == Status::Diverged));
     let mut text = format!("{} to train", count(to_do, "run"));
     if resumed > 0 {
         text += &format!(" ({resumed} of them resumed)");
     }
     if finished > 0 {
         text += &format!(", {finished} done before");
+    }
+    if diverged > 0 {
+        text += &format!(" ({diverged} of them diverged)");
     }
     if to_do > 0 {
         let threads = count(share.threads, "thread");

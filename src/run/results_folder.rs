@@ -43,6 +43,12 @@ impl ResultsFolder {
         self.0.join(".workers.lock")
     }
 
+    /// The folders of runs that are there, of whatever settings.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.join("runs")).into_iter().flatten();
+        entries.flatten().map(|entry| entry.path()).collect()
+    }
+
     /// The folder of a run.
     pub fn run(&self, run: &Run) -> RunFolder {
         RunFolder::new(self.0.join("runs").join(run.folder()))

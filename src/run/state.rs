@@ -1,7 +1,6 @@
 //! How the runs of a plan stand on disk before anything starts, and which of them are wanted.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::halving::{Ladder, Standing};
@@ -131,22 +130,24 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Run
 /// the folder of the dataset held something else.
 pub fn on_other_data(plan: &Plan, results: &Path, states: &[RunState]) -> usize {
     let folder = ResultsFolder::of(results, &plan.name);
-    let Ok(entries) = fs::read_dir(folder.path().join("runs")) else {
-        return 0;
-    };
-    let there: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    let was_trained = |run: &&Run| {
-        let own = run.folder();
-        let start = own.strip_suffix(&run.id).unwrap_or(&own);
-        there.iter().any(|path| {
+    let there = folder.runs();
+    let to_do = plan.runs.iter().zip(states);
+    let to_do = to_do.filter(|(_, state)| state.is_to_do());
+    to_do
+        .filter(|(run, _)| was_on_other_data(run, &there))
+        .count()
+}
+
+/// Whether one of `there`, folders of an experiment's runs, is of this run on other data.
+pub fn was_on_other_data(run: &Run, there: &[PathBuf]) -> bool {
+    let own = run.folder();
+    let start = own.strip_suffix(&run.id).unwrap_or(&own);
+    run.digest.is_some()
+        && there.iter().any(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_twin = name != own && name.strip_prefix(start).is_some_and(is_id);
             is_twin && run.settings.are_those_of(&RunFolder::new(path))
         })
-    };
-    let runs = plan.runs.iter().zip(states);
-    let on_files = runs.filter(|(run, state)| state.is_to_do() && run.digest.is_some());
-    on_files.map(|(run, _)| run).filter(was_trained).count()
 }
 
 fn is_id(text: &str) -> bool {

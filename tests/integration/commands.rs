@@ -586,6 +586,25 @@ fn programs_read_json() {
         4
     );
     assert_eq!(lines.last().unwrap()["holds"], true);
+    let is_planned = |line: &&serde_json::Value| line["epochs_done"] == 0;
+    let planned: Vec<_> = lines.iter().filter(is_planned).collect();
+    assert_eq!(planned.len(), 4);
+    assert_eq!(
+        (&planned[3]["variant"], &planned[3]["seed"]),
+        (&"turned".into(), &1.into())
+    );
+    // What is done is told of, too, and nothing but JSON is printed.
+    for more in [&["--json"][..], &["--json", "--dry-run"]] {
+        let ended = lab.burnlab(&[&["run", file.to_str().unwrap()], more].concat());
+        let mut lines = ended.out.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line
+        });
+        assert_eq!(lines.next().unwrap()["to_train"], 0);
+        let before: Vec<_> = lines.by_ref().take(4).collect();
+        assert!(before.iter().all(|line| line["before"]["status"] == "done"));
+        assert_eq!(lines.count(), usize::from(more.len() == 1));
+    }
 }
 
 #[test]
@@ -669,4 +688,15 @@ fn problems_are_counted_with_the_files_that_have_them() {
         "{}",
         ended.err
     );
+}
+
+#[test]
+fn variants_of_the_same_settings_are_noted() {
+    let lab = Lab::new();
+    let more = "\n[variants.again.train]\nbatch_size = 20\n[grid]\n'train.batch_size' = [20, 50]\n";
+    let file = lab.file("small.toml", &format!("{SMALL}{more}"));
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--dry-run"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: variants `plain` and `again` come to the same settings in 4 runs; both are trained\n";
+    assert_eq!(ended.err, note);
 }

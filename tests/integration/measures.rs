@@ -361,6 +361,13 @@ fn images_of_classes_that_an_autoencoder_never_saw_are_the_strange_ones() {
         ),
         "{notes}"
     );
+    // Of a model that tells classes apart, the others are left out.
+    let ended = ask("evaluate", &["told", "--data", data]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: class `zebra` is left out: the run does not know it\n";
+    assert_eq!(ended.err, note);
+    assert!(ended.out.contains("on 12 images"), "{}", ended.out);
+    fs::remove_dir_all(folder.join("2")).unwrap();
     let ended = ask("evaluate", &["told", "--data", data]);
     assert_eq!(
         (ended.code, ended.err.lines().last()),

@@ -28,6 +28,9 @@ use crate::error::{Error, Kind, Problem, Result, count};
 use crate::hex::hex;
 use crate::shape::ImageShape;
 
+/// Shapes that an error names, the most frequent ones.
+const NAMED_SHAPES: usize = 3;
+
 /// The files of a dataset, each with its part and class.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -126,11 +129,13 @@ impl Tree {
         if keys.is_empty() {
             return None;
         }
-        let kinds = kinds.iter_mut().map(|(shape, names)| {
+        let more = kinds.len().saturating_sub(NAMED_SHAPES);
+        let named = kinds.iter_mut().take(NAMED_SHAPES).map(|(shape, names)| {
             let number = count(names.len(), "image");
             format!("{number} of {shape} ({})", some(names))
         });
-        let kinds: Vec<String> = kinds.collect();
+        let others = (more > 0).then(|| format!("others of {}", count(more, "more shape")));
+        let kinds: Vec<String> = named.chain(others).collect();
         let message = format!("images differ in shape: {}", kinds.join(", "));
         let hint = format!(
             "dataset = {{ folder = {{ path = \"DIR\", {} }} }} in an experiment, \

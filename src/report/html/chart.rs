@@ -16,6 +16,8 @@ pub enum Chart {
         categories: Option<Vec<String>>,
         /// Whether `x` grows by factors.
         log: bool,
+        /// Whether nothing drawn can be above 1.
+        share: bool,
         decimals: usize,
         lines: Vec<Line>,
     },

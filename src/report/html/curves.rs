@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Charts, Line, rounded, thinned};
 use super::variant_name;
 use crate::error::Result;
-use crate::record::{Cell, Column, EPOCH_COLUMNS, EpochRow, Status};
+use crate::record::{Cell, Column, EPOCH_COLUMNS, EpochRow, Metric, Status};
 use crate::report::statistics::spread;
 use crate::report::view::{MOST_VARIANTS, View};
 use crate::table::fixed;
@@ -140,6 +140,7 @@ fn figure(
         x_name: x_name.to_string(),
         categories: None,
         log: false,
+        share: column.metric.is_some_and(Metric::is_share),
         decimals,
         lines,
     };

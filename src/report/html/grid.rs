@@ -264,6 +264,7 @@ fn line(
         x_name: axis.name.clone(),
         categories: axis.numbers.is_none().then(|| axis.values.clone()),
         log: axis.is_log(),
+        share: facts.is_share(),
         decimals: facts.decimals,
         lines,
     };

@@ -96,7 +96,8 @@
     option.xAxis = chart.categories
       ? axis({ ...x, type: "category", data: chart.categories })
       : axis({ ...x, type: chart.log ? "log" : "value", min: "dataMin", max: "dataMax", minInterval: isWhole ? 1 : 0 });
-    option.yAxis = axis({ type: "value", scale: true });
+    const most = (drawn) => drawn.max > 0.9 ? 1 : null;
+    option.yAxis = axis({ type: "value", scale: true, max: chart.share ? most : null });
     option.series = series;
     return option;
   }
