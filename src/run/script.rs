@@ -35,6 +35,8 @@ pub struct Script {
 pub enum Ending {
     /// The run is measured and done.
     Done,
+    /// The same, with the weights of this epoch.
+    Restores(usize),
     /// The next loss is not finite.
     Diverges,
     /// The run ends with this error.
@@ -279,7 +281,7 @@ impl Actor {
 fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
     let reason = match script.ending {
         Ending::Refuses(_) | Ending::Dies | Ending::Lasts | Ending::Hangs => return false,
-        Ending::Done => None,
+        Ending::Done | Ending::Restores(_) => None,
         Ending::Diverges => {
             let epoch = epochs.len() + 1;
             Some(format!("the training loss became NaN in epoch {epoch}"))
@@ -301,6 +303,12 @@ fn end(row: &mut RunRow, script: &Script, epochs: &[EpochRow]) -> bool {
         .as_ref()
         .filter(|_| is_done)
         .map(|last| measured(last.train));
+    if let (Ending::Restores(epoch), Some(measured)) = (script.ending, &mut row.measured) {
+        let kept = &epochs[epoch - 1];
+        measured.test = kept.train;
+        measured.stopped_early = true;
+        measured.restored = Some(Box::new(kept.clone()));
+    }
     true
 }
 

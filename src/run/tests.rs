@@ -744,6 +744,27 @@ fn a_point_whose_run_fails_lets_another_through_and_runs_that_are_left_out_are_n
 }
 
 #[test]
+fn a_point_that_stopped_early_is_compared_by_the_epoch_whose_weights_it_keeps() {
+    let scripted = ScriptedExperiments::default();
+    let text = HALVED.replace("points = 9", "points = 3");
+    let text = text.replace("rungs = [1, 2]", "rungs = [3]");
+    let plan = scripted.plan(
+        "halved",
+        &format!("[variants.long.train]\nepochs = 5\n{text}"),
+    );
+    let first = plan.runs[0].variant.clone();
+    let script = move |assignment: &Assignment| match assignment.row.variant == first {
+        true => Script::ending(&[0.1, 0.9], Ending::Restores(1)),
+        false => Script::done(&[0.3; 5]),
+    };
+    let ended = scripted.run(&plan, script);
+    let halted = |epochs| (epochs, Status::Halted);
+    let ends = standings(&ended).into_iter();
+    let ends: Vec<_> = ends.map(|(_, epochs, status)| (epochs, status)).collect();
+    assert_eq!(ends, [(2, Status::Done), halted(3), halted(3)]);
+}
+
+#[test]
 fn points_are_compared_by_the_mean_over_their_seeds() {
     let scripted = ScriptedExperiments::default();
     let text = "seeds = [0, 1]\n".to_string() + &HALVED.replace("points = 9", "points = 3");
