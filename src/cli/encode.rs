@@ -17,8 +17,9 @@ pub struct EncodeArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// An image's file, a folder of such, or an IDX file of images [default: the test images]
-    path: Option<PathBuf>,
+    /// Files of images, folders of such, or IDX files of images [default: the test images]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     images: ImageArguments,
     /// Write the table to a file instead of printing it
@@ -33,12 +34,11 @@ pub struct EncodeArguments {
 /// Prints or writes the code of every image, as comma-separated values.
 pub fn encode(arguments: EncodeArguments) -> Result<()> {
     let catalogue = catalogue();
-    let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
+    let (variant, paths) = trained::variant_and_paths(arguments.variant, arguments.paths);
     let variant = variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
-    let path = path.as_deref();
-    let images = (arguments.images).take(path, None, &trained, &*model, &catalogue)?;
+    let images = (arguments.images).take(&paths, None, &trained, &*model, &catalogue)?;
     let codes = model.encode(&images.pixels, images.labels.as_deref());
     let size = codes.len() / images.names.len().max(1);
     let header = ["image", "label"].map(String::from).into_iter();

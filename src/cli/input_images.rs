@@ -1,6 +1,6 @@
 //! Which images a command takes: those at a path, or a part of the run's own data.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -50,22 +50,22 @@ impl ImageArguments {
     /// There is no such image or class, or the model is conditional and no class is given.
     pub fn take(
         &self,
-        path: Option<&Path>,
+        paths: &[PathBuf],
         usual: Option<usize>,
         trained: &TrainedModel,
         model: &dyn Model,
         catalogue: &Catalogue,
     ) -> Result<InputImages> {
         let asked = self.count.map(|count| count as usize);
-        match (path, self.split, &self.label) {
-            (Some(_), Some(_), _) => Err(not_both("--split", "which images are taken")),
-            (None, _, Some(_)) => Err(not_both("--label", "the run's data has classes")),
-            (Some(path), None, label) => {
-                let mut images = InputImages::files(path, trained)?;
+        match (paths.is_empty(), self.split, &self.label) {
+            (false, Some(_), _) => Err(not_both("--split", "which images are taken")),
+            (true, _, Some(_)) => Err(not_both("--label", "the run's data has classes")),
+            (false, None, label) => {
+                let mut images = InputImages::files(paths, trained)?;
                 images.set_label(label.as_deref(), trained, model)?;
                 Ok(images.first(asked))
             }
-            (None, split, None) => {
+            (true, split, None) => {
                 let split = split.unwrap_or(ImageSplit::Test);
                 let images = InputImages::part(split, trained, catalogue)?;
                 Ok(images.first(asked.or(usual)))
@@ -106,10 +106,10 @@ impl InputImages {
         })
     }
 
-    /// The images at a path, brought to the shape of the run's; a line on the terminal says how.
-    pub fn files(path: &Path, trained: &TrainedModel) -> Result<Self> {
+    /// The images at some paths, brought to the shape of the run's; a line on the terminal says how.
+    pub fn files(paths: &[PathBuf], trained: &TrainedModel) -> Result<Self> {
         let settings = &trained.run.settings;
-        let images = read_unlabeled(path, trained.images(), &settings.data.dataset.form())?;
+        let images = read_unlabeled(paths, trained.images(), &settings.data.dataset.form())?;
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();

@@ -111,7 +111,7 @@ fn query(
 ) -> Result<(InputImages, Option<usize>)> {
     let number = image.to_str().and_then(|text| text.parse::<usize>().ok());
     let Some(number) = number.filter(|_| !image.exists()) else {
-        let mut images = InputImages::files(image, trained)?;
+        let mut images = InputImages::files(&[image.to_path_buf()], trained)?;
         if images.names.len() != 1 {
             let message = format!("expected one image, found {}", images.names.len());
             return Err(Error::usage(Problem::new(message).at_file(image)));

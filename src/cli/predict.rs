@@ -19,9 +19,9 @@ pub struct PredictArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// An image's file, a folder of such, or an IDX file of images
-    #[arg(required_unless_present = "variant")]
-    path: Option<PathBuf>,
+    /// Files of images, folders of such, or IDX files of images
+    #[arg(value_name = "PATH", required_unless_present = "variant")]
+    paths: Vec<PathBuf>,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
@@ -39,8 +39,11 @@ pub struct PredictArguments {
 /// Prints the likeliest classes of every image.
 pub fn predict(arguments: PredictArguments) -> Result<()> {
     let catalogue = catalogue();
-    let (variant, path) = trained::variant_and_image(arguments.variant, arguments.path)?;
+    let (variant, paths) = trained::variant_and_paths(arguments.variant, arguments.paths);
     let variant = variant.as_deref();
+    if let (Some(name), true) = (variant, paths.is_empty()) {
+        return Err(trained::no_image(name));
+    }
     let (file, which) = (&arguments.file, arguments.which);
     let found = arguments.weights.find(file, variant, which, &catalogue)?;
     let settings = &found.run.settings;
@@ -52,7 +55,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let images = read_unlabeled(&path, found.images(), &settings.data.dataset.form())?;
+    let images = read_unlabeled(&paths, found.images(), &settings.data.dataset.form())?;
     let mut pixels: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.pixels)

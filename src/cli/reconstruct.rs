@@ -28,8 +28,9 @@ pub struct ReconstructArguments {
     file: PathBuf,
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
-    /// An image's file, a folder of such, or an IDX file of images [default: the first 10 test images]
-    path: Option<PathBuf>,
+    /// Files of images, folders of such, or IDX files of images [default: the first 10 test images]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
     #[command(flatten)]
     images: ImageArguments,
     /// Print comma-separated values instead of a table: mean squared errors, in units of `data.scale`
@@ -47,12 +48,11 @@ pub struct ReconstructArguments {
 /// Prints how far each image's reconstruction is from it.
 pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     let catalogue = catalogue();
-    let (variant, path) = trained::variant_and_path(arguments.variant, arguments.path);
+    let (variant, paths) = trained::variant_and_paths(arguments.variant, arguments.paths);
     let variant = variant.as_deref();
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("reconstructs no images", &arguments.device)?;
-    let path = path.as_deref();
-    let images = (arguments.images).take(path, Some(USUAL), &trained, &*model, &catalogue)?;
+    let images = (arguments.images).take(&paths, Some(USUAL), &trained, &*model, &catalogue)?;
     let outputs = model.reconstruct(&images.pixels, images.labels.as_deref());
     let shape = model.images();
     let errors = errors(&images.pixels, &outputs, shape.len());

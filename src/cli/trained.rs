@@ -15,7 +15,7 @@ use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW};
 use crate::rng::Seed;
-use crate::run::ResultsFolder;
+use crate::run::{ResultsFolder, was_on_other_data};
 use crate::shape::ImageShape;
 use crate::train::EarlierRun;
 
@@ -203,21 +203,30 @@ impl TrainedModel {
     }
 }
 
-/// A variant and a path as two arguments that may be left out: one alone that is there is the path.
-pub fn variant_and_path(
-    variant: Option<OsString>,
-    path: Option<PathBuf>,
-) -> (Option<String>, Option<PathBuf>) {
-    match (variant, path) {
-        (Some(only), None) if Path::new(&only).exists() => (None, Some(PathBuf::from(only))),
-        (variant, path) => {
-            let variant = variant.map(|name| name.to_string_lossy().into_owned());
-            (variant, path)
-        }
+/// A variant and paths as arguments that may be left out: a variant that is there, or of several paths a file, is the first path.
+pub fn variant_and_paths(
+    mut variant: Option<OsString>,
+    mut paths: Vec<PathBuf>,
+) -> (Option<String>, Vec<PathBuf>) {
+    let is_path = |name: &OsString| match paths.is_empty() {
+        true => Path::new(name).exists(),
+        false => Path::new(name).is_file(),
+    };
+    if variant.as_ref().is_some_and(is_path) {
+        paths.splice(..0, variant.take().map(PathBuf::from));
     }
+    let variant = variant.map(|name| name.to_string_lossy().into_owned());
+    (variant, paths)
 }
 
-/// The same where only the variant may be left out: one alone is the path, or the number of an image.
+/// There is no such image.
+pub fn no_image(name: &str) -> Error {
+    let problem = Problem::new(format!("there is no image or folder `{name}`"));
+    let hint = format!("if `{name}` is a variant, name an image after it");
+    Error::data(problem.hint(hint))
+}
+
+/// A variant, which may be left out, and an image: one alone is the path, or the number of an image.
 ///
 /// # Errors
 /// There is none.
@@ -230,9 +239,7 @@ pub fn variant_and_image(
             let path = PathBuf::from(only);
             let name = path.to_string_lossy();
             if !path.exists() && name.parse::<usize>().is_err() {
-                let problem = Problem::new(format!("there is no image or folder `{name}`"));
-                let hint = format!("if `{name}` is a variant, name an image after it");
-                return Err(Error::data(problem.hint(hint)));
+                return Err(no_image(&name));
             }
             (None, Some(path))
         }
@@ -265,7 +272,10 @@ pub fn find(
     let folder = results.run(run);
     let row = folder.row().filter(|row| row.id == run.id);
     let Some(measured) = measured(row, &name, &folder)? else {
-        let problem = Problem::new(format!("{name} is not trained"));
+        let mut problem = Problem::new(format!("{name} is not trained"));
+        if was_on_other_data(run, &results.runs()) {
+            problem.message += " on the images as they are now";
+        }
         let command = format!("burnlab run {} --only {}", file.display(), run.variant);
         return Err(Error::data(problem.hint(command)));
     };

@@ -4,7 +4,7 @@
 //! is made color, and the size is changed with a linear filter that averages where it shrinks.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, RgbImage};
 
@@ -18,7 +18,8 @@ use crate::shape::ImageShape;
 /// An image whose class is to be found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unlabeled {
-    /// The file's name, with the image's number from 0 where a file holds many: `digits.gz[7]`.
+    /// The file's name, with the image's number from 0 where a file holds many: `digits.gz[7]`; its path where several were
+    /// given.
     pub name: String,
     /// From 0 to 1, `[channels, height, width]`.
     pub pixels: Vec<f32>,
@@ -27,34 +28,41 @@ pub struct Unlabeled {
     pub changes: String,
 }
 
-/// Reads the images at a path and brings them to a shape: of an image's file, of all such files below a
+/// Reads the images at some paths and brings them to a shape: of an image's file, of all such files below a
 /// folder, in the order of their names, or of an IDX file of images, plain or gzip.
 ///
 /// # Errors
-/// There is no image at the path, a file is damaged, or an image has other channels than gray or RGB where
-/// it would have to be changed.
-pub fn read_unlabeled(path: &Path, shape: ImageShape, form: &ImageForm) -> Result<Vec<Unlabeled>> {
+/// There is no image at a path, files are damaged (all of them are told), or an image has other channels than gray or RGB
+/// where it would have to be changed.
+pub fn read_unlabeled(
+    paths: &[PathBuf],
+    shape: ImageShape,
+    form: &ImageForm,
+) -> Result<Vec<Unlabeled>> {
     let target = Target { shape, form };
-    if path.is_dir() {
-        let files = folder::image_files(path)?;
-        if files.is_empty() {
-            let problem = Problem::new("there are no images here").at_file(path);
-            return Err(Error::data(problem));
-        }
-        let name = |file: &Path| {
-            file.strip_prefix(path)
-                .unwrap_or(file)
-                .display()
-                .to_string()
+    let (mut images, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        let mut read = match target.at(path) {
+            Ok(read) => read,
+            Err(error) => {
+                problems.extend(error.problems);
+                continue;
+            }
         };
-        return files
-            .iter()
-            .map(|file| target.file(file, name(file)))
-            .collect();
+        for image in read.iter_mut().filter(|_| paths.len() > 1) {
+            let folder = if path.is_dir() {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
+            let path = folder.unwrap_or(Path::new("")).join(&image.name);
+            image.name = path.display().to_string();
+        }
+        images.extend(read);
     }
-    match holds_many(path)? {
-        true => target.many(path),
-        false => Ok(vec![target.file(path, file_name(path))?]),
+    match problems.is_empty() {
+        true => Ok(images),
+        false => Err(Error::new(Kind::Data, problems)),
     }
 }
 
@@ -71,6 +79,35 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    fn at(&self, path: &Path) -> Result<Vec<Unlabeled>> {
+        if !path.is_dir() {
+            return match holds_many(path)? {
+                true => self.many(path),
+                false => Ok(vec![self.file(path, file_name(path))?]),
+            };
+        }
+        let files = folder::image_files(path)?;
+        if files.is_empty() {
+            let problem = Problem::new("there are no images here").at_file(path);
+            return Err(Error::data(problem));
+        }
+        let read = files.iter().map(|file| {
+            let name = file.strip_prefix(path).unwrap_or(file).display();
+            self.file(file, name.to_string())
+        });
+        let (mut images, mut problems) = (Vec::new(), Vec::new());
+        for image in read {
+            match image {
+                Ok(image) => images.push(image),
+                Err(error) => problems.extend(error.problems),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(images),
+            false => Err(Error::new(Kind::Data, problems)),
+        }
+    }
+
     fn file(&self, path: &Path, name: String) -> Result<Unlabeled> {
         let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
         let Decoded { image, has_alpha } = decode(&bytes).map_err(|error| {
@@ -188,7 +225,8 @@ mod tests {
     };
 
     fn one(path: &Path, shape: ImageShape) -> Unlabeled {
-        let mut images = read_unlabeled(path, shape, &ImageForm::default()).unwrap();
+        let mut images =
+            read_unlabeled(&[path.to_path_buf()], shape, &ImageForm::default()).unwrap();
         assert_eq!(images.len(), 1);
         images.remove(0)
     }
@@ -238,14 +276,16 @@ mod tests {
             image.save(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("notes.txt"), "no image").unwrap();
-        let names: Vec<String> = read_unlabeled(folder.path(), GRAY, &ImageForm::default())
-            .unwrap()
-            .into_iter()
-            .map(|image| image.name)
-            .collect();
+        let names: Vec<String> =
+            read_unlabeled(&[folder.path().to_path_buf()], GRAY, &ImageForm::default())
+                .unwrap()
+                .into_iter()
+                .map(|image| image.name)
+                .collect();
         assert_eq!(names, ["b/a.jpg", "c.png"]);
         let empty = tempfile::tempdir().unwrap();
-        let error = read_unlabeled(empty.path(), GRAY, &ImageForm::default()).unwrap_err();
+        let error =
+            read_unlabeled(&[empty.path().to_path_buf()], GRAY, &ImageForm::default()).unwrap_err();
         assert_eq!(error.problems[0].message, "there are no images here");
     }
 
@@ -253,8 +293,12 @@ mod tests {
     fn an_idx_file_gives_all_its_images() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = path.join("data/mnist/t10k-images-idx3-ubyte.gz");
-        let images =
-            read_unlabeled(&path, ImageShape::new(1, 28, 28), &ImageForm::default()).unwrap();
+        let images = read_unlabeled(
+            std::slice::from_ref(&path),
+            ImageShape::new(1, 28, 28),
+            &ImageForm::default(),
+        )
+        .unwrap();
         assert_eq!(images.len(), 10_000);
         assert_eq!(images[7].name, "t10k-images-idx3-ubyte.gz[7]");
         assert!(images[7].pixels.iter().any(|&value| value > 0.9));
@@ -265,7 +309,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         fs::write(&path, "no image").unwrap();
-        let problem = read_unlabeled(&path, GRAY, &ImageForm::default())
+        let problem = read_unlabeled(std::slice::from_ref(&path), GRAY, &ImageForm::default())
             .unwrap_err()
             .problems
             .remove(0);
@@ -277,8 +321,8 @@ mod tests {
             problem.hint.as_deref(),
             Some("PNG, JPEG, WebP, BMP, TIFF, GIF and IDX files of images are read")
         );
-        let missing =
-            read_unlabeled(&folder.path().join("b.png"), GRAY, &ImageForm::default()).unwrap_err();
+        let missing = read_unlabeled(&[folder.path().join("b.png")], GRAY, &ImageForm::default())
+            .unwrap_err();
         assert_eq!(
             missing.problems[0].message,
             "cannot read: no such file or directory"
