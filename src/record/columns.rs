@@ -203,7 +203,7 @@ pub fn run_columns(measures: &'static [Measure]) -> Vec<Column<RunRow>> {
         label("id", "hash of the run's resolved settings", |run| {
             text(Some(&run.id))
         }),
-        label("reason", "why the run failed or diverged", |run| {
+        label("reason", "why the run failed, diverged or was given up", |run| {
             text(run.reason.as_deref())
         }),
     ]);

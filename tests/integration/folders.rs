@@ -302,6 +302,23 @@ fn a_runs_folder_alone_can_be_asked() {
         "{}",
         asked.err
     );
+    // Of several images each goes by its path, and all that cannot be read are named.
+    let other = lab.path().join("other.png");
+    gray(&other, 200);
+    let other = other.to_str().unwrap();
+    let twice = lab.burnlab(&["predict", folder, image, other, "--csv"]);
+    let names: Vec<&str> = twice.out.lines().skip(1).collect();
+    assert_eq!(names.len(), 2, "{}", twice.err);
+    assert!(
+        names[0].starts_with(&format!("{image},")) && names[1].starts_with(&format!("{other},"))
+    );
+    let refused = lab.burnlab(&["predict", folder, "no.png", image, "none.png"]);
+    assert_eq!(
+        (refused.code, refused.err.matches("error: ").count()),
+        (3, 2),
+        "{}",
+        refused.err
+    );
     let weights = lab.path().join("weights.safetensors");
     let weights = weights.to_str().unwrap();
     let exported = lab.burnlab(&["export", folder, "-o", weights, "--layout", "pytorch"]);

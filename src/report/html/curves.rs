@@ -36,7 +36,7 @@ struct Variant<'a> {
 
 struct Run {
     rows: Vec<EpochRow>,
-    /// Others have no part in the mean.
+    /// Others have no part in the mean, unless none is done.
     is_done: bool,
 }
 
@@ -158,8 +158,10 @@ impl Variant<'_> {
         let rows: &[EpochRow] = longest.map_or(&[], |run| &run.rows);
         let x = |row: &EpochRow| if in_steps { row.step } else { row.epoch } as f64;
         let mean = |place| {
-            let done = self.runs.iter().filter(|run| run.is_done);
-            let values: Option<Vec<f64>> = done.map(|run| run.value(column, place)).collect();
+            let is_any_done = self.runs.iter().any(|run| run.is_done);
+            let counted = self.runs.iter();
+            let counted = counted.filter(|run| run.is_done || !is_any_done);
+            let values: Option<Vec<f64>> = counted.map(|run| run.value(column, place)).collect();
             Some(spread(&values?)?.mean)
         };
         Curve {

@@ -103,7 +103,16 @@ pub fn page(subject: &Subject, reference: Option<&str>, commands: &[String]) -> 
 
 /// A variant's name, which may be broken between the keys of the grid.
 fn variant_name(name: &str) -> Markup {
-    html! { @for (number, part) in name.split_inclusive(',').enumerate() { @if number > 0 { wbr; } (part) } }
+    breakable(name, ',')
+}
+
+/// A name of a column that may be broken between its words.
+fn column_name(name: &str) -> Markup {
+    breakable(name, '_')
+}
+
+fn breakable(name: &str, after: char) -> Markup {
+    html! { @for (number, part) in name.split_inclusive(after).enumerate() { @if number > 0 { wbr; } (part) } }
 }
 
 fn document(title: &str, body: &Markup) -> String {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::variant_name;
+use super::{column_name, variant_name};
 use crate::error::thousands;
 use crate::report::difference::{CONFIDENCE, Difference, OF_SHARED_SEEDS, Outcome, POWER, signed};
 use crate::report::statistics::{Group, Spread};
@@ -47,7 +47,7 @@ fn overview(view: &View) -> Markup {
                 thead { tr {
                     th scope="col" { "variant" }
                     th.number scope="col" { "runs" }
-                    @for (name, metric) in &view.metrics { th.number scope="col" title=(metric.doc) { (name) } }
+                    @for (name, metric) in &view.metrics { th.number scope="col" title=(metric.doc) { (column_name(name)) } }
                 } }
                 tbody { @for group in view.chosen(MOST_ROWS) { tr {
                     th scope="row" { (variant_name(group.variant)) }

@@ -39,7 +39,11 @@ pub fn section(view: &View) -> Markup {
             .map(|(row, folder)| (row, drawn(folder)))
             .find(|(_, drawn)| !drawn.is_empty());
         if let Some((row, drawn)) = drawn {
-            parts.push(of_run(row, &drawn, &mut room));
+            let unit = match view.subject.counts_steps(group.variant) {
+                true => "step",
+                false => "epoch",
+            };
+            parts.push(of_run(row, &drawn, unit, &mut room));
         }
     }
     if parts.is_empty() {
@@ -54,22 +58,22 @@ pub fn section(view: &View) -> Markup {
     }
 }
 
-fn of_run(row: &RunRow, drawn: &[Drawn], room: &mut u64) -> Markup {
+fn of_run(row: &RunRow, drawn: &[Drawn], unit: &str, room: &mut u64) -> Markup {
     let (films, pictures): (Vec<&Drawn>, Vec<&Drawn>) =
         drawn.iter().partition(|drawn| drawn.is_film);
     html! {
         h3 { (row.variant) ", seed " (row.seed) }
-        div.small.figures { @for drawn in &pictures { (figure(row, drawn, room)) } }
+        div.small.figures { @for drawn in &pictures { (figure(row, drawn, unit, room)) } }
         @for drawn in &films {
             // A film plays only where it is asked for.
-            details.screen { summary { "Film: " (drawn.name) } (figure(row, drawn, room)) }
+            details.screen { summary { "Film: " (drawn.name) } (figure(row, drawn, unit, room)) }
         }
     }
 }
 
-fn figure(row: &RunRow, drawn: &Drawn, room: &mut u64) -> Markup {
+fn figure(row: &RunRow, drawn: &Drawn, unit: &str, room: &mut u64) -> Markup {
     let what = if drawn.is_film { "Film" } else { "Picture" };
-    let point = drawn.point.map(|point| format!(" at {point}"));
+    let point = drawn.point.map(|point| format!(" at {unit} {point}"));
     let alternative = format!(
         "{what} {}{} of {}, seed {}",
         drawn.name,

@@ -389,7 +389,7 @@ fn pictures_and_films_are_in_the_page_itself() {
     fs::write(pictures.join("morph_film.gif"), b"GIF89a").unwrap();
     let page = page(&subject, None, &[]).unwrap();
     assert_eq!(page.matches("<img src=\"data:image/png;base64,").count(), 1);
-    assert!(page.contains("alt=\"Picture samples at 10 of plain, seed 0\""));
+    assert!(page.contains("alt=\"Picture samples at epoch 10 of plain, seed 0\""));
     assert!(page.contains("<summary>Film: morph_film</summary>"));
     assert!(page.contains("<img src=\"data:image/gif;base64,"));
 }
