@@ -16,8 +16,10 @@ use super::math;
 use super::precision::Precision;
 use super::shapes::reshape;
 use super::sliding::Sliding;
-use super::{Device, TrainingBackend, Work};
+use super::{AdamStep, Device, Distribution, Kernels, MomentumStep, TrainingBackend, Work};
 use crate::error::{Error, Problem, Result};
+use crate::rng::Draw;
+use crate::shape::ImageShape;
 
 /// How exact a device's products are, as measured on products and convolutions of a common size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +204,77 @@ fn operations<B: TrainingBackend>() -> Vec<Operation<B>> {
             let softmax = math::log_softmax(x.clone());
             let sum = math::exp(x.clone()) + math::tanh(x.clone()) + math::sigmoid(x.clone());
             values(sum + logs + softmax + math::relu(x))
+        }),
+        ("the gradient of an activation function", |device| {
+            let x = (whole::<B, 2>([5, 7], device) / 4.0).require_grad();
+            let sum = B::softplus(x.clone()) + math::tanh(x.clone()) + math::sigmoid(x.clone());
+            with_gradients(
+                sum + <B as Kernels>::gelu(x.clone()) + <B as Kernels>::elu(x.clone()),
+                &[x],
+            )
+        }),
+        ("a cross-entropy", |device| {
+            let x = whole::<B, 2>([6, 5], device).require_grad();
+            let targets = Tensor::from_ints([0, 1, 2, 3, 4, 0], device);
+            let of_classes = B::cross_entropy(x.clone(), targets);
+            let shares = math::sigmoid(x.clone());
+            let of_shares = B::binary_cross_entropy(shares, whole([6, 5], device).abs() / 3.0);
+            with_gradients(reshape(of_shares.sum() + of_classes, [1, 1]), &[x])
+        }),
+        ("images of bytes", |device| {
+            let words = Tensor::from_ints([[0x0403_0201, 5], [-1, 0x7f80], [7, 8]], device);
+            let meanings = whole([1, 256], device);
+            let chosen = Tensor::from_ints([2, 0, 1, 0], device);
+            values(B::look_up(
+                words,
+                chosen,
+                meanings,
+                ImageShape::new(1, 2, 3),
+            ))
+        }),
+        ("random numbers", |device| {
+            let draw = Draw {
+                key: 0x0123_4567_89ab_cdef,
+                number: 3,
+                first: 0xffff_fffe,
+            };
+            values(<B as Kernels>::random(
+                [5, 7],
+                Distribution::Uniform,
+                draw,
+                device,
+            ))
+        }),
+        ("a step of Adam", |device| {
+            let whole = |shape| whole::<B::InnerBackend, 2>(shape, device);
+            let step = AdamStep {
+                beta_1: 0.5,
+                beta_2: 0.75,
+                epsilon: 1e-3,
+                coupled_decay: 0.25,
+                decoupled_decay: 0.5,
+                learning_rate: 0.125,
+                number: 1,
+            };
+            let [weight, mean, square] =
+                B::InnerBackend::adam_step(whole([7, 9]), whole([7, 9]) + 1.0, None, step);
+            let step = AdamStep { number: 2, ..step };
+            let means = Some([mean, square]);
+            let made = B::InnerBackend::adam_step(weight, whole([7, 9]), means, step);
+            made.map(values).concat()
+        }),
+        ("a step of gradient descent", |device| {
+            let whole = |shape| whole::<B::InnerBackend, 2>(shape, device);
+            let step = MomentumStep {
+                momentum: 0.5,
+                nesterov: true,
+                weight_decay: 0.25,
+                learning_rate: 0.125,
+            };
+            let [weight, velocity] =
+                B::InnerBackend::momentum_step(whole([7, 9]), whole([7, 9]) + 1.0, None, step);
+            let made = B::InnerBackend::momentum_step(weight, whole([7, 9]), Some(velocity), step);
+            made.map(values).concat()
         }),
     ]
 }

@@ -26,7 +26,8 @@ pub(super) fn device(number: usize) -> CudaDevice {
         is_there.then(|| names.swap_remove(number))
     });
     let name = name.unwrap_or_default();
-    keep_kernels(&format!("cuda-{name}-{}", driver_version()));
+    let (driver, compiler) = (driver_version(), compiler_version());
+    keep_kernels(&format!("cuda-{name}-{driver}-{compiler}"));
     CudaDevice::new(number)
 }
 
@@ -36,6 +37,14 @@ fn driver_version() -> c_int {
     // SAFETY: it writes one number.
     let asked = unsafe { driver::sys::cuDriverGetVersion(&mut version) };
     asked.result().map_or(0, |()| version)
+}
+
+/// 13.0 for that of CUDA 13.0; 0.0 if it does not say.
+fn compiler_version() -> String {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: it writes two numbers; where there are devices, the library was found.
+    let _ = unsafe { nvrtc::sys::nvrtcVersion(&mut major, &mut minor) };
+    format!("{major}.{minor}")
 }
 
 /// Names of the GPUs, in the order of their numbers.

@@ -63,7 +63,7 @@ const OF_DRIVERS: &[&str] = &[
     CUDA,
     UNTOLD,
     "The server is in an invalid state",
-    "can't allocate buffer",
+    NO_ROOM,
     "device is lost",
     "DeviceLost",
     "ERROR_DEVICE_LOST",
@@ -71,6 +71,9 @@ const OF_DRIVERS: &[&str] = &[
 
 /// What CubeCL keeps of an error of CUDA's driver where memory is to be had, unless there is none left.
 const UNTOLD: &str = "Unknown error happened during execution";
+
+/// What CubeCL says of a tensor that is larger than any page of its pools may be, or has none left.
+const NO_ROOM: &str = "can't allocate buffer";
 
 /// How errors of CUDA's driver begin.
 const CUDA: &str = "CUDA_ERROR_";
@@ -121,10 +124,17 @@ pub(super) fn problem(text: &str) -> Problem {
             "the system's log (`dmesg`) may tell why; `burnlab doctor` looks whether it can be used",
         )
     };
+    let has_no_room = |line: &str| {
+        Problem::new(format!("the device has no room for a tensor: {line}")).hint(
+            "one tensor takes a quarter of a GPU's memory at most, and all training images are one; a smaller \
+             `train.micro_batch_size` or `train.batch_size` makes others smaller, and fewer workers (`--jobs`) leave more free",
+        )
+    };
     match code(text) {
         Some(code) if code.ends_with("OUT_OF_MEMORY") => spent(code),
         Some(code) => failed(&format!(": its driver says `{code}`")),
         None if line == UNTOLD => failed(""),
+        None if line.contains(NO_ROOM) => has_no_room(line),
         None if is_of_memory => spent(line),
         None => Problem::new(format!("the device's own thread broke off: {line}"))
             .hint("`burnlab doctor` looks whether the device computes what it should"),
@@ -140,8 +150,9 @@ mod tests {
         let text = "called `Result::unwrap()` on an `Err` value: can't allocate buffer of size: 16";
         assert_eq!(
             Error::run(problem(text)).to_string(),
-            "error: the device's memory is spent: can't allocate buffer of size: 16\n  \
-             hint: a smaller `train.micro_batch_size` or `train.batch_size` takes less, and so do fewer workers (`--jobs`)"
+            "error: the device has no room for a tensor: can't allocate buffer of size: 16\n  \
+             hint: one tensor takes a quarter of a GPU's memory at most, and all training images are one; a smaller \
+             `train.micro_batch_size` or `train.batch_size` makes others smaller, and fewer workers (`--jobs`) leave more free"
         );
     }
 

@@ -50,7 +50,7 @@ pub trait Kernels: Backend {
     }
 
     /// The largest value of each window: `[batch, channels, height, width]` to `[batch, channels, rows, columns]`; NaN
-    /// where a window holds NaN. What pads the image never wins.
+    /// where a window holds NaN, but on GPUs, which pass it over. What pads the image never wins.
     fn max_pool(x: Tensor<Self, 4>, kernel: [usize; 2], sliding: Sliding) -> Tensor<Self, 4> {
         burns_max_pool2d(x, kernel, sliding)
     }

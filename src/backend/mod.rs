@@ -216,6 +216,13 @@ impl Device {
         }))
     }
 
+    /// Gives back what tensors that are no more have left of a GPU's memory: the next run's may be of other sizes.
+    pub fn free_memory(&self) {
+        if !self.is_cpu() {
+            self.run(FreeMemory);
+        }
+    }
+
     /// Does a piece of work with as many threads as are [wanted](use_threads) now.
     pub fn with_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match self.is_cpu() {
@@ -318,6 +325,16 @@ fn not_built_in(feature: &str) -> Error {
 pub trait TrainingBackend: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
 
 impl<B> TrainingBackend for B where B: AutodiffBackend<InnerBackend: Kernels> + Kernels {}
+
+struct FreeMemory;
+
+impl Work for FreeMemory {
+    type Output = ();
+
+    fn run<B: TrainingBackend>(self, device: B::Device) {
+        B::memory_cleanup(&device);
+    }
+}
 
 /// Work that can be done on any backend.
 pub trait Work {

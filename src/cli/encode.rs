@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::input_images::ImageArguments;
 use super::trained::{self, Which};
-use super::{DeviceArgument, catalogue, csv, print, say};
+use super::{DeviceArgument, catalogue, csv, print, say, sound};
 use crate::error::{Result, count};
 use crate::record::write_atomically;
 
@@ -39,7 +39,7 @@ pub fn encode(arguments: EncodeArguments) -> Result<()> {
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("makes no codes of images", &arguments.device)?;
     let images = (arguments.images).take(&paths, None, &trained, &*model, &catalogue)?;
-    let codes = model.encode(&images.pixels, images.labels.as_deref());
+    let codes = sound(model.encode(&images.pixels, images.labels.as_deref()))?;
     let size = codes.len() / images.names.len().max(1);
     let header = ["image", "label"].map(String::from).into_iter();
     let header = header.chain((1..=size).map(|unit| format!("code_{unit}")));

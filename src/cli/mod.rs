@@ -40,7 +40,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 pub use reference::reference;
 
-use crate::backend::{Device, Devices};
+use crate::backend::{Device, Devices, check_threads};
 use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Kind, Result};
@@ -323,6 +323,11 @@ impl DeviceArgument {
     fn checked(&self) -> Result<Device> {
         Device::checked(&self.device)
     }
+}
+
+/// What a device made, unless something broke off on it: then it is wrong in silence.
+fn sound<T>(made: T) -> Result<T> {
+    check_threads().map(|()| made)
 }
 
 /// Which devices a command trains on.

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::input_images::{ImageSplit, InputImages};
 use super::trained::{self, TrainedModel, Which};
-use super::{DeviceArgument, catalogue, csv, picture, print, say};
+use super::{DeviceArgument, catalogue, csv, picture, print, say, sound};
 use crate::data::Catalogue;
 use crate::error::{Error, Place, Problem, Result, count};
 use crate::measure::{Neighbor, Rows, nearest};
@@ -62,7 +62,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
         .filter(|_| arguments.split == ImageSplit::Test)
         .map(|number| [number]);
     let code = |images: &InputImages| model.encode(&images.pixels, images.labels.as_deref());
-    let (wanted, codes) = (code(&query), code(&among));
+    let (wanted, codes) = sound((code(&query), code(&among)))?;
     let (wanted, codes) = (
         Rows::new(&wanted, wanted.len()),
         Rows::new(&codes, wanted.len()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::trained::{self, Which};
-use super::{DeviceArgument, catalogue, say};
+use super::{DeviceArgument, catalogue, say, sound};
 use crate::error::{Error, Problem, Result};
 use crate::models::Ability;
 use crate::pictures::draw_all;
@@ -61,7 +61,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     let device = arguments.device.checked()?;
     let model = gallery.blueprint().load(&found.weights, &device)?;
     let subject = gallery.subject(&*model, settings, seed, point);
-    let said = draw_all(&settings.pictures, &subject, &folder)?;
+    let said = sound(draw_all(&settings.pictures, &subject, &folder)?)?;
     let embeddings = said.into_iter().filter_map(|event| match event {
         Event::Embedding(codes) => Some(*codes),
         _ => None,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::input_images::note_changes;
 use super::trained::{self, WeightsArguments, Which};
-use super::{DeviceArgument, catalogue, csv, print, say};
+use super::{DeviceArgument, catalogue, csv, print, say, sound};
 use crate::data::{Unlabeled, read_unlabeled};
 use crate::error::{Error, Problem, Result};
 use crate::models::{Ability, AnswerKind};
@@ -65,7 +65,7 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
     let model = found.open(&arguments.device)?;
-    let answers = blueprint.answers(&*model, &pixels);
+    let answers = sound(blueprint.answers(&*model, &pixels))?;
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, blueprint.answer_kind());
     // A program that reads them wants every digit.

@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 
 use super::input_images::{ImageArguments, InputImages};
 use super::trained::{self, Which};
-use super::{DeviceArgument, catalogue, csv, picture, print, say};
+use super::{DeviceArgument, catalogue, csv, picture, print, say, sound};
 use crate::error::{Result, count};
 use crate::measure::errors;
 use crate::pictures::{Grid, framed};
@@ -53,7 +53,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     let trained = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let model = trained.autoencoder("reconstructs no images", &arguments.device)?;
     let images = (arguments.images).take(&paths, Some(USUAL), &trained, &*model, &catalogue)?;
-    let outputs = model.reconstruct(&images.pixels, images.labels.as_deref());
+    let outputs = sound(model.reconstruct(&images.pixels, images.labels.as_deref()))?;
     let shape = model.images();
     let errors = errors(&images.pixels, &outputs, shape.len());
     let header = ["image", "label", "squared_error"]

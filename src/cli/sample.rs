@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use super::input_images::{ImageSplit, InputImages};
 use super::trained::{self, TrainedModel, Which};
-use super::{DeviceArgument, catalogue, picture, say};
+use super::{DeviceArgument, catalogue, picture, say, sound};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::models::Model;
@@ -74,7 +74,7 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
         let starts = starts.as_ref().map(|starts| starts.take(first, count));
         let seed = seed_of(arguments.draw_seed, first);
         let drawn = model.sample(count, labels, &starts.unwrap_or_default(), seed);
-        drawn.ok_or_else(not_generative)
+        sound(drawn)?.ok_or_else(not_generative)
     };
     let output = &arguments.output;
     let is_file = output

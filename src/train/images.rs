@@ -65,6 +65,17 @@ impl<B: Kernels> Images<B> {
             Images::Reals(images) => images.clone().slice([range]),
         }
     }
+
+    /// The values of [`range`](Self::range), read so many images at a time: a device makes room for what is read at once, and
+    /// keeps it.
+    pub fn read(&self, range: Range<usize>, most: usize) -> Vec<f32> {
+        let mut values = Vec::new();
+        for start in range.clone().step_by(most) {
+            let part = self.range(start..(start + most).min(range.end));
+            values.extend(part.into_data().iter::<f32>());
+        }
+        values
+    }
 }
 
 /// The bytes of each image, four in a word; zeros fill the last.

@@ -150,12 +150,14 @@ pub fn train(job: &Job, reporter: &mut dyn Reporter) -> Result<Outcome> {
     };
     generated::add(job, &mut splits)?;
     let device = job.device.with_precision(job.settings.train.precision);
-    device.run(Training {
+    let outcome = device.run(Training {
         job,
         splits,
         real,
         reporter,
-    })
+    })?;
+    device.free_memory();
+    Ok(outcome)
 }
 
 struct Training<'a> {
@@ -496,6 +498,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                 if self.job.stop.load(Ordering::Relaxed) && self.kept + 1 == epoch {
                     return Ok(None);
                 }
+                check_threads()?;
                 let place = [epoch as u64, done as u64];
                 let chance = seed.chance(Purpose::Dropout, &place);
                 let batch = self.train.batch(&mut order, number, chance);
@@ -597,6 +600,8 @@ impl<B: TrainingBackend> Run<'_, B> {
             self.draw(&network, point)?;
         }
         let extra = self.measure_more(&network)?.numbers;
+        // What the device could not do is wrong in silence.
+        check_threads()?;
         let measured = Measured {
             test,
             best: of_best,

@@ -139,9 +139,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
     /// The first images as they are, scaled, `[images, channels, height, width]` flattened.
     pub fn first(&self, count: usize) -> Vec<f32> {
         match &self.images {
-            TrainingImages::OnDevice(images) => {
-                images.range(0..count).into_data().iter::<f32>().collect()
-            }
+            TrainingImages::OnDevice(images) => images.read(0..count, self.batch_size),
             TrainingImages::OnHost { images, .. } => images.first(count),
         }
     }
@@ -267,8 +265,7 @@ impl<B: Kernels> EvaluationSet<B> {
 
     /// All images, `[images, channels, height, width]` flattened.
     pub fn pixels(&self) -> Vec<f32> {
-        let all = self.images.range(0..self.len());
-        all.into_data().iter::<f32>().collect()
+        self.images.read(0..self.len(), self.batch_size)
     }
 
     /// Their classes.

@@ -5,7 +5,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
 use crate::backend::{DeviceSums, TrainingBackend};
-use crate::config::{Interval, Settings, Train};
+use crate::config::{Interval, Settings, Train, When};
 use crate::models::{ModelSpec, Turn};
 use crate::network::{NamedValues, Network};
 use crate::optim::schedule::Rates;
@@ -59,6 +59,8 @@ pub(super) struct Steps<'a, B: TrainingBackend> {
     /// Of the gradients' norms, and how many they are.
     norms: DeviceSums<B::InnerBackend>,
     taken: usize,
+    /// Whether the gradients of the last step are read.
+    reads_gradients: bool,
     /// Of the last step, before clipping.
     gradients: Vec<NamedValues>,
 }
@@ -69,7 +71,7 @@ pub(super) struct Taken {
     pub learning_rate: f64,
     /// Mean over the steps, before clipping; none if it is no finite number, or nothing is trained.
     pub gradient_norm: Option<f64>,
-    /// Of the last step, before clipping.
+    /// Of the last step, before clipping; none where no histogram is drawn of them.
     pub gradients: Vec<NamedValues>,
 }
 
@@ -86,6 +88,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
             gathered: GradientsAccumulator::new(),
             norms: DeviceSums::default(),
             taken: 0,
+            reads_gradients: settings.record.histograms != When::Never,
             gradients: Vec::new(),
         }
     }
@@ -124,7 +127,7 @@ impl<'a, B: TrainingBackend> Steps<'a, B> {
         mut gradients: GradientsParams,
         turn: Turn,
     ) -> Learner<B> {
-        if self.next == self.last {
+        if self.next == self.last && self.reads_gradients {
             let values = learner.network.gradient_values(&gradients);
             self.gradients.extend(values);
         }

@@ -312,7 +312,7 @@ fn a_runs_folder_alone_can_be_asked() {
     assert!(
         names[0].starts_with(&format!("{image},")) && names[1].starts_with(&format!("{other},"))
     );
-    let refused = lab.burnlab(&["predict", folder, "no.png", image, "none.png"]);
+    let refused = lab.burnlab(&["predict", folder, image, "no.png", "none.png"]);
     assert_eq!(
         (refused.code, refused.err.matches("error: ").count()),
         (3, 2),

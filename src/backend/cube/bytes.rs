@@ -4,10 +4,11 @@ use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::launch::{UNITS, array, contiguous, cubes, empty, units};
+use super::launch::{UNITS, array, check, contiguous, cubes, empty, units};
 use crate::shape::ImageShape;
 
-/// A unit a value: of the images of `chosen`, whose `width` words have the lowest byte first.
+/// A unit a value: of the images of `chosen`, each beginning `width` words after the one before it, with the lowest byte of a
+/// word first.
 #[cube(launch_unchecked)]
 fn kernel(
     words: &Array<i32>,
@@ -35,9 +36,15 @@ pub(super) fn look_up<R: CubeRuntime>(
     meanings: CubeTensor<R>,
     shape: ImageShape,
 ) -> CubeTensor<R> {
-    let [words, chosen, meanings] = [words, chosen, meanings].map(contiguous);
+    let [chosen, meanings] = [chosen, meanings].map(contiguous);
     let [count] = chosen.meta.shape().dims();
-    let [_, width] = words.meta.shape().dims();
+    // Rows may be padded: without that all images would be copied for every batch.
+    let words = match words.meta.strides()[1] {
+        1 => words,
+        _ => contiguous(words),
+    };
+    let width = words.meta.strides()[0];
+    check(words.meta.shape()[0] * width);
     let out = empty(
         &meanings,
         &[count, shape.channels, shape.height, shape.width],

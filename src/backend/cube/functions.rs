@@ -10,10 +10,20 @@ use super::launch::{UNITS, array, contiguous, cubes, empty, units};
 use crate::backend::constants::{LEAST_PROBABILITY, NORMAL_PEAK};
 use crate::backend::passes::Function;
 
+/// With all digits where `x` is small, which `1 + x` has not: some drivers' own takes the logarithm of that. The error of the sum
+/// is that of its logarithm, to first order (Higham 2002, section 1.14.1).
+#[cube]
+fn ln_1p(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    let near = sum - 1.0;
+    let part = select(x > 1.0, 1.0, x / near);
+    select(near == 0.0, x, sum.ln() * part)
+}
+
 /// Without large intermediate values: `max(x, 0) + ln(1 + exp(-|x|))`.
 #[cube]
 fn softplus(x: f32) -> f32 {
-    max(x, 0.0) + (-x.abs()).exp().log1p()
+    max(x, 0.0) + ln_1p((-x.abs()).exp())
 }
 
 /// By its bits: drivers take comparisons for what they are of numbers.
@@ -48,7 +58,7 @@ fn function_kernel(
         } else if comptime!(function == Function::Ln) {
             x.ln()
         } else if comptime!(function == Function::Ln1p) {
-            x.log1p()
+            ln_1p(x)
         } else if comptime!(function == Function::Tanh) {
             x.tanh()
         } else if comptime!(function == Function::Sigmoid) {

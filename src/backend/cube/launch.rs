@@ -7,8 +7,8 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Kernels count values by 32 bits.
-const MOST: usize = u32::MAX as usize;
+/// Kernels count values by 32 bits, and a grid may have some cubes more than there are values for.
+const MOST: usize = u32::MAX as usize - (1 << 20);
 
 /// Units of a cube where each has one value.
 pub(super) const UNITS: usize = 256;
@@ -42,8 +42,8 @@ pub(super) fn array<R: CubeRuntime>(tensor: &CubeTensor<R>) -> ArrayArg<R> {
 pub(super) fn grid(cubes: usize) -> CubeCount {
     let cubes = cubes.max(1);
     // Vulkan promises no more along an axis.
-    let wide = cubes.min(65535);
-    CubeCount::Static(wide as u32, cubes.div_ceil(wide) as u32, 1)
+    let tall = cubes.div_ceil(65535);
+    CubeCount::Static(cubes.div_ceil(tall) as u32, tall as u32, 1)
 }
 
 /// Cubes of [`UNITS`] that have a unit for each value.

@@ -4,12 +4,12 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape, Slice};
 use burn_cubecl::kernel::cast;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, init_matmul_output, matmul};
+use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeRuntime};
 
 use super::Gpu;
-use super::launch::{contiguous, shaped};
+use super::launch::{contiguous, empty, shaped};
 use super::product::Convolution;
 use super::sums;
 use super::windows::{fold, unfold};
@@ -30,7 +30,17 @@ pub(super) fn product<R: CubeRuntime, T: BoolElement>(
     left: &CubeTensor<R>,
     right: &CubeTensor<R>,
 ) -> CubeTensor<R> {
-    let out = init_matmul_output(left, right, DType::F32);
+    // Burn's own pads rows, which the next kernel would copy.
+    let (shapes, last) = (
+        [left.meta.shape(), right.meta.shape()],
+        left.meta.shape().num_dims() - 1,
+    );
+    let length = |axis: usize| match axis {
+        axis if axis == last => shapes[1][axis],
+        axis if axis + 1 == last => shapes[0][axis],
+        axis => shapes[0][axis].max(shapes[1][axis]),
+    };
+    let out = empty(left, &(0..=last).map(length).collect::<Vec<_>>());
     let is_short = Precision::in_force() == Precision::Bf16
         && Gpu::<R, T>::supports_dtype(&left.device, DType::BF16);
     let factor = |x: &CubeTensor<R>| match is_short {
@@ -55,11 +65,14 @@ pub(super) fn convolution<R: CubeRuntime, T: BoolElement>(
     bias: Option<&CubeTensor<R>>,
     sizes: Sizes,
 ) -> CubeTensor<R> {
-    let parts = parts::<R, T>(x, sizes, |x, sizes| match way {
+    let mut parts = parts::<R, T>(x, sizes, |x, sizes| match way {
         Way::Convolution => forward::<R, T>(x, weight, sizes),
         Way::Transposed => images::<R, T>(x, weight, sizes),
     });
-    let y = Gpu::<R, T>::float_cat(parts, 0);
+    let y = match (parts.len(), parts.pop()) {
+        (1, Some(whole)) => whole,
+        (_, last) => Gpu::<R, T>::float_cat(parts.into_iter().chain(last).collect(), 0),
+    };
     match bias {
         Some(bias) => {
             let channels = bias.meta.num_elements();
