@@ -43,13 +43,25 @@ impl Pool {
     }
 
     /// The samples that are left to train on, and those for validation: of a count the last ones, of a share
-    /// the last ones of each class in proportion.
-    pub fn split(self, validation: Validation) -> (Pool, Pool) {
-        let count = validation.of(self.len()).min(self.len());
+    /// the last ones of each class in proportion, and of folds those of the seed's.
+    pub fn split(self, validation: Validation, seed: Seed) -> (Pool, Pool) {
+        let count = self.held(validation).min(self.len());
         match validation {
             Validation::Count(_) => self.split_last(count),
             Validation::Fraction(_) => self.split_stratified(count),
+            Validation::Folds(folds) => self.split_fold(folds, (seed.0 % folds as u64) as usize),
         }
+    }
+
+    /// How many samples a validation set takes, be there as many or not.
+    pub fn held(&self, validation: Validation) -> usize {
+        validation.of(&self.all_sizes())
+    }
+
+    /// How often each class stands among the labels, up to the highest that is there.
+    fn all_sizes(&self) -> Vec<usize> {
+        let highest = self.labels.iter().max();
+        self.sizes(highest.map_or(0, |&label| label as usize + 1))
     }
 
     fn split_last(mut self, count: usize) -> (Pool, Pool) {
@@ -61,25 +73,38 @@ impl Pool {
         (self, end)
     }
 
+    /// `fold` counts from the end, from 0.
+    fn split_fold(self, folds: usize, fold: usize) -> (Pool, Pool) {
+        let sizes = self.all_sizes();
+        let mut seen = vec![0; sizes.len()];
+        self.part(|label| {
+            let held = sizes[label] / folds;
+            let start = sizes[label] - held * (fold + 1);
+            let place = seen[label];
+            seen[label] += 1;
+            (start..start + held).contains(&place)
+        })
+    }
+
     fn split_stratified(self, count: usize) -> (Pool, Pool) {
-        let classes = self
-            .labels
-            .iter()
-            .max()
-            .map_or(0, |&label| label as usize + 1);
-        let sizes = self.sizes(classes);
+        let sizes = self.all_sizes();
         let mut left: Vec<usize> = proportional(count, &sizes);
         for (left, size) in left.iter_mut().zip(sizes) {
             // So many of the class come first.
             *left = size - *left;
         }
-        let is_held = |label: u32| {
-            let left = &mut left[label as usize];
+        self.part(|label| {
+            let left = &mut left[label];
             let is_held = *left == 0;
             *left = left.saturating_sub(1);
             is_held
-        };
-        let held: Vec<bool> = self.labels.iter().copied().map(is_held).collect();
+        })
+    }
+
+    /// The samples that are not held and those that are, by their labels, one after the other.
+    fn part(self, mut is_held: impl FnMut(usize) -> bool) -> (Pool, Pool) {
+        let labels = self.labels.iter();
+        let held: Vec<bool> = labels.map(|&label| is_held(label as usize)).collect();
         let part = |wanted: bool| {
             let all = self.places.iter().zip(&self.labels).zip(&held);
             let some = all.filter(|(_, held)| **held == wanted);
@@ -181,7 +206,7 @@ pub(super) fn missing_notes(
     [own, test]: [&Pool; 2],
     names: &[String],
 ) -> Vec<String> {
-    let (rest, taken) = train.clone().split(fields.validation);
+    let (rest, taken) = train.clone().split(fields.validation, Seed(0));
     let held = if own.len() > 0 { own.clone() } else { taken };
     let trained = rest.sizes(names.len());
     let lacking = |what: &str, pool: &Pool| {
@@ -281,12 +306,12 @@ pub(super) fn split_flaws(fields: &DataFields, pool: &Pool, names: &[String]) ->
             flaws.push(Flaw::new(key, message));
         }
     }
-    let validation = fields.validation.of(pool.len());
+    let validation = pool.held(fields.validation);
     if let Some(flaw) = validation_flaw(fields, pool.len(), validation) {
         flaws.push(flaw);
         return flaws;
     }
-    let (rest, held) = pool.clone().split(fields.validation);
+    let (rest, held) = pool.clone().split(fields.validation, Seed(0));
     flaws.extend(train_flaw(fields, &rest, held.len(), &sizes, names));
     flaws
 }
@@ -306,7 +331,10 @@ fn validation_flaw(fields: &DataFields, samples: usize, validation: usize) -> Op
         return Some(Flaw::new("validation", message));
     }
     if validation == 0 && fields.validation != Default::default() {
-        let message = format!("this fraction of {} is no sample", count(samples, "sample"));
+        let message = match fields.validation {
+            Validation::Folds(folds) => format!("no class has {folds} samples, one for each fold"),
+            _ => format!("this fraction of {} is no sample", count(samples, "sample")),
+        };
         return Some(Flaw::new("validation", message));
     }
     None
@@ -486,11 +514,32 @@ mod tests {
 
     #[test]
     fn validation_is_the_end_and_the_subset_comes_from_the_rest() {
-        let (rest, held) = all().split(Validation::Count(4));
+        let (rest, held) = all().split(Validation::Count(4), Seed(1));
         assert_eq!(held.places, [8, 9, 10, 11]);
         let first = rest.pick(of(3, Pick::First), 3, Seed(0));
         assert_eq!(first.places, [0, 1, 2]);
-        assert_eq!(Validation::Fraction(0.25).of(12), 3);
+        assert_eq!(Validation::Fraction(0.25).of(&[7, 5]), 3);
+    }
+
+    #[test]
+    fn every_seed_holds_out_another_fold_of_each_class() {
+        let labels: Vec<u32> = [[0; 7].as_slice(), &[1; 3], &[0; 3], &[2; 2]].concat();
+        let pool = Pool::of(&labels, &Classes::All);
+        let folds = Validation::Folds(3);
+        let held = |seed| {
+            let (rest, held) = pool.clone().split(folds, Seed(seed));
+            assert_eq!(held.len(), pool.held(folds));
+            let mut both = [rest.places, held.places.clone()].concat();
+            both.sort_unstable();
+            assert_eq!(both, pool.places);
+            held.places
+        };
+        assert_eq!(held(0), [9, 10, 11, 12]);
+        assert_eq!(held(1), [4, 5, 6, 8]);
+        assert_eq!(held(2), [1, 2, 3, 7]);
+        assert_eq!(held(3), held(0));
+        // The first of ten images, and a class of fewer than there are folds, always train.
+        assert_eq!(held(5), held(2));
     }
 
     #[test]
@@ -501,7 +550,8 @@ mod tests {
             .chain(&[2; 4])
             .copied()
             .collect();
-        let (rest, held) = Pool::of(&sorted, &Classes::All).split(Validation::Fraction(0.25));
+        let (rest, held) =
+            Pool::of(&sorted, &Classes::All).split(Validation::Fraction(0.25), Seed(1));
         assert_eq!(held.sizes(3), [3, 1, 1]);
         assert_eq!(held.places, [7, 8, 9, 15, 19]);
         assert_eq!(rest.len(), 15);

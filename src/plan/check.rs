@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Document, Resolved, Settings, expand, read};
-use crate::data::{Catalogue, DatasetSpec, Facts};
+use crate::data::{Catalogue, DatasetSpec, Facts, Validation};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::models::ModelFacts;
 use crate::network::{self, TensorShape};
@@ -195,13 +195,14 @@ impl<'a> Checker<'a> {
                 whole.train + whole.test
             }
         };
+        let fold_note = fold_note(settings.data.validation, &settings.train.seeds);
         let checked = Checked {
             memory: Memory::of(&settings, &blueprint.plan, (&facts, whole), cost.parameters),
             facts: Arc::new(model),
             has_validation: facts.validation > 0,
             absent: facts.absent,
             digest: self.catalogue.digest(&settings.data.dataset)?,
-            notes: facts.notes,
+            notes: facts.notes.into_iter().chain(fold_note).collect(),
             classes: facts.classes.len(),
             images: facts.train * (1 + settings.augment.copies.len()),
             parameters: cost.parameters,
@@ -334,6 +335,21 @@ fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
         None => Problem::new(flaw.message).at_file(&file.path),
     };
     problem.maybe_hint(flaw.hint)
+}
+
+/// That some folds of a cross-validation are held out by no seed.
+fn fold_note(validation: Validation, seeds: &[u64]) -> Option<String> {
+    let Validation::Folds(folds) = validation else {
+        return None;
+    };
+    let held: HashSet<u64> = seeds.iter().map(|seed| seed % folds as u64).collect();
+    (held.len() < folds).then(|| {
+        format!(
+            "`train.seeds` holds out {} of the {folds} folds of `data.validation`: the seeds 0 to {} hold out each once",
+            held.len(),
+            folds - 1
+        )
+    })
 }
 
 fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {

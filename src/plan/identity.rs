@@ -77,7 +77,7 @@ pub(super) fn identity(
     let digest = digest.map_or(String::new(), |digest| format!(" {digest}"));
     // A share for validation once was the end of the training set.
     let validation = match settings.data.validation {
-        Validation::Count(_) => "",
+        Validation::Count(_) | Validation::Folds(_) => "",
         Validation::Fraction(_) => " stratified",
     };
     Identity(format!("{values}{digest}{validation}"))

@@ -700,3 +700,54 @@ fn variants_of_the_same_settings_are_noted() {
     let note = "note: variants `plain` and `again` come to the same settings in 4 runs; both are trained\n";
     assert_eq!(ended.err, note);
 }
+
+#[test]
+fn seeds_hold_out_the_folds_of_a_cross_validation() {
+    let lab = Lab::new();
+    let text = SMALL.replace(
+        "train   = 200",
+        "train = \"all\"\nvalidation = { folds = 3 }\nclasses = [0, 1]",
+    );
+    let fake = "dataset = { fake = { shape = [1, 4, 4], classes = 2, train = 31, test = 10 } }";
+    let text = text.replace("dataset = \"mnist\"", fake);
+    let file = lab.file("small.toml", &text);
+    let file = file.to_str().unwrap();
+    let ended = lab.burnlab(&["run", file, "--only", "plain"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: `train.seeds` holds out 2 of the 3 folds of `data.validation`: the seeds 0 to 2 hold out each once\n";
+    assert!(ended.err.starts_with(note), "{}", ended.err);
+    // Half of 31 images a class, of which each fold has a third.
+    let confusion = |seed: u64| {
+        let seed = seed.to_string();
+        let arguments = [
+            "evaluate",
+            file,
+            "plain",
+            "--split",
+            "validation",
+            "--seed",
+            &seed,
+            "--csv",
+        ];
+        let ended = lab.burnlab(&arguments);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    assert!(confusion(0).contains(",10,") && confusion(1).contains(",10,"));
+    let ended = lab.burnlab(&["check", file, "--set", "data.validation.folds=1"]);
+    assert!(
+        ended.code == 2 && ended.err.contains("expected at least 2 folds"),
+        "{}",
+        ended.err
+    );
+    let ended = lab.burnlab(&["check", file, "--set", "data.validation.folds=20"]);
+    assert!(
+        ended
+            .err
+            .contains("no class has 20 samples, one for each fold"),
+        "{}",
+        ended.err
+    );
+    let ended = lab.burnlab(&["check", file, "--set", "train.seeds=[3,4,5]"]);
+    assert_eq!((ended.code, &*ended.err), (0, ""));
+}

@@ -190,7 +190,7 @@ impl Catalogue {
                 .keep(&fields.trained(facts.classes.len())),
             false => Pool::default(),
         };
-        let taken = fields.validation.of(train.len()).min(train.len());
+        let taken = train.held(fields.validation).min(train.len());
         facts.validation = taken + own.len();
         // Of images that are made up, nobody asks which classes are tested.
         let is_real = !facts.absent && !matches!(fields.dataset, DatasetSpec::Fake(_));
@@ -226,7 +226,7 @@ impl Catalogue {
         let labels = self.all_labels(&fields.dataset)?;
         let trained = fields.trained(facts.classes.len());
         let all = Pool::of(&labels.train, &fields.classes).keep(&trained);
-        let (rest, _) = all.split(fields.validation);
+        let (rest, _) = all.split(fields.validation, seed);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let mut counts = train.sizes(facts.classes.len());
         for (label, more) in trained.iter().zip(shares(facts.generated, trained.len())) {
@@ -249,7 +249,7 @@ impl Catalogue {
         let raw = self.raw(&fields.dataset)?;
         let trained = fields.trained(facts.classes.len());
         let all = Pool::of(&raw.train.labels, &fields.classes).keep(&trained);
-        let (rest, held) = all.split(fields.validation);
+        let (rest, held) = all.split(fields.validation, seed);
         let train = rest.pick(fields.train, facts.classes.len(), seed);
         let test = Pool::of(&raw.test.labels, &fields.classes);
         let own = raw

@@ -142,6 +142,9 @@ pub enum Validation {
     /// Above 0 and below 1; of the training set after classes are chosen, rounded to the nearest: the last
     /// ones of each class, in proportion.
     Fraction(f64),
+    /// One of so many equal parts of each class, at least 2: the last part for the seed 0, the one before it for 1, and so on,
+    /// round and round. What is left over of a class always trains.
+    Folds(usize),
 }
 
 impl Default for Validation {
@@ -151,22 +154,29 @@ impl Default for Validation {
 }
 
 impl Validation {
-    /// Number taken of `samples` samples.
-    pub fn of(self, samples: usize) -> usize {
+    /// Number taken of samples whose classes have these sizes; the same for every seed.
+    pub fn of(self, sizes: &[usize]) -> usize {
+        let samples: usize = sizes.iter().sum();
         match self {
             Validation::Count(count) => count,
             Validation::Fraction(fraction) => (samples as f64 * fraction).round() as usize,
+            Validation::Folds(folds) => sizes.iter().map(|size| size / folds).sum(),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Validation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            folds: usize,
+        }
         struct CountOrFraction;
-        impl Visitor<'_> for CountOrFraction {
+        impl<'de> Visitor<'de> for CountOrFraction {
             type Value = Validation;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a count, or a fraction below 1")
+                f.write_str("a count, a fraction below 1, or { folds = 5 }")
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Validation, E> {
                 whole(number)
@@ -188,6 +198,13 @@ impl<'de> Deserialize<'de> for Validation {
                     Err(E::invalid_value(Unexpected::Float(number), &self))
                 }
             }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Validation, A::Error> {
+                let table = Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                match whole(table.folds as u64) {
+                    Some(folds) if folds >= 2 => Ok(Validation::Folds(folds)),
+                    _ => Err(de::Error::custom("expected at least 2 folds")),
+                }
+            }
         }
         deserializer.deserialize_any(CountOrFraction)
     }
@@ -198,6 +215,11 @@ impl Serialize for Validation {
         match self {
             Validation::Count(count) => serializer.serialize_u64(*count as u64),
             Validation::Fraction(fraction) => serializer.serialize_f64(*fraction),
+            Validation::Folds(folds) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("folds", folds)?;
+                map.end()
+            }
         }
     }
 }
@@ -212,7 +234,13 @@ impl JsonSchema for Validation {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 0 },
-            { "type": "number", "minimum": 0, "exclusiveMaximum": 1 }
+            { "type": "number", "minimum": 0, "exclusiveMaximum": 1 },
+            {
+                "type": "object",
+                "properties": { "folds": { "type": "integer", "minimum": 2 } },
+                "required": ["folds"],
+                "additionalProperties": false
+            }
         ] })
     }
 }

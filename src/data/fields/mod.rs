@@ -25,8 +25,9 @@ pub struct DataFields {
     /// what validation leaves.
     #[serde(default)]
     pub train: Subset,
-    /// Validation images: a count, taken from the end of the training set, or a fraction, taken from the end of
-    /// each of its classes.
+    /// Validation images: a count, taken from the end of the training set; a fraction, taken from the end of
+    /// each of its classes; or { folds = 5 } for cross-validation: every seed holds out another fifth of each class, so that means
+    /// over the seeds 0 to 4 are means over all folds.
     #[serde(default)]
     pub validation: Validation,
     /// Classes to keep, of all parts, by ids or names; they are numbered anew from 0 in this order. Or "all".
