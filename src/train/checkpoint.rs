@@ -205,10 +205,7 @@ fn another<B: Backend>(
     parts.read_exact(&mut is_there)?;
     match is_there {
         [0] => Ok(None),
-        _ => Ok(Some(
-            like.clone()
-                .load_record(read_record::<B, _>(parts, device)?),
-        )),
+        _ => Ok(Some(like.load_record(read_record::<B, _>(parts, device)?))),
     }
 }
 

@@ -157,7 +157,7 @@ mod tests {
         );
         assert_eq!(
             wrong("dataset = 'mnist'\nvalidation = 1.5"),
-            "invalid value: floating point `1.5`, expected a count, or a fraction below 1"
+            "invalid value: floating point `1.5`, expected a count, a fraction below 1, or { folds = 5 }"
         );
         assert_eq!(
             wrong("dataset = 'mnist'\nclasses = []"),
