@@ -44,15 +44,14 @@ fn draw_within(
     rows: &[Record],
     numbers_from: usize,
 ) -> String {
-    let table = table(header, rows, numbers_from);
+    let table = unfitted(header, rows, numbers_from);
     let fits = |widths: &[u16]| width.is_none_or(|width| needed(widths) <= width);
-    let wide = table.column_max_content_widths();
-    if fits(&wide) {
+    if fits(&table.column_max_content_widths()) {
         return table.trim_fmt();
     }
-    let header = broken(header, rows);
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = self::table(&header, rows, numbers_from);
+    let broken = broken(header, rows);
+    let broken: Vec<&str> = broken.iter().map(String::as_str).collect();
+    let mut table = unfitted(&broken, rows, numbers_from);
     let mut widths = table.column_max_content_widths();
     if fits(&widths) {
         return table.trim_fmt();
@@ -62,7 +61,7 @@ fn draw_within(
         *text = LEAST_TEXT.min(*text);
     }
     if !fits(&widths) {
-        return blocks(&header, rows);
+        return blocks(header, rows);
     }
     for column in table.column_iter_mut().skip(texts) {
         column.set_constraint(ColumnConstraint::ContentWidth);
@@ -72,7 +71,7 @@ fn draw_within(
     table.trim_fmt()
 }
 
-fn table(header: &[&str], rows: &[Record], numbers_from: usize) -> Table {
+fn unfitted(header: &[&str], rows: &[Record], numbers_from: usize) -> Table {
     let mut table = Table::new();
     table
         .load_preset(UTF8_HORIZONTAL_ONLY)
@@ -115,11 +114,10 @@ fn broken(header: &[&str], rows: &[Record]) -> Vec<String> {
 
 /// Every row as lines of a name and a cell.
 fn blocks(header: &[&str], rows: &[Record]) -> String {
-    let names: Vec<String> = header.iter().map(|name| name.replace('\n', "")).collect();
-    let width = names.iter().map(|name| name.chars().count()).max();
+    let width = header.iter().map(|name| name.chars().count()).max();
     let width = width.unwrap_or(0);
     let cells = |row| {
-        names
+        header
             .iter()
             .zip(row)
             .filter(|(_, cell): &(_, &String)| !cell.is_empty())

@@ -209,25 +209,27 @@ fn dataset(data: &str, form: &ImageForm, run: &TrainedModel) -> Result<DatasetSp
 /// The classes of a dataset that a run tells apart, if it tells any apart; others are left out with a note. All of them where it
 /// knows none.
 fn known_classes(found: &[String], run: &TrainedModel) -> Classes {
-    let facts = &run.run.facts;
-    let matters = facts.can(Ability::Classify) || facts.is_conditional;
     let is_known = |name: &String| run.measured.classes.contains(name);
     let (known, others): (Vec<usize>, Vec<usize>) =
         (0..found.len()).partition(|&class| is_known(&found[class]));
-    if !matters || others.is_empty() || known.is_empty() {
+    if !knows_classes(&run.run.facts) || others.is_empty() || known.is_empty() {
         return Classes::All;
     }
     let others: Vec<&str> = others.iter().map(|&class| found[class].as_str()).collect();
-    let (noun, verb) = match others.len() {
-        1 => ("class", "is"),
-        _ => ("classes", "are"),
+    let (noun, verb, them) = match others.len() {
+        1 => ("class", "is", "it"),
+        _ => ("classes", "are", "them"),
     };
     note(format!(
-        "note: {noun} {} {verb} left out: the run does not know {}",
-        list(&others),
-        if others.len() == 1 { "it" } else { "them" }
+        "note: {noun} {} {verb} left out: the run does not know {them}",
+        list(&others)
     ));
     Classes::Only(known)
+}
+
+/// Whether an image's class is anything to the model.
+fn knows_classes(facts: &ModelFacts) -> bool {
+    facts.can(Ability::Classify) || facts.is_conditional
 }
 
 /// For each class of a dataset the run's label of that name; where classes are nothing to the model, one beyond the run's for
@@ -238,10 +240,9 @@ fn labels(
     facts: &ModelFacts,
 ) -> std::result::Result<Vec<u32>, String> {
     let of_run = |name: &String| classes.iter().position(|class| class == name);
-    let matters = facts.can(Ability::Classify) || facts.is_conditional;
     let label = |(number, name): (usize, &String)| match of_run(name) {
         Some(label) => Ok(label as u32),
-        None if !matters => Ok((classes.len() + number) as u32),
+        None if !knows_classes(facts) => Ok((classes.len() + number) as u32),
         None => Err(format!("the run knows no class `{name}`")),
     };
     known.iter().enumerate().map(label).collect()

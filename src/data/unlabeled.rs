@@ -40,15 +40,9 @@ pub fn read_unlabeled(
     form: &ImageForm,
 ) -> Result<Vec<Unlabeled>> {
     let target = Target { shape, form };
-    let (mut images, mut problems) = (Vec::new(), Vec::new());
-    for path in paths {
-        let mut read = match target.at(path) {
-            Ok(read) => read,
-            Err(error) => {
-                problems.extend(error.problems);
-                continue;
-            }
-        };
+    let read = whole_or_all_problems(paths.iter().map(|path| target.at(path)))?;
+    let mut images = Vec::new();
+    for (path, mut read) in paths.iter().zip(read) {
         for image in read.iter_mut().filter(|_| paths.len() > 1) {
             let folder = if path.is_dir() {
                 Some(path.as_path())
@@ -60,8 +54,20 @@ pub fn read_unlabeled(
         }
         images.extend(read);
     }
+    Ok(images)
+}
+
+/// All that was read, or all that is wrong with any of it.
+fn whole_or_all_problems<T>(read: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let (mut whole, mut problems) = (Vec::new(), Vec::new());
+    for one in read {
+        match one {
+            Ok(one) => whole.push(one),
+            Err(error) => problems.extend(error.problems),
+        }
+    }
     match problems.is_empty() {
-        true => Ok(images),
+        true => Ok(whole),
         false => Err(Error::new(Kind::Data, problems)),
     }
 }
@@ -91,21 +97,10 @@ impl Target<'_> {
             let problem = Problem::new("there are no images here").at_file(path);
             return Err(Error::data(problem));
         }
-        let read = files.iter().map(|file| {
+        whole_or_all_problems(files.iter().map(|file| {
             let name = file.strip_prefix(path).unwrap_or(file).display();
             self.file(file, name.to_string())
-        });
-        let (mut images, mut problems) = (Vec::new(), Vec::new());
-        for image in read {
-            match image {
-                Ok(image) => images.push(image),
-                Err(error) => problems.extend(error.problems),
-            }
-        }
-        match problems.is_empty() {
-            true => Ok(images),
-            false => Err(Error::new(Kind::Data, problems)),
-        }
+        }))
     }
 
     fn file(&self, path: &Path, name: String) -> Result<Unlabeled> {

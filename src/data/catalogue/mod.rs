@@ -353,7 +353,8 @@ impl Catalogue {
         }
         let source = Source::open(spec, &self.folders)?;
         let (files, store) = (source.files(), self.folders.digests());
-        let read = || self.read(spec, None, &|_, _| {}).map(|_| ());
+        // Whoever asks for the images next has them.
+        let read = || self.raw(spec).map(|_| ());
         match files.is_empty() {
             true => Ok(()),
             false => read_once(&format!("{spec:?}"), &files, store.as_deref(), read),

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{Chart, Charts, Line, rounded, thinned};
-use super::variant_name;
+use super::{unit, variant_name};
 use crate::error::Result;
 use crate::record::{Cell, Column, EPOCH_COLUMNS, EpochRow, Metric, Status};
 use crate::report::statistics::spread;
@@ -131,7 +131,7 @@ fn figure(
         .zip(&curves)
         .map(|((number, variant), curve)| variant.line(*number, column, curve, decimals));
     let lines: Vec<Line> = lines.collect();
-    let x_name = if in_steps { "step" } else { "epoch" };
+    let x_name = unit(in_steps);
     let names: Vec<&str> = curves.iter().map(|curve| curve.name).collect();
     let description = format!("Chart of {} by {x_name}: {}", column.name, names.join(", "));
     let numbers = table(&curves, &column.name, x_name, decimals);
@@ -157,11 +157,12 @@ impl Variant<'_> {
         let longest = self.runs.iter().max_by_key(|run| run.rows.len());
         let rows: &[EpochRow] = longest.map_or(&[], |run| &run.rows);
         let x = |row: &EpochRow| if in_steps { row.step } else { row.epoch } as f64;
+        let is_any_done = self.runs.iter().any(|run| run.is_done);
+        let counted = self.runs.iter();
+        let counted: Vec<&Run> = counted.filter(|run| run.is_done || !is_any_done).collect();
         let mean = |place| {
-            let is_any_done = self.runs.iter().any(|run| run.is_done);
-            let counted = self.runs.iter();
-            let counted = counted.filter(|run| run.is_done || !is_any_done);
-            let values: Option<Vec<f64>> = counted.map(|run| run.value(column, place)).collect();
+            let values = counted.iter().map(|run| run.value(column, place));
+            let values: Option<Vec<f64>> = values.collect();
             Some(spread(&values?)?.mean)
         };
         Curve {

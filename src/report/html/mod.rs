@@ -111,6 +111,11 @@ fn column_name(name: &str) -> Markup {
     breakable(name, '_')
 }
 
+/// What a run's points are counted in.
+fn unit(in_steps: bool) -> &'static str {
+    if in_steps { "step" } else { "epoch" }
+}
+
 fn breakable(name: &str, after: char) -> Markup {
     html! { @for (number, part) in name.split_inclusive(after).enumerate() { @if number > 0 { wbr; } (part) } }
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
+use super::unit;
 use crate::record::{RunFolder, RunRow, Status};
 use crate::report::view::{MOST_VARIANTS, View};
 
@@ -39,10 +40,7 @@ pub fn section(view: &View) -> Markup {
             .map(|(row, folder)| (row, drawn(folder)))
             .find(|(_, drawn)| !drawn.is_empty());
         if let Some((row, drawn)) = drawn {
-            let unit = match view.subject.counts_steps(group.variant) {
-                true => "step",
-                false => "epoch",
-            };
+            let unit = unit(view.subject.counts_steps(group.variant));
             parts.push(of_run(row, &drawn, unit, &mut room));
         }
     }
