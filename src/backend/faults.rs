@@ -3,25 +3,35 @@
 //! A kernel that does not compile ends its thread's task there; the values that it should have written stay
 //! whatever they were, and training goes on with them. And what drivers say, in a line.
 
+use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::thread;
 
 use crate::error::{Error, Problem, Result};
 
 /// The first panic of another thread that has not been asked for yet.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
-/// From now on remembers panics of all threads but the calling one.
+thread_local! {
+    /// Whether somebody waits for this thread's end, and so learns of its panic.
+    static IS_AWAITED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics of the calling thread are not remembered: who waits for it tells of them.
+pub fn mark_awaited() {
+    IS_AWAITED.set(true);
+}
+
+/// From now on remembers panics of all threads but the calling one and those that [are awaited](mark_awaited).
 ///
 /// They are printed as ever, but for those that say what the one before them said.
 pub fn watch_threads() {
     static ONCE: Once = Once::new();
-    let own = thread::current().id();
+    mark_awaited();
     ONCE.call_once(move || {
         let usual = std::panic::take_hook();
         let last = Mutex::new(String::new());
         std::panic::set_hook(Box::new(move |panic| {
-            if thread::current().id() == own {
+            if IS_AWAITED.get() {
                 return usual(panic);
             }
             let text = panic.payload_as_str().unwrap_or("no message");
@@ -52,6 +62,8 @@ pub fn check_threads() -> Result<()> {
 
 /// The error of a piece of work that a panic with this text ended: the device's, if its driver is the reason.
 pub fn broken_off(what: &str, text: &str) -> Error {
+    // A thread that computed for it may have panicked first, and is told of with it.
+    locked(&FIRST).take_if(|first| first == text);
     match is_of_driver(text) {
         true => Error::run(problem(text)),
         false => Error::bug(format!("{what} broke off: {text}")),
@@ -143,6 +155,8 @@ pub(super) fn problem(text: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -219,6 +233,18 @@ mod tests {
             "error: the device's own thread broke off: no headers\n  \
              hint: `burnlab doctor` looks whether the device computes what it should"
         );
+        assert_eq!(check_threads(), Ok(()));
+
+        let awaited = || {
+            mark_awaited();
+            panic!("a bug")
+        };
+        assert!(thread::spawn(awaited).join().is_err());
+        assert_eq!(check_threads(), Ok(()));
+        let computing = || panic!("index out of bounds");
+        assert!(thread::spawn(computing).join().is_err());
+        let told = broken_off("training", "index out of bounds");
+        assert_eq!(told, Error::bug("training broke off: index out of bounds"));
         assert_eq!(check_threads(), Ok(()));
     }
 }

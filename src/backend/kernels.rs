@@ -23,7 +23,7 @@ pub trait Kernels: Backend {
     /// Whether a value can be looked at without waiting for a device.
     const IS_AT_HAND: bool = false;
 
-    /// `[batch, channels, height, width]` and `[filters, channels / groups, rows, columns]` to
+    /// `[batch, channels, height, width]` and `[filters, channels / groups, kernel_height, kernel_width]` to
     /// `[batch, filters, height out, width out]`, with `[filters]` added.
     fn convolve2d(
         x: Tensor<Self, 4>,

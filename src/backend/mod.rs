@@ -8,6 +8,7 @@ mod kinds;
 
 mod check;
 mod constants;
+mod convolution_sizes;
 mod cpu;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
@@ -23,7 +24,6 @@ mod precision;
 mod recorded;
 mod records;
 mod shapes;
-mod sizes;
 mod sliding;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,7 +41,7 @@ pub use constants::LEAST_PROBABILITY;
 pub use device_sums::DeviceSums;
 pub use devices::{Devices, kind_of};
 pub use distribution::Distribution;
-pub use faults::{broken_off, check_threads, watch_threads};
+pub use faults::{broken_off, check_threads, mark_awaited, watch_threads};
 pub use kernels::{Kernels, Standardized, holds_nan, largest_of};
 pub use optimizer_steps::{AdamStep, MomentumStep};
 pub use precision::Precision;

@@ -8,16 +8,16 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 
+use super::convolution_sizes::ConvolutionSizes;
 use super::distribution::Distribution;
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::sizes::Sizes;
 use super::sliding::Sliding;
 use crate::rng::Draw;
 use crate::shape::ImageShape;
 
 /// Which way filters are applied.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way {
+pub(super) enum Direction {
     /// From images to outputs.
     Convolution,
     /// From a convolution's outputs to its images.
@@ -108,20 +108,20 @@ pub(super) trait Passes: Backend {
     const IS_AT_HAND: bool;
 
     fn convolution(
-        way: Way,
+        direction: Direction,
         x: &FloatTensor<Self>,
         weight: &FloatTensor<Self>,
         bias: Option<&FloatTensor<Self>>,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
     ) -> FloatTensor<Self>;
 
     /// Of the images, the filters and the bias.
     fn convolution_gradients(
-        way: Way,
+        direction: Direction,
         x: &FloatTensor<Self>,
         weight: &FloatTensor<Self>,
         grad_output: &FloatTensor<Self>,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
         wanted: [bool; 3],
     ) -> [Option<FloatTensor<Self>>; 3];
 

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use rayon::prelude::*;
 
 use crate::augment::{Augment, Image};
-use crate::backend::with_threads;
+use crate::backend::{mark_awaited, with_threads};
 use crate::data::{PixelValues, Scale};
 use crate::rng::Seed;
 use crate::shape::ImageShape;
@@ -76,6 +76,7 @@ impl Ahead {
     ) -> Self {
         let (send, made) = sync_channel(AHEAD);
         let make = move || {
+            mark_awaited();
             for chosen in order.chunks(batch_size).skip(batch) {
                 let batch = with_threads(|| images.batch(chosen, epoch));
                 // Nobody waits for it where training has ended.

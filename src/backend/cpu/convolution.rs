@@ -16,7 +16,7 @@ use super::implicit::{FilterGradient, Plan, together};
 use super::panel::{Output, Start};
 use super::simd::Simd;
 use super::unfolded::{apply, compare, fold, spread, unfold};
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 
 /// Columns of a product that are fewer than this leave most of a vector's lanes empty.
 const FEW: usize = 5;
@@ -34,7 +34,7 @@ enum Method {
 }
 
 impl Method {
-    fn forward(sizes: Sizes) -> Self {
+    fn forward(sizes: ConvolutionSizes) -> Self {
         match Method::of_filters(sizes) {
             // Rows are moved as they lie.
             Method::Few if sizes.sliding.stride[1] > 1 => Method::Unfolded,
@@ -43,7 +43,7 @@ impl Method {
         }
     }
 
-    fn back(sizes: Sizes) -> Self {
+    fn back(sizes: ConvolutionSizes) -> Self {
         match sizes.sliding.groups {
             1 if sizes.channels < FEW => Method::Unfolded,
             1 if turned(sizes).is_some_and(Direct::suits) => Method::Direct,
@@ -52,7 +52,7 @@ impl Method {
         }
     }
 
-    fn of_filters(sizes: Sizes) -> Self {
+    fn of_filters(sizes: ConvolutionSizes) -> Self {
         match sizes.sliding.groups {
             1 if sizes.filters < FEW => Method::Few,
             1 => Method::Implicit,
@@ -60,7 +60,7 @@ impl Method {
         }
     }
 
-    fn grouped(sizes: Sizes, groups: usize) -> Self {
+    fn grouped(sizes: ConvolutionSizes, groups: usize) -> Self {
         match sizes.channels == groups {
             true => Method::Depthwise,
             false => Method::Unfolded,
@@ -68,13 +68,13 @@ impl Method {
     }
 }
 
-/// `[batch, channels, height, width]` to `[batch, filters, down, across]`, with `[filters]` added.
+/// `[batch, channels, height, width]` to `[batch, filters, out_height, out_width]`, with `[filters]` added.
 pub fn forward(
     simd: Simd,
     images: &[f32],
     filters: &[f32],
     bias: Option<&[f32]>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> Vec<f32> {
     let (size, made) = (sizes.image(), sizes.output());
     match Method::forward(sizes) {
@@ -128,13 +128,13 @@ pub fn forward(
     }
 }
 
-/// The way back: `[batch, filters, down, across]` to `[batch, channels, height, width]`, with `[channels]` added.
+/// The way back: `[batch, filters, out_height, out_width]` to `[batch, channels, height, width]`, with `[channels]` added.
 pub fn back(
     simd: Simd,
     outputs: &[f32],
     filters: &[f32],
     bias: Option<&[f32]>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> Vec<f32> {
     let (size, made) = (sizes.output(), sizes.image());
     match Method::back(sizes) {
@@ -188,7 +188,7 @@ fn lines(
     images: &[f32],
     filters: &[f32],
     bias: Option<&[f32]>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> Vec<f32> {
     let direct = Direct::new(simd, sizes);
     let write = |outputs: &mut [MaybeUninit<f32>]| {
@@ -259,8 +259,13 @@ fn each<B>(
     outputs
 }
 
-/// The gradient of the filters, `[filters, channels / groups, rows, columns]`, from images and the gradients of outputs.
-pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) -> Vec<f32> {
+/// The gradient of the filters, `[filters, channels / groups, kernel_height, kernel_width]`, from images and the gradients of outputs.
+pub fn of_filters(
+    simd: Simd,
+    images: &[f32],
+    of_outputs: &[f32],
+    sizes: ConvolutionSizes,
+) -> Vec<f32> {
     let count = sizes.filters * sizes.seen();
     match Method::of_filters(sizes) {
         Method::Direct | Method::Implicit => {
@@ -327,7 +332,7 @@ pub fn of_filters(simd: Simd, images: &[f32], of_outputs: &[f32], sizes: Sizes) 
 fn image_by_image<B>(
     images: &[f32],
     of_outputs: &[f32],
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     count: usize,
     buffers: impl Fn() -> B + Sync,
     add: impl Fn(&mut B, &[f32], &[f32], &mut [f32]) + Sync,
@@ -346,7 +351,7 @@ fn image_by_image<B>(
 fn in_parts(
     images: &[f32],
     of_outputs: &[f32],
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     count: usize,
     add: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
@@ -379,8 +384,8 @@ mod tests {
     use super::*;
     use crate::backend::sliding::Sliding;
 
-    /// Sizes of any kind in which a window finds room.
-    fn sizes(chance: &mut ChaCha8Rng) -> Sizes {
+    /// ConvolutionSizes of any kind in which a window finds room.
+    fn sizes(chance: &mut ChaCha8Rng) -> ConvolutionSizes {
         loop {
             let mut up_to = |most: usize| chance.random_range(1..=most);
             let groups = [1, 1, 1, 2, 3][up_to(5) - 1];
@@ -407,7 +412,7 @@ mod tests {
             if fits(0, height, rows) && fits(1, width, columns) {
                 let x = [up_to(11), seen * groups, height, width];
                 let weight = [share * groups, seen, rows, columns];
-                let mut sizes = Sizes::of(x, weight, sliding);
+                let mut sizes = ConvolutionSizes::of(x, weight, sliding);
                 if up_to(3) == 1 {
                     // As the transposed convolution has it: windows reach as far as they do, unsaid.
                     sizes.sliding.after = [0, 0];
@@ -418,7 +423,7 @@ mod tests {
     }
 
     /// Calls `visit(of the image, of the filters, of the output)` for all that are multiplied.
-    fn visit(sizes: Sizes, mut visit: impl FnMut(usize, usize, usize)) {
+    fn visit(sizes: ConvolutionSizes, mut visit: impl FnMut(usize, usize, usize)) {
         let Sliding {
             stride,
             before,
@@ -431,10 +436,14 @@ mod tests {
             let (image, place) = (output / sizes.output(), output % sizes.places());
             let filter = output / sizes.places() % sizes.filters;
             for value in 0..sizes.seen() {
-                let (column, row) = (value % sizes.columns, value / sizes.columns % sizes.rows);
-                let channel = value / sizes.columns / sizes.rows + filter / sizes.share() * seen;
-                let y = place / sizes.across * stride[0] + row * dilation[0];
-                let x = place % sizes.across * stride[1] + column * dilation[1];
+                let (column, row) = (
+                    value % sizes.kernel_width,
+                    value / sizes.kernel_width % sizes.kernel_height,
+                );
+                let channel = value / sizes.kernel_width / sizes.kernel_height
+                    + filter / sizes.filters_per_group() * seen;
+                let y = place / sizes.out_width * stride[0] + row * dilation[0];
+                let x = place % sizes.out_width * stride[1] + column * dilation[1];
                 let (Some(y), Some(x)) = (y.checked_sub(before[0]), x.checked_sub(before[1]))
                 else {
                     continue;
@@ -483,7 +492,12 @@ mod tests {
             near(&what, &received, &made, sizes.seen());
             let bias = Some(&biases[1][..]);
             let received = by_every_set(&what, |simd| back(simd, &outputs, &filters, bias, sizes));
-            near(&what, &received, &back_made, sizes.seen() * sizes.share());
+            near(
+                &what,
+                &received,
+                &back_made,
+                sizes.seen() * sizes.filters_per_group(),
+            );
             let received = by_every_set(&what, |simd| of_filters(simd, &images, &outputs, sizes));
             near(&what, &received, &of, sizes.batch * sizes.places());
         }
@@ -523,7 +537,7 @@ mod tests {
             dilation: [1, 1],
             groups: 1,
         };
-        let sizes = Sizes::of([1, 2, 5, 5], [6, 2, 3, 3], sliding);
+        let sizes = ConvolutionSizes::of([1, 2, 5, 5], [6, 2, 3, 3], sliding);
         let mut images = vec![1.0; sizes.image()];
         images[12] = f32::NAN;
         images[25] = f32::INFINITY;

@@ -9,14 +9,14 @@ use super::frame::{Frame, image_frame, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::sums::add;
 use super::transpose::transpose;
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 
-/// What an image and filters of `[filters, 1, rows, columns]` make of each other.
+/// What an image and filters of `[filters, 1, kernel_height, kernel_width]` make of each other.
 #[derive(Debug)]
 pub struct Depthwise {
     simd: Simd,
     /// With one channel a filter.
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     /// Filters of a channel.
     times: usize,
     frame: Frame,
@@ -26,9 +26,9 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+    pub fn new(simd: Simd, sizes: ConvolutionSizes) -> Self {
         let times = sizes.filters / sizes.channels;
-        let sizes = Sizes {
+        let sizes = ConvolutionSizes {
             channels: sizes.filters,
             ..sizes
         };
@@ -46,7 +46,7 @@ impl Depthwise {
         }
     }
 
-    /// Filters as `[rows, columns, filters]`.
+    /// Filters as `[kernel_height, kernel_width, filters]`.
     pub fn turned(&self, filters: &[f32]) -> Vec<f32> {
         let mut turned = vec![0.0; filters.len()];
         let shape = [self.sizes.channels, self.taps.len()];
@@ -76,7 +76,7 @@ impl Depthwise {
         filters
     }
 
-    /// `[channels, height, width]` and turned filters to `[filters, down, across]`, with `[filters]` added.
+    /// `[channels, height, width]` and turned filters to `[filters, out_height, out_width]`, with `[filters]` added.
     pub fn apply(
         &self,
         image: &[f32],

@@ -8,7 +8,7 @@ use super::buffers::Buffers;
 use super::frame::{Frame, image_frame, plane_offsets};
 use super::panel::{Offsets, Output, Panel, RightRows, Run, Start, height, width};
 use super::simd::Simd;
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::sliding::Sliding;
 
 /// Values of a line that are loaded together, at most.
@@ -24,7 +24,7 @@ const LANES: usize = 16;
 #[derive(Debug)]
 pub struct Direct {
     simd: Simd,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     frame: Frame,
     /// Of what a filter sees, from the beginning of a window.
     offsets: Offsets,
@@ -35,13 +35,13 @@ pub struct Direct {
 
 impl Direct {
     /// Whether the windows move by 1 and three quarters of the vectors' lanes are filled.
-    pub fn suits(sizes: Sizes) -> bool {
+    pub fn suits(sizes: ConvolutionSizes) -> bool {
         let Sliding { stride, groups, .. } = sizes.sliding;
-        let lanes = sizes.across.next_multiple_of(LANES);
-        stride == [1, 1] && groups == 1 && 4 * sizes.across >= 3 * lanes
+        let lanes = sizes.out_width.next_multiple_of(LANES);
+        stride == [1, 1] && groups == 1 && 4 * sizes.out_width >= 3 * lanes
     }
 
-    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+    pub fn new(simd: Simd, sizes: ConvolutionSizes) -> Self {
         let frame = image_frame(sizes);
         Direct {
             simd,
@@ -57,7 +57,7 @@ impl Direct {
         }
     }
 
-    /// Writes the output, `[filters, down, across]`, that an image gives with `[filters, channels, rows, columns]`.
+    /// Writes the output, `[filters, out_height, out_width]`, that an image gives with `[filters, channels, kernel_height, kernel_width]`.
     pub fn apply(
         &self,
         image: &[f32],
@@ -68,13 +68,13 @@ impl Direct {
     ) {
         let (sizes, [_, line]) = (self.sizes, self.frame.extent());
         let frame = self.frame.pad(image, MOST, &mut buffers.frames);
-        let all = width(self.simd, sizes.across);
+        let all = width(self.simd, sizes.out_width);
         // All lines of a few filters before others: what is written to few places at a time is soon in memory.
         let tiles = AT_ONCE * height(self.simd);
         for first in (0..sizes.filters).step_by(tiles) {
             let some = first..sizes.filters.min(first + tiles);
-            for y in 0..sizes.down {
-                for x in (0..sizes.across).step_by(all) {
+            for y in 0..sizes.out_height {
+                for x in (0..sizes.out_width).step_by(all) {
                     let start = bias.map_or(Start::Zero, Start::Column);
                     let panel = Panel {
                         left: filters,
@@ -87,9 +87,9 @@ impl Direct {
                         right: &frame[y * line + x..],
                         right_rows: RightRows::At(&self.offsets),
                         start: start.of_rows(first),
-                        columns: all.min(sizes.across - x),
+                        columns: all.min(sizes.out_width - x),
                     };
-                    let place = y * sizes.across + x;
+                    let place = y * sizes.out_width + x;
                     panel.write(self.simd, output.from(place), &self.outputs[some.clone()]);
                 }
             }
@@ -99,7 +99,7 @@ impl Direct {
 
 /// The input's gradient as a convolution of the output's, with turned kernels and a padding of `kernel - 1 - padding`; none
 /// where the padding is larger than that.
-pub fn turned(sizes: Sizes) -> Option<Sizes> {
+pub fn turned(sizes: ConvolutionSizes) -> Option<ConvolutionSizes> {
     let Sliding {
         before,
         dilation,
@@ -110,15 +110,18 @@ pub fn turned(sizes: Sizes) -> Option<Sizes> {
         let reach = (kernel - 1) * dilation[axis];
         reach.checked_sub(before[axis])
     };
-    Some(Sizes {
+    Some(ConvolutionSizes {
         channels: sizes.filters,
-        height: sizes.down,
-        width: sizes.across,
+        height: sizes.out_height,
+        width: sizes.out_width,
         filters: sizes.channels,
-        down: sizes.height,
-        across: sizes.width,
+        out_height: sizes.height,
+        out_width: sizes.width,
         sliding: Sliding {
-            before: [before(0, sizes.rows)?, before(1, sizes.columns)?],
+            before: [
+                before(0, sizes.kernel_height)?,
+                before(1, sizes.kernel_width)?,
+            ],
             after: [0, 0],
             stride: sizes.sliding.stride,
             dilation,
@@ -128,9 +131,9 @@ pub fn turned(sizes: Sizes) -> Option<Sizes> {
     })
 }
 
-/// `[filters, channels, rows, columns]` as `[channels, filters, rows, columns]`, the values of each kernel backwards.
-pub fn turned_filters(filters: &[f32], sizes: Sizes) -> Vec<f32> {
-    let taps = sizes.rows * sizes.columns;
+/// `[filters, channels, kernel_height, kernel_width]` as `[channels, filters, rows, columns]`, the values of each kernel backwards.
+pub fn turned_filters(filters: &[f32], sizes: ConvolutionSizes) -> Vec<f32> {
+    let taps = sizes.kernel_height * sizes.kernel_width;
     let mut turned = Vec::with_capacity(filters.len());
     for channel in 0..sizes.channels {
         for filter in 0..sizes.filters {

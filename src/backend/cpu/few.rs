@@ -8,7 +8,7 @@ use super::buffers::Buffers;
 use super::frame::{Frame, Tap, image_frame, plane_offsets, taps, window_offsets};
 use super::simd::{Simd, on_every_set};
 use super::transpose::transpose;
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 
 /// Values of a row that are worked on together.
 const LANES: usize = 16;
@@ -16,11 +16,11 @@ const LANES: usize = 16;
 /// Pieces whose sums stay in registers together: as many as AVX2 has room for.
 const TOGETHER: usize = 6;
 
-/// What an image and a few filters of `[filters, channels, rows, columns]` make of each other.
+/// What an image and a few filters of `[filters, channels, kernel_height, kernel_width]` make of each other.
 #[derive(Debug)]
 pub struct Few {
     simd: Simd,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     frame: Frame,
     /// From the beginning of a window, channel by channel, to each value that it sees, in the order of a filter's.
     offsets: Vec<usize>,
@@ -41,7 +41,7 @@ struct Piece {
 }
 
 impl Few {
-    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+    pub fn new(simd: Simd, sizes: ConvolutionSizes) -> Self {
         let frame = image_frame(sizes);
         let extent = frame.extent();
         Few {
@@ -55,7 +55,7 @@ impl Few {
         }
     }
 
-    /// Adds to an output, `[filters, down, across]`, what the filters make of an image; the stride along a row is 1.
+    /// Adds to an output, `[filters, out_height, out_width]`, what the filters make of an image; the stride along a row is 1.
     pub fn apply(&self, image: &[f32], filters: &[f32], output: &mut [f32], buffers: &mut Buffers) {
         let frame = self.frame.pad(image, LANES, &mut buffers.frames);
         let filters = filters.chunks_exact(self.sizes.seen());
@@ -64,7 +64,7 @@ impl Few {
         }
     }
 
-    /// Adds one image's share to the gradient of the filters, `[filters, rows, columns, channels]`.
+    /// Adds one image's share to the gradient of the filters, `[filters, kernel_height, kernel_width, channels]`.
     pub fn compare(&self, image: &[f32], output: &[f32], sums: &mut [f32], buffers: &mut Buffers) {
         let Buffers { turned, frames, .. } = buffers;
         let frame = self.frame.turn(self.simd, image, LANES, turned, frames);
@@ -74,7 +74,7 @@ impl Few {
         }
     }
 
-    /// From the order of [`compare`](Self::compare) to `[filters, channels, rows, columns]`.
+    /// From the order of [`compare`](Self::compare) to `[filters, channels, kernel_height, kernel_width]`.
     pub fn filters(&self, sums: &[f32]) -> Vec<f32> {
         let channels = self.sizes.channels;
         let taps = self.sizes.seen() / channels;
@@ -87,10 +87,10 @@ impl Few {
     }
 }
 
-fn rows(sizes: Sizes, [_, line]: [usize; 2]) -> Vec<Piece> {
-    let (step, across) = (sizes.sliding.stride[0], sizes.across);
+fn rows(sizes: ConvolutionSizes, [_, line]: [usize; 2]) -> Vec<Piece> {
+    let (step, across) = (sizes.sliding.stride[0], sizes.out_width);
     let column = |x: usize| {
-        (0..sizes.down).map(move |y| Piece {
+        (0..sizes.out_height).map(move |y| Piece {
             from: y * step * line + x,
             to: y * across + x,
             lanes: (across - x).min(LANES),
@@ -99,7 +99,7 @@ fn rows(sizes: Sizes, [_, line]: [usize; 2]) -> Vec<Piece> {
     (0..across).step_by(LANES).flat_map(column).collect()
 }
 
-fn under(sizes: Sizes, frame: &Frame) -> Vec<Piece> {
+fn under(sizes: ConvolutionSizes, frame: &Frame) -> Vec<Piece> {
     let channels = sizes.channels;
     let of_tap = |(index, tap): (usize, Tap)| {
         let from = tap.offset(frame, sizes);
@@ -185,7 +185,7 @@ mod tests {
                 groups: 1,
             };
             let x = [1, up_to(40), up_to(30) + 8, up_to(30) + 8];
-            let sizes = Sizes::of(x, [up_to(4), x[1], rows, columns], sliding);
+            let sizes = ConvolutionSizes::of(x, [up_to(4), x[1], rows, columns], sliding);
             let what = format!("{sizes:?}");
             let image = numbers(&mut chance, sizes.image());
             let filters = numbers(&mut chance, sizes.filters * sizes.seen());

@@ -3,7 +3,7 @@
 use super::buffers::{Form, Frames, room};
 use super::simd::Simd;
 use super::transpose::{transpose, transpose_far};
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::sliding::Sliding;
 
 /// Images, `[height, width, channels]`, with zeros around them.
@@ -107,7 +107,7 @@ impl Frame {
 
 /// The frame that a convolution's windows move over: as far as they reach, which on the way of a transposed
 /// convolution may be further than its padding says, and never is less.
-pub fn image_frame(sizes: Sizes) -> Frame {
+pub fn image_frame(sizes: ConvolutionSizes) -> Frame {
     let Sliding {
         stride,
         before,
@@ -124,8 +124,8 @@ pub fn image_frame(sizes: Sizes) -> Frame {
         width: sizes.width,
         before,
         after: [
-            after(0, sizes.down, sizes.rows, sizes.height),
-            after(1, sizes.across, sizes.columns, sizes.width),
+            after(0, sizes.out_height, sizes.kernel_height, sizes.height),
+            after(1, sizes.out_width, sizes.kernel_width, sizes.width),
         ],
     }
 }
@@ -139,35 +139,36 @@ pub struct Tap {
 
 impl Tap {
     /// From the beginning of a window to what lies under it.
-    pub fn offset(self, frame: &Frame, sizes: Sizes) -> usize {
+    pub fn offset(self, frame: &Frame, sizes: ConvolutionSizes) -> usize {
         let [down, across] = sizes.sliding.dilation;
         self.row * down * frame.line() + self.column * across * frame.channels
     }
 
-    /// Its value in `[filters, channels, rows, columns]`.
-    pub fn weight(self, filter: usize, channel: usize, sizes: Sizes) -> usize {
-        ((filter * sizes.channels + channel) * sizes.rows + self.row) * sizes.columns + self.column
+    /// Its value in `[filters, channels, kernel_height, kernel_width]`.
+    pub fn weight(self, filter: usize, channel: usize, sizes: ConvolutionSizes) -> usize {
+        ((filter * sizes.channels + channel) * sizes.kernel_height + self.row) * sizes.kernel_width
+            + self.column
     }
 }
 
-pub fn taps(sizes: Sizes) -> Vec<Tap> {
-    let row = |row| (0..sizes.columns).map(move |column| Tap { row, column });
-    (0..sizes.rows).flat_map(row).collect()
+pub fn taps(sizes: ConvolutionSizes) -> Vec<Tap> {
+    let row = |row| (0..sizes.kernel_width).map(move |column| Tap { row, column });
+    (0..sizes.kernel_height).flat_map(row).collect()
 }
 
 /// Where the windows begin.
-pub fn window_offsets(frame: &Frame, sizes: Sizes) -> Vec<usize> {
+pub fn window_offsets(frame: &Frame, sizes: ConvolutionSizes) -> Vec<usize> {
     let [down, across] = sizes.sliding.stride;
     let row = |y| {
         let x = move |x| y * down * frame.line() + x * across * frame.channels;
-        (0..sizes.across).map(x)
+        (0..sizes.out_width).map(x)
     };
-    (0..sizes.down).flat_map(row).collect()
+    (0..sizes.out_height).flat_map(row).collect()
 }
 
 /// Where each value of a window lies in a [padded](Frame::pad) image, from where the window begins, in the order of a
 /// filter's.
-pub fn plane_offsets(frame: &Frame, sizes: Sizes) -> Vec<usize> {
+pub fn plane_offsets(frame: &Frame, sizes: ConvolutionSizes) -> Vec<usize> {
     let [lines, line] = frame.extent();
     let [down, across] = sizes.sliding.dilation;
     let under = |Tap { row, column }: Tap| row * down * line + column * across;

@@ -11,7 +11,7 @@ use super::frame::{Frame, Tap, image_frame, taps, window_offsets};
 use super::panel::{Output, Panel, RightRows, Run, Start, width};
 use super::simd::Simd;
 use super::transpose::{transpose_far, transpose_fresh};
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::sliding::Sliding;
 
 /// Products along which a panel is read at once: it stays in a core's own cache.
@@ -52,8 +52,8 @@ pub fn together(places: usize) -> usize {
 }
 
 impl Plan {
-    /// From `[channels, height, width]` to `[filters, down, across]`.
-    pub fn forward(simd: Simd, filters: &[f32], sizes: Sizes) -> Self {
+    /// From `[channels, height, width]` to `[filters, out_height, out_width]`.
+    pub fn forward(simd: Simd, filters: &[f32], sizes: ConvolutionSizes) -> Self {
         let frame = image_frame(sizes);
         let taps = taps(sizes);
         let runs = taps.iter().map(|tap| Run {
@@ -80,29 +80,29 @@ impl Plan {
         }
     }
 
-    /// From `[filters, down, across]` back to `[channels, height, width]`: every value of an image is the sum over
+    /// From `[filters, out_height, out_width]` back to `[channels, height, width]`: every value of an image is the sum over
     /// the windows that see it.
     ///
     /// Where the stride is longer than 1, places that lie a stride apart are seen by the same values of the filters.
-    pub fn back(simd: Simd, filters: &[f32], sizes: Sizes) -> Self {
+    pub fn back(simd: Simd, filters: &[f32], sizes: ConvolutionSizes) -> Self {
         let Sliding { stride, before, .. } = sizes.sliding;
         let axes = [
             axis_phases(
                 sizes.height,
                 before[0],
                 stride[0],
-                sizes.rows,
+                sizes.kernel_height,
                 sizes.sliding.dilation[0],
             ),
             axis_phases(
                 sizes.width,
                 before[1],
                 stride[1],
-                sizes.columns,
+                sizes.kernel_width,
                 sizes.sliding.dilation[1],
             ),
         ];
-        let outputs = [sizes.down, sizes.across];
+        let outputs = [sizes.out_height, sizes.out_width];
         let reach = |axis: usize| {
             let places = axes[axis].iter().flat_map(Phase::places);
             places.fold((0, 0), |(before, after), place| {
@@ -113,8 +113,8 @@ impl Plan {
         let (down, across) = (reach(0), reach(1));
         let frame = Frame {
             channels: sizes.filters,
-            height: sizes.down,
-            width: sizes.across,
+            height: sizes.out_height,
+            width: sizes.out_width,
             before: [down.0 as usize, across.0 as usize],
             after: [down.1 as usize, across.1 as usize],
         };
@@ -253,7 +253,7 @@ fn axis_phases(
 fn back_pass(
     simd: Simd,
     filters: &[f32],
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     frame: &Frame,
     of_rows: &Phase,
     of_columns: &Phase,
@@ -347,19 +347,19 @@ fn packed(
     values
 }
 
-/// The gradient of the filters, `[rows, columns, channels, filters]`, summed image after image.
+/// The gradient of the filters, `[kernel_height, kernel_width, channels, filters]`, summed image after image.
 #[derive(Debug)]
 pub struct FilterGradient {
     simd: Simd,
     frame: Frame,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     /// Where each value of a window lies from its beginning.
     values: Vec<usize>,
     outputs: Vec<usize>,
 }
 
 impl FilterGradient {
-    pub fn new(simd: Simd, sizes: Sizes) -> Self {
+    pub fn new(simd: Simd, sizes: ConvolutionSizes) -> Self {
         let frame = image_frame(sizes);
         let of_tap = |tap: Tap| {
             let begin = tap.offset(&frame, sizes);
@@ -400,12 +400,12 @@ impl FilterGradient {
                 sizes.filters,
             );
         }
-        let lines = count * sizes.down;
-        let together = (PLACES_AT_ONCE / sizes.across).max(1);
+        let lines = count * sizes.out_height;
+        let together = (PLACES_AT_ONCE / sizes.out_width).max(1);
         for first in (0..lines).step_by(together) {
             let last = (first + together).min(lines);
-            let of_outputs =
-                &made[first * sizes.across * sizes.filters..last * sizes.across * sizes.filters];
+            let of_outputs = &made
+                [first * sizes.out_width * sizes.filters..last * sizes.out_width * sizes.filters];
             self.add_lines(first..last, frames, of_outputs, right, sums);
         }
     }
@@ -422,9 +422,9 @@ impl FilterGradient {
         let sizes = self.sizes;
         let [down, across] = sizes.sliding.stride;
         let line = |line: usize| Run {
-            offset: line / sizes.down * self.frame.len()
-                + line % sizes.down * down * self.frame.line(),
-            length: sizes.across,
+            offset: line / sizes.out_height * self.frame.len()
+                + line % sizes.out_height * down * self.frame.line(),
+            length: sizes.out_width,
         };
         let runs: Vec<Run> = lines.map(line).collect();
         let all = width(self.simd, sizes.filters);
@@ -457,7 +457,7 @@ impl FilterGradient {
         }
     }
 
-    /// The sums as filters, `[filters, channels, rows, columns]`.
+    /// The sums as filters, `[filters, channels, kernel_height, kernel_width]`.
     pub fn filters(&self, sums: &[f32]) -> Vec<f32> {
         let sizes = self.sizes;
         let mut filters = vec![0.0; sums.len()];

@@ -41,7 +41,7 @@ pub const SHARED: usize = 1 << 15;
 mod tests {
     use super::testing::by_every_set;
     use super::*;
-    use crate::backend::sizes::Sizes;
+    use crate::backend::convolution_sizes::ConvolutionSizes;
     use crate::backend::sliding::Sliding;
 
     /// From -1 to 1, of whole numbers alone.
@@ -68,7 +68,7 @@ mod tests {
             dilation: [1, 1],
             groups: 1,
         };
-        let sizes = Sizes::of([9, 5, 11, 13], [21, 5, 3, 3], sliding);
+        let sizes = ConvolutionSizes::of([9, 5, 11, 13], [21, 5, 3, 3], sliding);
         let images = values((sizes.batch * sizes.image()) as u32);
         let filters = values((sizes.filters * sizes.seen()) as u32);
         let outputs = values((sizes.batch * sizes.output()) as u32);

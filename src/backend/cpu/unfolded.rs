@@ -5,12 +5,18 @@
 use super::panel::Start;
 use super::product::{Matrix, add_product};
 use super::simd::Simd;
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::sliding::Sliding;
 
 /// Adds to an output, `[filters, places]`, what the filters make of the windows.
-pub fn apply(simd: Simd, filters: &[f32], windows: &[f32], sizes: Sizes, output: &mut [f32]) {
-    let (seen, share, places) = (sizes.seen(), sizes.share(), sizes.places());
+pub fn apply(
+    simd: Simd,
+    filters: &[f32],
+    windows: &[f32],
+    sizes: ConvolutionSizes,
+    output: &mut [f32],
+) {
+    let (seen, share, places) = (sizes.seen(), sizes.filters_per_group(), sizes.places());
     let groups = filters
         .chunks_exact(share * seen)
         .zip(windows.chunks_exact(seen * places))
@@ -23,8 +29,14 @@ pub fn apply(simd: Simd, filters: &[f32], windows: &[f32], sizes: Sizes, output:
 }
 
 /// The filters applied backwards: an output spread over the windows, `[depth, places]`.
-pub fn spread(simd: Simd, filters: &[f32], output: &[f32], sizes: Sizes, windows: &mut [f32]) {
-    let (seen, share, places) = (sizes.seen(), sizes.share(), sizes.places());
+pub fn spread(
+    simd: Simd,
+    filters: &[f32],
+    output: &[f32],
+    sizes: ConvolutionSizes,
+    windows: &mut [f32],
+) {
+    let (seen, share, places) = (sizes.seen(), sizes.filters_per_group(), sizes.places());
     let groups = output
         .chunks_exact(share * places)
         .zip(filters.chunks_exact(share * seen))
@@ -37,8 +49,14 @@ pub fn spread(simd: Simd, filters: &[f32], output: &[f32], sizes: Sizes, windows
 }
 
 /// Adds one image's share to the gradient of the filters.
-pub fn compare(simd: Simd, output: &[f32], windows: &[f32], sizes: Sizes, of_filters: &mut [f32]) {
-    let (seen, share, places) = (sizes.seen(), sizes.share(), sizes.places());
+pub fn compare(
+    simd: Simd,
+    output: &[f32],
+    windows: &[f32],
+    sizes: ConvolutionSizes,
+    of_filters: &mut [f32],
+) {
+    let (seen, share, places) = (sizes.seen(), sizes.filters_per_group(), sizes.places());
     let groups = output
         .chunks_exact(share * places)
         .zip(windows.chunks_exact(seen * places))
@@ -51,7 +69,7 @@ pub fn compare(simd: Simd, output: &[f32], windows: &[f32], sizes: Sizes, of_fil
 }
 
 /// Lays out the windows of an image: `[depth, places]`. What is padding must be 0 already.
-pub fn unfold(image: &[f32], sizes: Sizes, windows: &mut [f32]) {
+pub fn unfold(image: &[f32], sizes: ConvolutionSizes, windows: &mut [f32]) {
     let step = sizes.sliding.stride[1];
     visit(sizes, |start, from, first, end| {
         let to = &mut windows[start + first..start + end];
@@ -66,7 +84,7 @@ pub fn unfold(image: &[f32], sizes: Sizes, windows: &mut [f32]) {
 }
 
 /// Adds every value of the windows to its place in the image.
-pub fn fold(windows: &[f32], sizes: Sizes, image: &mut [f32]) {
+pub fn fold(windows: &[f32], sizes: ConvolutionSizes, image: &mut [f32]) {
     let step = sizes.sliding.stride[1];
     visit(sizes, |start, to, first, end| {
         let from = &windows[start + first..start + end];
@@ -86,7 +104,7 @@ pub fn fold(windows: &[f32], sizes: Sizes, image: &mut [f32]) {
 /// Calls `visit(start of a row of windows, start of a row of the image, first, end)` for every value of
 /// the window and every row of windows that meets the image: windows `first..end` of the row do, the
 /// first of them at the image's given place.
-fn visit(sizes: Sizes, mut visit: impl FnMut(usize, usize, usize, usize)) {
+fn visit(sizes: ConvolutionSizes, mut visit: impl FnMut(usize, usize, usize, usize)) {
     let Sliding {
         stride,
         before,
@@ -94,26 +112,26 @@ fn visit(sizes: Sizes, mut visit: impl FnMut(usize, usize, usize, usize)) {
         ..
     } = sizes.sliding;
     for channel in 0..sizes.channels {
-        for row in 0..sizes.rows {
-            for column in 0..sizes.columns {
-                let depth = (channel * sizes.rows + row) * sizes.columns + column;
+        for row in 0..sizes.kernel_height {
+            for column in 0..sizes.kernel_width {
+                let depth = (channel * sizes.kernel_height + row) * sizes.kernel_width + column;
                 let (row, column) = (row * dilation[0], column * dilation[1]);
                 let first = before[1].saturating_sub(column).div_ceil(stride[1]);
                 let end = (sizes.width + before[1])
                     .saturating_sub(column)
                     .div_ceil(stride[1])
-                    .min(sizes.across);
+                    .min(sizes.out_width);
                 if first >= end {
                     continue;
                 }
                 let x = first * stride[1] + column - before[1];
-                for place in 0..sizes.down {
+                for place in 0..sizes.out_height {
                     let y = place * stride[0] + row;
                     if y < before[0] || y - before[0] >= sizes.height {
                         continue;
                     }
                     let line = channel * sizes.height + y - before[0];
-                    let windows = depth * sizes.places() + place * sizes.across;
+                    let windows = depth * sizes.places() + place * sizes.out_width;
                     visit(windows, line * sizes.width + x, first, end);
                 }
             }

@@ -11,7 +11,7 @@ use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
-use super::TEXTS;
+use super::{TEXTS, product};
 use crate::backend::BURN_VERSION;
 use crate::hex::hex;
 use crate::user_cache::user_cache;
@@ -82,7 +82,8 @@ fn folder(gpu: &str) -> Option<PathBuf> {
 /// The first digits of the SHA-256 of the kernels' texts.
 fn digest() -> String {
     let mut digest = Sha256::new();
-    TEXTS.iter().for_each(|text| digest.update(text));
+    let texts = TEXTS.iter().chain(product::TEXTS);
+    texts.for_each(|text| digest.update(text));
     hex(&digest.finalize()[..8])
 }
 

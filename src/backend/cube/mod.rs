@@ -15,33 +15,35 @@
 
 /// Declares the files of kernels, and has their text.
 macro_rules! files {
-    ($($file:ident),+) => {
+    ($($file:ident),+; $($other:literal),+) => {
         $(mod $file;)+
 
         /// Kept kernels are known by their names: what was compiled of another text must not be taken for them.
-        const TEXTS: &[&str] = &[
+        pub(super) const TEXTS: &[&str] = &[
             $(include_str!(concat!(stringify!($file), ".rs")),)+
-            // The numbers that they share with the CPU's.
-            include_str!("../constants.rs"),
-            include_str!("../cpu/random.rs"),
+            $(include_str!($other),)+
         ];
     };
 }
 
+mod product;
+
+// And the numbers that they share with the CPU's.
 files!(
     bytes,
     cache,
     channels,
     functions,
     launch,
-    product,
     random,
     softmax,
     steps,
     sums,
     targets,
     tensor_cores,
-    windows
+    windows;
+    "../constants.rs",
+    "../cpu/random.rs"
 );
 
 use burn::tensor::ops::FloatTensorOps;
@@ -52,10 +54,10 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 pub(super) use self::cache::keep_kernels;
 use self::launch::contiguous;
 use self::product::{Convolution, Matrices};
+use super::convolution_sizes::ConvolutionSizes;
 use super::distribution::Distribution;
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::passes::{Function, Passes, Reduction, Statistics, Way, matrix_shape};
-use super::sizes::Sizes;
+use super::passes::{Direction, Function, Passes, Reduction, Statistics, matrix_shape};
 use crate::rng::Draw;
 use crate::shape::ImageShape;
 
@@ -66,33 +68,33 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
     const IS_AT_HAND: bool = false;
 
     fn convolution(
-        way: Way,
+        direction: Direction,
         x: &CubeTensor<R>,
         weight: &CubeTensor<R>,
         bias: Option<&CubeTensor<R>>,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
     ) -> CubeTensor<R> {
         if tensor_cores::are_asked_for() {
-            return tensor_cores::convolution::<R, T>(way, x, weight, bias, sizes);
+            return tensor_cores::convolution::<R, T>(direction, x, weight, bias, sizes);
         }
         let convolution = Convolution(sizes);
-        match way {
-            Way::Convolution => convolution.forward(x.clone(), weight.clone(), bias.cloned()),
-            Way::Transposed => convolution.images(x.clone(), weight.clone(), bias.cloned()),
+        match direction {
+            Direction::Convolution => convolution.forward(x.clone(), weight.clone(), bias.cloned()),
+            Direction::Transposed => convolution.images(x.clone(), weight.clone(), bias.cloned()),
         }
     }
 
     fn convolution_gradients(
-        way: Way,
+        direction: Direction,
         x: &CubeTensor<R>,
         weight: &CubeTensor<R>,
         grad_output: &CubeTensor<R>,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
         if tensor_cores::are_asked_for() {
             return tensor_cores::convolution_gradients::<R, T>(
-                way,
+                direction,
                 x,
                 weight,
                 grad_output,
@@ -103,9 +105,9 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
         let [with_x, with_weight, with_bias] = wanted;
         let (convolution, weight) = (Convolution(sizes), weight.clone());
         let (x, grad_output) = (contiguous(x.clone()), contiguous(grad_output.clone()));
-        let of_x = with_x.then(|| match way {
-            Way::Convolution => convolution.images(grad_output.clone(), weight, None),
-            Way::Transposed => convolution.forward(grad_output.clone(), weight, None),
+        let of_x = with_x.then(|| match direction {
+            Direction::Convolution => convolution.images(grad_output.clone(), weight, None),
+            Direction::Transposed => convolution.forward(grad_output.clone(), weight, None),
         });
         if !with_weight {
             return [
@@ -114,9 +116,9 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
                 with_bias.then(|| sums::of_channels(grad_output)),
             ];
         }
-        let (of_weight, of_bias) = match way {
-            Way::Convolution => convolution.filters(x, grad_output, with_bias),
-            Way::Transposed => {
+        let (of_weight, of_bias) = match direction {
+            Direction::Convolution => convolution.filters(x, grad_output, with_bias),
+            Direction::Transposed => {
                 let of_bias = with_bias.then(|| sums::of_channels(grad_output.clone()));
                 (convolution.filters(grad_output, x, false).0, of_bias)
             }

@@ -13,9 +13,9 @@ use super::launch::{contiguous, empty, shaped};
 use super::product::Convolution;
 use super::sums;
 use super::windows::{fold, unfold};
-use crate::backend::passes::Way;
+use crate::backend::convolution_sizes::ConvolutionSizes;
+use crate::backend::passes::Direction;
 use crate::backend::precision::Precision;
-use crate::backend::sizes::Sizes;
 
 /// Values that windows, or the gradients of filters, may have at a time: 1 GiB.
 const MOST: usize = 1 << 28;
@@ -59,15 +59,15 @@ pub(super) fn product<R: CubeRuntime, T: BoolElement>(
 
 /// The outputs of a convolution, or of a transposed one.
 pub(super) fn convolution<R: CubeRuntime, T: BoolElement>(
-    way: Way,
+    direction: Direction,
     x: &CubeTensor<R>,
     weight: &CubeTensor<R>,
     bias: Option<&CubeTensor<R>>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> CubeTensor<R> {
-    let mut parts = parts::<R, T>(x, sizes, |x, sizes| match way {
-        Way::Convolution => forward::<R, T>(x, weight, sizes),
-        Way::Transposed => images::<R, T>(x, weight, sizes),
+    let mut parts = parts::<R, T>(x, sizes, |x, sizes| match direction {
+        Direction::Convolution => forward::<R, T>(x, weight, sizes),
+        Direction::Transposed => images::<R, T>(x, weight, sizes),
     });
     let y = match (parts.len(), parts.pop()) {
         (1, Some(whole)) => whole,
@@ -84,22 +84,22 @@ pub(super) fn convolution<R: CubeRuntime, T: BoolElement>(
 
 /// Of the images, the filters and the bias.
 pub(super) fn convolution_gradients<R: CubeRuntime, T: BoolElement>(
-    way: Way,
+    direction: Direction,
     x: &CubeTensor<R>,
     weight: &CubeTensor<R>,
     grad_output: &CubeTensor<R>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     [with_x, with_weight, with_bias]: [bool; 3],
 ) -> [Option<CubeTensor<R>>; 3] {
-    let back = match way {
-        Way::Convolution => Way::Transposed,
-        Way::Transposed => Way::Convolution,
+    let back = match direction {
+        Direction::Convolution => Direction::Transposed,
+        Direction::Transposed => Direction::Convolution,
     };
     let of_x = || convolution::<R, T>(back, grad_output, weight, None, sizes);
     let of_weight = || {
-        let (of_images, of_outputs) = match way {
-            Way::Convolution => (x, grad_output),
-            Way::Transposed => (grad_output, x),
+        let (of_images, of_outputs) = match direction {
+            Direction::Convolution => (x, grad_output),
+            Direction::Transposed => (grad_output, x),
         };
         let mut outputs = parts::<R, T>(of_outputs, sizes, |part, _| part).into_iter();
         let of_parts = parts::<R, T>(of_images, sizes, |images, sizes| {
@@ -119,8 +119,8 @@ pub(super) fn convolution_gradients<R: CubeRuntime, T: BoolElement>(
 /// What is made of each part of a batch whose windows, and whose filters' gradients, are not too many.
 fn parts<R: CubeRuntime, T: BoolElement>(
     x: &CubeTensor<R>,
-    sizes: Sizes,
-    mut make: impl FnMut(CubeTensor<R>, Sizes) -> CubeTensor<R>,
+    sizes: ConvolutionSizes,
+    mut make: impl FnMut(CubeTensor<R>, ConvolutionSizes) -> CubeTensor<R>,
 ) -> Vec<CubeTensor<R>> {
     let windows = sizes.depth() * sizes.places();
     let filters = sizes.filters * sizes.seen();
@@ -136,23 +136,28 @@ fn parts<R: CubeRuntime, T: BoolElement>(
                 Gpu::<R, T>::float_slice(x.clone(), &slices)
             }
         };
-        make(images, Sizes { batch, ..sizes })
+        make(images, ConvolutionSizes { batch, ..sizes })
     };
     starts.map(part).collect()
 }
 
 /// `[1, groups, filters / groups, depth]`
-fn matrices<R: CubeRuntime>(weight: &CubeTensor<R>, sizes: Sizes) -> CubeTensor<R> {
-    let shape = [1, sizes.sliding.groups, sizes.share(), sizes.seen()];
+fn matrices<R: CubeRuntime>(weight: &CubeTensor<R>, sizes: ConvolutionSizes) -> CubeTensor<R> {
+    let shape = [
+        1,
+        sizes.sliding.groups,
+        sizes.filters_per_group(),
+        sizes.seen(),
+    ];
     shaped(weight.clone(), &shape)
 }
 
 /// `[batch, groups, filters / groups, places]`
-fn in_groups<R: CubeRuntime>(outputs: CubeTensor<R>, sizes: Sizes) -> CubeTensor<R> {
+fn in_groups<R: CubeRuntime>(outputs: CubeTensor<R>, sizes: ConvolutionSizes) -> CubeTensor<R> {
     let shape = [
         sizes.batch,
         sizes.sliding.groups,
-        sizes.share(),
+        sizes.filters_per_group(),
         sizes.places(),
     ];
     shaped(outputs, &shape)
@@ -161,17 +166,25 @@ fn in_groups<R: CubeRuntime>(outputs: CubeTensor<R>, sizes: Sizes) -> CubeTensor
 fn forward<R: CubeRuntime, T: BoolElement>(
     x: CubeTensor<R>,
     weight: &CubeTensor<R>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> CubeTensor<R> {
     let windows = unfold(x, Convolution(sizes));
     let y = product::<R, T>(&matrices(weight, sizes), &windows);
-    shaped(y, &[sizes.batch, sizes.filters, sizes.down, sizes.across])
+    shaped(
+        y,
+        &[
+            sizes.batch,
+            sizes.filters,
+            sizes.out_height,
+            sizes.out_width,
+        ],
+    )
 }
 
 fn images<R: CubeRuntime, T: BoolElement>(
     outputs: CubeTensor<R>,
     weight: &CubeTensor<R>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> CubeTensor<R> {
     let turned = Gpu::<R, T>::float_swap_dims(matrices(weight, sizes), 2, 3);
     let windows = product::<R, T>(&turned, &in_groups(outputs, sizes));
@@ -181,7 +194,7 @@ fn images<R: CubeRuntime, T: BoolElement>(
 fn filters<R: CubeRuntime, T: BoolElement>(
     x: CubeTensor<R>,
     outputs: CubeTensor<R>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> CubeTensor<R> {
     let windows = unfold(x, Convolution(sizes));
     let turned = Gpu::<R, T>::float_swap_dims(windows, 2, 3);
@@ -190,6 +203,11 @@ fn filters<R: CubeRuntime, T: BoolElement>(
     let channels = sizes.channels / sizes.sliding.groups;
     shaped(
         sum,
-        &Shape::new([sizes.filters, channels, sizes.rows, sizes.columns]),
+        &Shape::new([
+            sizes.filters,
+            channels,
+            sizes.kernel_height,
+            sizes.kernel_width,
+        ]),
     )
 }

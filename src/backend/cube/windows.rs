@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::launch::{UNITS, array, contiguous, cubes, empty, units};
-use super::product::{Convolution, Form, Sizes, over, under};
+use super::product::{Convolution, KernelForm, ProductSizes, output_value, window_value};
 
 /// `[batch, channels, height, width]` to `[batch, channels * taps, places]`.
 #[cube(launch_unchecked)]
@@ -13,15 +13,15 @@ fn unfold_kernel(
     images: &Array<f32>,
     out: &mut Array<f32>,
     values: usize,
-    sizes: &Sizes,
-    #[comptime] form: Form,
+    sizes: &ProductSizes,
+    #[comptime] form: KernelForm,
 ) {
     let at = ABSOLUTE_POS;
     if at < values {
-        let taps = comptime!(form.rows * form.columns);
-        let places = sizes.down * sizes.across;
+        let taps = comptime!(form.kernel_height * form.kernel_width);
+        let places = sizes.out_height * sizes.out_width;
         let row = at / places;
-        out[at] = under(images, row / taps, at % places, row % taps, sizes, form);
+        out[at] = window_value(images, row / taps, at % places, row % taps, sizes, form);
     }
 }
 
@@ -31,17 +31,17 @@ fn fold_kernel(
     windows: &Array<f32>,
     out: &mut Array<f32>,
     values: usize,
-    sizes: &Sizes,
-    #[comptime] form: Form,
+    sizes: &ProductSizes,
+    #[comptime] form: KernelForm,
 ) {
     let at = ABSOLUTE_POS;
     if at < values {
-        let taps = comptime!(form.rows * form.columns);
+        let taps = comptime!(form.kernel_height * form.kernel_width);
         let places = sizes.height * sizes.width;
         let (plane, place) = (at / places, at % places);
         let mut sum = f32::new(0.0);
         for tap in 0..taps {
-            sum += over(windows, plane * taps + tap, place, tap, sizes, form);
+            sum += output_value(windows, plane * taps + tap, place, tap, sizes, form);
         }
         out[at] = sum;
     }

@@ -6,15 +6,25 @@
 use burn::tensor::TensorMetadata;
 
 use super::plain::{Plain, plain, values};
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::cpu::{self, Simd};
-use crate::backend::sizes::Sizes;
 
-/// `[batch, channels, height, width]` to `[batch, filters, down, across]`.
-pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
+/// `[batch, channels, height, width]` to `[batch, filters, out_height, out_width]`.
+pub(super) fn forward(
+    x: &Plain,
+    weight: &Plain,
+    bias: Option<&Plain>,
+    sizes: ConvolutionSizes,
+) -> Plain {
     let (x, weight) = (values(x), values(weight));
     let bias = bias.map(values);
     let outputs = cpu::forward(Simd::detected(), &x, &weight, bias.as_deref(), sizes);
-    let shape = [sizes.batch, sizes.filters, sizes.down, sizes.across];
+    let shape = [
+        sizes.batch,
+        sizes.filters,
+        sizes.out_height,
+        sizes.out_width,
+    ];
     plain(outputs, &shape)
 }
 
@@ -23,7 +33,7 @@ pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
     grad_output: &Plain,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     wanted: [bool; 3],
 ) -> [Option<Plain>; 3] {
     let simd = Simd::detected();

@@ -20,12 +20,12 @@ use burn::tensor::Shape;
 use burn::tensor::ops::IntTensor;
 
 use self::plain::Plain;
+use super::convolution_sizes::ConvolutionSizes;
 use super::cpu::Simd;
 use super::distribution::Distribution;
 use super::kernels::random_values;
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::passes::{Function, Passes, Reduction, Statistics, Way};
-use super::sizes::Sizes;
+use super::passes::{Direction, Function, Passes, Reduction, Statistics};
 use super::sliding::Sliding;
 use crate::error::Result;
 use crate::rng::Draw;
@@ -59,29 +59,29 @@ impl Passes for Flex {
     const IS_AT_HAND: bool = true;
 
     fn convolution(
-        way: Way,
+        direction: Direction,
         x: &Plain,
         weight: &Plain,
         bias: Option<&Plain>,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
     ) -> Plain {
-        match way {
-            Way::Convolution => convolution::forward(x, weight, bias, sizes),
-            Way::Transposed => transposed_convolution::forward(x, weight, bias, sizes),
+        match direction {
+            Direction::Convolution => convolution::forward(x, weight, bias, sizes),
+            Direction::Transposed => transposed_convolution::forward(x, weight, bias, sizes),
         }
     }
 
     fn convolution_gradients(
-        way: Way,
+        direction: Direction,
         x: &Plain,
         weight: &Plain,
         grad_output: &Plain,
-        sizes: Sizes,
+        sizes: ConvolutionSizes,
         wanted: [bool; 3],
     ) -> [Option<Plain>; 3] {
-        match way {
-            Way::Convolution => convolution::backward(x, weight, grad_output, sizes, wanted),
-            Way::Transposed => {
+        match direction {
+            Direction::Convolution => convolution::backward(x, weight, grad_output, sizes, wanted),
+            Direction::Transposed => {
                 transposed_convolution::backward(x, weight, grad_output, sizes, wanted)
             }
         }

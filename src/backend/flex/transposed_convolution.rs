@@ -5,12 +5,17 @@
 use burn::tensor::TensorMetadata;
 
 use super::plain::{Plain, plain, values};
+use crate::backend::convolution_sizes::ConvolutionSizes;
 use crate::backend::cpu::{self, Simd};
-use crate::backend::sizes::Sizes;
 
-/// `[batch, filters, down, across]` to `[batch, channels, height, width]`; the sizes are those of the
-/// convolution that leads back, and so is the weight, `[filters, channels / groups, rows, columns]`.
-pub(super) fn forward(x: &Plain, weight: &Plain, bias: Option<&Plain>, sizes: Sizes) -> Plain {
+/// `[batch, filters, out_height, out_width]` to `[batch, channels, height, width]`; the sizes are those of the
+/// convolution that leads back, and so is the weight, `[filters, channels / groups, kernel_height, kernel_width]`.
+pub(super) fn forward(
+    x: &Plain,
+    weight: &Plain,
+    bias: Option<&Plain>,
+    sizes: ConvolutionSizes,
+) -> Plain {
     let (x, weight) = (values(x), values(weight));
     let bias = bias.map(values);
     let images = cpu::back(Simd::detected(), &x, &weight, bias.as_deref(), sizes);
@@ -23,7 +28,7 @@ pub(super) fn backward(
     x: &Plain,
     weight: &Plain,
     grad_output: &Plain,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
     wanted: [bool; 3],
 ) -> [Option<Plain>; 3] {
     let simd = Simd::detected();

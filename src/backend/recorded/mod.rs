@@ -15,11 +15,11 @@ use self::operations::{
     BinaryCrossEntropy, CrossEntropy, Expansion, Filters, Linear, LogSoftmax, MaxPool, OfEachValue,
     Product, Reduced, Scaling, Standardization,
 };
+use super::convolution_sizes::ConvolutionSizes;
 use super::distribution::Distribution;
 use super::kernels::{Kernels, Standardized, burns_max_pool2d};
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::passes::{Function, Passes, Reduction, Way};
-use super::sizes::Sizes;
+use super::passes::{Direction, Function, Passes, Reduction};
 use super::sliding::Sliding;
 use crate::rng::Draw;
 use crate::shape::ImageShape;
@@ -166,8 +166,8 @@ impl<B: Recording> Kernels for B {
         bias: Option<Tensor<Self, 1>>,
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        let sizes = Sizes::of(x.dims(), weight.dims(), sliding);
-        filtered(Way::Convolution, x, weight, bias, sizes)
+        let sizes = ConvolutionSizes::of(x.dims(), weight.dims(), sliding);
+        filtered(Direction::Convolution, x, weight, bias, sizes)
     }
 
     fn convolve2d_transpose(
@@ -177,8 +177,8 @@ impl<B: Recording> Kernels for B {
         size: [usize; 2],
         sliding: Sliding,
     ) -> Tensor<Self, 4> {
-        let sizes = Sizes::before(x.dims(), weight.dims(), size, sliding);
-        filtered(Way::Transposed, x, weight, bias, sizes)
+        let sizes = ConvolutionSizes::of_outputs(x.dims(), weight.dims(), size, sliding);
+        filtered(Direction::Transposed, x, weight, bias, sizes)
     }
 
     fn standardize(x: Tensor<Self, 3>, epsilon: f64) -> Standardized<Self> {
@@ -389,18 +389,24 @@ impl<B: Recording> Kernels for B {
 }
 
 fn filtered<B: Recording>(
-    way: Way,
+    direction: Direction,
     x: Tensor<B, 4>,
     weight: Tensor<B, 4>,
     bias: Option<Tensor<B, 1>>,
-    sizes: Sizes,
+    sizes: ConvolutionSizes,
 ) -> Tensor<B, 4> {
     let (x, weight, bias) = (primitive(x), primitive(weight), bias.map(primitive));
     let state = (B::plain(&x).clone(), B::plain(&weight).clone(), sizes);
-    let y = B::Inner::convolution(way, &state.0, &state.1, bias.as_ref().map(B::plain), sizes);
+    let y = B::Inner::convolution(
+        direction,
+        &state.0,
+        &state.1,
+        bias.as_ref().map(B::plain),
+        sizes,
+    );
     tensor(match bias {
-        Some(bias) => B::recorded(Filters(way), [x, weight, bias], state, y),
-        None => B::recorded(Filters(way), [x, weight], state, y),
+        Some(bias) => B::recorded(Filters(direction), [x, weight, bias], state, y),
+        None => B::recorded(Filters(direction), [x, weight], state, y),
     })
 }
 

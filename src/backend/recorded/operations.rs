@@ -8,8 +8,8 @@ use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::ops::{FloatTensor, IntTensor};
 use burn::tensor::{Shape, TensorMetadata};
 
-use crate::backend::passes::{Function, Passes, Reduction, Way};
-use crate::backend::sizes::Sizes;
+use crate::backend::convolution_sizes::ConvolutionSizes;
+use crate::backend::passes::{Direction, Function, Passes, Reduction};
 
 /// Declares what is recorded: its parents, its state, and the gradients of the parents as far as they are wanted.
 macro_rules! operations {
@@ -40,7 +40,7 @@ macro_rules! operations {
 
 /// Filters over images.
 #[derive(Debug)]
-pub(super) struct Filters(pub(super) Way);
+pub(super) struct Filters(pub(super) Direction);
 
 /// `x` times a matrix plus a bias.
 #[derive(Debug)]
@@ -80,10 +80,10 @@ pub(super) struct CrossEntropy;
 pub(super) struct BinaryCrossEntropy;
 
 operations! {
-    Filters, 3, (FloatTensor<B>, FloatTensor<B>, Sizes), |of, (x, weight, sizes), gradient, wanted| {
+    Filters, 3, (FloatTensor<B>, FloatTensor<B>, ConvolutionSizes), |of, (x, weight, sizes), gradient, wanted| {
         B::convolution_gradients(of.0, &x, &weight, &gradient, sizes, wanted)
     };
-    Filters, 2, (FloatTensor<B>, FloatTensor<B>, Sizes), |of, (x, weight, sizes), gradient, [x_is, weight_is]| {
+    Filters, 2, (FloatTensor<B>, FloatTensor<B>, ConvolutionSizes), |of, (x, weight, sizes), gradient, [x_is, weight_is]| {
         let wanted = [x_is, weight_is, false];
         let [of_x, of_weight, _] = B::convolution_gradients(of.0, &x, &weight, &gradient, sizes, wanted);
         [of_x, of_weight]
