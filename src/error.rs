@@ -409,10 +409,15 @@ const MOST_LISTED: usize = 100;
 
 /// `` `a`, `b` and `c` ``; of more than 100, the first ones and how many others there are.
 pub fn list<T: AsRef<str>>(names: &[T]) -> String {
+    list_first(names, MOST_LISTED)
+}
+
+/// `` `a`, `b` and `c` ``; of more than `most`, the first ones and how many others there are.
+pub fn list_first<T: AsRef<str>>(names: &[T], most: usize) -> String {
     let quoted = names.iter().map(|name| format!("`{}`", name.as_ref()));
-    if names.len() > MOST_LISTED {
-        let first: Vec<String> = quoted.take(MOST_LISTED).collect();
-        let others = thousands(names.len() - MOST_LISTED);
+    if names.len() > most {
+        let first: Vec<String> = quoted.take(most).collect();
+        let others = thousands(names.len() - most);
         return format!("{} and {others} more", first.join(", "));
     }
     let quoted: Vec<String> = quoted.collect();
@@ -555,6 +560,7 @@ mod tests {
         assert_eq!(count(1, "run"), "1 run");
         assert_eq!(count(60_000, "image"), "60,000 images");
         assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(list_first(&["a", "b", "c"], 2), "`a`, `b` and 1 more");
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub mod hex;
 // tables for a terminal,
 pub mod table;
 
+// the memory that the system gives,
+pub mod system_memory;
+
 // where files are kept for the next command,
 pub mod user_cache;
 

@@ -4,6 +4,7 @@ use super::say;
 use crate::backend::{self, Device};
 use crate::data::{Folders, list};
 use crate::error::{Error, Result};
+use crate::system_memory::gib;
 
 /// Prints the version, cores, devices and datasets, and what is missing with its remedy.
 pub fn doctor() {
@@ -38,8 +39,8 @@ fn ready(device: &Device) -> Result<String> {
     let memory = device.memory()?;
     let precisions = device.check()?;
     let memory = memory.map_or_else(String::new, |(free, all)| {
-        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        format!(", {:.1} of {:.1} GiB free", gib(free), gib(all))
+        let [free, all] = [free, all].map(|bytes| gib(bytes as f64));
+        format!(", {free} of {all} free")
     });
     let kernels = device.kernels();
     let kernels = kernels.map_or_else(String::new, |set| format!(", {set} kernels"));

@@ -80,7 +80,9 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
             let folder = ResultsFolder::of(results, &plan.name);
             let has_begun = plan.runs.iter().any(|run| folder.run(run).path().is_dir());
             let others = folder.runs();
-            let hint = if has_begun {
+            let hint = if let Some(holder) = folder.holder() {
+                format!("{} is training its runs", holder.text())
+            } else if has_begun {
                 format!("its runs have not ended; {run} goes on with them")
             } else if plan.runs.iter().any(|run| was_on_other_data(run, &others)) {
                 format!("the images have changed since its runs were trained; {run}")

@@ -6,9 +6,10 @@ use super::{catalogue, files, say};
 use crate::config::{Completed, Origin, Overrides, Settings};
 use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
 use crate::network;
-use crate::plan::{self, Plan, Run, check::planned, gib};
+use crate::plan::{self, Plan, Run, check::planned};
 use crate::record::Status;
 use crate::run::ResultsFolder;
+use crate::system_memory::gib;
 
 /// Checks every file and shows all problems of all of them.
 pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
@@ -241,14 +242,7 @@ pub fn list(results: &Path) -> Result<()> {
     for path in &paths {
         match Plan::make(path, &Overrides::default(), &catalogue) {
             Ok(plan) => {
-                let folder = ResultsFolder::of(results, &plan.name);
-                let done = plan
-                    .runs
-                    .iter()
-                    .filter_map(|run| folder.run(run).row())
-                    .filter(|row| row.status == Status::Done)
-                    .count();
-                let state = format!("{done} of {} done", count(plan.runs.len(), "run"));
+                let state = standing(&plan, &ResultsFolder::of(results, &plan.name));
                 lines.push((plan.name, state, plan.title));
             }
             Err(_) => lines.push((
@@ -270,4 +264,23 @@ pub fn list(results: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// How far an experiment is: `3 of 6 runs done, 1 failed, running`.
+fn standing(plan: &Plan, folder: &ResultsFolder) -> String {
+    let states = plan.runs.iter().filter_map(|run| folder.run(run).row());
+    let states: Vec<Status> = states.map(|row| row.status).collect();
+    let number = |status| states.iter().filter(|&&other| other == status).count();
+    let (done, runs) = (number(Status::Done), count(plan.runs.len(), "run"));
+    let mut text = format!("{done} of {runs} done");
+    for status in [Status::Halted, Status::Diverged, Status::Failed] {
+        match number(status) {
+            0 => {}
+            number => text += &format!(", {number} {}", status.name()),
+        }
+    }
+    if folder.holder().is_some() {
+        text += ", running";
+    }
+    text
 }

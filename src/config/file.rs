@@ -35,6 +35,8 @@ pub struct Overrides {
     pub set: Vec<String>,
     /// Variables of the environment whose names or values are not UTF-8.
     pub unreadable: Vec<String>,
+    /// Names of variables of the environment without the two underscores that stand between keys.
+    pub undivided: Vec<String>,
 }
 
 impl Overrides {
@@ -47,7 +49,11 @@ impl Overrides {
         let mut overrides = Overrides::default();
         for (name, value) in all {
             let shown = name.to_string_lossy();
-            if !shown.starts_with("BURNLAB_") || !shown.contains("__") {
+            if !shown.starts_with("BURNLAB_") {
+                continue;
+            }
+            if !shown.contains("__") {
+                overrides.undivided.push(shown.into_owned());
                 continue;
             }
             match (name.to_str(), value.to_str()) {
@@ -63,6 +69,7 @@ impl Overrides {
         }
         overrides.variables.sort();
         overrides.unreadable.sort();
+        overrides.undivided.sort();
         overrides
     }
 
@@ -82,6 +89,7 @@ impl Overrides {
                 .collect(),
             set: Vec::new(),
             unreadable: self.unreadable.clone(),
+            undivided: self.undivided.clone(),
         }
     }
 
@@ -100,6 +108,7 @@ impl Overrides {
             variables,
             set,
             unreadable: Vec::new(),
+            undivided: self.undivided.clone(),
         }
     }
 
@@ -112,6 +121,14 @@ impl Overrides {
             };
             let problems = self.unreadable.iter().map(problem).collect();
             return Err(Error::new(Kind::Usage, problems));
+        }
+        let undivided: Vec<Problem> = self
+            .undivided
+            .iter()
+            .filter_map(|name| undivided(name, known))
+            .collect();
+        if !undivided.is_empty() {
+            return Err(Error::new(Kind::Usage, undivided));
         }
         let variables = self
             .variables
@@ -158,6 +175,18 @@ impl Overrides {
             })
             .collect()
     }
+}
+
+/// What is wrong with a variable that begins like a key of one of these tables and has nowhere two underscores.
+fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
+    let lower = name.trim_start_matches("BURNLAB_").to_lowercase();
+    let (table, key) = lower.split_once('_')?;
+    known.contains(&table).then(|| {
+        let divided = format!("BURNLAB_{table}__{key}").to_uppercase();
+        let message = format!("unknown variable of the environment `{name}`");
+        let hint = format!("two underscores stand between keys: `{divided}`");
+        Problem::new(message).hint(hint)
+    })
 }
 
 /// The key that a variable of the environment names: `train.epochs` of `BURNLAB_TRAIN__EPOCHS`.
@@ -486,6 +515,27 @@ mod tests {
             parts(quoted),
             "search|model.classifier.layers.drop.rate|uniform"
         );
+    }
+
+    #[test]
+    fn variables_with_one_underscore_between_keys_are_no_secret() {
+        let variables = [
+            ("BURNLAB_TRAIN_EPOCHS", "3"),
+            ("BURNLAB_TRAINING", "3"),
+            ("BURNLAB_DATA", "data"),
+            ("BURNLAB_JOBS", "1"),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let overrides = Overrides::from_variables(variables.into_iter());
+        assert_eq!(
+            overrides
+                .layers(&["data", "train"])
+                .unwrap_err()
+                .to_string(),
+            "error: unknown variable of the environment `BURNLAB_TRAIN_EPOCHS`\n  \
+             hint: two underscores stand between keys: `BURNLAB_TRAIN__EPOCHS`"
+        );
+        assert!(overrides.layers(&["launch"]).unwrap().is_empty());
     }
 
     #[test]

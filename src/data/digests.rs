@@ -15,12 +15,10 @@ use sha2::{Digest, Sha256};
 use super::content::sha256_raw;
 use crate::error::{Error, Kind, Result};
 use crate::hex::hex;
+use crate::record::{remove_parts_before, write_atomically};
 
 /// A file that was changed less than this ago may change again without its times telling.
 const SETTLED: Duration = Duration::from_secs(2);
-
-/// How the names of files begin that are being written.
-const PART: &str = ".part-";
 
 /// Size, and the nanoseconds since 1970 at which content and file were last changed.
 pub(super) type Stamp = (u64, u64, u64);
@@ -38,7 +36,7 @@ pub(super) fn digest(root: &Path, files: &[&Path], store: Option<&Path>) -> Resu
     let cached = path.as_deref().and_then(read).unwrap_or_default();
     let started = SystemTime::now();
     if let Some(store) = store {
-        remove_parts(store, started);
+        remove_parts_before(store, started - SETTLED * 30);
     }
     let found: Vec<(String, Stamp, String, bool)> = files
         .par_iter()
@@ -81,22 +79,6 @@ fn read(path: &Path) -> Option<DigestCache> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Removes what processes that were killed left half written; what is new may still be written.
-fn remove_parts(store: &Path, now: SystemTime) {
-    let entries = fs::read_dir(store).into_iter().flatten().flatten();
-    for entry in entries {
-        let is_part = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PART.as_bytes());
-        let changed = entry.metadata().and_then(|data| data.modified());
-        let is_left = changed.is_ok_and(|changed| changed < now - SETTLED * 30);
-        if is_part && is_left {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
 fn write(path: &Path, cached: &DigestCache) {
     if let Ok(bytes) = serde_json::to_vec(cached) {
         keep(path, &bytes);
@@ -108,11 +90,8 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) {
     let Some(folder) = path.parent() else {
         return;
     };
-    let written = fs::create_dir_all(folder)
-        .and_then(|()| tempfile::NamedTempFile::with_prefix_in(PART, folder))
-        .and_then(|file| fs::write(file.path(), bytes).map(|()| file));
-    if let Ok(file) = written {
-        let _ = file.persist(path);
+    if fs::create_dir_all(folder).is_ok() {
+        let _ = write_atomically(path, bytes);
     }
 }
 

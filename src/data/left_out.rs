@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::pixels::ENDINGS;
-use crate::error::{count, list};
+use crate::error::{count, list_first};
 
 /// How many names are listed of those that are left out together.
 const NAMED: usize = 3;
@@ -96,13 +96,7 @@ impl LeftOut {
 /// The first names, and how many more there are.
 pub(super) fn some(names: &mut [String]) -> String {
     names.sort();
-    match names.len().saturating_sub(NAMED) {
-        0 => list(names),
-        more => {
-            let first: Vec<String> = names[..NAMED].iter().map(|n| format!("`{n}`")).collect();
-            format!("{} and {more} more", first.join(", "))
-        }
-    }
+    list_first(names, NAMED)
 }
 
 /// Whether a name is one that a system leaves behind (macOS's `__MACOSX` and `._x`, `Thumbs.db`), or hides.

@@ -7,7 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{Flaw, list, nearest};
+use crate::error::{Flaw, list_first, nearest};
+
+/// Layers that a hint names; deep networks have hundreds.
+const MOST_NAMED: usize = 12;
 
 /// Names of layers as patterns: `*` stands for any letters, `?` for one, `[12]` for one of these.
 ///
@@ -39,7 +42,7 @@ impl Patterns {
             let message = format!("`{pattern}` in `{owner}` is the name of no layer");
             let hint = match nearest(pattern.as_str(), names) {
                 Some(name) => format!("did you mean `{name}`?"),
-                None => format!("layers here: {}", some(names)),
+                None => format!("layers here: {}", list_first(names, MOST_NAMED)),
             };
             Flaw::new(index.to_string(), message).hint(hint)
         })
@@ -50,17 +53,6 @@ impl Patterns {
 fn is_for(pattern: &Pattern, name: &str) -> bool {
     let blocks = name.match_indices('.').map(|(end, _)| &name[..end]);
     blocks.chain([name]).any(|name| pattern.matches(name))
-}
-
-/// The first few names; deep networks have hundreds.
-fn some(names: &[&str]) -> String {
-    const MOST: usize = 12;
-    match names.get(..MOST) {
-        Some(first) if names.len() > MOST => {
-            format!("{} and {} more", list(first), names.len() - MOST)
-        }
-        _ => list(names),
-    }
 }
 
 /// One pattern, so that a broken one is found where it stands.

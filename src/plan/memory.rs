@@ -4,12 +4,10 @@
 //! state, what is kept and written of them, and the values between the layers of one batch. Kernels and libraries
 //! take more.
 
-use std::fs;
-use std::path::Path;
-
 use crate::config::Settings;
 use crate::data::Facts;
 use crate::network::Plan;
+use crate::system_memory::{gib, room};
 
 /// Bytes of a number.
 const NUMBER: f64 = 4.0;
@@ -126,18 +124,9 @@ impl Memory {
     }
 }
 
-/// `1.5 GiB`, `20 MiB`.
-pub fn gib(bytes: f64) -> String {
-    let mib = bytes / f64::from(1 << 20);
-    match mib < 1000.0 {
-        true => format!("{:.0} MiB", mib.max(1.0)),
-        false => format!("{:.1} GiB", mib / 1024.0),
-    }
-}
-
 /// A note on a run that takes more than the machine has.
 pub fn note(label: &str, memory: &Memory) -> Option<String> {
-    let machine = machine()?;
+    let machine = room()?;
     let peak = memory.peak();
     (peak > machine).then(|| {
         let (takes, has, advice) = (gib(peak), gib(machine), memory.advice(machine));
@@ -150,7 +139,7 @@ pub fn note(label: &str, memory: &Memory) -> Option<String> {
 /// A note on workers that take more together than the machine has, where one of them fits.
 pub fn together_note(workers: usize, memory: &Memory) -> Option<String> {
     let text = |machine| together(workers, memory.peak(), machine);
-    machine().and_then(text)
+    room().and_then(text)
 }
 
 fn together(workers: usize, peak: f64, machine: f64) -> Option<String> {
@@ -161,47 +150,6 @@ fn together(workers: usize, peak: f64, machine: f64) -> Option<String> {
             "{workers} workers take up to about {takes} of memory together, and this machine has {has}; `--jobs {fit}` would fit"
         )
     })
-}
-
-/// Bytes of memory that the process may use, where the system says.
-fn machine() -> Option<f64> {
-    let whole = total(&fs::read_to_string("/proc/meminfo").ok()?)?;
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let limits = limits_of_groups(&groups);
-    let limits = limits.into_iter().filter_map(|file| {
-        let text = fs::read_to_string(file).ok()?;
-        text.trim().parse().ok()
-    });
-    Some(limits.fold(whole, f64::min))
-}
-
-/// Files that state the limits of the process's control groups, and of those that these are in; `groups` as
-/// `/proc/self/cgroup` has them.
-fn limits_of_groups(groups: &str) -> Vec<String> {
-    let of_line = |line: &str| {
-        let (_, rest) = line.split_once(':')?;
-        let (root, path, file) = match rest.split_once(':')? {
-            ("", path) => ("/sys/fs/cgroup", path, "memory.max"),
-            ("memory", path) => ("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"),
-            _ => return None,
-        };
-        let inside = Path::new(path).ancestors();
-        let limits = inside.map(|group| {
-            let group = group.display().to_string();
-            format!("{root}{}/{file}", group.trim_end_matches('/'))
-        });
-        Some(limits.collect::<Vec<_>>())
-    };
-    groups.lines().filter_map(of_line).flatten().collect()
-}
-
-/// The bytes of `MemTotal`, which the kernel gives in KiB.
-fn total(text: &str) -> Option<f64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let number: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(number * 1024.0)
 }
 
 #[cfg(test)]
@@ -275,34 +223,6 @@ mod tests {
             together(4, 3.0 * gib, 8.0 * gib).unwrap(),
             "4 workers take up to about 12.0 GiB of memory together, and this machine has 8.0 GiB; `--jobs 2` would fit"
         );
-    }
-
-    #[test]
-    fn limits_of_all_groups_around_the_process_count() {
-        assert_eq!(
-            limits_of_groups("0::/a.slice/b\n"),
-            [
-                "/sys/fs/cgroup/a.slice/b/memory.max",
-                "/sys/fs/cgroup/a.slice/memory.max",
-                "/sys/fs/cgroup/memory.max",
-            ]
-        );
-        assert_eq!(
-            limits_of_groups("3:cpu:/x\n2:memory:/x\n1:name=systemd:/\n"),
-            [
-                "/sys/fs/cgroup/memory/x/memory.limit_in_bytes",
-                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_kernel_tells_the_machines_memory_in_kibibytes() {
-        assert_eq!(
-            total("MemFree: 1 kB\nMemTotal:       16 kB\n"),
-            Some(16384.0)
-        );
-        assert_eq!(total("MemFree: 1 kB\n"), None);
     }
 
     #[cfg(target_os = "linux")]

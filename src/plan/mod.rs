@@ -28,7 +28,7 @@ use grid::{Grid, Setting};
 use identity::identity;
 use label::label;
 pub use label::{file_name, is_of, own_name, short_keys};
-pub use memory::{Memory, gib, together_note};
+pub use memory::{Memory, together_note};
 use needs::Dependent;
 pub use needs::Earlier;
 use search::Draws;

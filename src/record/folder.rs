@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::columns::EPOCH_COLUMNS;
 use super::csv::csv;
@@ -76,17 +77,30 @@ pub fn remove_folder(folder: &Path) -> std::io::Result<()> {
 /// `below`, in all folders inside it too. What stands in leases goes with them.
 pub fn remove_parts(folder: &Path, below: bool) {
     let depth = if below { usize::MAX } else { 1 };
-    let entries = WalkDir::new(folder).max_depth(depth).into_iter();
-    let entries = entries.filter_entry(|entry| !is_of_leases(entry.file_name()));
-    for entry in entries.filter_map(std::result::Result::ok) {
-        let is_part = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PART.as_bytes());
-        if is_part && entry.file_type().is_file() {
-            let _ = fs::remove_file(entry.path());
+    for part in parts(folder, depth) {
+        let _ = fs::remove_file(part.path());
+    }
+}
+
+/// The same in a folder that other processes may be writing to: those parts that nobody has written to since.
+pub fn remove_parts_before(folder: &Path, time: SystemTime) {
+    for part in parts(folder, 1) {
+        let written = part.metadata().ok().and_then(|data| data.modified().ok());
+        if written.is_some_and(|written| written < time) {
+            let _ = fs::remove_file(part.path());
         }
     }
+}
+
+/// Files that are being written, or were when their process was killed.
+fn parts(folder: &Path, depth: usize) -> impl Iterator<Item = DirEntry> {
+    let entries = WalkDir::new(folder).max_depth(depth).into_iter();
+    let entries = entries.filter_entry(|entry| !is_of_leases(entry.file_name()));
+    let is_part = |entry: &DirEntry| {
+        let name = entry.file_name().as_encoded_bytes();
+        name.starts_with(PART.as_bytes()) && entry.file_type().is_file()
+    };
+    entries.filter_map(std::result::Result::ok).filter(is_part)
 }
 
 /// `results/EXPERIMENT/runs/VARIANT-seed-N-ID/`.

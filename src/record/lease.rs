@@ -80,11 +80,23 @@ impl Holder {
         }
     }
 
+    /// ``process 7 on `host` (job 3)``
+    pub fn text(&self) -> String {
+        let job = self.job.as_ref().map(|job| format!(" (job {job})"));
+        let job = job.unwrap_or_default();
+        format!("process {} on `{}`{job}", self.process, self.host)
+    }
+
     /// Whether it lives, where this machine can tell.
     fn is_alive_here(&self) -> Option<bool> {
         let (boot, _) = self.birth.as_deref()?.split_once(' ')?;
         (boot_of()? == boot).then(|| birth(self.process) == self.birth)
     }
+}
+
+/// Who holds a folder, where this machine can tell that they live.
+pub fn holder_of(folder: &Path) -> Option<Holder> {
+    introduced(&newest(folder)?).filter(|holder| holder.is_alive_here() == Some(true))
 }
 
 /// The name of this machine, or of the cluster's node that this process runs on.
@@ -180,10 +192,9 @@ impl Lease {
     pub fn take_if_free(folder: &Path, wait: &mut dyn FnMut(&Holder)) -> Result<Self, TakeError> {
         loop {
             let last = highest(folder);
-            let newest = leases(folder).into_iter().max_by_key(|(number, _)| *number);
-            if let Some((_, lease)) = newest
-                && let Some(holder) = introduced(&lease)
-                && is_alive(&lease, &holder, wait)
+            if let Some(newest) = newest(folder)
+                && let Some(holder) = introduced(&newest)
+                && is_alive(&newest, &holder, wait)
             {
                 return Err(TakeError::Held(holder));
             }
@@ -315,6 +326,12 @@ fn leases(folder: &Path) -> Vec<(u64, PathBuf)> {
         .into_iter()
         .filter_map(numbered)
         .collect()
+}
+
+/// The lease of the highest number.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let newest = leases(folder).into_iter().max_by_key(|(number, _)| *number);
+    newest.map(|(_, lease)| lease)
 }
 
 /// What is in a folder under names that begin so.
@@ -454,7 +471,10 @@ mod tests {
         let mut wait = |_: &Holder| {};
         let first = Lease::take_if_free(dir.path(), &mut wait).unwrap();
         match Lease::take_if_free(dir.path(), &mut wait) {
-            Err(TakeError::Held(holder)) => assert_eq!(holder, log_of(dir.path())[0]),
+            Err(TakeError::Held(holder)) => {
+                assert_eq!(holder, log_of(dir.path())[0]);
+                assert_eq!(holder_of(dir.path()), Some(holder));
+            }
             other => panic!("{other:?}"),
         }
         // What a process leaves that was killed: nobody has this process's number and that birth.

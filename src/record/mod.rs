@@ -17,9 +17,10 @@ pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{
-    RunFolder, TRAINED_ANEW, remove_folder, remove_parts, stream_atomically, write_atomically,
+    RunFolder, TRAINED_ANEW, remove_folder, remove_parts, remove_parts_before, stream_atomically,
+    write_atomically,
 };
-pub use lease::{Holder, Lease, TakeError, host, job, log_of};
+pub use lease::{Holder, Lease, TakeError, holder_of, host, job, log_of};
 pub use log::{bring_log, own_log};
 pub use metrics::{
     BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, Score, Split,

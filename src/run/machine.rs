@@ -70,30 +70,6 @@ pub fn program() -> std::io::Result<PathBuf> {
     }
 }
 
-/// Processes that the system has killed for lack of memory, in this process's control group and in all of the
-/// machine; `None` where it does not tell.
-pub fn killed_for_memory() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let of_group = groups.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        match rest.split_once(':')? {
-            ("", path) => Some(format!("/sys/fs/cgroup{path}/memory.events")),
-            ("memory", path) => Some(format!("/sys/fs/cgroup/memory{path}/memory.oom_control")),
-            _ => None,
-        }
-    });
-    let files = of_group.chain(["/proc/vmstat".to_string()]);
-    let counts = files.filter_map(|file| counted(&fs::read_to_string(file).ok()?, "oom_kill"));
-    counts.reduce(|sum, count| sum + count)
-}
-
-/// The number after a name, in a text of `name number` lines.
-fn counted(text: &str, name: &str) -> Option<u64> {
-    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-    let (_, number) = lines.find(|(found, _)| *found == name)?;
-    number.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,15 +78,6 @@ mod tests {
     fn more_runs_than_cores_get_one_thread_each() {
         let share = share(None, None, 1000);
         assert_eq!((share.jobs, share.threads), (cores(), 1));
-    }
-
-    #[test]
-    fn kernels_counters_are_read_by_their_whole_names() {
-        let events = "low 0\nhigh 0\nmax 41\noom 3\noom_kill 2\noom_group_kill 1\n";
-        assert_eq!(counted(events, "oom_kill"), Some(2));
-        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n";
-        assert_eq!(counted(control, "oom_kill"), Some(7));
-        assert_eq!(counted("oom 3\n", "oom_kill"), None);
     }
 
     #[test]

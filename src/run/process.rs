@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::launcher::{Report, Worker};
-use super::machine::killed_for_memory;
 use super::protocol::{Assignment, Begin, Hello, Request};
 use crate::error::{Error, Kind, Problem, Result, io_reason};
+use crate::system_memory::killed_processes;
 
 /// How long a command that is to end may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ pub(super) fn start(
         Error::run(Problem::new(format!("cannot start a worker: {reason}")))
     };
     let said_before = log.metadata().map_or(0, |log| log.len());
-    let killed_before = killed_for_memory();
+    let killed_before = killed_processes();
     command
         // A step frees what the next one takes: the system need not clear it anew each time.
         .env("MIMALLOC_PURGE_DELAY", "10000")
@@ -294,7 +294,7 @@ impl Process {
     fn how_it_ended(&self, status: ExitStatus) -> String {
         use std::os::unix::process::ExitStatusExt;
         match (status.signal(), status.code()) {
-            (Some(libc::SIGKILL), _) => how_killed(self.killed_before, killed_for_memory()),
+            (Some(libc::SIGKILL), _) => how_killed(self.killed_before, killed_processes()),
             (Some(signal), _) => {
                 let reason = match (signal, self.refused_memory()) {
                     (libc::SIGABRT, Some(line)) => Some(line),

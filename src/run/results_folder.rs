@@ -9,7 +9,8 @@ use super::Progress;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Plan, Run, file_name};
 use crate::record::{
-    Holder, Lease, RunFolder, RunRow, TakeError, bring_log, remove_parts, write_atomically,
+    Holder, Lease, RunFolder, RunRow, TakeError, bring_log, holder_of, remove_parts,
+    write_atomically,
 };
 
 /// How long workers of another supervisor are waited for.
@@ -85,19 +86,21 @@ impl ResultsFolder {
         };
         Lease::take_if_free(self.path(), &mut wait).map_err(|error| match error {
             TakeError::Refused(error) => error,
-            TakeError::Held(holder) => self.held_by(holder),
+            TakeError::Held(holder) => self.held_by(&holder),
         })
     }
 
-    fn held_by(&self, holder: Holder) -> Error {
-        let Holder { host, process, .. } = holder;
-        let job = holder.job.map(|job| format!(" (job {job})"));
-        let job = job.unwrap_or_default();
+    fn held_by(&self, holder: &Holder) -> Error {
         let problem = Problem::new("another burnlab is running this experiment");
         Error::usage(problem.at_file(self.path()).hint(format!(
-            "it is process {process} on `{host}`{job}: wait for it, \
-             or write elsewhere with `--results DIR`"
+            "it is {}: wait for it, or write elsewhere with `--results DIR`",
+            holder.text()
         )))
+    }
+
+    /// The process that runs the experiment, where this machine can tell that it lives.
+    pub fn holder(&self) -> Option<Holder> {
+        holder_of(self.path())
     }
 
     /// Waits until no worker of a supervisor that was killed computes on this machine: they end within seconds. Says whether
