@@ -91,7 +91,7 @@ fn compare_two(arguments: &CompareArguments, other: &Path) -> Result<ExitCode> {
 fn tell(subject: &Subject, reference: Option<&str>) -> Result<()> {
     let view = View::new(subject, reference)?;
     say(&format!("{}\n", subject.title));
-    say(&comparison(&view));
+    say(&comparison(&view)?);
     if let Some(table) = differences(&view) {
         say(&format!("\n{table}"));
     }

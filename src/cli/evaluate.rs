@@ -14,7 +14,7 @@ use crate::error::{Error, Place, Problem, Result, count, list};
 use crate::models::{Ability, ModelFacts};
 use crate::record::{BATCH_METRICS, Measured, Metric, RunFolder, write_atomically};
 use crate::rng::Seed;
-use crate::table::{draw, fixed};
+use crate::table::draw;
 use crate::train::{Evaluated, Evaluation, STARTS};
 
 #[derive(Debug, Args)]
@@ -314,7 +314,7 @@ fn say_tables(run: &TrainedModel, what: &str, number: usize, evaluated: &Evaluat
     let header = ["metric", "unit", "value"].map(String::from).to_vec();
     let row = |name: &str, metric: &Metric, value: f64| {
         let unit = metric.unit.unwrap_or_default().to_string();
-        vec![name.to_string(), unit, fixed(value, metric.decimals)]
+        vec![name.to_string(), unit, metric.text(value)]
     };
     let metrics = BATCH_METRICS.iter().filter_map(|batch| {
         let value = (batch.of)(&evaluated.score)?;

@@ -20,16 +20,8 @@ const MOST_ENTRIES: usize = 100_000;
 /// # Errors
 /// There is no such file, or it is called as no experiment is: other people's files are not to be shown.
 pub fn find(argument: &Path) -> Result<PathBuf> {
-    let named = with_ending(&Path::new(EXPERIMENTS).join(argument));
-    if argument.is_file() && is_toml(argument) {
-        return Ok(argument.to_path_buf());
-    }
-    if named.is_file() {
-        return Ok(named);
-    }
-    let here = with_ending(argument);
-    if here.is_file() {
-        return Ok(here);
+    if let Some(found) = find_file(argument) {
+        return Ok(found);
     }
     if argument.is_file() {
         let message = format!("`{}` is no experiment file", argument.display());
@@ -46,6 +38,16 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
         ))
         .maybe_hint(did_you_mean(&asked, &names)),
     ))
+}
+
+/// The same; `None` where there is no such file. A folder may have the experiment's name, as that of its photos.
+pub fn find_file(argument: &Path) -> Option<PathBuf> {
+    if is_toml(argument) && argument.is_file() {
+        return Some(argument.to_path_buf());
+    }
+    let below = with_ending(&Path::new(EXPERIMENTS).join(argument));
+    let places = [below, with_ending(argument)];
+    places.into_iter().find(|path| path.is_file())
 }
 
 /// The file that a new experiment of this name is written to: under `experiments/`, if that is there.

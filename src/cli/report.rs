@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::record::write_atomically;
 use crate::report::Subject;
 use crate::report::html::{IndexEntry, index, page};
-use crate::run::{ResultsFolder, was_on_other_data};
+use crate::run::{ResultsFolder, twin_on_other_data};
 
 /// The page in an experiment's results folder.
 const REPORT: &str = "report.html";
@@ -84,7 +84,11 @@ pub(super) fn of_plan(plan: &Plan, results: &Path) -> Result<Subject> {
                 format!("{} is training its runs", holder.text())
             } else if has_begun {
                 format!("its runs have not ended; {run} goes on with them")
-            } else if plan.runs.iter().any(|run| was_on_other_data(run, &others)) {
+            } else if plan
+                .runs
+                .iter()
+                .any(|run| twin_on_other_data(run, &others).is_some())
+            {
                 format!("the images have changed since its runs were trained; {run}")
             } else if !others.is_empty() {
                 let folder = folder.path().display();

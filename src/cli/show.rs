@@ -18,7 +18,7 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
         false => {
             let mut found = Vec::new();
             for path in &paths {
-                match path.is_dir() {
+                match path.is_dir() && files::find_file(path).is_none() {
                     true => found.extend(files::all(path)?),
                     false => found.push(files::find(path)?),
                 }
@@ -95,16 +95,16 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
     let mut lines = Vec::new();
     let origin_of = |path: &[String]| match completed.is_default(path) {
         true => "the defaults".to_string(),
-        false => {
-            let origin = resolved.origin(path);
-            origin
-                .map(|origin| origin_text(origin, path))
-                .unwrap_or_default()
-        }
+        false => match (resolved.origin(path), resolved.place(path)) {
+            (Some(origin), Some(place)) => origin_text(origin, &place),
+            _ => String::new(),
+        },
     };
     leaves(&origin_of, &completed.values, &mut Vec::new(), &mut lines);
     let points = plan::explain_points(path, overrides)?.into_iter();
-    lines.extend(points.map(|(line, origin)| (line, origin_text(&origin, &[]))));
+    lines.extend(
+        points.map(|(line, origin)| (line, origin_text(&origin, &origin.place(&[], false)))),
+    );
     let width = lines
         .iter()
         .map(|(value, _)| value.chars().count())
@@ -154,9 +154,9 @@ fn leaf(
     (format!("{} = {value}", path.join(".")), origin_of(path))
 }
 
-/// An origin with the line where the value at `path` stands, if a file holds it.
-fn origin_text(origin: &Origin, path: &[String]) -> String {
-    match origin.place(path, false) {
+/// An origin with the line where its value stands, if a file holds it.
+fn origin_text(origin: &Origin, place: &Place) -> String {
+    match place {
         Place::File { line, .. } => format!("{}, line {line}", origin.name),
         _ => origin.name.clone(),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{DeviceArgument, ResultsArgument, Set, files};
+use super::{DeviceArgument, ResultsArgument, Set, files, note};
 use crate::config::{FEATURE_CLASSIFIER, Settings};
 use crate::data::{Catalogue, Scale};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
@@ -14,8 +14,9 @@ use crate::models::{Ability, Blueprint, Model};
 use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
 use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW};
+use crate::report::best_point;
 use crate::rng::Seed;
-use crate::run::{ResultsFolder, was_on_other_data};
+use crate::run::{ResultsFolder, twin_on_other_data};
 use crate::shape::ImageShape;
 use crate::train::EarlierRun;
 
@@ -266,18 +267,13 @@ pub fn find(
     }
     let path = files::find(file)?;
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
-    let run = one_run(&plan, variant, which.seed)?;
-    let name = format!("`{}`, seed {} of `{}`", run.variant, run.seed, plan.name);
     let results = ResultsFolder::of(&which.results.folder, &plan.name);
+    let run = one_run(&plan, variant, which.seed, &results)?;
+    let name = format!("`{}`, seed {} of `{}`", run.variant, run.seed, plan.name);
     let folder = results.run(run);
     let row = folder.row().filter(|row| row.id == run.id);
     let Some(measured) = measured(row, &name, &folder)? else {
-        let mut problem = Problem::new(format!("{name} is not trained"));
-        if was_on_other_data(run, &results.runs()) {
-            problem.message += " on the images as they are now";
-        }
-        let command = format!("burnlab run {} --only {}", file.display(), run.variant);
-        return Err(Error::data(problem.hint(command)));
+        return Err(untrained(file, run, &name, &results));
     };
     Ok(TrainedModel {
         run: Run {
@@ -293,6 +289,29 @@ pub fn find(
         tensorboard: results.tensorboard(run),
         folder,
     })
+}
+
+/// Why there is no trained model of a run that has not failed, and what would make one.
+fn untrained(file: &Path, run: &Run, name: &str, results: &ResultsFolder) -> Error {
+    let row = results.row(run);
+    let mut problem = match row.status {
+        Status::Halted => {
+            let reason = row.reason.unwrap_or_default();
+            Problem::new(format!("{name} was not trained to its end: {reason}"))
+        }
+        _ => Problem::new(format!("{name} is not trained")),
+    };
+    let file = file.display();
+    let mut hint = format!("burnlab run {file} --only {}", run.variant);
+    let there = results.runs();
+    if let Some(before) = twin_on_other_data(run, &there) {
+        problem.message += " on the images as they are now";
+        hint += &format!(
+            "; the run on the images as they were can be named by its folder, `{}`",
+            before.display()
+        );
+    }
+    Error::data(problem.hint(hint))
 }
 
 /// A run of an experiment, which need not be trained, with weights of a file; or that of a run's folder.
@@ -322,14 +341,14 @@ fn with_weights(
     }
     let path = files::find(file)?;
     let plan = Plan::make(&path, &which.set.overrides(), catalogue)?;
-    let run = one_run(&plan, variant, which.seed)?;
+    let results = ResultsFolder::of(&which.results.folder, &plan.name);
+    let run = one_run(&plan, variant, which.seed, &results)?;
     let (facts, _) = catalogue.check(&run.settings.data)?;
     let mut settings = run.settings.clone();
     if settings.data.scale == Scale::Standardize {
         let splits = catalogue.load(&settings.data, Seed(run.seed))?;
         settings = Arc::new(settings.measured(&splits));
     }
-    let results = ResultsFolder::of(&which.results.folder, &plan.name);
     Ok(TrainedModel {
         run: Run {
             settings,
@@ -480,9 +499,19 @@ fn of_folder(
     })
 }
 
-fn one_run<'a>(plan: &'a Plan, variant: Option<&str>, seed: Option<u64>) -> Result<&'a Run> {
+/// The run of a variant and a seed; of the points of a search that could be meant the best one.
+fn one_run<'a>(
+    plan: &'a Plan,
+    variant: Option<&str>,
+    seed: Option<u64>,
+    results: &ResultsFolder,
+) -> Result<&'a Run> {
     let is_meant = |run: &&Run| variant.is_none_or(|variant| run.is_of(variant));
-    let runs: Vec<&Run> = plan.runs.iter().filter(is_meant).collect();
+    let mut runs: Vec<&Run> = plan.runs.iter().filter(is_meant).collect();
+    if let Some(best) = best_of_points(plan, &runs, results) {
+        note(format!("the best point of the search: `{best}`"));
+        runs.retain(|run| run.variant == best);
+    }
     let mut labels: Vec<&str> = runs.iter().map(|run| run.variant.as_str()).collect();
     labels.dedup();
     let usage = |message: String| Problem::new(message);
@@ -514,4 +543,17 @@ fn one_run<'a>(plan: &'a Plan, variant: Option<&str>, seed: Option<u64>) -> Resu
         let problem = usage(format!("`{}` has no run with seed {seed}", first.variant));
         Error::usage(problem.hint(format!("its seeds: {}", seeds.join(", "))))
     })
+}
+
+/// The best point of a search where several of its points could be meant.
+fn best_of_points(plan: &Plan, runs: &[&Run], results: &ResultsFolder) -> Option<String> {
+    let search = plan.search.as_ref()?;
+    let is_one = runs
+        .windows(2)
+        .all(|pair| pair[0].variant == pair[1].variant);
+    if is_one {
+        return None;
+    }
+    let rows: Vec<RunRow> = runs.iter().map(|run| results.row(run)).collect();
+    best_point(search, &rows).map(String::from)
 }

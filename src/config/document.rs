@@ -30,6 +30,13 @@ struct Spans {
     inner: Vec<(String, Spans)>,
 }
 
+impl Spans {
+    fn of(&self, key: &str) -> Option<&Spans> {
+        let mut inner = self.inner.iter();
+        inner.find(|(name, _)| name == key).map(|(_, spans)| spans)
+    }
+}
+
 impl Document {
     /// Reads and parses a file.
     ///
@@ -148,13 +155,27 @@ impl Document {
     ///
     /// Keys of arrays are indices. `show` is the key as the error names it.
     pub fn place(&self, keys: &[String], show: &str) -> Place {
-        let (spans, _) = self.walk(keys);
-        self.of(&spans.value, show)
+        self.place_by_names(keys, &[], show, false)
     }
 
     /// The place of the key itself at `keys`, or of the nearest table around it.
     pub fn place_of_key(&self, keys: &[String], show: &str) -> Place {
-        let (spans, whole) = self.walk(keys);
+        self.place_by_names(keys, &[], show, true)
+    }
+
+    /// The same of the value or `of_key`, where a layer may stand under its name: `names` has it at the place of the layer's
+    /// index, and the kind of layer, which is the key behind that, is not written.
+    pub fn place_by_names(
+        &self,
+        keys: &[String],
+        names: &[Option<String>],
+        show: &str,
+        of_key: bool,
+    ) -> Place {
+        let (spans, whole) = self.walk(keys, names);
+        if !of_key {
+            return self.of(&spans.value, show);
+        }
         let range = if whole && !spans.key.is_empty() {
             &spans.key
         } else {
@@ -174,13 +195,20 @@ impl Document {
     }
 
     /// The deepest place along the keys that the file holds, and whether it is the last of them.
-    fn walk(&self, keys: &[String]) -> (&Spans, bool) {
+    fn walk(&self, keys: &[String], names: &[Option<String>]) -> (&Spans, bool) {
         let mut spans = &self.spans;
-        for key in keys {
-            match spans.inner.iter().find(|(name, _)| name == key) {
-                Some((_, inner)) => spans = inner,
-                None => return (spans, false),
+        let mut at = 0;
+        while let Some(key) = keys.get(at) {
+            let name = names.get(at).and_then(Option::as_ref);
+            if let Some(inner) = spans.of(key) {
+                spans = inner;
+            } else if let Some(inner) = name.and_then(|name| spans.of(name)) {
+                spans = inner;
+                at += 1;
+            } else {
+                return (spans, false);
             }
+            at += 1;
         }
         (spans, true)
     }

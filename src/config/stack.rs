@@ -30,6 +30,11 @@ pub struct Origin {
 impl Origin {
     /// The place of the setting at `path`, or of its key.
     pub fn place(&self, path: &[String], of_key: bool) -> Place {
+        self.place_by_names(path, &[], of_key)
+    }
+
+    /// The same, where layers may have been named: `names` has the names of layers at the places of their indices.
+    fn place_by_names(&self, path: &[String], names: &[Option<String>], of_key: bool) -> Place {
         let show = path.join(".");
         match &self.document {
             None => Place::Setting(self.name.clone()),
@@ -41,11 +46,10 @@ impl Origin {
                     return document.place_of_key(key, &key.join("."));
                 }
                 let keys: Vec<String> = self.written.iter().chain(inner).cloned().collect();
-                if of_key {
-                    document.place_of_key(&keys, &show)
-                } else {
-                    document.place(&keys, &show)
-                }
+                let unnamed = self.written.iter().map(|_| None);
+                let inner = names.get(self.base.len()..).unwrap_or_default();
+                let names: Vec<_> = unnamed.chain(inner.iter().cloned()).collect();
+                document.place_by_names(&keys, &names, &show, of_key)
             }
         }
     }
@@ -173,12 +177,33 @@ impl Resolved {
 
     /// The place of the value at `path`.
     pub fn place(&self, path: &[String]) -> Option<Place> {
-        Some(self.origin(path)?.place(path, false))
+        let names = self.names(path);
+        Some(self.origin(path)?.place_by_names(path, &names, false))
     }
 
     /// The place of the key at `path`.
     pub fn place_of_key(&self, path: &[String]) -> Option<Place> {
-        Some(self.origin(path)?.place(path, true))
+        let names = self.names(path);
+        Some(self.origin(path)?.place_by_names(path, &names, true))
+    }
+
+    /// The names of the layers along a path, at the places of their indices: a table that changes a layer has it under its
+    /// name.
+    fn names(&self, path: &[String]) -> Vec<Option<String>> {
+        let mut value = Some(&self.tree);
+        let step = |key: &String| {
+            let (inner, name) = match value {
+                Some(Value::Dict(_, dict)) => (dict.get(key), None),
+                Some(Value::Array(_, items)) => {
+                    let item = key.parse().ok().and_then(|index: usize| items.get(index));
+                    (item, item.and_then(layer_name))
+                }
+                _ => (None, None),
+            };
+            value = inner;
+            name
+        };
+        path.iter().map(step).collect()
     }
 }
 

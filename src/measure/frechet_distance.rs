@@ -56,7 +56,6 @@ impl Choice for FrechetDistance {
 impl Take for FrechetDistance {
     const METRIC: Metric = Metric {
         better: Some(Better::Less),
-        decimals: 3,
         shown: true,
         ..Metric::new(
             "frechet_distance",

@@ -42,7 +42,6 @@ impl Take for LogLikelihood {
     const METRIC: Metric = Metric {
         unit: Some("nats"),
         better: Some(Better::More),
-        decimals: 2,
         shown: true,
         ..Metric::new(
             "test_log_likelihood",

@@ -240,6 +240,11 @@ pub fn metric_columns() -> impl Iterator<Item = &'static Column<RunRow>> {
     RUN_COLUMNS.iter().filter(|column| column.metric.is_some())
 }
 
+/// The metric in a column of `summary.csv`.
+pub fn column_metric(name: &str) -> Option<&'static Metric> {
+    metric_columns().find(|column| column.name == name)?.metric
+}
+
 /// A run's value of a metric, if it was measured.
 pub fn metric(run: &RunRow, name: &str) -> Option<f64> {
     let column = metric_columns().find(|column| column.name == name)?;

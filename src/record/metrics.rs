@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::table::fixed;
+
 /// A named number.
 #[derive(Debug, PartialEq)]
 pub struct Metric {
@@ -17,7 +19,8 @@ pub struct Metric {
     pub unit: Option<&'static str>,
     /// Which values are better; `None` where that cannot be said.
     pub better: Option<Better>,
-    /// Behind the point, in tables that people read. Of none at all, thousands are parted.
+    /// Behind the point, in tables that people read; see [`decimals_of`](Metric::decimals_of). Of none at all, thousands are
+    /// parted.
     pub decimals: usize,
     /// Whether tables show it where it is measured.
     pub shown: bool,
@@ -62,6 +65,12 @@ impl Requirement {
     }
 }
 
+/// Digits behind the point of numbers that are neither counts nor times.
+const REAL: usize = 4;
+
+/// Digits behind the point of the smallest numbers.
+const MOST_DECIMALS: usize = 9;
+
 /// The unit of what cannot be above 1.
 const SHARE: &str = "share, from 0 to 1";
 
@@ -71,6 +80,34 @@ impl Metric {
         self.unit == Some(SHARE)
     }
 
+    /// Digits behind the point of a value, in tables that people read: four digits of the number tell, before the point or
+    /// behind it. Shares have four decimals; counts and times what [`decimals`](Self::decimals) says.
+    pub fn decimals_of(&self, value: f64) -> usize {
+        let is_real = self.decimals == REAL && !self.is_share();
+        match value.abs() {
+            size if is_real && size > 0.0 && size.is_finite() => {
+                let before_point = size.log10().floor() as i64;
+                usize::try_from(3 - before_point).map_or(0, |decimals| decimals.min(MOST_DECIMALS))
+            }
+            _ => self.decimals,
+        }
+    }
+
+    /// A value with these digits.
+    pub fn text(&self, value: f64) -> String {
+        fixed(value, self.decimals_of(value))
+    }
+
+    /// The digits for numbers that are shown together: the smallest one's, unless the largest would have more than six digits.
+    pub fn decimals_of_all(&self, values: impl IntoIterator<Item = f64>) -> usize {
+        let all = values.into_iter().map(|value| self.decimals_of(value));
+        let ends = all.fold(None, |ends: Option<(usize, usize)>, decimals| {
+            let (least, most) = ends.unwrap_or((decimals, decimals));
+            Some((least.min(decimals), most.max(decimals)))
+        });
+        ends.map_or(self.decimals, |(least, most)| most.min(least + 2))
+    }
+
     /// An entry that tables do not show, of which no value is better than another.
     pub const fn new(name: &'static str, doc: &'static str) -> Self {
         Metric {
@@ -78,7 +115,7 @@ impl Metric {
             doc,
             unit: None,
             better: None,
-            decimals: 4,
+            decimals: REAL,
             shown: false,
             needs: &[],
         }
@@ -219,7 +256,6 @@ pub static DISCRIMINATOR_LOSS: BatchMetric = BatchMetric {
 pub static KL: BatchMetric = BatchMetric {
     metric: Metric {
         unit: Some("nats"),
-        decimals: 2,
         shown: true,
         needs: &[Requirement::GaussianCode],
         ..Metric::new("kl", "divergence of codes from the prior")
@@ -234,7 +270,6 @@ pub static ELBO: BatchMetric = BatchMetric {
     metric: Metric {
         unit: Some("nats"),
         better: Some(Better::More),
-        decimals: 2,
         shown: true,
         needs: &[Requirement::GaussianCode, Requirement::Likelihood],
         ..Metric::new("elbo", "evidence lower bound of the log-likelihood")

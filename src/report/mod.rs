@@ -20,6 +20,7 @@ mod warnings;
 
 pub use events::TensorBoard;
 pub use projector::write_embeddings;
+pub use search::best_point;
 pub use statistics::{Group, Spread, groups, spread};
 pub use subject::Subject;
 pub use tables::{comparison, differences, failures, outcome, plan_table, write_tables};

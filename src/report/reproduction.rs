@@ -57,10 +57,13 @@ impl Reproduction {
     fn record(&self, claim: &ClaimResult) -> Vec<String> {
         let dash = || "-".to_string();
         let compared = claim.compared.as_ref();
-        let compared = compared.map(|(name, spread)| format!(", `{name}` {}", spread.rounded()));
+        let compared = compared.map(|(name, spread)| {
+            let spread = spread.told_by_name(&claim.metric);
+            format!(", `{name}` {spread}")
+        });
         let measured = claim
             .measured
-            .map(|spread| spread.rounded() + &compared.unwrap_or_default());
+            .map(|spread| spread.told_by_name(&claim.metric) + &compared.unwrap_or_default());
         vec![
             self.rows.clone(),
             self.size.map_or_else(dash, String::from),

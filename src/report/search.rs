@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::statistics::{Group, Spread, groups, spread};
 use crate::measure::metric;
-use crate::plan::{Plan, Search, own_name, short_keys};
+use crate::plan::{Search, own_name, short_keys};
 use crate::record::{Cell, RunRow, Status};
 use crate::rng::{Purpose, Seed};
 use crate::run::Results;
@@ -92,10 +92,10 @@ pub(super) fn by_score(
     header.extend(keys.iter().map(|key| key.to_string()));
     header.extend(["epochs", "state", search.metric.name()].map(String::from));
     header.extend(test.map(String::from));
-    let text = |spread: Option<Spread>| match spread {
+    let text = |name: &str, spread: Option<Spread>| match spread {
         None => String::new(),
         Some(spread) if is_exact => Cell::Real(spread.mean).text(),
-        Some(spread) => spread.rounded(),
+        Some(spread) => spread.told_by_name(name),
     };
     let record = |(place, point): (usize, Point)| {
         let first = point.group.rows[0];
@@ -105,19 +105,25 @@ pub(super) fn by_score(
         record.extend([
             point.epochs.to_string(),
             point.standing().to_string(),
-            text(point.score),
+            text(search.metric.name(), point.score),
         ]);
-        record.extend(test.map(|name| text(point.group.spread(name))));
+        record.extend(test.map(|name| text(name, point.group.spread(name))));
         record
     };
     let points = points(search, rows).into_iter().enumerate();
     (header, points.map(record).collect())
 }
 
-/// The points by their score and what mattered, for a terminal; `None` without a search.
-pub fn found(plan: &Plan, results: &Results) -> Option<String> {
-    let search = plan.search.as_ref()?;
-    let (header, mut records) = by_score(&plan.swept, search, &results.rows, false);
+/// The variant of the best point that was trained to its end; `None` where there is none yet.
+pub fn best_point<'a>(search: &Search, rows: &'a [RunRow]) -> Option<&'a str> {
+    let points = points(search, rows);
+    let best = points.first()?;
+    (best.standing() == "done" && best.score.is_some()).then_some(best.group.variant)
+}
+
+/// The points by their score and what mattered, for a terminal.
+pub(super) fn found(swept: &[String], search: &Search, results: &Results) -> String {
+    let (header, mut records) = by_score(swept, search, &results.rows, false);
     let all = records.len();
     records.truncate(MOST_POINTS);
     let mut text = draw(&header, &records, 1);
@@ -127,7 +133,7 @@ pub fn found(plan: &Plan, results: &Results) -> Option<String> {
             all - MOST_POINTS
         );
     }
-    let (header, records) = what_mattered(&plan.swept, search, results);
+    let (header, records) = what_mattered(swept, search, results);
     if !records.is_empty() {
         let table = draw(&header, &records, 1);
         let about = about(search);
@@ -136,7 +142,7 @@ pub fn found(plan: &Plan, results: &Results) -> Option<String> {
             EXPLAINED.join("\n")
         );
     }
-    Some(text)
+    text
 }
 
 /// What the columns of [`what_mattered`] say.
@@ -186,7 +192,8 @@ pub(super) fn what_mattered(
         let mut means = classes.means(&scores);
         means.sort_by(|(_, one), (_, other)| search.metric.order(Some(*one), Some(*other)));
         let (best, worst) = (&means[0], &means[means.len() - 1]);
-        let shown = |mean: f64| spread(&[mean]).map_or(String::new(), |mean| mean.rounded());
+        let shown =
+            |mean: f64| spread(&[mean]).map_or(String::new(), |mean| mean.told_by_name(name));
         let record = vec![
             short.to_string(),
             format!("{:.0} %", share * 100.0),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::kind_of;
-use crate::measure::metric;
-use crate::record::{RunRow, Status};
+use crate::error::thousands;
+use crate::measure::{column_metric, metric};
+use crate::record::{Metric, RunRow, Status};
 use crate::table::fixed;
 
 /// Mean and sample standard deviation of some runs.
@@ -47,13 +48,20 @@ impl Spread {
         }
     }
 
-    /// The same with four digits of the mean, before or after the point: `0.9175 ± 0.0021`, `0.002153`, `102.7`.
-    pub fn rounded(&self) -> String {
-        let before_point = match self.mean {
-            0.0 => -1,
-            mean => mean.abs().log10().floor() as i32,
-        };
-        self.text(usize::try_from(3 - before_point).unwrap_or(0).min(9))
+    /// The same as every table shows this metric: a count as `1,234`.
+    pub fn told(&self, metric: &Metric) -> String {
+        match metric.decimals {
+            0 => thousands(self.mean as usize),
+            _ => self.text(metric.decimals_of(self.mean)),
+        }
+    }
+
+    /// The same by the name of the metric's column.
+    pub fn told_by_name(&self, name: &str) -> String {
+        match column_metric(name) {
+            Some(metric) => self.told(metric),
+            None => self.text(Metric::new("", "").decimals_of(self.mean)),
+        }
     }
 }
 
@@ -126,15 +134,29 @@ mod tests {
     }
 
     #[test]
-    fn four_digits_tell_small_and_large_means() {
-        let rounded = |values: &[f64]| spread(values).unwrap().rounded();
-        assert_eq!(rounded(&[0.9175]), "0.9175");
-        assert_eq!(rounded(&[0.002_153_4]), "0.002153");
-        assert_eq!(rounded(&[-102.71]), "-102.7");
-        assert_eq!(rounded(&[61_706.0]), "61706");
-        assert_eq!(rounded(&[1.0, 1.002]), "1.001 ± 0.001");
-        assert_eq!(rounded(&[0.0]), "0.0000");
-        assert_eq!(rounded(&[-0.0]), "0.0000");
+    fn four_digits_tell_numbers_and_four_decimals_shares() {
+        let told = |name: &str, values: &[f64]| spread(values).unwrap().told_by_name(name);
+        assert_eq!(told("test_loss", &[2.345_678]), "2.346");
+        assert_eq!(told("test_loss", &[0.002_153_4]), "0.002153");
+        assert_eq!(told("test_loss", &[0.020, 0.022]), "0.02100 ± 0.00141");
+        assert_eq!(told("test_loss", &[-102.71]), "-102.7");
+        assert_eq!(told("test_loss", &[61_706.2]), "61706");
+        assert_eq!(told("test_loss", &[1e-30]), "0.000000000");
+        assert_eq!(told("test_loss", &[-0.0]), "0.0000");
+        assert_eq!(told("test_accuracy", &[0.091_75]), "0.0917");
+        assert_eq!(told("test_accuracy", &[1.0, 1.0]), "1.0000 ± 0.0000");
+        assert_eq!(told("parameters", &[61_706.0]), "61,706");
+        assert_eq!(told("seconds", &[0.012]), "0.0");
+    }
+
+    #[test]
+    fn numbers_that_are_shown_together_have_as_many_decimals_as_the_smallest_needs() {
+        let loss = column_metric("test_loss").unwrap();
+        assert_eq!(loss.decimals_of_all([0.05, 0.2]), 5);
+        assert_eq!(loss.decimals_of_all([0.05, 219.9]), 3);
+        assert_eq!(loss.decimals_of_all([]), 4);
+        let accuracy = column_metric("test_accuracy").unwrap();
+        assert_eq!(accuracy.decimals_of_all([0.05, 1.0]), 4);
     }
 
     #[test]

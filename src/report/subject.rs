@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::plan::{Plan, Search};
 use crate::record::{RunFolder, RunRow, Status, TRAINED_ANEW};
-use crate::run::ResultsFolder;
+use crate::run::{Results, ResultsFolder};
 
 /// Damaged files that are named one by one.
 const MOST_NAMED: usize = 20;
@@ -216,6 +216,18 @@ impl Subject {
             claims: Vec::new(),
             notes: [self.notes, other.notes].concat(),
         }
+    }
+
+    /// Its rows with their epochs.
+    ///
+    /// # Errors
+    /// Epochs of runs are damaged.
+    pub fn results(&self) -> Result<Results> {
+        let epochs = self.folders.iter().map(RunFolder::checked_epochs);
+        Ok(Results {
+            rows: self.rows.clone(),
+            epochs: epochs.collect::<Result<_>>()?,
+        })
     }
 
     /// Whether a run has ended, well or not.

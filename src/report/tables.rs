@@ -9,8 +9,8 @@ use super::view::{Beside, MOST_ROWS, View, shown};
 use super::warnings::warnings;
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
-use crate::plan::Plan;
-use crate::record::{EPOCH_COLUMNS, EpochRow, RunRow, Status, csv, write_atomically};
+use crate::plan::{Plan, Search};
+use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, RunState};
 use crate::table::{Record, Records, draw, fixed};
 
@@ -85,20 +85,16 @@ fn by_variant(rows: &[RunRow]) -> (Vec<String>, Records) {
         .collect();
     let records = groups.iter().map(|group| {
         let label = [group.variant.to_string(), runs_text(group)];
-        let cells = shown
-            .iter()
-            .map(|(name, metric)| cell(group, name, metric.decimals));
+        let cells = shown.iter().map(|(name, metric)| cell(group, name, metric));
         label.into_iter().chain(cells).collect()
     });
     (header, records.collect())
 }
 
-fn cell(group: &Group, name: &str, decimals: usize) -> String {
-    match group.spread(name) {
-        None => "-".to_string(),
-        Some(spread) if decimals == 0 => thousands(spread.mean as usize),
-        Some(spread) => spread.text(decimals),
-    }
+/// A variant's mean of a metric as tables show it.
+pub(super) fn cell(group: &Group, name: &str, metric: &Metric) -> String {
+    let spread = group.spread(name);
+    spread.map_or("-".to_string(), |spread| spread.told(metric))
 }
 
 /// `3`, or `2 of 3` when some are not done.
@@ -114,7 +110,9 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
         "claim", "variant", "metric", "must be", "measured", "verdict",
     ];
     let records = claim_results.iter().map(|claim_result| {
-        let measured = claim_result.measured.map(|spread| spread.rounded());
+        let measured = claim_result
+            .measured
+            .map(|spread| spread.told_by_name(&claim_result.metric));
         vec![
             claim_result.claim.clone(),
             claim_result.variant.clone(),
@@ -130,15 +128,26 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
 /// What has come of an experiment, for a terminal: the points of its search, or the table by variant; and the verdict.
 pub fn outcome(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> String {
     let rows = &results.rows;
-    let text = found(plan, results).unwrap_or_else(|| variants(rows));
+    let text = points_or_variants(&plan.swept, plan.search.as_ref(), results);
     with_verdict(text, warnings(rows, &Losses::of_plan(plan)), claim_results)
 }
 
-/// The table by variant and the verdict, for a terminal.
-pub fn comparison(view: &View) -> String {
+/// The same of what lies on disk: the points of a search, or the table by variant; and the verdict.
+///
+/// # Errors
+/// Epochs of runs are damaged.
+pub fn comparison(view: &View) -> Result<String> {
     let subject = view.subject;
     let lines = view.warnings();
-    with_verdict(variants(&subject.rows), lines, &subject.claims)
+    let text = points_or_variants(&subject.swept, subject.search.as_ref(), &subject.results()?);
+    Ok(with_verdict(text, lines, &subject.claims))
+}
+
+fn points_or_variants(swept: &[String], search: Option<&Search>, results: &Results) -> String {
+    match search {
+        Some(search) => found(swept, search, results),
+        None => variants(&results.rows),
+    }
 }
 
 /// The table by variant, for a terminal.
@@ -168,8 +177,7 @@ fn with_verdict(mut text: String, warnings: Vec<String>, claim_results: &[ClaimR
 /// to compare.
 pub fn differences(view: &View) -> Option<String> {
     let (name, metric) = view.main.filter(|_| view.groups.len() > 1)?;
-    // Differences are smaller than the numbers.
-    let decimals = metric.decimals + 1;
+    let decimals = view.decimals_of_differences((name, metric));
     let header = [
         "variant",
         "n",

@@ -137,6 +137,12 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Digits behind the point of differences between variants, which are smaller than the numbers.
+    pub fn decimals_of_differences(&self, (name, metric): NamedMetric) -> usize {
+        let means = self.groups.iter().filter_map(|group| group.spread(name));
+        metric.decimals_of_all(means.map(|spread| spread.mean)) + 1
+    }
+
     /// A variant's metric beside the reference's.
     pub fn beside(&self, group: &Group, (name, metric): NamedMetric) -> Beside {
         let reference = self.reference();

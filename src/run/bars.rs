@@ -9,8 +9,7 @@ use super::lines::{closing, names, opening};
 use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::visible;
 use crate::plan::Plan;
-use crate::record::{Event, RunRow, Score};
-use crate::table::fixed;
+use crate::record::{Event, LOSS, RunRow, Score};
 
 /// Bars on standard error.
 pub struct Bars {
@@ -182,7 +181,7 @@ impl Progress for Bars {
                 self.progress(run, ((*epoch - 1) as f64 + within) / epochs);
             }
             Event::Epoch(row) => {
-                let mut scores = format!(", loss {}", fixed(row.train.loss, 4));
+                let mut scores = format!(", loss {}", LOSS.metric.text(row.train.loss));
                 match (row.validation, row.train.accuracy) {
                     (
                         Some(Score {
@@ -194,7 +193,8 @@ impl Progress for Bars {
                         scores += &format!(", validation accuracy {accuracy:.4}");
                     }
                     (Some(validation), _) => {
-                        scores += &format!(", validation loss {}", fixed(validation.loss, 4));
+                        scores +=
+                            &format!(", validation loss {}", LOSS.metric.text(validation.loss));
                     }
                     (None, Some(accuracy)) => scores += &format!(", accuracy {accuracy:.4}"),
                     (None, None) => {}

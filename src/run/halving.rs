@@ -26,7 +26,7 @@ pub(super) struct Ladder<'a> {
     metric: Watched,
     /// The runs of each point, by seed.
     points: Vec<Vec<usize>>,
-    /// The point of each run; none of those that are left out.
+    /// The point of each run; none of those that are left out or trained to their end whatever comes.
     point_of: Vec<Option<usize>>,
     /// How far each point may go; never that it waits.
     limits: Vec<Standing>,
@@ -44,14 +44,14 @@ enum Known {
 }
 
 impl<'a> Ladder<'a> {
-    /// For the runs that are wanted, if the plan halves them.
-    pub fn of(plan: &'a Plan, is_wanted: impl Fn(usize) -> bool) -> Option<Self> {
+    /// For the runs that take part, if the plan halves its points; others are trained to their end.
+    pub fn of(plan: &'a Plan, takes_part: impl Fn(usize) -> bool) -> Option<Self> {
         let search = plan.search.as_ref()?;
         let halving = search.halving.as_ref()?;
         let (mut points, mut point_of): (Vec<Vec<usize>>, _) = (Vec::new(), Vec::new());
         let mut last = None;
         for (index, run) in plan.runs.iter().enumerate() {
-            if !is_wanted(index) {
+            if !takes_part(index) {
                 point_of.push(None);
                 continue;
             }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::protocol::{Assignment, Begin, Hello, Message};
 use crate::error::{Error, Problem, Result};
 
+/// Without news for so long, a run is told to stall.
+const STALL: Duration = Duration::from_secs(600);
+
 /// Starts workers.
 pub trait Launcher {
     /// Starts a worker that reports under this number, in a seat, from 0, that no other worker has at the time.
@@ -52,6 +55,11 @@ pub trait Launcher {
         None
     }
 
+    /// How long a run may bring nothing new before people are told.
+    fn stall(&self) -> Duration {
+        STALL
+    }
+
     /// What queued workers wait for, as far as is known by now.
     fn queued_for(&mut self) -> Option<String> {
         None
@@ -82,6 +90,11 @@ pub trait Worker {
 
     /// Says that the supervisor lives.
     fn beat(&mut self) {}
+
+    /// The number of its process, if that runs on this machine.
+    fn process(&self) -> Option<u32> {
+        None
+    }
 
     /// The last lines of what it, or what was to start it, said on standard error, where that is kept apart.
     fn words(&self) -> Vec<String> {

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::{count, visible};
 use crate::plan::Plan;
-use crate::record::{Event, RunRow, Status};
-use crate::table::fixed;
+use crate::record::{Event, LOSS, RunRow, Status};
 
 /// How often workers are told of at most.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -94,7 +93,7 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
             let test = row.measured.as_ref().map(|measured| measured.test);
             let score = test.map(|test| match test.accuracy {
                 Some(accuracy) => format!("test accuracy {accuracy:.4}"),
-                None => format!("test loss {}", fixed(test.loss, 4)),
+                None => format!("test loss {}", LOSS.metric.text(test.loss)),
             });
             let score = score.unwrap_or_default();
             let stopped = match (&row.measured, &row.last) {

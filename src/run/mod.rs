@@ -40,7 +40,7 @@ pub use parameters::parameters;
 pub use protocol::{Assignment, Begin, Hello, Message};
 pub use results_folder::ResultsFolder;
 pub use slurm::{Queue, SlurmJobs, cancel, is_in_queue, submit};
-pub use state::{Only, RunState, on_other_data, states, was_on_other_data};
+pub use state::{Only, RunState, on_other_data, states, twin_on_other_data};
 pub use supervisor::{Ended, supervise};
 pub use worker::{Errand, MakeReporter, begin, work};
 

@@ -190,6 +190,10 @@ impl Worker for Process {
         self.ask(&Request::Begin(Box::new(begin.clone())));
     }
 
+    fn process(&self) -> Option<u32> {
+        self.elsewhere.is_none().then(|| self.child.id())
+    }
+
     fn is_ready(&mut self, hello: &Hello) {
         if let Some(elsewhere) = &mut self.elsewhere {
             elsewhere.hello = Some(hello.clone());

@@ -71,6 +71,8 @@ pub struct Scripts {
     script: Rc<dyn Fn(&Assignment) -> Script>,
     /// How long a worker may take to stop before it is killed.
     pub patience: Duration,
+    /// How long a run may bring nothing new before people are told.
+    pub stall: Duration,
     /// Whether workers leave rows in the runs' folders, from which runs can be resumed.
     pub leaves_rows: bool,
     /// Whether workers take the runs' leases, as real ones do.
@@ -95,6 +97,7 @@ impl Scripts {
         Scripts {
             script: Rc::new(script),
             patience: Duration::MAX,
+            stall: Duration::MAX,
             leaves_rows: true,
             takes_leases: false,
             retries: 0,
@@ -145,6 +148,10 @@ impl Launcher for Scripts {
 
     fn patience(&self) -> Duration {
         self.patience
+    }
+
+    fn stall(&self) -> Duration {
+        self.stall
     }
 
     fn retries(&self) -> usize {
@@ -210,6 +217,10 @@ impl Worker for Actor {
 
     fn use_threads(&mut self, number: usize) {
         self.threads.borrow_mut().push((self.number, number));
+    }
+
+    fn process(&self) -> Option<u32> {
+        Some(7)
     }
 
     fn close(&mut self) {

@@ -27,6 +27,16 @@ impl Only {
             Only::Runs(runs) => runs.contains(&index),
         }
     }
+
+    /// Whether a run that stands so may be given up for others: one that is asked for by its own name is not.
+    pub(super) fn halves(&self, plan: &Plan, states: &[RunState], index: usize) -> bool {
+        let is_named = match self {
+            Only::All => false,
+            Only::Variants(names) => names.contains(&plan.runs[index].variant),
+            Only::Runs(runs) => runs.contains(&index),
+        };
+        states[index].is_wanted() && !is_named
+    }
 }
 
 /// How a planned run stands before anything starts.
@@ -69,7 +79,7 @@ pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<RunS
     for index in 0..states.len() {
         add_earlier(plan, index, &folder, &mut states);
     }
-    settle(plan, &folder, &mut states);
+    settle(plan, only, &folder, &mut states);
     states
 }
 
@@ -91,8 +101,8 @@ pub(super) fn results(plan: &Plan, states: &[RunState], folder: &ResultsFolder) 
 }
 
 /// Takes those for finished that their search gave up.
-fn settle(plan: &Plan, folder: &ResultsFolder, states: &mut [RunState]) {
-    let Some(mut ladder) = Ladder::of(plan, |index| states[index].is_wanted()) else {
+fn settle(plan: &Plan, only: &Only, folder: &ResultsFolder, states: &mut [RunState]) {
+    let Some(mut ladder) = Ladder::of(plan, |index| only.halves(plan, states, index)) else {
         return;
     };
     let results = results(plan, states, folder);
@@ -134,20 +144,21 @@ pub fn on_other_data(plan: &Plan, results: &Path, states: &[RunState]) -> usize 
     let to_do = plan.runs.iter().zip(states);
     let to_do = to_do.filter(|(_, state)| state.is_to_do());
     to_do
-        .filter(|(run, _)| was_on_other_data(run, &there))
+        .filter(|(run, _)| twin_on_other_data(run, &there).is_some())
         .count()
 }
 
-/// Whether one of `there`, folders of an experiment's runs, is of this run on other data.
-pub fn was_on_other_data(run: &Run, there: &[PathBuf]) -> bool {
+/// One of `there`, folders of an experiment's runs, that is of this run on other data.
+pub fn twin_on_other_data<'a>(run: &Run, there: &'a [PathBuf]) -> Option<&'a Path> {
+    run.digest.as_ref()?;
     let own = run.folder();
     let start = own.strip_suffix(&run.id).unwrap_or(&own);
-    run.digest.is_some()
-        && there.iter().any(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_twin = name != own && name.strip_prefix(start).is_some_and(is_id);
-            is_twin && run.settings.are_those_of(&RunFolder::new(path))
-        })
+    let is_twin = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_like = name != own && name.strip_prefix(start).is_some_and(is_id);
+        is_like && run.settings.are_those_of(&RunFolder::new(path.as_path()))
+    };
+    there.iter().find(is_twin).map(PathBuf::as_path)
 }
 
 fn is_id(text: &str) -> bool {

@@ -293,6 +293,37 @@ fn a_run_that_is_stopped_keeps_its_epochs_and_is_resumed() {
 }
 
 #[test]
+fn a_run_that_brings_nothing_new_is_told_of_once() {
+    let mut scripted = ScriptedExperiments::default();
+    scripted.options.jobs = Some(1);
+    let plan = scripted.plan("stalled", TWO);
+    let mut scripts = Scripts::new(unless("a", 1, Script::ending(&CURVE[..2], Ending::Hangs)));
+    scripts.patience = Duration::ZERO;
+    scripts.stall = Duration::from_millis(200);
+    let mut progress = StopAfter {
+        epoch: usize::MAX,
+        stop: &scripted.stop,
+        notes: Vec::new(),
+    };
+    let output = Output {
+        progress: &mut progress,
+        tables: &mut |_| Ok(()),
+        lag: Duration::ZERO,
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(1));
+            scripted.stop.store(true, Ordering::Relaxed);
+        });
+        let ended = scripted.carry_out(&plan, Only::All, &mut scripts, output);
+        assert!(ended.unwrap().stopped);
+    });
+    let stalled = "stalled   a, seed 1: nothing new for 0 minutes; killing process 7 ends it alone";
+    let told = progress.notes.iter().filter(|note| **note == stalled);
+    assert_eq!(told.count(), 1, "{:?}", progress.notes);
+}
+
+#[test]
 fn the_first_failure_stops_everything_if_asked_to() {
     let mut scripted = ScriptedExperiments::default();
     scripted.options.jobs = Some(1);
@@ -720,27 +751,44 @@ fn a_point_whose_run_fails_lets_another_through_and_runs_that_are_left_out_are_n
     assert_eq!(counts, [1, 1, 7]);
 
     let scripted = ScriptedExperiments::default();
-    let plan = scripted.plan("halved", HALVED);
-    let some: Vec<String> = plan.variants()[..3]
-        .iter()
-        .map(|name| name.to_string())
-        .collect();
+    let both = format!("[variants.a]\n[variants.b.train]\nbatch_size = 3\n{HALVED}");
+    let plan = scripted.plan("halved", &both);
+    let ended = run_only(&scripted, &plan, "a");
+    let done = |ended: &Ended| {
+        let rows = ended.results.rows.iter();
+        rows.filter(|row| row.status == Status::Done).count()
+    };
+    assert_eq!(done(&ended), 1);
+}
+
+/// Carries out one variant, or one point.
+fn run_only(scripted: &ScriptedExperiments, plan: &Plan, name: &str) -> Ended {
     let output = Output {
         progress: &mut Quiet,
         tables: &mut |_| Ok(()),
         lag: Duration::ZERO,
     };
-    let mut scripts = Scripts::new(by_rate);
-    let only = Only::Variants(some);
-    let ended = scripted
-        .carry_out(&plan, only, &mut scripts, output)
-        .unwrap();
-    let done = ended
-        .results
-        .rows
-        .iter()
-        .filter(|row| row.status == Status::Done);
-    assert_eq!(done.count(), 1);
+    let only = Only::Variants(vec![name.to_string()]);
+    let ended = scripted.carry_out(plan, only, &mut Scripts::new(by_rate), output);
+    ended.unwrap()
+}
+
+#[test]
+fn a_point_that_is_asked_for_by_its_name_is_trained_to_its_end() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("halved", HALVED);
+    let before = standings(&scripted.run(&plan, by_rate));
+    let given_up = before.iter().position(|(_, epochs, _)| *epochs == 1);
+    let given_up = given_up.unwrap();
+    let name = plan.runs[given_up].variant.clone();
+    let mut expected = before.clone();
+    expected[given_up].1 = 3;
+    expected[given_up].2 = Status::Done;
+    let ended = run_only(&scripted, &plan, &name);
+    assert_eq!(standings(&ended), expected);
+    assert_eq!(standings(&scripted.run(&plan, by_rate)), expected);
+    let states = states(&plan, &scripted.options.results, &Only::All, false);
+    assert!(states.iter().all(|state| !state.is_to_do()));
 }
 
 #[test]

@@ -116,7 +116,6 @@ fn figure(
     in_steps: bool,
     charts: &mut Charts,
 ) -> Markup {
-    let decimals = column.metric.map_or(4, |metric| metric.decimals);
     let shown: Vec<(usize, &Variant)> = variants
         .iter()
         .enumerate()
@@ -126,6 +125,14 @@ fn figure(
         .iter()
         .map(|(_, variant)| variant.curve(column, in_steps))
         .collect();
+    let means = curves
+        .iter()
+        .flat_map(|curve| &curve.mean)
+        .copied()
+        .flatten();
+    let decimals = column
+        .metric
+        .map_or(4, |metric| metric.decimals_of_all(means));
     let lines = shown
         .iter()
         .zip(&curves)

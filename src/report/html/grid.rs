@@ -6,6 +6,7 @@ use super::chart::{Chart, Charts, Line, ParallelAxis, rounded};
 use super::variant_name;
 use crate::error::thousands;
 use crate::plan::own_name;
+use crate::record::Metric;
 use crate::report::statistics::Group;
 use crate::report::view::{MOST_VARIANTS, NamedMetric, View};
 
@@ -76,7 +77,7 @@ pub fn section(view: &View, charts: &mut Charts) -> Markup {
         section aria-labelledby="grid" {
             h2 id="grid" { "Over the grid" }
             @if let Some((best, spread)) = best {
-                p { "Best: " code { (best.variant) } " with " (metric.0) " " (spread.text(metric.1.decimals)) "." }
+                p { "Best: " code { (best.variant) } " with " (metric.0) " " (spread.told(metric.1)) "." }
             }
             @if is_parallel {
                 p { "Every line is a variant. Drag along an axis to pick out those that pass there; a click outside lets go." }
@@ -225,7 +226,8 @@ fn line(
         Some(numbers) => numbers[point.at[0]],
         None => point.at[0] as f64,
     };
-    let drawn = |number| rounded(number, facts.decimals);
+    let decimals = decimals(points, facts);
+    let drawn = |number| rounded(number, decimals);
     let line = |(color, name): (usize, &&str)| {
         let mut own: Vec<&Point> = points.iter().filter(|point| point.name == *name).collect();
         own.sort_by(|one, other| x_of(one).total_cmp(&x_of(other)));
@@ -265,7 +267,7 @@ fn line(
         categories: axis.numbers.is_none().then(|| axis.values.clone()),
         log: axis.is_log(),
         share: facts.is_share(),
-        decimals: facts.decimals,
+        decimals,
         lines,
     };
     let title = html! { (metric) " over " (axis.name) " " span.quiet { "every seed thin, the mean thick" } };
@@ -308,7 +310,8 @@ fn heat(
         step += 1;
     }
     let kept = |axis: &Axis| -> Vec<String> { axis.values.iter().step_by(step).cloned().collect() };
-    let drawn = |number| rounded(number, facts.decimals);
+    let decimals = decimals(points, facts);
+    let drawn = |number| rounded(number, decimals);
     let cells = own
         .iter()
         .filter(|point| point.at.iter().all(|at| at % step == 0))
@@ -329,7 +332,7 @@ fn heat(
         x: kept(x),
         y: kept(y),
         value_name: metric.to_string(),
-        decimals: facts.decimals,
+        decimals,
         cells: cells.collect(),
     };
     let title = html! {
@@ -403,6 +406,7 @@ fn parallel(
         categories: None,
         log: false,
     };
+    let decimals = decimals(points, facts);
     let line = |&number: &usize| {
         let point = ranked[number];
         let name = has_names.then(|| {
@@ -419,7 +423,7 @@ fn parallel(
         let places = axes.iter().zip(&point.at).map(coordinate);
         name.into_iter()
             .chain(places)
-            .chain([rounded(point.mean, facts.decimals)])
+            .chain([rounded(point.mean, decimals)])
             .collect()
     };
     let chart = Chart::Parallel {
@@ -453,6 +457,11 @@ fn parallel(
     }
 }
 
+/// Digits behind the point of numbers in a chart of these points.
+fn decimals(points: &[Point], metric: &Metric) -> usize {
+    metric.decimals_of_all(points.iter().map(|point| point.mean))
+}
+
 /// The points from the best on, or as they come.
 fn ranked<'a>(points: &'a [Point<'a>]) -> Vec<&'a Point<'a>> {
     let mut ranked: Vec<&Point> = points.iter().collect();
@@ -482,7 +491,7 @@ fn table(view: &View, points: &[Point], (metric, facts): NamedMetric) -> Markup 
                 thead { tr { th scope="col" { "variant" } th.number scope="col" { (metric) } } }
                 tbody { @for point in ranked.iter().take(MOST_ROWS) { tr {
                     th scope="row" { (variant_name(point.group.variant)) }
-                    td.number { (point.group.spread(metric).map_or(String::new(), |spread| spread.text(facts.decimals))) }
+                    td.number { (point.group.spread(metric).map_or(String::new(), |spread| spread.told(facts))) }
                 } } }
             }
         }

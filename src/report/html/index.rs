@@ -47,7 +47,7 @@ impl IndexEntry {
             .count();
         let best = view.best().and_then(|group| {
             let (metric, facts) = view.main?;
-            let text = view.main_spread(group)?.text(facts.decimals);
+            let text = view.main_spread(group)?.told(facts);
             Some(format!("{}: {metric} {text}", group.variant))
         });
         let held = subject

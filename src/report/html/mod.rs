@@ -201,7 +201,7 @@ fn claims(subject: &Subject) -> Markup {
                     td { (claim.variant) }
                     td { (claim.metric) }
                     td { (claim.condition) }
-                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.rounded())) }
+                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.told_by_name(&claim.metric))) }
                 } } }
             } }
         }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::{column_name, variant_name};
-use crate::error::thousands;
 use crate::report::difference::{CONFIDENCE, Difference, OF_SHARED_SEEDS, Outcome, POWER, signed};
 use crate::report::statistics::{Group, Spread};
+use crate::report::tables::cell;
 use crate::report::view::{Beside, MOST_ROWS, NamedMetric, View};
 use crate::table::fixed;
 
@@ -52,7 +52,7 @@ fn overview(view: &View) -> Markup {
                 tbody { @for group in view.chosen(MOST_ROWS) { tr {
                     th scope="row" { (variant_name(group.variant)) }
                     td.number { (runs(group)) }
-                    @for (name, metric) in &view.metrics { td.number { (mean(group, name, metric.decimals)) } }
+                    @for (name, metric) in &view.metrics { td.number { (cell(group, name, metric)) } }
                 } } }
             }
         }
@@ -63,14 +63,6 @@ fn runs(group: &Group) -> String {
     match (group.done(), group.rows.len()) {
         (done, all) if done == all => all.to_string(),
         (done, all) => format!("{done} of {all}"),
-    }
-}
-
-fn mean(group: &Group, name: &str, decimals: usize) -> String {
-    match group.spread(name) {
-        None => "-".to_string(),
-        Some(spread) if decimals == 0 => thousands(spread.mean as usize),
-        Some(spread) => spread.text(decimals),
     }
 }
 
@@ -93,8 +85,7 @@ fn explanation(view: &View) -> Markup {
 }
 
 fn differences(view: &View, &(name, metric): &NamedMetric) -> Markup {
-    // Differences are smaller than the numbers.
-    let decimals = metric.decimals + 1;
+    let decimals = view.decimals_of_differences((name, metric));
     let rows = view.chosen(MOST_ROWS).into_iter();
     let rows: Vec<(&Group, Beside)> = rows
         .map(|group| (group, view.beside(group, (name, metric))))

@@ -130,7 +130,7 @@
         value: cell,
         label: { color: (cell[2] - least) / (most - least || 1) > 0.6 ? "#ffffff" : "#1b1f24" },
       })),
-      label: { show: few, fontSize: 11, formatter: (point) => text(point.data.value[2], Math.min(chart.decimals, 3)) },
+      label: { show: few, fontSize: 11, formatter: (point) => text(point.data.value[2], Math.max(chart.decimals - 1, 0)) },
       itemStyle: { borderColor: color("paper"), borderWidth: chart.cells.length <= 400 ? 1 : 0 },
       emphasis: { itemStyle: { borderColor: color("ink"), borderWidth: 2 } },
     }];

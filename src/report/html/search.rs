@@ -6,7 +6,6 @@ use crate::error::{Result, thousands};
 use crate::report::search::{EXPLAINED, about, by_score, what_mattered};
 use crate::report::subject::Subject;
 use crate::report::view::MOST_ROWS;
-use crate::run::Results;
 use crate::table::{Record, Records};
 
 /// Nothing where there was no search.
@@ -17,12 +16,7 @@ pub(super) fn section(subject: &Subject) -> Result<Markup> {
     let Some(search) = &subject.search else {
         return Ok(html! {});
     };
-    let folders = subject.folders.iter();
-    let epochs = folders.map(|folder| folder.checked_epochs());
-    let results = Results {
-        rows: subject.rows.clone(),
-        epochs: epochs.collect::<Result<_>>()?,
-    };
+    let results = subject.results()?;
     let (header, points) = by_score(&subject.swept, search, &results.rows, false);
     let all = points.len();
     let (mattered_header, mattered) = what_mattered(&subject.swept, search, &results);

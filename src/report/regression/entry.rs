@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::measure::RUN_COLUMNS;
 use crate::record::metrics::{IMAGES_PER_SECOND, SECONDS};
-use crate::record::{Better, Cell, RunRow};
+use crate::record::{Cell, Metric, RunRow};
 
 /// Which run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,8 +88,7 @@ impl Entry {
 /// A metric that is compared.
 pub struct MetricColumn {
     pub name: String,
-    pub decimals: usize,
-    pub better: Option<Better>,
+    pub metric: &'static Metric,
 }
 
 /// Every metric of `summary.csv` that depends on neither the machine nor what else it does.
@@ -101,8 +100,7 @@ pub static METRICS: LazyLock<Vec<MetricColumn>> = LazyLock::new(|| {
             let metric = column.metric.filter(|m| !of_time.contains(&m.name))?;
             Some(MetricColumn {
                 name: column.name.clone(),
-                decimals: metric.decimals,
-                better: metric.better,
+                metric,
             })
         })
         .collect()

@@ -166,7 +166,7 @@ fn compare_one(
         (Some(_), None) => RegressionVerdict::NotMeasured,
         (None, Some(_)) => RegressionVerdict::NotInReference,
         (Some(reference), Some(measured)) => {
-            let side = side(&reference, &measured, half_width, column.better);
+            let side = side(&reference, &measured, half_width, column.metric.better);
             match rule {
                 _ if is_equal(name, then, now) => RegressionVerdict::Equal,
                 Rule::Equal if side == RegressionVerdict::Fell => side,
@@ -175,11 +175,14 @@ fn compare_one(
             }
         }
     };
+    let means = reference.iter().chain(&measured);
     Some(Comparison {
         experiment: variant.0.to_string(),
         variant: variant.1.to_string(),
         metric: name.clone(),
-        decimals: column.decimals,
+        decimals: column
+            .metric
+            .decimals_of_all(means.map(|spread| spread.mean)),
         reference,
         now: measured,
         half_width,
@@ -223,7 +226,7 @@ fn directed(reference: &Reference) -> usize {
     let known = |name: &str| {
         METRICS
             .iter()
-            .any(|column| column.name == name && column.better.is_some())
+            .any(|column| column.name == name && column.metric.better.is_some())
     };
     let metrics: BTreeSet<(&str, &str, &str)> = reference
         .entries()

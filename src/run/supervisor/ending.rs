@@ -83,6 +83,30 @@ impl Supervisor<'_, '_> {
         self.hand_out()
     }
 
+    /// Tells, once, of runs that bring nothing new: a driver may never answer, and only people can tell that from a run that
+    /// takes its time.
+    pub(super) fn tell_of_stalls(&mut self) {
+        let patience = self.launcher.stall();
+        for slot in &mut self.slots {
+            let Some(index) = slot.busy else {
+                continue;
+            };
+            if slot.is_stalled || slot.moved.elapsed() < patience {
+                continue;
+            }
+            slot.is_stalled = true;
+            let run = &self.plan.runs[index];
+            let (variant, seed, place) = (&run.variant, run.seed, &slot.place);
+            let minutes = count(patience.as_secs() as usize / 60, "minute");
+            let end = slot.worker.process().map_or_else(String::new, |process| {
+                format!("; killing process {process} ends it alone")
+            });
+            self.progress.note(&format!(
+                "stalled   {variant}, seed {seed}{place}: nothing new for {minutes}{end}"
+            ));
+        }
+    }
+
     /// Notes how a run ended, and ends those that can no longer start.
     pub(super) fn end_run(&mut self, index: usize, row: RunRow) -> Result<()> {
         let is_done = row.status == Status::Done;

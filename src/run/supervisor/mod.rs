@@ -99,7 +99,7 @@ pub fn supervise(
             seats: part.share.jobs.max(launcher.seats()),
             unfit: BTreeSet::new(),
             results: results(plan, &states, &folder),
-            ladder: Ladder::of(plan, |index| states[index].is_wanted()),
+            ladder: Ladder::of(plan, |index| part.only.halves(plan, &states, index)),
             needs: Needs::of(plan, &states, &options.results),
             texts: of_several_types(plan),
             folder,
@@ -205,6 +205,7 @@ impl Supervisor<'_, '_> {
                 }
                 self.look_after_workers()?;
             }
+            self.tell_of_stalls();
             if self.stopping.is_none() && stop.swap(false, Ordering::Relaxed) {
                 self.progress.note(
                     "stopping: every run keeps its last whole epoch; press Ctrl-C again to stop at once",
@@ -237,6 +238,9 @@ impl Supervisor<'_, '_> {
             return Ok(());
         }
         slot.heard = Instant::now();
+        if !matches!(report, Report::Message(Message::Beat)) {
+            slot.moves();
+        }
         match report {
             Report::Message(Message::Beat) => {}
             Report::Message(Message::Hello(hello)) => {
@@ -353,6 +357,7 @@ impl Supervisor<'_, '_> {
             if let Some(index) = self.queue.remove(at) {
                 let assignment = self.assignment(index);
                 self.slots[worker].busy = Some(index);
+                self.slots[worker].moves();
                 self.slots[worker].worker.assign(&assignment);
             }
         }
@@ -399,6 +404,8 @@ impl Supervisor<'_, '_> {
             busy: None,
             threads: self.threads,
             heard: Instant::now(),
+            moved: Instant::now(),
+            is_stalled: false,
             place: String::new(),
         });
         Ok(number)

@@ -20,6 +20,10 @@ pub(super) struct Slot {
     pub threads: usize,
     /// When it last said something.
     pub heard: Instant,
+    /// When it last took a run, or said something new of one.
+    pub moved: Instant,
+    /// Whether people were told that it has not since.
+    pub is_stalled: bool,
     /// Its machine, and the job that it runs in.
     pub place: String,
 }
@@ -31,6 +35,12 @@ impl Slot {
 
     pub fn is_queued(&self) -> bool {
         self.is_open && !self.is_ready
+    }
+
+    /// Notes that its run got further.
+    pub fn moves(&mut self) {
+        self.moved = Instant::now();
+        self.is_stalled = false;
     }
 
     pub fn close(&mut self) {
