@@ -468,6 +468,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("categorical_crossentropy", "cross_entropy"),
     ("sparse_categorical_crossentropy", "cross_entropy"),
     ("accuracy", "test_accuracy"),
+    ("acc", "test_accuracy"),
+    ("val_loss", "validation_loss"),
+    ("val_acc", "validation_accuracy"),
+    ("val_accuracy", "validation_accuracy"),
 ];
 
 /// The known name that was probably meant, if one is near enough.

@@ -30,13 +30,13 @@ pub enum Purpose {
     Dropout,
     /// What a trained model draws; place: 0 for corruption, 1 for samples, 2 and its number for a draw of codes.
     Sample,
-    /// What a model draws while it is measured; place: the epoch, 0 for the test set.
+    /// What a model draws while it is measured; place: 0.
     Measure,
     /// Codes and noise of what pictures show, the same at each drawing.
     Pictures,
     /// What is drawn to know more of a trained model than its loss; place: the measure, the part.
     Extra,
-    /// Images that models generate; place: the class, the number of the draw.
+    /// Images that models generate; place: the class and the number of the draw, or the draw alone where classes are drawn, too.
     Generated,
     /// Points of a search; place: the point, the attempt, the key.
     Search,

@@ -188,6 +188,16 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// What it is called where it does not fit: `784 features`, `an image (1x28x28)`.
+    pub fn called(self) -> String {
+        match self {
+            Shape::Features(features) => format!("{features} features"),
+            other => format!("{} ({other})", other.kind()),
+        }
+    }
+}
+
 impl fmt::Display for Shape {
     /// `784`, `28x28`, `1x28x28`: the axes without the batch.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -81,6 +81,11 @@ impl Augment {
         flaws
     }
 
+    /// How many images are trained on for every image: itself and its copies.
+    pub fn images_per_image(&self) -> usize {
+        1 + self.copies.len()
+    }
+
     /// The transformed images of all copies, `[copies, images, channels, height, width]`.
     ///
     /// `images` is `[images, channels, height, width]` and not part of the result.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::trained::{FileArguments, TrainedModel, Which, layout};
 use super::{catalogue, note, say};
-use crate::error::{Result, count};
+use crate::error::{Error, Place, Problem, Result, count};
 use crate::models::Described;
 use crate::network::{Layout, WeightFile, export as write};
 use crate::plan::check::planned_for;
@@ -47,6 +47,7 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         false => "burnlab",
     };
     let wanted = arguments.layout.as_deref().unwrap_or(usual);
+    check_ending(wanted, &arguments.output)?;
     if wanted == "onnx" {
         return export_network(&trained, &arguments.output);
     }
@@ -66,6 +67,31 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
         note(
             "note: `num_batches_tracked` is left out: load with `strict=False`, and give `BatchNorm` the same `eps`",
         );
+    }
+    Ok(())
+}
+
+/// Endings of files that other programs read otherwise than what is written here.
+const FOREIGN: &[&str] = &[
+    "pt", "pth", "ckpt", "bin", "h5", "hdf5", "keras", "pb", "tflite", "npz", "pkl",
+];
+
+/// Sees that a file is not called what it will not be.
+fn check_ending(layout: &str, output: &Path) -> Result<()> {
+    let ending = output.extension().unwrap_or_default().to_string_lossy();
+    let ending = ending.to_lowercase();
+    let is_network = layout == "onnx";
+    if FOREIGN.contains(&ending.as_str()) || (!is_network && ending == "onnx") {
+        let message = format!("what is written is no `.{ending}` file");
+        let place = Place::Setting(format!("--output {}", output.display()));
+        let hint = match is_network {
+            true => "call it `.onnx`",
+            false => {
+                "call it `.safetensors`, which PyTorch reads with `safetensors.torch.load_file` after `--layout pytorch`; \
+                 `.onnx` is the whole network"
+            }
+        };
+        return Err(Error::usage(Problem::new(message).at(place).hint(hint)));
     }
     Ok(())
 }

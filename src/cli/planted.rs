@@ -45,6 +45,7 @@ fn row(run: &Run, catalogue: &Catalogue) -> Option<RunRow> {
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::new(temporary.path());
     let job = Job {
+        id: &run.id,
         weights: None,
         until: None,
         settings: &run.settings,

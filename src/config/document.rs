@@ -66,8 +66,9 @@ impl Document {
                 "duplicate key" => format!("`{}` stands here a second time", &text[span.clone()]),
                 other => format!("this is not TOML: {other}"),
             };
+            let hint = syntax_hint(error.message(), &text, span.start);
             let place = Place::of_span(path, &text, span.start, span.end, "");
-            Error::usage(Problem::new(message).at(place))
+            Error::usage(Problem::new(message).at(place).maybe_hint(hint))
         })?;
         let mut large = Vec::new();
         for (_, value) in tree.get_ref() {
@@ -211,6 +212,27 @@ impl Document {
             at += 1;
         }
         (spans, true)
+    }
+}
+
+/// What people write who are used to other languages than TOML, and how it is written here.
+fn syntax_hint(message: &str, text: &str, start: usize) -> Option<String> {
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let before = &text[..start];
+    let first = before.trim_end_matches(is_of_word).len();
+    let word = &text[first..];
+    let word = &word[..word.find(|c| !is_of_word(c)).unwrap_or(word.len())];
+    let is_of_escape = ["escape", "unicode"]
+        .iter()
+        .any(|sign| message.contains(sign));
+    match word {
+        _ if is_of_escape => Some(
+            "in double quotes `\\` begins a sign such as `\\n`; single quotes take a text as it stands: 'C:\\images'"
+                .to_string(),
+        ),
+        "True" | "False" => Some(format!("write `{}`", word.to_lowercase())),
+        "None" | "null" | "nil" => Some("where there may be none of a thing, write \"none\"".to_string()),
+        _ => None,
     }
 }
 

@@ -23,6 +23,11 @@ const POINTS: &[&str] = &["grid", "search"];
 /// The keys of a file besides its settings and its points.
 const OWN: &[&str] = &["title", "source", "extends", "variants", "expect"];
 
+/// Variables of the environment that are no keys of a file, without the `BURNLAB_` before them.
+const VARIABLES: &[&str] = &[
+    "data", "mirror", "results", "jobs", "device", "launch", "simd",
+];
+
 /// What a file says nothing of, with comments.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -162,7 +167,7 @@ impl Overrides {
                 if !known.contains(&parts[0].as_str()) {
                     return Err(wrong(
                         format!("unknown key `{key}`"),
-                        did_you_mean(&parts[0], known),
+                        meant_at_top(&parts[0], known),
                     ));
                 }
                 if parts.len() < 2 {
@@ -177,16 +182,37 @@ impl Overrides {
     }
 }
 
-/// What is wrong with a variable that begins like a key of one of these tables and has nowhere two underscores.
+/// What is wrong with a variable that has nowhere two underscores, and is near to one that means something: a key of one of
+/// these tables, or an argument of commands.
 fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
-    let lower = name.trim_start_matches("BURNLAB_").to_lowercase();
-    let (table, key) = lower.split_once('_')?;
-    known.contains(&table).then(|| {
-        let divided = format!("BURNLAB_{table}__{key}").to_uppercase();
-        let message = format!("unknown variable of the environment `{name}`");
-        let hint = format!("two underscores stand between keys: `{divided}`");
-        Problem::new(message).hint(hint)
-    })
+    let own = name.trim_start_matches("BURNLAB_").to_lowercase();
+    if VARIABLES.contains(&own.as_str()) {
+        return None;
+    }
+    let called = |key: &str| format!("`BURNLAB_{}`", key.to_uppercase().replace('.', "__"));
+    let table = own
+        .split_once('_')
+        .filter(|(table, _)| known.contains(table));
+    let hint = match (table, table_with(&own, known), nearest(&own, VARIABLES)) {
+        (Some((table, key)), ..) => {
+            let key = called(&format!("{table}.{key}"));
+            format!("two underscores stand between keys: {key}")
+        }
+        (None, Some(table), _) => format!("did you mean {}?", called(&format!("{table}.{own}"))),
+        (None, None, Some(variable)) => format!("did you mean {}?", called(variable)),
+        (None, None, None) => return None,
+    };
+    Some(Problem::new(format!("unknown variable of the environment `{name}`")).hint(hint))
+}
+
+/// The table of these that has a key of this name by default.
+fn table_with(key: &str, known: &[&str]) -> Option<String> {
+    let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    let has_it = |(table, inner): &(&String, &toml::Value)| {
+        known.contains(&table.as_str()) && inner.get(key).is_some()
+    };
+    let found = tables.iter().find(has_it);
+    found.map(|(table, _)| table.clone())
 }
 
 /// The key that a variable of the environment names: `train.epochs` of `BURNLAB_TRAIN__EPOCHS`.
@@ -405,7 +431,8 @@ pub(super) fn folder_settings(path: &Path) -> Result<Option<Document>> {
     Document::read(shown).map(Some)
 }
 
-fn canonical(path: &Path) -> PathBuf {
+/// The file that a path leads to, by its one name; the path itself where there is none.
+pub fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
@@ -467,6 +494,31 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
+/// What was probably meant by an unknown key where tables of settings stand, beside these others.
+pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
+    let is_known = |table: &str| known.contains(&table);
+    if key
+        .split_once('.')
+        .is_some_and(|(table, _)| is_known(table))
+    {
+        return Some(format!("a key with dots stands without quotes: `{key}`"));
+    }
+    if nearest(key, known).is_some() {
+        return did_you_mean(key, known);
+    }
+    if let Some(table) = table_with(key, known) {
+        return Some(format!("did you mean `{table}.{key}`?"));
+    }
+    let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    let mut tables = tables.iter().filter(|(table, _)| is_known(table));
+    let inner = tables.find_map(|(table, inner)| {
+        let inner: Vec<&String> = inner.as_table()?.keys().collect();
+        let name = nearest(key, &inner)?;
+        Some(format!("did you mean `{table}.{name}`?"))
+    });
+    inner.or_else(|| did_you_mean(key, known))
+}
+
 /// What is wrong with the keys at the top; one that is near to a known one, which the file lacks, is that from here on.
 fn unknown_keys(document: &mut Document, is_experiment: bool) -> Vec<Problem> {
     let known: Vec<&str> = match is_experiment {
@@ -479,7 +531,7 @@ fn unknown_keys(document: &mut Document, is_experiment: bool) -> Vec<Problem> {
     for key in &unknown {
         let place = document.place_of_key(std::slice::from_ref(key), key);
         let problem = Problem::new(format!("unknown key `{key}`")).at(place);
-        problems.push(problem.maybe_hint(did_you_mean(key, &known)));
+        problems.push(problem.maybe_hint(meant_at_top(key, &known)));
         let meant = nearest(key, &known).filter(|name| !document.table.contains_key(*name));
         if let Some(name) = meant {
             document.read_as(key, name);
@@ -519,14 +571,39 @@ mod tests {
 
     #[test]
     fn variables_with_one_underscore_between_keys_are_no_secret() {
-        let variables = [
-            ("BURNLAB_TRAIN_EPOCHS", "3"),
-            ("BURNLAB_TRAINING", "3"),
-            ("BURNLAB_DATA", "data"),
-            ("BURNLAB_JOBS", "1"),
-        ];
-        let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let overrides = Overrides::from_variables(variables.into_iter());
+        let of = |names: &[&str]| {
+            let variables = names.iter().map(|name| (name.into(), "3".into()));
+            Overrides::from_variables(variables)
+        };
+        let sound = of(&[
+            "BURNLAB_DATA",
+            "BURNLAB_JOBS",
+            "BURNLAB_TEST_DEVICE",
+            "BURNLAB_BLESS",
+        ]);
+        assert!(sound.layers(&["data", "train"]).unwrap().is_empty());
+        let hints = of(&[
+            "BURNLAB_DEVISE",
+            "BURNLAB_EPOCHS",
+            "BURNLAB_JOB",
+            "BURNLAB_RESULT",
+        ]);
+        let error = hints.layers(&["data", "train"]).unwrap_err();
+        let hints: Vec<&str> = error
+            .problems
+            .iter()
+            .filter_map(|p| p.hint.as_deref())
+            .collect();
+        assert_eq!(
+            hints,
+            [
+                "did you mean `BURNLAB_DEVICE`?",
+                "did you mean `BURNLAB_TRAIN__EPOCHS`?",
+                "did you mean `BURNLAB_JOBS`?",
+                "did you mean `BURNLAB_RESULTS`?"
+            ]
+        );
+        let overrides = of(&["BURNLAB_TRAIN_EPOCHS"]);
         assert_eq!(
             overrides
                 .layers(&["data", "train"])

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::file::{LAUNCH, Overrides, folder_settings};
 use super::read::read;
 use super::stack::{Origin, Resolved, Stack};
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, nearest};
 use crate::value::Positive;
 
 /// Launchers that need no table.
@@ -275,6 +275,30 @@ impl Table<'_> {
                     fields.retries,
                     fields.patience,
                     fields.program,
+                ))
+            }
+            // Nobody said it: the table's own name stood for it.
+            name if fields.get("kind").is_none() => {
+                let message = format!("`{name}` says neither its `command` nor its `kind`");
+                let keys: Vec<&String> = fields
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|f| f.keys())
+                    .collect();
+                let misspelt = keys
+                    .into_iter()
+                    .find(|key| nearest(key, &["command", "kind"]).is_some());
+                let hint = match misspelt {
+                    Some(key) => did_you_mean(key, &["command", "kind"]),
+                    None => Some("kinds are \"local\", \"slurm\" and \"command\"".to_string()),
+                };
+                let key: Vec<String> = misspelt.cloned().into_iter().collect();
+                let problem = Problem::new(message).maybe_hint(hint);
+                Err(Error::usage(
+                    match self.values.place_of_key(&whole(self.name, &key)) {
+                        Some(place) => problem.at(place),
+                        None => problem,
+                    },
                 ))
             }
             other => {

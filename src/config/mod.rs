@@ -27,7 +27,7 @@ pub use blocks::{Expanded, expand};
 pub use completed::Completed;
 pub use document::Document;
 pub use expect::{Condition, Expect};
-pub use file::{Chain, DEFAULTS, Overrides, SETTINGS, nested};
+pub use file::{Chain, DEFAULTS, Overrides, SETTINGS, canonical, meant_at_top, nested};
 pub use launch::{Elsewhere, How, Launch, Slurm, SlurmOption};
 pub use measured_loss::MeasuredLoss;
 pub use needs::{Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, START};
@@ -36,7 +36,8 @@ pub use read::{Unreadable, read};
 pub use recording::{Recording, When, WhenTested};
 pub use schema::schema;
 pub use search::{
-    Bounds, Choices, Distribution, Halving, PositiveBounds, SearchFields, WholeBounds,
+    Bounds, Choices, Distribution, Halving, PositiveBounds, PositiveWholeBounds, SearchFields,
+    WholeBounds,
 };
 pub use settings::{Settings, Train};
 pub use stack::{Origin, Resolved, Stack, is_layer_list};

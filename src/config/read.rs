@@ -41,7 +41,8 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     // Every pass cuts something out, so this ends.
     for _ in 0..2 * MOST_PROBLEMS {
         let path = cuts.as_first(&failure.path);
-        let mut fault = failure.explain(&path);
+        let mut fault =
+            tagged_elsewhere(&values, &failure).unwrap_or_else(|| failure.explain(&path));
         fault.hint = fault.hint.or_else(|| table_of::<T>(&values, &failure));
         let own_fault = !found.iter().any(|earlier| {
             earlier.path.len() > path.len()
@@ -89,7 +90,50 @@ impl Unreadable {
     }
 }
 
-/// Of a value that stands in the place of a table: that table, if it needs one key and takes the value for it.
+/// Keys by which other programs say what a table is.
+const TAGS: &[&str] = &["type", "name", "kind", "class_name", "_target_", "layer"];
+
+/// Of a table that names what it chooses as other programs do, `{ type = "dense", units = 3 }`: how that is written here.
+fn tagged_elsewhere(values: &Value, failure: &ReadFailure) -> Option<Fault> {
+    failure.unknown_choice()?;
+    let mut path = failure.path.iter();
+    let table = path.try_fold(values, |value, key| inner(value, key))?;
+    let mut fields = table.as_object()?.clone();
+    let known = failure.known();
+    let (tag, name) = TAGS.iter().find_map(|tag| {
+        let named = fields.get(*tag)?.as_str()?.rsplit('.').next()?;
+        Some((tag, nearest(named, &known)?))
+    })?;
+    fields.remove(*tag);
+    let what = what_is_chosen(&failure.path);
+    Some(Fault {
+        message: format!("`{tag}` names no {what} here"),
+        hint: Some(match fields.is_empty() {
+            true => format!("write \"{name}\""),
+            false => format!("write {{ {name} = {} }}", in_line(&Value::Object(fields))),
+        }),
+        key: None,
+    })
+}
+
+/// A value as TOML has it in a line.
+fn in_line(value: &Value) -> String {
+    match value {
+        Value::Object(table) => {
+            let fields = table.iter();
+            let fields = fields.map(|(key, value)| format!("{key} = {}", in_line(value)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(in_line).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Of a value that stands in the place of a table: that table, with the value under the key that it needs, or under the first
+/// that takes it.
 fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Option<String> {
     let (_, expected) = failure.text.split_once(", expected ")?;
     let name = failure
@@ -110,11 +154,22 @@ fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Optio
         *place = table;
         Some(attempt::<T>(&values).err())
     };
-    let needed = with(json!({}))??;
-    let key = needed.missing().filter(|_| needed.path == failure.path)?;
-    let table = with(json!({ &key: value }))?;
-    let is_read = table.is_none_or(|next| !next.path.starts_with(&failure.path));
-    is_read.then(|| format!("{name} = {{ {key} = {value} }}"))
+    let is_here = |failure_within: &ReadFailure| failure_within.path == failure.path;
+    let needed = with(json!({}))?.and_then(|needed| needed.missing().filter(|_| is_here(&needed)));
+    let keys = match needed {
+        Some(key) => vec![key],
+        // What is in the table is told by what is not.
+        None => with(json!({ "": value }))?.filter(is_here)?.known(),
+    };
+    keys.iter().find_map(|key| {
+        let next = with(json!({ key: value }))?;
+        let next = next.filter(|next| next.path.starts_with(&failure.path));
+        let more = match next {
+            None => String::new(),
+            Some(next) => format!(", {} = ...", next.missing().filter(|_| is_here(&next))?),
+        };
+        Some(format!("{name} = {{ {key} = {value}{more} }}"))
+    })
 }
 
 /// The value that serde could not read.

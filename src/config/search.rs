@@ -21,6 +21,8 @@ one_key_enum! {
         log_uniform: LogUniform(PositiveBounds);
         /// A whole number between two, both possible.
         int: Int(WholeBounds);
+        /// A whole number between two above 0, both possible; its logarithm is drawn evenly.
+        log_int: LogInt(PositiveWholeBounds);
     }
 }
 
@@ -74,9 +76,7 @@ impl TryFrom<Bounds> for PositiveBounds {
     fn try_from(Bounds([low, high]): Bounds) -> Result<Self, String> {
         match low > 0.0 {
             true => Ok(PositiveBounds([low, high])),
-            false => Err(format!(
-                "expected numbers above 0, found {low}: it has no logarithm"
-            )),
+            false => Err(without_logarithm(low)),
         }
     }
 }
@@ -96,6 +96,27 @@ impl TryFrom<[i64; 2]> for WholeBounds {
             false => Err(format!("expected [low, high], found [{low}, {high}]")),
         }
     }
+}
+
+/// The ends of a range of whole numbers above 0, `[low, high]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "WholeBounds")]
+#[schemars(with = "[i64; 2]")]
+pub struct PositiveWholeBounds(pub [i64; 2]);
+
+impl TryFrom<WholeBounds> for PositiveWholeBounds {
+    type Error = String;
+
+    fn try_from(WholeBounds([low, high]): WholeBounds) -> Result<Self, String> {
+        match low > 0 {
+            true => Ok(PositiveWholeBounds([low, high])),
+            false => Err(without_logarithm(low)),
+        }
+    }
+}
+
+fn without_logarithm(low: impl std::fmt::Display) -> String {
+    format!("expected numbers above 0, found {low}: it has no logarithm")
 }
 
 /// What `[search]` says besides what its keys are drawn from.

@@ -67,7 +67,7 @@ pub struct Train {
     /// none: all in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
-    /// Images a step. A last, smaller batch is trained on too.
+    /// Images of a batch, and of a step unless `accumulate` makes one of several batches. A last, smaller batch is trained on too.
     pub batch_size: Positive,
     /// Images of a batch whose gradients are made at a time; a step's are added up. It takes less memory, and changes the last
     /// digits only: for models and losses by which an image does not depend on the others of its batch. Default "auto": all of

@@ -11,7 +11,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::document::Document;
 use super::optimizers::parts;
-use crate::error::{Place, Problem, did_you_mean};
+use crate::error::{Place, Problem, did_you_mean, list, nearest};
 use crate::models::Kind;
 
 /// Where a set of values came from.
@@ -66,6 +66,9 @@ const CHOICES: &[&[&str]] = &[
     &["train", "clip"],
     &["train", "average"],
 ];
+
+/// What a layer lacks that is to be changed.
+const NAMELESS: &str = "give the layer a `name` in the file to change it from here";
 
 /// Whether this is the key of a list of layers, whose layers a table laid over it changes by their names.
 pub fn is_layer_list(key: &str) -> bool {
@@ -318,9 +321,10 @@ fn change_layers(
                 path.join(".")
             ))
             .at(origin.place(&at, true))
-            .maybe_hint(match known.is_empty() {
-                true => Some("give the layer a `name` to change it from here".to_string()),
-                false => did_you_mean(name, &known),
+            .maybe_hint(match nearest(name, &known) {
+                Some(_) => did_you_mean(name, &known),
+                None if known.is_empty() => Some(NAMELESS.to_string()),
+                None => Some(format!("known here: {}; {NAMELESS}", list(&known))),
             });
             return Err(problem);
         };

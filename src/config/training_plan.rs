@@ -48,6 +48,11 @@ impl Stage {
         if flaws.is_empty() {
             flaws = plan.freeze(&self.freeze, &self.train_only);
         }
+        if flaws.is_empty() && whole.trains() && !plan.trains() {
+            let message = "`skip` leaves nothing to train";
+            let flaw = Flaw::new("skip", message);
+            flaws.push(flaw.hint("some layer with weights must be trained"));
+        }
         (plan, flaws)
     }
 

@@ -3,6 +3,7 @@
 //! One file a measure, one line in the registry below; and the mathematics that they share with pictures
 //! and commands. Asks a model in plain numbers only, and knows nothing of training, files or tables.
 
+mod classes;
 mod nearest;
 mod principal;
 #[cfg(test)]
@@ -125,10 +126,19 @@ trait Take {
 macro_rules! measures {
     (
         asked { $($(#[doc = $doc:literal])* $asked:ident: $Asked:ident;)* }
+        named { $($(#[doc = $named_doc:literal])* $named:ident: $Named:ident;)* }
         always { $($always:ident: $Always:ident;)* }
     ) => {
         $(mod $asked; pub use $asked::$Asked;)*
+        $(mod $named; use $named::$Named;)*
         $(mod $always; use $always::$Always;)*
+
+        /// A measure that has no fields.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum NamedMeasure {
+            $($(#[doc = $named_doc])* $Named,)*
+        }
 
         /// What is measured besides what is always measured; each may also be "none". Default none.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,12 +149,16 @@ macro_rules! measures {
                 #[serde(skip_serializing_if = "OrNone::is_none")]
                 pub $asked: OrNone<$Asked>,
             )*
+            /// Others, by their names, such as ["balanced_accuracy", "macro_f1"]; claims call them by their columns,
+            /// `test_balanced_accuracy`. Default none.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub metrics: Vec<NamedMeasure>,
         }
 
         impl Measures {
             /// Whether nothing is asked for.
             pub fn is_empty(&self) -> bool {
-                true $(&& self.$asked.is_none())*
+                self.metrics.is_empty() $(&& self.$asked.is_none())*
             }
 
             /// What cannot be measured of such a model; keys are such as `log_likelihood`.
@@ -157,6 +171,18 @@ macro_rules! measures {
                         Flaw::new(name, format!("`{name}` cannot be measured: {reason}"))
                     }));
                 )*
+                for (index, named) in self.metrics.iter().enumerate() {
+                    let (name, obstacle) = match named {
+                        $(NamedMeasure::$Named => (stringify!($named), $Named.obstacle(facts)),)*
+                    };
+                    let place = format!("metrics.{index}");
+                    flaws.extend(obstacle.map(|reason| {
+                        Flaw::new(place.clone(), format!("`{name}` cannot be measured: {reason}"))
+                    }));
+                    if self.metrics[..index].contains(named) {
+                        flaws.push(Flaw::new(place, format!("`{name}` stands here twice")));
+                    }
+                }
                 flaws
             }
 
@@ -174,6 +200,17 @@ macro_rules! measures {
                     }
                 )*
                 $(
+                    if column == $Named::METRIC.name {
+                        let unasked = || Some(concat!(
+                            "there is no \"", stringify!($named), "\" in `measure.metrics`"
+                        ).to_string());
+                        return match self.metrics.contains(&NamedMeasure::$Named) {
+                            true => $Named.obstacle(facts),
+                            false => unasked(),
+                        };
+                    }
+                )*
+                $(
                     if column == $Always::METRIC.name {
                         return $Always.obstacle(facts);
                     }
@@ -186,8 +223,11 @@ macro_rules! measures {
                 let asked = [$(
                     self.$asked.as_ref().is_none_or(|asked| asked.obstacle(facts).is_some()),
                 )*];
+                let named = [$(
+                    !self.metrics.contains(&NamedMeasure::$Named) || $Named.obstacle(facts).is_some(),
+                )*];
                 let always = [$($Always.obstacle(facts).is_some(),)*];
-                asked.into_iter().chain(always).all(|idle| idle)
+                asked.into_iter().chain(named).chain(always).all(|idle| idle)
             }
 
             /// Measures a trained model.
@@ -197,6 +237,10 @@ macro_rules! measures {
                     $({
                         let asked = self.$asked.as_ref();
                         asked.map(|asked| (stringify!($asked), number(asked, subject)))
+                    },)*
+                    $({
+                        let is_asked = self.metrics.contains(&NamedMeasure::$Named);
+                        is_asked.then(|| (stringify!($named), number(&$Named, subject)))
                     },)*
                     $({
                         let is_apt = $Always.obstacle(facts).is_none();
@@ -210,6 +254,7 @@ macro_rules! measures {
         /// Every measure.
         static MEASURES: &[Measure] = &[
             $(Measure { key: stringify!($asked), metric: &<$Asked as Take>::METRIC },)*
+            $(Measure { key: stringify!($named), metric: &<$Named as Take>::METRIC },)*
             $(Measure { key: stringify!($always), metric: &<$Always as Take>::METRIC },)*
         ];
     };
@@ -225,6 +270,14 @@ measures! {
         /// The distance of a generative model's samples to the test images in the features of a trained
         /// classifier (Heusel et al. 2017).
         frechet_distance: FrechetDistance;
+    }
+    named {
+        /// The share of a class's test images that are taken for it, mean over the classes.
+        balanced_accuracy: BalancedAccuracy;
+        /// The harmonic mean of precision and recall of each class, mean over the classes.
+        macro_f1: MacroF1;
+        /// The share of test images whose class is among the five likeliest answers.
+        top5_accuracy: Top5Accuracy;
     }
     always {
         active_units: ActiveUnits;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MeasureInput, Rows, Take, classes_lacking, nearest, spread};
 use crate::models::{Ability, ModelFacts};
-use crate::record::{Better, Metric};
+use crate::record::{Better, Metric, SHARE};
 use crate::tagged::Choice;
 use crate::value::Positive;
 
@@ -36,7 +36,7 @@ impl Choice for PrecisionAt10 {
 
 impl Take for PrecisionAt10 {
     const METRIC: Metric = Metric {
-        unit: Some("share, from 0 to 1"),
+        unit: Some(SHARE),
         better: Some(Better::More),
         shown: true,
         ..Metric::new(

@@ -115,3 +115,96 @@ impl Model for Fake {
         names.map(tensor).to_vec()
     }
 }
+
+/// A classifier whose images are single numbers: the class that it takes them for. Its other scores are `0, 1, 2, ...`.
+pub struct Scored(pub ModelFacts);
+
+/// Images and classes of a [`Scored`].
+pub struct ScoredImages<'a> {
+    model: &'a Scored,
+    images: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl Scored {
+    /// One of so many classes.
+    pub fn new(classes: usize) -> Self {
+        Scored(facts(
+            Kind::Classifier,
+            ImageShape::new(1, 1, 1),
+            classes,
+            None,
+        ))
+    }
+
+    /// What each image is taken for, and what it is.
+    pub fn subject(&self, answers: &[u32], labels: &[u32]) -> ScoredImages<'_> {
+        ScoredImages {
+            model: self,
+            images: answers.iter().map(|&answer| answer as f32).collect(),
+            labels: labels.to_vec(),
+        }
+    }
+}
+
+impl ScoredImages<'_> {
+    pub fn input(&self) -> MeasureInput<'_> {
+        MeasureInput {
+            model: self.model,
+            images: &self.images,
+            labels: Some(&self.labels),
+            starts: &[],
+            scale: &Scale::Range([0.0, 1.0]),
+            feature_classifier: Err("there is no classifier"),
+            seed: Seed(0),
+        }
+    }
+}
+
+impl Model for Scored {
+    fn facts(&self) -> &ModelFacts {
+        &self.0
+    }
+
+    fn scores(&self, images: &[f32]) -> Option<Vec<f32>> {
+        let classes = self.0.classes;
+        let row = |&answer: &f32| {
+            let mut scores: Vec<f32> = (0..classes).map(|class| class as f32).collect();
+            scores[answer as usize] = classes as f32;
+            scores
+        };
+        Some(images.iter().flat_map(row).collect())
+    }
+
+    fn encode(&self, _: &[f32], _: Option<&[u32]>) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn decode(&self, _: &[f32], _: Option<&[u32]>) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn reconstruct(&self, _: &[f32], _: Option<&[u32]>) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn corrupt(&self, _: &[f32], _: u64) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn sample(&self, _: usize, _: Option<&[u32]>, _: &[f32], _: u64) -> Option<Vec<f32>> {
+        None
+    }
+
+    fn activations(&self, _: &str, _: &[f32], _: Option<&[u32]>) -> Option<Activations> {
+        None
+    }
+
+    fn log_weights(&self, _: &[f32], _: Option<&[u32]>, _: usize, _: u64) -> Option<Vec<f64>> {
+        None
+    }
+
+    fn weights(&self) -> Vec<WeightTensor> {
+        Vec::new()
+    }
+}

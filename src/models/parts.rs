@@ -29,10 +29,7 @@ pub(super) fn not_images(
         }
         _ => "strides, `upsampling` and `cropping` set the size".to_string(),
     };
-    let gives = match output {
-        Shape::Features(features) => format!("{features} features"),
-        other => format!("{} ({other})", other.kind()),
-    };
+    let gives = output.called();
     let last = layers.len().saturating_sub(1);
     let message = format!("the {name} gives {gives} but the images are {images}");
     Some(Flaw::new(format!("{name}.{last}"), message).hint(hint))

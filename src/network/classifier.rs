@@ -43,8 +43,7 @@ fn output_flaw(plan: &Plan, last: &Node, index: usize, context: LayerContext) ->
     let classes = context.classes;
     let gives = match last.output {
         Shape::Features(features) if features == classes => return None,
-        Shape::Features(features) => format!("{features} features"),
-        other => format!("{} ({other})", other.kind()),
+        other => other.called(),
     };
     let message = format!(
         "the last layer (`{}`) gives {gives} but the dataset has {classes} classes",

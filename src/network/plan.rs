@@ -153,10 +153,17 @@ impl Plan {
         plan.nodes = passing.list(&self.nodes);
         let whole = self.nodes.last().map(|node| node.output);
         let end = plan.nodes.last().map(|node| node.output);
-        let message = passing.gap.or_else(|| {
-            let (end, whole) = (end?, whole?);
-            (end != whole)
-                .then(|| format!("what `skip` leaves gives {end} where {whole} is needed"))
+        let is_there = |name: &str| plan.nodes.iter().any(|node| node.name == name);
+        let mut parts = self.nodes.iter().filter(|_| self.has_parts);
+        let message = passing.gap.or_else(|| match (end, whole) {
+            (None, Some(_)) => Some("`skip` leaves no layer".to_string()),
+            (Some(end), Some(whole)) if end != whole => Some(format!(
+                "what `skip` leaves gives {end} where {whole} is needed"
+            )),
+            _ => {
+                let gone = parts.find(|part| !is_there(&part.name))?;
+                Some(format!("`skip` leaves nothing of `{}`", gone.name))
+            }
         });
         let flaw = message.map(|message| Flaw::new("skip", message));
         (plan, flaw.into_iter().collect())
@@ -252,6 +259,15 @@ impl Plan {
         frozen.map(|layer| layer.cost).sum()
     }
 
+    /// Whether a layer that batches meet has weights which training changes.
+    pub fn trains(&self) -> bool {
+        let mut met = self
+            .on_the_way()
+            .into_iter()
+            .map(|layer| &self.layers[layer]);
+        met.any(|layer| !layer.is_frozen && layer.cost.parameters > 0)
+    }
+
     /// The names of all layers that are no blocks.
     pub fn names(&self) -> Vec<&str> {
         self.layers
@@ -279,7 +295,7 @@ impl Plan {
         }
         let flaws = patterns.flaws(key, &self.names());
         let mut flaws: Vec<Flaw> = flaws.into_iter().map(|flaw| flaw.under(key)).collect();
-        if flaws.is_empty() && self.frozen_cost().parameters == self.cost().parameters {
+        if flaws.is_empty() && !self.trains() {
             let message = format!("`{key}` leaves nothing to train");
             flaws.push(Flaw::new(key, message).hint("some layer with weights must be trained"));
         }

@@ -78,6 +78,15 @@ impl LossFields for CrossEntropy {
         true
     }
 
+    fn weighs_by_counts(&self) -> bool {
+        self.class_weights == ClassWeights::Balanced
+    }
+
+    fn joins_samples(&self) -> Option<&'static str> {
+        let has_weights = self.class_weights != ClassWeights::None;
+        has_weights.then_some("divides by the weights of a batch's classes")
+    }
+
     fn class_weights(&self, counts: &[usize]) -> Option<Vec<f64>> {
         match &self.class_weights {
             ClassWeights::None => None,

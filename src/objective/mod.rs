@@ -34,6 +34,17 @@ trait LossFields {
         None
     }
 
+    /// Whether it weighs classes by how many training images each has.
+    fn weighs_by_counts(&self) -> bool {
+        false
+    }
+
+    /// What it does with a batch that makes the mean over it another than that over its parts, as a sentence says it; sums over
+    /// the batch are known by themselves.
+    fn joins_samples(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether it compares classes alone, and so is no loss of images.
     fn is_of_classes(&self) -> bool {
         false
@@ -104,9 +115,9 @@ trait LossFields {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// The mean over the batch.
+    /// Their mean.
     Mean,
-    /// The sum over the batch.
+    /// Their sum.
     Sum,
 }
 
@@ -160,20 +171,16 @@ macro_rules! losses {
             /// Whether it weighs classes by how many training images each has.
             pub fn weighs_by_counts(&self) -> bool {
                 match self {
-                    Loss::CrossEntropy(fields) => fields.class_weights == ClassWeights::Balanced,
-                    _ => false,
+                    $(Loss::$Name(fields) => fields.weighs_by_counts(),)*
                 }
             }
 
             /// Why the mean over a batch is not the mean over its parts, if it is not: what the loss does, as a sentence says it.
             pub fn joins_samples(&self) -> Option<&'static str> {
-                match self {
-                    Loss::CrossEntropy(fields) if fields.class_weights != ClassWeights::None => {
-                        Some("divides by the weights of a batch's classes")
-                    }
-                    loss if loss.sums_over_batch() => Some("sums over a batch"),
-                    _ => None,
-                }
+                let own = match self {
+                    $(Loss::$Name(fields) => fields.joins_samples(),)*
+                };
+                own.or_else(|| self.sums_over_batch().then_some("sums over a batch"))
             }
 
             /// Whether a batch's loss is the sum of its samples', not their mean.

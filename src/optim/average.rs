@@ -1,26 +1,25 @@
 //! The vocabulary of averages of the weights over steps, which often do better than the weights of the
 //! last step.
 //!
-//! Each way is a variant and an arm. Knows nothing of layers, losses or the training loop.
-
-use std::borrow::Cow;
+//! Each way is a line of the registry and an arm. Knows nothing of layers, losses or the training loop.
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::reshape;
-use crate::tagged::{Choice, Form, one_key, one_key_schema};
+use crate::tagged::{Choice, Form, one_key_enum, write_table};
 use crate::value::Rate;
 
-/// Which average of the weights is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AverageSpec {
-    /// An exponential moving average over the steps.
-    Ema(Ema),
+one_key_enum! {
+    /// Which average of the weights is taken.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    AverageSpec, "an average of the weights", "Average", write_table {
+        /// An exponential moving average over the steps.
+        ema: Ema(Ema);
+    }
 }
 
 /// `average = decay * average + (1 - decay) * weights` after every step, as PyTorch's `AveragedModel`
@@ -39,33 +38,9 @@ impl Default for Ema {
     }
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Tables {
-    /// An exponential moving average over the steps.
-    Ema(Ema),
-}
-
 impl Choice for AverageSpec {
     const WHAT: &'static str = "an average of the weights";
-    const FORM: Form = Form::Named(&["ema"]);
-}
-
-impl<'de> Deserialize<'de> for AverageSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Tables::Ema(fields) = one_key(deserializer, AverageSpec::WHAT)?;
-        Ok(AverageSpec::Ema(fields))
-    }
-}
-
-impl JsonSchema for AverageSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Average".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, AverageSpec>(&["ema"], generator)
-    }
+    const FORM: Form = Form::Named(AverageSpec::NAMES);
 }
 
 impl AverageSpec {

@@ -1,64 +1,33 @@
 //! The vocabulary of clipping: what is done to gradients that are too large, before a step is taken.
 //!
-//! Each way is a variant and an arm. Knows nothing of layers, losses or the training loop.
-
-use std::borrow::Cow;
+//! Each way is a line of the registry and an arm. Knows nothing of layers, losses or the training loop.
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::backend::reshape;
 use crate::backend::{Kernels, TrainingBackend};
-use crate::tagged::{Choice, Form, one_key, one_key_schema};
+use crate::tagged::{Choice, Form, one_key_enum, write_table};
 use crate::value::PositiveReal;
 
-/// How gradients are clipped.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClipSpec {
-    /// Every number of every gradient is kept between minus this and this, as by PyTorch's
-    /// `clip_grad_value_`.
-    Value(PositiveReal),
-    /// All gradients together are scaled down to this length where they are longer, as by PyTorch's
-    /// `clip_grad_norm_`: by `this / (length + 1e-6)`. (Keras calls it `global_clipnorm`; its `clipnorm`
-    /// looks at each tensor by itself.)
-    Norm(PositiveReal),
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Tables {
-    /// Every number of every gradient is kept between minus this and this.
-    Value(PositiveReal),
-    /// All gradients together are scaled down to this length where they are longer.
-    Norm(PositiveReal),
+one_key_enum! {
+    /// How gradients are clipped.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    ClipSpec, "a way of clipping", "Clip", write_table {
+        /// Every number of every gradient is kept between minus this and this, as by PyTorch's
+        /// `clip_grad_value_`.
+        value: Value(PositiveReal);
+        /// All gradients together are scaled down to this length where they are longer, as by PyTorch's
+        /// `clip_grad_norm_`: by `this / (length + 1e-6)`. (Keras calls it `global_clipnorm`; its `clipnorm`
+        /// looks at each tensor by itself.)
+        norm: Norm(PositiveReal);
+    }
 }
 
 impl Choice for ClipSpec {
     const WHAT: &'static str = "a way of clipping";
-    const FORM: Form = Form::Named(&["value", "norm"]);
-}
-
-impl<'de> Deserialize<'de> for ClipSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match one_key(deserializer, ClipSpec::WHAT)? {
-            Tables::Value(most) => ClipSpec::Value(most),
-            Tables::Norm(most) => ClipSpec::Norm(most),
-        })
-    }
-}
-
-impl JsonSchema for ClipSpec {
-    fn schema_name() -> Cow<'static, str> {
-        "Clip".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        one_key_schema::<Tables, ClipSpec>(&[], generator)
-    }
+    const FORM: Form = Form::Named(ClipSpec::NAMES);
 }
 
 impl ClipSpec {

@@ -40,20 +40,23 @@ const EPOCHS: usize = 3;
 impl Augmentation {
     /// How many training images a drawing takes at most.
     pub const MOST: usize = 40;
+
+    /// Whether nothing is drawn for a recipe: it has neither `copies` nor `random`, as that of a variant without augmentation.
+    pub fn shows_nothing(recipe: &Augment) -> bool {
+        recipe.copies.is_empty() && recipe.random.is_empty()
+    }
 }
 
 impl PictureFields for Augmentation {
-    fn check(&self, context: &PictureContext) -> Vec<Flaw> {
-        let recipe = context.augment;
-        let nothing = recipe.copies.is_empty() && recipe.random.is_empty();
-        let message =
-            "`augmentation` has nothing to show: the recipe has neither `copies` nor `random`";
-        let nothing = nothing.then(|| Flaw::new("", message));
+    fn check(&self, _: &PictureContext) -> Vec<Flaw> {
         let count = above("count", self.count.get(), Augmentation::MOST);
-        nothing.into_iter().chain(count).collect()
+        count.into_iter().collect()
     }
 
     fn draw(&self, subject: &PictureInput) -> Vec<PictureOutput> {
+        if Augmentation::shows_nothing(subject.augment) {
+            return Vec::new();
+        }
         let shape = subject.shape();
         let size = shape.len().max(1);
         let count = self.count.get().min(subject.train.len() / size);
@@ -115,18 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_recipe_has_nothing_to_show() {
+    fn of_an_empty_recipe_nothing_is_drawn() {
         let plain = Fake {
             augments: false,
             ..Fake::classifier()
         };
-        assert_eq!(
-            messages(plain, "augmentation"),
-            [
-                "augmentation: `augmentation` has nothing to show: the recipe has neither `copies` nor \
-              `random`"
-            ]
-        );
-        assert_eq!(messages(Fake::classifier(), "augmentation"), [""; 0]);
+        let drawn = |fake| {
+            read("augmentation")
+                .draw(&FakeInput::at(fake).subject())
+                .len()
+        };
+        assert_eq!(drawn(plain), 0);
+        assert_eq!(drawn(Fake::classifier()), 1);
     }
 }

@@ -277,7 +277,7 @@ pub fn messages(fake: Fake, drawing: &str) -> Vec<String> {
     text.collect()
 }
 
-fn read(drawing: &str) -> Drawing {
+pub fn read(drawing: &str) -> Drawing {
     let text = match drawing.starts_with('{') {
         true => format!("draw = [{drawing}]"),
         false => format!("draw = ['{drawing}']"),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Document, Resolved, Settings, expand, read};
+use crate::config::{Document, Resolved, Settings, Unreadable, expand, read};
 use crate::data::{Catalogue, DatasetSpec, Facts, Validation};
 use crate::error::{Error, Flaw, Kind, Place, Problem, Result};
 use crate::models::ModelFacts;
@@ -13,6 +13,7 @@ use crate::pictures::PictureContext;
 use crate::shape::ImageShape;
 
 use super::memory::Memory;
+use super::search::whole_hint;
 use super::{limits, note, training};
 
 /// Settings that nothing is wrong with, and what follows from them.
@@ -69,14 +70,15 @@ impl<'a> Checker<'a> {
     ) -> Result<Option<Checked>> {
         let expanded = expand(&resolved.json);
         let blocks_are_sound = expanded.flaws.is_empty();
-        for flaw in &expanded.flaws {
-            let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
-            note(problems, located(flaw.clone(), resolved.place(&path), file));
-        }
+        let mut at = Located {
+            resolved,
+            file,
+            problems,
+        };
+        at.flaws(expanded.flaws.clone(), |path| path);
         let model = expanded.values.get("model");
         if let Some(flaw) = model.and_then(limits::layers_flaw) {
-            let place = resolved.place(&["model".to_string()]);
-            note(problems, located(flaw, place, file));
+            at.flaws([flaw.under("model")], |_| vec!["model".to_string()]);
             return Ok(None);
         }
         let mut settings: Settings = match read(&expanded.values) {
@@ -84,22 +86,7 @@ impl<'a> Checker<'a> {
             Err(unreadable) => {
                 for thing in unreadable {
                     let path = expanded.written(&thing.path);
-                    let place = match thing.is_key {
-                        true => resolved.place_of_key(&path),
-                        false => resolved.place(&path),
-                    };
-                    // What is missing altogether is missing from the file.
-                    let is_missing = thing.lacks.is_some()
-                        && place
-                            .as_ref()
-                            .is_none_or(|place| place.position().is_none());
-                    let problem = match place {
-                        Some(place) if !is_missing && !thing.path.is_empty() => {
-                            Problem::new(thing.message).at(place)
-                        }
-                        _ => Problem::new(thing.message).at_file(&file.path),
-                    };
-                    note(problems, problem.maybe_hint(thing.hint));
+                    at.unreadable(thing, path);
                 }
                 return Ok(None);
             }
@@ -109,33 +96,20 @@ impl<'a> Checker<'a> {
         }
         let misplaced = look_up_files(&mut settings, resolved);
         if !misplaced.is_empty() {
-            for flaw in misplaced {
-                let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
-                note(problems, located(flaw, resolved.place(&path), file));
-            }
+            at.flaws(misplaced, |path| path);
             return Ok(None);
         }
         let at_dataset = |error| of_dataset(error, resolved);
         let unknown = self.catalogue.name_classes(&mut settings.data);
         let unknown = unknown.map_err(at_dataset)?;
-        let (checked, flaws) = match unknown.is_empty() {
-            true => self.examine(settings).map_err(at_dataset)?,
-            false => {
-                let unknown = unknown.into_iter().map(|flaw| flaw.under("data"));
-                for flaw in unknown {
-                    let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
-                    let place = resolved.place(&expanded.written(&path));
-                    note(problems, located(flaw, place, file));
-                }
-                return Ok(None);
-            }
-        };
-        let sound = flaws.is_empty();
-        for flaw in flaws {
-            let path: Vec<String> = flaw.key.split('.').map(String::from).collect();
-            let place = resolved.place(&expanded.written(&path));
-            note(problems, located(flaw, place, file));
+        if !unknown.is_empty() {
+            let unknown = unknown.into_iter().map(|flaw| flaw.under("data"));
+            at.flaws(unknown, |path| expanded.written(&path));
+            return Ok(None);
         }
+        let (checked, flaws) = self.examine(settings).map_err(at_dataset)?;
+        let sound = flaws.is_empty();
+        at.flaws(flaws, |path| expanded.written(&path));
         Ok(sound.then_some(checked))
     }
 
@@ -204,7 +178,7 @@ impl<'a> Checker<'a> {
             digest: self.catalogue.digest(&settings.data.dataset)?,
             notes: facts.notes.into_iter().chain(fold_note).collect(),
             classes: facts.classes.len(),
-            images: facts.train * (1 + settings.augment.copies.len()),
+            images: facts.train * settings.augment.images_per_image(),
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,
             settings,
@@ -329,6 +303,50 @@ fn of_dataset(mut error: Error, resolved: &Resolved) -> Error {
 }
 
 /// A flaw of the settings as a problem of the file.
+/// Where problems of one point of the settings stand.
+struct Located<'a> {
+    resolved: &'a Resolved,
+    file: &'a Document,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Located<'_> {
+    /// Adds flaws; `written` leads from a flaw's path to that of what the file has.
+    fn flaws(
+        &mut self,
+        flaws: impl IntoIterator<Item = Flaw>,
+        written: impl Fn(Vec<String>) -> Vec<String>,
+    ) {
+        for flaw in flaws {
+            let path = flaw.key.split('.').map(String::from).collect();
+            let place = self.resolved.place(&written(path));
+            note(self.problems, located(flaw, place, self.file));
+        }
+    }
+
+    /// Adds something that cannot be read.
+    fn unreadable(&mut self, thing: Unreadable, path: Vec<String>) {
+        let place = match thing.is_key {
+            true => self.resolved.place_of_key(&path),
+            false => self.resolved.place(&path),
+        };
+        // What is missing altogether is missing from the file.
+        let is_missing = thing.lacks.is_some()
+            && place
+                .as_ref()
+                .is_none_or(|place| place.position().is_none());
+        let problem = match place {
+            Some(place) if !is_missing && !thing.path.is_empty() => {
+                Problem::new(thing.message).at(place)
+            }
+            _ => Problem::new(thing.message).at_file(&self.file.path),
+        };
+        let whole = || whole_hint(&problem.message, self.resolved.origin(&path));
+        let hint = thing.hint.or_else(whole);
+        note(self.problems, problem.maybe_hint(hint));
+    }
+}
+
 fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
     let problem = match place {
         Some(place) => Problem::new(flaw.message).at(place),

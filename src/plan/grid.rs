@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::config::{Chain, Document, Origin, SETTINGS, is_layer_list};
+use crate::config::{Chain, Document, Origin, SETTINGS, is_layer_list, meant_at_top};
 use crate::error::{Flaw, Place, Problem, did_you_mean, list, thousands};
 
 /// The table's name.
@@ -444,7 +444,7 @@ pub fn key_flaw(what: &str, name: &str) -> Option<Flaw> {
     let section = name.split('.').next().unwrap_or_default();
     if !SETTINGS.contains(&section) || !name.contains('.') {
         let flaw = Flaw::new("", format!("the {what} key `{name}` points at nothing"));
-        return Some(match did_you_mean(section, SETTINGS) {
+        return Some(match meant_at_top(section, SETTINGS) {
             Some(_) if SETTINGS.contains(&section) => flaw.hint(format!(
                 "name one key of `{section}`, such as \"{section}.{}\"",
                 if section == "train" {

@@ -54,15 +54,14 @@ impl Memory {
         let restores = train.early_stopping.as_ref();
         let copies = [
             train.average.as_ref().is_some(),
-            match train.best {
-                None => facts.validation > 0,
-                Some(best) => best.0.is_some(),
-            },
+            train
+                .best_metric()
+                .is_some_and(|best| !best.needs_validation() || facts.validation > 0),
             restores.is_some_and(|stopping| stopping.restore_best),
         ];
         let copies = copies.into_iter().filter(|is_kept| *is_kept).count();
         let kept = parameters * (1 + state + copies) as f64;
-        let trained = facts.train * (1 + settings.augment.copies.len());
+        let trained = facts.train * settings.augment.images_per_image();
         let samples = trained + facts.validation + facts.test;
         let micro_batch = settings.micro_batch(plan, true);
         let is_whole = micro_batch == train.batch_size.get();

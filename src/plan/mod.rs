@@ -37,8 +37,11 @@ use variants::variant_names;
 
 use crate::config::{Chain, Origin, Overrides, Resolved, Settings, nested};
 use crate::data::{Catalogue, DatasetSpec};
-use crate::error::{Error, Kind, Place, Problem, Result, count, did_you_mean, thousands};
+use crate::error::{
+    Error, Kind, Place, Problem, Result, count, did_you_mean, list_first, thousands,
+};
 use crate::models::ModelFacts;
+use crate::pictures::{Augmentation, Drawing};
 use crate::record::RunRow;
 
 /// Every run of an experiment, and what it claims.
@@ -150,18 +153,15 @@ impl Plan {
             Some(draws) => draws.points(&mut problems),
             None => vec![Vec::new()],
         };
-        let (mut runs, mut dependents) = (Vec::new(), Vec::new());
-        let (mut absent, mut notes) = (Vec::new(), Vec::new());
-        let mut largest = (String::new(), Memory::default());
+        let mut gathered = Gathered::default();
         let mut checker = check::Checker::new(catalogue);
         let mut surplus = limits::Surplus::default();
         for variant in &variants {
             for point in points(&grid, &drawn, variant.as_deref()) {
                 surplus.take(&mut problems);
-                if surplus.is_over() || runs.len() > limits::MOST_RUNS {
+                if surplus.is_over() || gathered.runs.len() > limits::MOST_RUNS {
                     break;
                 }
-                let label = label(variant.as_deref(), &point);
                 let resolved = match resolve(&chain, variant.as_deref(), &point) {
                     Ok(resolved) => resolved,
                     Err(problem) => {
@@ -178,30 +178,18 @@ impl Plan {
                     checked => checked?,
                 };
                 if let Some(checked) = checked {
-                    let dataset = &checked.settings.data.dataset;
-                    if checked.absent && !absent.contains(dataset) {
-                        absent.push(dataset.clone());
-                    }
-                    for text in &checked.notes {
-                        if !notes.contains(text) {
-                            notes.push(text.clone());
-                        }
-                    }
-                    if checked.memory.peak() > largest.1.peak() {
-                        largest = (label.clone(), checked.memory);
-                    }
-                    let (first, needs) = (runs.len(), checked.settings.needs_something());
-                    let classes = checked.classes;
-                    runs.extend(runs_of(&label, &point, checked));
-                    let runs = first..runs.len();
-                    dependents.extend(needs.then_some(Dependent {
-                        runs,
-                        resolved,
-                        classes,
-                    }));
+                    let label = label(variant.as_deref(), &point);
+                    gathered.add(&label, &point, resolved, checked);
                 }
             }
         }
+        let Gathered {
+            mut runs,
+            mut dependents,
+            absent,
+            mut notes,
+            largest,
+        } = gathered;
         if let Some(draws) = &draws {
             draws.keep_first(&mut problems);
         }
@@ -235,6 +223,7 @@ impl Plan {
             return Err(Error::usage(problem.at(place)));
         }
         notes.extend(same_variants(&runs));
+        notes.extend(without_recipe(&runs));
         notes.extend(memory::note(&largest.0, &largest.1));
         Ok(Plan {
             name: experiment_name(path),
@@ -271,6 +260,44 @@ impl Plan {
     }
 }
 
+/// What the points of an experiment come to.
+#[derive(Default)]
+struct Gathered {
+    runs: Vec<Run>,
+    /// Those that need others.
+    dependents: Vec<Dependent>,
+    absent: Vec<DatasetSpec>,
+    notes: Vec<String>,
+    /// The point that takes the most memory.
+    largest: (String, Memory),
+}
+
+impl Gathered {
+    fn add(&mut self, label: &str, point: &[Setting], resolved: Resolved, checked: Checked) {
+        let dataset = &checked.settings.data.dataset;
+        if checked.absent && !self.absent.contains(dataset) {
+            self.absent.push(dataset.clone());
+        }
+        for text in &checked.notes {
+            if !self.notes.contains(text) {
+                self.notes.push(text.clone());
+            }
+        }
+        if checked.memory.peak() > self.largest.1.peak() {
+            self.largest = (label.to_string(), checked.memory);
+        }
+        let (first, needs) = (self.runs.len(), checked.settings.needs_something());
+        let classes = checked.classes;
+        self.runs.extend(runs_of(label, point, checked));
+        let runs = first..self.runs.len();
+        self.dependents.extend(needs.then_some(Dependent {
+            runs,
+            resolved,
+            classes,
+        }));
+    }
+}
+
 /// Tells of points of the grid that have the same settings, because a later source overrides a swept key.
 fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
     let mut seen: HashMap<(&str, &str), &Run> = HashMap::new();
@@ -288,6 +315,24 @@ fn note_twins(runs: &[Run], problems: &mut Vec<Problem>) {
             return;
         }
     }
+}
+
+/// A note on the variants that are asked for a picture of their augmentation and have none.
+fn without_recipe(runs: &[Run]) -> Option<String> {
+    let lacks = |run: &&Run| {
+        let is_asked = |drawing: &Drawing| matches!(drawing, Drawing::Augmentation(_));
+        let settings = &run.settings;
+        settings.pictures.draw.iter().any(is_asked)
+            && Augmentation::shows_nothing(&settings.augment)
+    };
+    let mut names: Vec<&str> = runs.iter().filter(lacks).map(|run| &*run.variant).collect();
+    names.dedup();
+    (!names.is_empty()).then(|| {
+        let names = list_first(&names, 3);
+        format!(
+            "`augmentation` is not drawn of {names}: the recipe has neither `copies` nor `random`"
+        )
+    })
 }
 
 /// A note on each two variants whose runs are the same, be it at some points of the grid.

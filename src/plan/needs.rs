@@ -13,7 +13,7 @@ use super::label::at_same_point;
 use super::{Plan, Run, experiment_name, note};
 use crate::config::{
     Dependency, FEATURE_CLASSIFIER, GENERATOR, GENERATORS, LABELER, Overrides, Resolved, START,
-    Settings,
+    Settings, canonical,
 };
 use crate::data::Catalogue;
 use crate::error::{Error, Flaw, Kind, Problem, Result, did_you_mean, list};
@@ -356,8 +356,4 @@ fn find_experiment(name: &str, from: &Path) -> Option<PathBuf> {
     let file = format!("{name}.toml");
     let candidates = [from.join(name), from.join(&file), root.join(&file)];
     candidates.into_iter().find(|path| path.is_file())
-}
-
-fn canonical(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }

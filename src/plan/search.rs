@@ -11,8 +11,8 @@ use super::grid::{Grid, MOST_POINTS, Setting, Shown, key_flaw, line, shown};
 use super::metrics::{Unmeasured, unmeasured};
 use super::{Run, note};
 use crate::config::{
-    Bounds, Chain, Distribution, Document, Halving, Origin, PositiveBounds, SearchFields,
-    Unreadable, WholeBounds, read,
+    Bounds, Chain, Distribution, Document, Halving, Origin, PositiveBounds, PositiveWholeBounds,
+    SearchFields, Unreadable, WholeBounds, read,
 };
 use crate::error::{Place, Problem, count, did_you_mean, thousands};
 use crate::record::Watched;
@@ -374,6 +374,10 @@ fn key(
         Ok(distribution) => distribution,
         Err(unreadable) => {
             let below = |mut fault: Unreadable| {
+                if fault.path.is_empty() && value.is_array() {
+                    let forms = ["choice", "uniform"].map(|form| format!("{{ {form} = {value} }}"));
+                    fault.hint = Some(format!("write {}, or {}", forms[0], forms[1]));
+                }
                 fault.path.insert(0, name.to_string());
                 unread(document, fault)
             };
@@ -428,6 +432,12 @@ impl Key {
             Distribution::Int(WholeBounds([low, high])) => {
                 toml::Value::Integer(rng.random_range(*low..=*high))
             }
+            Distribution::LogInt(PositiveWholeBounds([low, high])) => {
+                // Each number from half below it to half above.
+                let [first, last] = [*low as f64 - 0.5, *high as f64 + 0.5];
+                let drawn = rng.random_range(first.ln()..=last.ln()).exp();
+                toml::Value::Integer((drawn.round() as i64).clamp(*low, *high))
+            }
             Distribution::Uniform(Bounds([low, high])) => {
                 toml::Value::Float(rounded(rng.random_range(*low..=*high)).clamp(*low, *high))
             }
@@ -444,6 +454,14 @@ impl Key {
 /// Three significant digits: so a name tells the whole value, and machines whose logarithms differ in the last bit agree.
 fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+/// What helps where a number that was drawn is to be whole.
+pub(super) fn whole_hint(message: &str, origin: Option<&Origin>) -> Option<String> {
+    let is_of_search =
+        origin.is_some_and(|origin| origin.written.first().is_some_and(|key| key == SEARCH));
+    (is_of_search && message.starts_with("expected a whole number"))
+        .then(|| "whole numbers are drawn by `int` and `log_int`".to_string())
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) fn flaws(
     let loss = train.loss.check(facts.classes.len()).into_iter();
     let mut flaws: Vec<Flaw> = loss.map(|flaw| flaw.under("train.loss")).collect();
     flaws.extend(unweighable(settings, facts, catalogue)?);
-    let images = facts.train * (1 + settings.augment.copies.len());
+    let images = facts.train * settings.augment.images_per_image();
     let warm_up = train.warm_up.as_ref();
     let training_plan = train.training_plan(images);
     let shortest = training_plan

@@ -1,7 +1,7 @@
 //! The variants that an experiment's files name.
 
-use crate::config::{Chain, SETTINGS};
-use crate::error::{Problem, did_you_mean};
+use crate::config::{Chain, SETTINGS, meant_at_top};
+use crate::error::Problem;
 
 /// The variants in the order of the files, or one without a name where there are none.
 pub(super) fn variant_names(chain: &Chain, problems: &mut Vec<Problem>) -> Vec<Option<String>> {
@@ -49,6 +49,6 @@ fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<S
     };
     let unknown = table.keys().find(|key| !SETTINGS.contains(&key.as_str()))?;
     let problem = Problem::new(format!("unknown key `{unknown}` in the variant `{name}`"));
-    let hint = did_you_mean(unknown, SETTINGS);
+    let hint = meant_at_top(unknown, SETTINGS);
     Some((problem.maybe_hint(hint), Some(unknown.clone())))
 }

@@ -38,7 +38,9 @@ impl Cell {
                     _ => 6,
                 };
                 let text = fixed(*number, decimals);
-                text.trim_end_matches('0').trim_end_matches('.').to_string()
+                let (digits, exponent) = text.split_at(text.find('e').unwrap_or(text.len()));
+                let digits = digits.trim_end_matches('0').trim_end_matches('.');
+                format!("{digits}{exponent}")
             }
             Cell::Missing => String::new(),
         }
@@ -257,6 +259,9 @@ mod tests {
         assert_eq!(text(0.001), "0.001");
         assert_eq!(text(2.5e-9), "0.0000000025");
         assert_eq!(text(-0.000123456789), "-0.000123457");
+        assert_eq!(text(1_000_000.0), "1000000");
+        assert_eq!(text(1.225_808e10), "1.225808e10");
+        assert_eq!(text(-3e20), "-3e20");
         assert_eq!(text(1e-320).parse::<f64>(), Ok(0.0));
     }
 }

@@ -62,6 +62,9 @@ pub fn stream_atomically(path: &Path, content: WriteContent) -> Result<()> {
     }
 }
 
+/// What a run goes on from, in its folder.
+pub const CHECKPOINT: &str = "checkpoint.bin";
+
 /// What to do about a run's files that are gone or damaged.
 pub const TRAINED_ANEW: &str = "`burnlab run` trains runs anew whose folder was removed";
 
@@ -203,9 +206,14 @@ impl RunFolder {
         self.write("run.json", row)
     }
 
-    /// Epochs as the last checkpoint knows them.
+    /// Epochs that were trained; the last checkpoint may know fewer of them, or be gone.
     pub fn epochs(&self) -> Vec<EpochRow> {
         self.read("epochs.json").unwrap_or_default()
+    }
+
+    /// Whether there is something to go on from.
+    pub fn has_checkpoint(&self) -> bool {
+        self.file(CHECKPOINT).is_file()
     }
 
     /// Writes `epochs.csv` and what resuming reads.

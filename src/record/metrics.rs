@@ -72,7 +72,7 @@ const REAL: usize = 4;
 const MOST_DECIMALS: usize = 9;
 
 /// The unit of what cannot be above 1.
-const SHARE: &str = "share, from 0 to 1";
+pub const SHARE: &str = "share, from 0 to 1";
 
 impl Metric {
     /// Whether no value can be above 1.
@@ -164,21 +164,22 @@ pub struct BatchMetric {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Score {
     /// The loss; of an auto-encoder with the penalties of codes and activities, never with those of weights.
+    #[serde(with = "super::any_number")]
     pub loss: f64,
     /// Share of samples whose likeliest class is the true one.
-    #[serde(default)]
+    #[serde(default, with = "super::any_number::or_none")]
     pub accuracy: Option<f64>,
     /// The loss of reconstructed images without penalties.
-    #[serde(default)]
+    #[serde(default, with = "super::any_number::or_none")]
     pub reconstruction: Option<f64>,
     /// Divergence of gaussian codes from the prior, in nats.
-    #[serde(default)]
+    #[serde(default, with = "super::any_number::or_none")]
     pub kl: Option<f64>,
     /// Lower bound of the log-likelihood, in nats.
-    #[serde(default)]
+    #[serde(default, with = "super::any_number::or_none")]
     pub elbo: Option<f64>,
     /// The discriminator's loss.
-    #[serde(default)]
+    #[serde(default, with = "super::any_number::or_none")]
     pub discriminator_loss: Option<f64>,
 }
 

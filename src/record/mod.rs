@@ -2,6 +2,7 @@
 //!
 //! Training speaks it, the supervisor passes it on, reports read it. Knows neither Burn nor TOML.
 
+mod any_number;
 mod columns;
 mod csv;
 mod event;
@@ -17,13 +18,13 @@ pub use columns::{Cell, Column, EPOCH_COLUMNS, run_columns};
 pub use csv::csv;
 pub use event::{Embedding, Event, Histogram, Node, Picture, Reporter};
 pub use folder::{
-    RunFolder, TRAINED_ANEW, remove_folder, remove_parts, remove_parts_before, stream_atomically,
-    write_atomically,
+    CHECKPOINT, RunFolder, TRAINED_ANEW, remove_folder, remove_parts, remove_parts_before,
+    stream_atomically, write_atomically,
 };
 pub use lease::{Holder, Lease, TakeError, holder_of, host, job, log_of};
 pub use log::{bring_log, own_log};
 pub use metrics::{
-    BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, Score, Split,
+    BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, SHARE, Score, Split,
 };
 pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status};
 pub use watched::Watched;

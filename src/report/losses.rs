@@ -57,10 +57,13 @@ impl Losses {
         }
     }
 
+    fn of(&self, variant: &str) -> Option<&MeasuredLoss> {
+        self.others.get(variant).or(self.first.as_ref())
+    }
+
     /// Whether a metric is the same kind of number in two variants.
     pub fn are_alike(&self, one: &str, other: &str, metric: &Metric) -> bool {
-        let of = |variant: &str| self.others.get(variant).or(self.first.as_ref());
-        let both = of(one).zip(of(other));
+        let both = self.of(one).zip(self.of(other));
         both.is_none_or(|(one, other)| one.differing(other, metric).is_empty())
     }
 
@@ -74,9 +77,12 @@ impl Losses {
         BTreeSet::from_iter(names).into_iter().collect()
     }
 
-    /// What a reader of the losses should know, in a sentence without its period.
-    pub fn warning(&self) -> Option<String> {
-        let names = self.differing(&LOSS.metric);
+    /// What a reader of the losses of these variants should know, in a sentence without its period.
+    pub fn warning<'a>(&self, variants: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let mut losses = variants.into_iter().filter_map(|variant| self.of(variant));
+        let first = losses.next()?;
+        let names = losses.flat_map(|other| other.differing(first, &LOSS.metric));
+        let names = Vec::from_iter(BTreeSet::from_iter(names));
         let differ = if names.len() == 1 {
             "differs"
         } else {

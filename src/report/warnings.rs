@@ -8,7 +8,10 @@ use crate::record::RunRow;
 /// need not agree, or whose device did not have the precision that was asked for; sentences without their periods.
 pub(super) fn warnings(rows: &[RunRow], losses: &Losses) -> Vec<String> {
     let groups = groups(rows);
-    let of_losses = losses.warning().into_iter();
+    let measured = groups.iter().filter(|group| group.done() > 0);
+    let of_losses = losses
+        .warning(measured.map(|group| group.variant))
+        .into_iter();
     of_losses
         .chain(groups.iter().filter_map(mixed_devices))
         .chain(groups.iter().filter_map(unmet_precision))

@@ -56,9 +56,12 @@ pub(super) fn start(
         .append(true)
         .open(log_path)
         .map_err(|error| Error::io(Kind::Data, "open the workers' log", log_path, &error))?;
+    let program = command.get_program().to_string_lossy().into_owned();
     let refused = |error: std::io::Error| {
         let reason = io_reason(&error);
-        Error::run(Problem::new(format!("cannot start a worker: {reason}")))
+        Error::run(Problem::new(format!(
+            "cannot start a worker by `{program}`: {reason}"
+        )))
     };
     let said_before = log.metadata().map_or(0, |log| log.len());
     let killed_before = killed_processes();

@@ -19,7 +19,9 @@ use crate::config::Overrides;
 use crate::data::{Catalogue, Folders};
 use crate::error::{Error, Problem, Result};
 use crate::plan::Plan;
-use crate::record::{EpochRow, Event, Lease, Measured, RunFolder, RunRow, Score, Status};
+use crate::record::{
+    CHECKPOINT, EpochRow, Event, Lease, Measured, RunFolder, RunRow, Score, Status,
+};
 
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -261,6 +263,7 @@ impl Actor {
             event(Event::Epoch(Box::new(row)));
         }
         self.leave(folder, "epochs.json", &epochs);
+        self.leave(folder, CHECKPOINT, &epochs.len());
         epochs
     }
 

@@ -46,7 +46,7 @@ pub enum RunState {
     Finished(Box<RunRow>),
     /// To be trained, with the epochs that a checkpoint spares.
     ToDo {
-        /// Epochs that a checkpoint has.
+        /// Epochs that were trained, as far as a checkpoint is there to go on from.
         epochs_done: usize,
     },
     /// `--only` leaves it out, and there are no numbers of it.
@@ -130,9 +130,11 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Run
         _ if fresh => RunState::ToDo { epochs_done: 0 },
         // A worker writes the row first.
         None => RunState::ToDo { epochs_done: 0 },
-        Some(_) => RunState::ToDo {
+        // What was given up may be so again, whether it can be gone on from or not.
+        Some(row) if row.status == Status::Halted || before.has_checkpoint() => RunState::ToDo {
             epochs_done: before.epochs().len(),
         },
+        Some(_) => RunState::ToDo { epochs_done: 0 },
     }
 }
 

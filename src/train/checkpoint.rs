@@ -17,21 +17,18 @@ use super::step::Learner;
 use super::stopping::BestWeights;
 use super::{Job, TrainingState, stage_after};
 use crate::backend::{BURN_VERSION, TrainingBackend, read_record, write_record};
-use crate::config::{Recording, TrainingPlan};
+use crate::config::TrainingPlan;
 use crate::error::{Error, Result};
-use crate::hex::hex;
 use crate::network::Network;
-use crate::pictures::Pictures;
-use crate::record::{EpochRow, RunFolder, stream_atomically};
+use crate::record::{CHECKPOINT, EpochRow, RunFolder, stream_atomically};
 
-const FILE: &str = "checkpoint.bin";
-const FORMAT: &[u8] = b"burnlab checkpoint 5\n";
+const FORMAT: &[u8] = b"burnlab checkpoint 6\n";
 /// Bytes of the SHA-256.
 const SUM: usize = 32;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    /// Of the settings, the seed and Burn's version: parts of other runs do not fit.
+    /// Its id and Burn's version: parts of other runs do not fit.
     run: String,
     rows: Vec<EpochRow>,
 }
@@ -44,7 +41,7 @@ pub(super) fn write<B: TrainingBackend>(job: &Job, state: &TrainingState<B>) -> 
     };
     let header = serde_json::to_string(&header)
         .map_err(|error| Error::bug(format!("cannot write the checkpoint: {error}")))?;
-    stream_atomically(&job.folder.file(FILE), &|to| {
+    stream_atomically(&job.folder.file(CHECKPOINT), &|to| {
         let mut summed = Summed {
             to,
             sum: Sha256::new(),
@@ -102,7 +99,7 @@ pub(super) fn resume<B: TrainingBackend>(
     training_plan: &TrainingPlan,
     device: &B::Device,
 ) -> TrainingState<B> {
-    let path = job.folder.file(FILE);
+    let path = job.folder.file(CHECKPOINT);
     match open(job, &path) {
         Ok(None) => fresh,
         Ok(Some((header, mut parts))) => {
@@ -124,7 +121,7 @@ pub(super) fn resume<B: TrainingBackend>(
 /// Forgets the checkpoint, if there is one: once the run's result is safely written.
 pub fn remove(folder: &RunFolder) {
     // One that stays behind costs room, nothing else.
-    let _ = fs::remove_file(folder.file(FILE));
+    let _ = fs::remove_file(folder.file(CHECKPOINT));
 }
 
 /// The header of a sound checkpoint of this very run, and the file from its parts on; none if there is no file.
@@ -209,13 +206,7 @@ fn another<B: Backend>(
     }
 }
 
+/// Of whose state another one can take nothing.
 fn fingerprint(job: &Job) -> String {
-    let mut settings = job.settings.clone();
-    // Which other seeds are run beside this one changes nothing here, nor does what is drawn.
-    settings.train.seeds = Vec::new();
-    settings.pictures = Pictures::default();
-    settings.record = Recording::default();
-    let settings = serde_json::to_string(&settings).expect("settings are plain values");
-    let text = format!("{BURN_VERSION}\n{}\n{settings}", job.seed);
-    hex(&Sha256::digest(text.as_bytes()))
+    format!("{} on Burn {BURN_VERSION}", job.id)
 }

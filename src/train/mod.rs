@@ -53,6 +53,8 @@ const PICTURES: usize = 16;
 
 /// What a run needs.
 pub struct Job<'a> {
+    /// What tells the run from all others: its id.
+    pub id: &'a str,
     /// The run's settings, all resolved.
     pub settings: &'a Settings,
     /// The runs that it needs, in the order of [`Settings::needs`].
@@ -114,7 +116,8 @@ struct SourceModel {
 pub enum Outcome {
     /// Trained and measured.
     Done(Box<Measured>),
-    /// A loss became NaN or infinite in this epoch, from 1, of which no row is written.
+    /// A loss became NaN or infinite in this epoch, from 1: of training or on the validation set, of which no row is written, or
+    /// on the test set with the final weights.
     Diverged {
         /// From 1.
         epoch: usize,

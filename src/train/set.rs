@@ -98,7 +98,7 @@ impl<B: TrainingBackend> TrainingSet<B> {
             let copies = augment.copies_of(&pixels.reals(), shape, seed);
             pixels.append(PixelValues::Reals(copies));
         }
-        let labels = labels.repeat(1 + augment.copies.len());
+        let labels = labels.repeat(augment.images_per_image());
         #[cfg(test)]
         let labels = crate::defects::perhaps_off_by_one(labels);
         Ok(TrainingSet {

@@ -751,3 +751,58 @@ fn seeds_hold_out_the_folds_of_a_cross_validation() {
     let ended = lab.burnlab(&["check", file, "--set", "train.seeds=[3,4,5]"]);
     assert_eq!((ended.code, &*ended.err), (0, ""));
 }
+
+#[test]
+fn layers_that_a_variant_changes_by_name_are_explained_by_their_lines() {
+    let lab = Lab::new();
+    let text = SMALL.replace("{ rate = 0.2 }", "{ name = 'drop', rate = 0.2 }");
+    let text = text.replace("{ units = 16,", "{ name = 'first', units = 16,");
+    let more = "[variants.wide.model.classifier.layers]\nfirst.units = 32\ndrop.rate = 0.5\n";
+    let file = lab.file("named.toml", &format!("{text}\n{more}"));
+    let explained = lab.burnlab(&["explain", file.to_str().unwrap(), "wide"]);
+    let line = |start: &str| {
+        let mut lines = explained.out.lines();
+        let found = lines.find(|line| line.starts_with(start));
+        let number = found.and_then(|line| line.rsplit_once("variant `wide`, line "));
+        number.map(|(_, number)| number.parse::<usize>().unwrap())
+    };
+    let all = format!("{text}\n{more}");
+    let of = |words: &str| {
+        all.lines()
+            .position(|line| line.starts_with(words))
+            .map(|at| at + 1)
+    };
+    assert_eq!(
+        line("model.classifier.layers.1.dense.units = 32"),
+        of("first.units")
+    );
+    assert_eq!(
+        line("model.classifier.layers.2.dropout.rate = 0.5"),
+        of("drop.rate")
+    );
+}
+
+#[test]
+fn a_file_is_checked_beside_a_folder_of_its_name() {
+    let lab = Lab::new();
+    lab.file("photos.toml", SMALL);
+    std::fs::create_dir(lab.path().join("photos")).unwrap();
+    let ended = lab.burnlab(&["check", "photos"]);
+    assert_eq!((ended.code, &*ended.err), (0, ""), "{}", ended.out);
+    assert!(ended.out.starts_with("ok photos.toml: "), "{}", ended.out);
+}
+
+#[test]
+fn a_variant_without_augmentation_has_no_picture_of_it() {
+    let lab = Lab::new();
+    let file = lab.file(
+        "small.toml",
+        &format!("pictures.draw = ['augmentation']\n{SMALL}"),
+    );
+    let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--dry-run"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(
+        ended.err,
+        "note: `augmentation` is not drawn of `plain`: the recipe has neither `copies` nor `random`\n"
+    );
+}

@@ -201,7 +201,10 @@ fn a_command_that_is_not_there_is_named() {
     let (code, error) = refused("command = ['no-such-command']");
     assert_eq!(
         (code, error.as_str()),
-        (4, "cannot start a worker: no such file or directory")
+        (
+            4,
+            "cannot start a worker by `no-such-command`: no such file or directory"
+        )
     );
 }
 

@@ -342,6 +342,41 @@ fn points_of_a_search_that_pause_and_go_on_have_the_numbers_of_those_that_never_
         "{places}"
     );
     assert_eq!(places.lines().count(), 5, "{places}");
+    // What comes after takes the best point, and knows of those that were given up.
+    let file = file.to_str().unwrap();
+    let compared = lab.burnlab(&["compare", file]);
+    let table = |text: &str| {
+        text.split_once(" place ")
+            .unwrap()
+            .1
+            .lines()
+            .nth(2)
+            .map(String::from)
+    };
+    assert_eq!(table(&compared.out), table(&ended.out));
+    let variants = of(&lab, "variant");
+    let standing = |wanted: &str| statuses.iter().position(|status| status == wanted).unwrap();
+    let evaluated = lab.burnlab(&["evaluate", file]);
+    let best = places.lines().nth(1).unwrap();
+    let mut cells = best.split(',').skip(1);
+    let mut cell = || cells.next().unwrap();
+    let best = format!("learning_rate={},batch_size={}", cell(), cell());
+    assert_eq!(
+        evaluated.err,
+        format!("the best point of the search: `{best}`\n")
+    );
+    let given_up = &variants[standing("halted")];
+    let asked = lab.burnlab(&["evaluate", file, given_up]);
+    assert_eq!(
+        (asked.code, asked.err),
+        (
+            3,
+            format!(
+                "error: `{given_up}`, seed 0 of `search` was not trained to its end: given up after epoch 1: others are better\n  \
+                 hint: burnlab run {file} --only {given_up}\n"
+            )
+        )
+    );
 
     let whole = Lab::new();
     let lines = SEARCH.lines().filter(|line| !line.starts_with("halving"));

@@ -112,10 +112,7 @@ impl Wiring<Shape> for Through<'_> {
         if scores == Shape::Features(classes) {
             return Ok(());
         }
-        let gives = match scores {
-            Shape::Features(features) => format!("{features} features"),
-            other => format!("{} ({other})", other.kind()),
-        };
+        let gives = scores.called();
         let message = format!("gives {gives} but the dataset has {classes} classes");
         let hint = "end its layers with { dense = { units = \"classes\" } }".to_string();
         Err(self.flaw("layers", message, Some(hint)))

@@ -544,7 +544,11 @@ fn losses_of_different_kinds_are_neither_ranked_nor_tested() {
     let view = View::new(&subject, None).unwrap();
     let differences = crate::report::differences(&view).unwrap();
     assert!(differences.starts_with("test_accuracy, difference from"));
-    assert!(crate::report::comparison(&view).unwrap().contains(&format!("\nwarning: {warning}")));
+    assert!(
+        crate::report::comparison(&view)
+            .unwrap()
+            .contains(&format!("\nwarning: {warning}"))
+    );
     // Where there are losses alone none is best.
     for row in &mut subject.rows {
         row.measured.as_mut().unwrap().test.accuracy = None;

@@ -152,6 +152,7 @@ impl Trainer<'_> {
             last_progress: None,
         };
         let job = Job {
+            id: &assignment.row.id,
             settings: &assignment.settings,
             earlier: &assignment.earlier,
             seed: assignment.row.seed,

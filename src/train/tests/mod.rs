@@ -59,6 +59,16 @@ const NETWORK: &str = "
     { conv2d = { filters = 4, kernel = 3, stride = 2, activation = 'relu' } }, 'batch_normalization',
     'flatten', { dropout = { rate = 0.3 } }, { dense = { units = 'classes' } }";
 
+/// What tells runs of these settings from others: no number depends on what is written down or drawn.
+fn id(settings: &Settings) -> String {
+    let settings = Settings {
+        record: Default::default(),
+        pictures: Default::default(),
+        ..settings.clone()
+    };
+    serde_json::to_string(&settings).unwrap()
+}
+
 /// Trains in a folder until done or stopped; gives the outcome and all events.
 fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outcome, Vec<Event>) {
     let stop = AtomicBool::new(false);
@@ -69,6 +79,7 @@ fn attempt(settings: &Settings, folder: &RunFolder, stop_after: usize) -> (Outco
     };
     folder.create().unwrap();
     let job = Job {
+        id: &id(settings),
         weights: None,
         until: None,
         settings,
@@ -156,6 +167,7 @@ fn attempt_in(
     folder.create().unwrap();
     let stop = AtomicBool::new(false);
     let job = Job {
+        id: name,
         weights: weights.as_deref(),
         until: None,
         settings: &settings,

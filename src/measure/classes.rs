@@ -1,0 +1,48 @@
+//! What measures of classifiers share: how many images are of each class, and how many are taken for it.
+
+use super::{MeasureInput, Rows};
+use crate::models::{Ability, ModelFacts};
+
+/// Of a class.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Count {
+    /// Images of it.
+    pub images: usize,
+    /// Images that are taken for it.
+    pub answers: usize,
+    /// Images of it that are.
+    pub right: usize,
+}
+
+/// Of every class.
+pub(super) struct Counts {
+    pub classes: Vec<Count>,
+}
+
+impl Counts {
+    /// The answers of a classifier; `None` of another model, without classes or without images. Of scores alike the first is
+    /// the answer.
+    pub fn of(subject: &MeasureInput) -> Option<Self> {
+        let scores = subject.model.scores(subject.images)?;
+        let labels = subject.labels.filter(|labels| !labels.is_empty())?;
+        let mut classes = vec![Count::default(); subject.model.facts().classes];
+        let scores = Rows::new(&scores, classes.len());
+        for (image, &label) in labels.iter().enumerate() {
+            let row = scores.row(image);
+            let answer = (1..row.len()).fold(0, |best, class| match row[class] > row[best] {
+                true => class,
+                false => best,
+            });
+            classes[label as usize].images += 1;
+            classes[answer].answers += 1;
+            classes[answer].right += usize::from(answer == label as usize);
+        }
+        Some(Counts { classes })
+    }
+}
+
+/// Why a model has no answers to count, in a sentence.
+pub(super) fn obstacle(facts: &ModelFacts) -> Option<String> {
+    let can = facts.can(Ability::Classify);
+    (!can).then(|| "the model is no classifier".to_string())
+}
