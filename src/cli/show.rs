@@ -196,8 +196,12 @@ pub fn summary(
             part if part < trained => format!(" ({part} images at a time)"),
             _ => String::new(),
         };
+        let more = match settings.measure.is_empty() {
+            true => "",
+            false => "; what `[measure]` asks for takes more",
+        };
         say(&format!(
-            "about {memory} of memory, trained in batches of {trained}{parts} and measured in batches of {measured}"
+            "about {memory} of memory, trained in batches of {trained}{parts} and measured in batches of {measured}{more}"
         ));
     }
     for note in &plan.notes {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Optimizers, Train};
-use crate::error::Flaw;
+use crate::error::{Flaw, thousands};
 use crate::models::Kind;
 use crate::network::{Patterns, Plan};
 use crate::optim::schedule::Span;
@@ -202,6 +202,14 @@ impl Train {
         match self.stages.is_empty() {
             true => !self.steps.is_none(),
             false => self.stages.iter().any(|stage| stage.steps.is_some()),
+        }
+    }
+
+    /// Where a row of `epochs.csv`, from 1, ends: `epoch 4`, or `step 200` where training is counted in steps.
+    pub fn point(&self, training_plan: &TrainingPlan, row: usize) -> String {
+        match self.counts_steps() {
+            false => format!("epoch {row}"),
+            true => format!("step {}", thousands(training_plan.interval(row).steps_done)),
         }
     }
 

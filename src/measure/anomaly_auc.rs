@@ -2,7 +2,7 @@
 
 use super::{MeasureInput, Take, classes_lacking};
 use crate::models::{Ability, ModelFacts};
-use crate::record::{Better, Metric};
+use crate::record::{Better, Metric, SHARE};
 
 /// The area under the ROC curve of the squared reconstruction error, whatever the loss, over the test set; images of classes without
 /// training images are the positive ones.
@@ -10,6 +10,7 @@ pub(super) struct AnomalyAuc;
 
 impl Take for AnomalyAuc {
     const METRIC: Metric = Metric {
+        unit: Some(SHARE),
         better: Some(Better::More),
         shown: true,
         ..Metric::new(

@@ -92,10 +92,7 @@ impl Taken {
 
     /// The measures that have a number, in the order of the tables, by their keys.
     pub fn measures(&self) -> impl Iterator<Item = (&'static str, &'static Metric, f64)> {
-        MEASURES.iter().filter_map(|measure| {
-            let number = self.numbers.get(measure.key)?;
-            Some((measure.key, measure.metric, number))
-        })
+        measures(&self.numbers)
     }
 }
 
@@ -291,6 +288,12 @@ pub static RUN_COLUMNS: LazyLock<Vec<Column<RunRow>>> = LazyLock::new(|| run_col
 /// The columns that claims may speak of.
 pub fn metric_columns() -> impl Iterator<Item = &'static Column<RunRow>> {
     RUN_COLUMNS.iter().filter(|column| column.metric.is_some())
+}
+
+/// What was measured, in the order of the tables, by the measures' keys.
+pub fn measures(taken: &Extra) -> impl Iterator<Item = (&'static str, &'static Metric, f64)> {
+    let numbers = MEASURES.iter();
+    numbers.filter_map(|measure| Some((measure.key, measure.metric, taken.get(measure.key)?)))
 }
 
 /// The metric in a column of `summary.csv`.

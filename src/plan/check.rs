@@ -342,9 +342,20 @@ impl Located<'_> {
             _ => Problem::new(thing.message).at_file(&self.file.path),
         };
         let whole = || whole_hint(&problem.message, self.resolved.origin(&path));
-        let hint = thing.hint.or_else(whole);
+        let list = || list_hint(problem.place.as_deref()?);
+        let hint = thing.hint.or_else(whole).or_else(list);
         note(self.problems, problem.maybe_hint(hint));
     }
+}
+
+/// What helps where several values of a setting from outside stand without brackets.
+fn list_hint(place: &Place) -> Option<String> {
+    let Place::Setting(text) = place else {
+        return None;
+    };
+    let (_, value) = text.split_once('=')?;
+    let is_list = value.contains(',') && !value.contains(['[', '{', '"', '\'']);
+    is_list.then(|| format!("a list stands in brackets: [{}]", value.trim()))
 }
 
 fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
@@ -415,4 +426,20 @@ pub fn planned_for(
 pub fn tensors(settings: &Settings, catalogue: &Catalogue) -> Result<Vec<TensorShape>> {
     let (facts, _) = catalogue.check(&settings.data)?;
     Ok(planned(settings, catalogue)?.tensors(facts.classes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_values_from_outside_are_told_their_brackets() {
+        let hint = |text: &str| list_hint(&Place::Setting(text.to_string()));
+        assert_eq!(
+            hint("--set train.seeds=0,1, 2").as_deref(),
+            Some("a list stands in brackets: [0,1, 2]")
+        );
+        assert_eq!(hint("--set train.seeds=[0, 'x']"), None);
+        assert_eq!(hint("--set train.epochs=x"), None);
+    }
 }

@@ -115,6 +115,13 @@ impl Run {
         is_of(&self.variant, variant)
     }
 
+    /// What the last of so many rows of `epochs.csv`, one at least, stands at: `epoch 4`, or `step 200` where training is
+    /// counted in steps.
+    pub fn point(&self, rows: usize) -> String {
+        let train = &self.settings.train;
+        train.point(&train.training_plan(self.images), rows)
+    }
+
     /// The run's folder below `runs/`.
     pub fn folder(&self) -> String {
         format!(

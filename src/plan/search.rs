@@ -460,7 +460,9 @@ fn rounded(value: f64) -> f64 {
 pub(super) fn whole_hint(message: &str, origin: Option<&Origin>) -> Option<String> {
     let is_of_search =
         origin.is_some_and(|origin| origin.written.first().is_some_and(|key| key == SEARCH));
-    (is_of_search && message.starts_with("expected a whole number"))
+    let found = message.rsplit('`').nth(1).unwrap_or_default();
+    let is_broken = message.starts_with("expected a whole number") && found.contains('.');
+    (is_of_search && is_broken)
         .then(|| "whole numbers are drawn by `int` and `log_int`".to_string())
 }
 

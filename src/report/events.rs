@@ -8,6 +8,7 @@ use super::projector::{self, Listed};
 use super::tensorboard::{EventWriter, GraphNode, Histogram, Parameter, Picture};
 use crate::config::{TrainingPlan, WhenTested};
 use crate::error::{Error, Kind, Result};
+use crate::measure::measures;
 use crate::record::{BATCH_METRICS, Event, Node, Reporter, Score, Split, own_log, remove_folder};
 use crate::run::{Assignment, parameters};
 
@@ -20,9 +21,8 @@ pub struct TensorBoard {
     config: String,
     /// How long training takes, where it is counted in steps.
     training_plan: Option<TrainingPlan>,
-    /// The last reported place on the axis of the curves: the epoch, or the step where training is
-    /// counted in steps.
-    point: i64,
+    /// Where the last row stands on the axis of the curves: the epoch, or the step where training is counted in steps.
+    last: i64,
     writer: Option<EventWriter>,
     /// Whether every row has a score on the test set.
     is_tested: bool,
@@ -43,7 +43,7 @@ impl TensorBoard {
             training_plan: train
                 .counts_steps()
                 .then(|| train.training_plan(assignment.images)),
-            point: 0,
+            last: 0,
             writer: None,
             is_tested: assignment.settings.record.test == WhenTested::EveryEpoch,
             projectors: Vec::new(),
@@ -59,13 +59,27 @@ impl TensorBoard {
         point as i64
     }
 
+    /// Where an event stands on that axis. Steps of a tag must not go back, or TensorBoard drops those before: what is told of
+    /// an earlier epoch whose weights are kept stands behind the last one.
+    fn here(&self, event: &Event) -> i64 {
+        match event {
+            Event::Histogram { epoch, .. } | Event::Pictures { epoch, .. } => {
+                match self.point_of(*epoch) {
+                    point if point < self.last => self.last + 1,
+                    point => point,
+                }
+            }
+            _ => self.last,
+        }
+    }
+
     /// A first attempt replaces what the folder held; a resumed one goes on after its last epoch.
     fn start(&mut self, epochs_done: usize) -> Result<()> {
         if epochs_done > 0 {
-            self.point = self.point_of(epochs_done);
+            self.last = self.point_of(epochs_done);
         }
         if epochs_done > 0 && self.folder.is_dir() {
-            self.writer = Some(EventWriter::create(&self.folder, Some(self.point + 1))?);
+            self.writer = Some(EventWriter::create(&self.folder, Some(self.last + 1))?);
             return Ok(());
         }
         remove_folder(&self.folder)
@@ -83,13 +97,10 @@ impl Reporter for TensorBoard {
     fn on_event(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Started { epochs_done, .. } => self.start(*epochs_done)?,
-            Event::Histogram { epoch, .. } | Event::Pictures { epoch, .. } => {
-                self.point = self.point_of(*epoch);
-            }
-            Event::Epoch(row) => self.point = self.point_of(row.epoch),
+            Event::Epoch(row) => self.last = self.point_of(row.epoch),
             _ => {}
         }
-        let here = self.point;
+        let here = self.here(event);
         let best = match event {
             Event::Finished(measured) => measured.best_epoch.map(|epoch| self.point_of(epoch)),
             _ => None,
@@ -143,6 +154,9 @@ impl Reporter for TensorBoard {
                     scores(writer, Split::Test, here + 1, &measured.test)?;
                 } else if !self.is_tested {
                     scores(writer, Split::Test, here, &measured.test)?;
+                }
+                for (_, metric, number) in measures(&measured.extra) {
+                    writer.scalar(&format!("measures/{}", metric.name), here, number)?;
                 }
                 if let (Some(best), Some(point)) = (&measured.best, best) {
                     scores(writer, Split::BestTest, point, best)?;
@@ -220,4 +234,33 @@ fn hyperparameters(assignment: &Assignment) -> Vec<(String, Parameter)> {
         (name, parameter)
     });
     own.into_iter().chain(settings).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_goes_back_where_earlier_weights_are_kept() {
+        let log = TensorBoard {
+            folder: PathBuf::new(),
+            run: PathBuf::new(),
+            parameters: Vec::new(),
+            config: String::new(),
+            training_plan: None,
+            last: 11,
+            writer: None,
+            is_tested: true,
+            projectors: Vec::new(),
+        };
+        let pictures = |epoch| Event::Pictures {
+            epoch,
+            name: "samples".to_string(),
+            pictures: Vec::new(),
+        };
+        assert_eq!(log.here(&pictures(12)), 12);
+        assert_eq!(log.here(&pictures(11)), 11);
+        assert_eq!(log.here(&pictures(8)), 12);
+        assert_eq!(log.here(&Event::Finished(Box::default())), 11);
+    }
 }

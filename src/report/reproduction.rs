@@ -61,9 +61,8 @@ impl Reproduction {
             let spread = spread.told_by_name(&claim.metric);
             format!(", `{name}` {spread}")
         });
-        let measured = claim
-            .measured
-            .map(|spread| spread.told_by_name(&claim.metric) + &compared.unwrap_or_default());
+        let measured = claim.measured_text();
+        let measured = measured.map(|text| text + &compared.unwrap_or_default());
         vec![
             self.rows.clone(),
             self.size.map_or_else(dash, String::from),
@@ -149,6 +148,7 @@ mod tests {
             article: None,
             measured: spread(&[0.9, 0.92]),
             compared: None,
+            bounds: Vec::new(),
             verdict,
             why: None,
         }
@@ -178,6 +178,7 @@ mod tests {
         };
         let failed = ClaimResult {
             compared: Some(("other".to_string(), spread(&[0.95]).unwrap())),
+            bounds: Vec::new(),
             why: Some("too few | digits".to_string()),
             ..claim("it reads better", Verdict::Fails)
         };

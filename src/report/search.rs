@@ -34,6 +34,17 @@ struct Point<'a> {
 }
 
 impl Point<'_> {
+    /// The last epochs of its runs: `12`, `5 to 12`; the largest where that must be one number.
+    fn epochs_text(&self, is_one_number: bool) -> String {
+        let last = self.group.rows.iter().filter_map(|row| row.last.as_ref());
+        match last.map(|last| last.epoch).min() {
+            Some(least) if least < self.epochs && !is_one_number => {
+                format!("{least} to {}", self.epochs)
+            }
+            _ => self.epochs.to_string(),
+        }
+    }
+
     fn standing(&self) -> &'static str {
         let unlike_done = self
             .group
@@ -103,7 +114,7 @@ pub(super) fn by_score(
         record.extend(has_variants.then(|| own_name(&first.variant).to_string()));
         record.extend(swept.iter().map(|key| first.swept_value(key).to_string()));
         record.extend([
-            point.epochs.to_string(),
+            point.epochs_text(is_exact),
             point.standing().to_string(),
             text(search.metric.name(), point.score),
         ]);

@@ -110,9 +110,7 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
         "claim", "variant", "metric", "must be", "measured", "verdict",
     ];
     let records = claim_results.iter().map(|claim_result| {
-        let measured = claim_result
-            .measured
-            .map(|spread| spread.told_by_name(&claim_result.metric));
+        let measured = claim_result.measured_text();
         vec![
             claim_result.claim.clone(),
             claim_result.variant.clone(),
@@ -330,7 +328,9 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
             let state = match state {
                 RunState::Finished(row) => row.status.name().to_string(),
                 RunState::ToDo { epochs_done: 0 } => "to train".to_string(),
-                RunState::ToDo { epochs_done } => format!("to resume after epoch {epochs_done}"),
+                RunState::ToDo { epochs_done } => {
+                    format!("to resume after {}", run.point(*epochs_done))
+                }
                 RunState::LeftOut => "left out".to_string(),
             };
             vec![

@@ -1,10 +1,14 @@
 //! Whether the claims hold. What was not measured never holds.
 
 use crate::config::Condition;
+use crate::measure::column_metric;
 use crate::plan::Claim;
 use crate::record::{RunRow, Status};
 
 use super::statistics::{Group, Spread, groups};
+
+/// Digits behind the point beyond which nobody reads.
+const MOST_DECIMALS: usize = 9;
 
 /// One claim, held against the numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,8 @@ pub struct ClaimResult {
     pub measured: Option<Spread>,
     /// The variant that it is compared with, and that one's spread.
     pub compared: Option<(String, Spread)>,
+    /// The numbers on one side of which the mean decides.
+    pub bounds: Vec<f64>,
     /// Whether it holds.
     pub verdict: Verdict,
     /// Why it does not, as the file says it.
@@ -30,6 +36,29 @@ pub struct ClaimResult {
 }
 
 impl ClaimResult {
+    /// What was measured, as tables show the metric; with more digits where the rounded number would be on the other side of
+    /// what decides.
+    pub fn measured_text(&self) -> Option<String> {
+        let spread = self.measured?;
+        let metric = column_metric(&self.metric)?;
+        let usual = metric.decimals_of(spread.mean);
+        let is_faithful = |decimals: &usize| {
+            let shown = format!("{:.decimals$}", spread.mean)
+                .parse()
+                .unwrap_or(spread.mean);
+            let side = |number: f64, bound: f64| is_above(number, bound, spread.mean);
+            self.bounds.iter().all(|&bound| {
+                side(shown, bound) == side(spread.mean, bound)
+                    && side(bound, shown) == side(bound, spread.mean)
+            })
+        };
+        let enough = (usual..=MOST_DECIMALS).find(is_faithful);
+        Some(match enough {
+            Some(decimals) if decimals > usual => spread.text(decimals),
+            _ => spread.told(metric),
+        })
+    }
+
     /// The verdict as tables write it, with the reason that the file gives for a claim that fails.
     pub fn outcome(&self) -> String {
         match (&self.verdict, &self.why) {
@@ -85,6 +114,7 @@ fn check_claim(claim: &Claim, groups: &[Group]) -> ClaimResult {
         article: claim.expect.article.map(|article| article.get()),
         measured: measured.ok(),
         compared: compared(&claim.condition, metric, groups),
+        bounds: bounds(&claim.condition, metric, groups),
         verdict,
         why: claim.expect.why.clone(),
     }
@@ -97,6 +127,17 @@ fn compared(condition: &Condition, metric: &str, groups: &[Group]) -> Option<(St
             Some((variant.clone(), spread))
         }
         _ => None,
+    }
+}
+
+fn bounds(condition: &Condition, metric: &str, groups: &[Group]) -> Vec<f64> {
+    match condition {
+        Condition::Within { article, distance } => vec![article - distance, article + distance],
+        Condition::AtLeast(bound) | Condition::AtMost(bound) => vec![*bound],
+        Condition::GreaterThan { variant, by } => {
+            let other = measure(variant, metric, groups).ok();
+            other.map(|other| other.mean + by).into_iter().collect()
+        }
     }
 }
 
@@ -225,6 +266,23 @@ mod tests {
         assert_eq!(of("b", "greater_than = 'c'\nby = 0.0335"), Verdict::Fails);
         assert_eq!(of("b", "greater_than = 'c'\nby = 0.0334"), Verdict::Holds);
         assert_eq!(of("b", "greater_than = 'b'"), Verdict::Fails);
+    }
+
+    #[test]
+    fn what_was_measured_is_shown_on_the_side_where_it_is() {
+        let shown = |accuracy, condition: &str| {
+            let rows = [row("a", 0, Some(accuracy))];
+            let claim = claim(&format!("claim = 'x'\nvariant = 'a'\n{condition}"));
+            check_claims(&[claim], &rows)
+                .remove(0)
+                .measured_text()
+                .unwrap()
+        };
+        assert_eq!(shown(0.912_34, "at_least = 0.9"), "0.9123");
+        assert_eq!(shown(0.912_34, "at_most = 0.9123"), "0.91234");
+        assert_eq!(shown(0.563_138_7, "at_most = 0.5631"), "0.56314");
+        assert_eq!(shown(0.9, "at_most = 0.9"), "0.9000");
+        assert_eq!(shown(0.910_04, "article = 0.9\nwithin = 0.01"), "0.91004");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::losses::Losses;
 use super::statistics::{Group, Spread};
 use super::subject::Subject;
 use super::warnings::warnings;
-use crate::error::{Error, Problem, Result, did_you_mean, thousands};
+use crate::error::{Error, Problem, Result, count, did_you_mean, thousands};
 use crate::measure::RUN_COLUMNS;
 use crate::record::{Better, Metric, Status};
 
@@ -26,6 +26,8 @@ pub struct View<'a> {
     pub subject: &'a Subject,
     /// Its runs by variant.
     pub groups: Vec<Group<'a>>,
+    /// The points that a search gave up, if it did not give up all.
+    halted: Vec<Group<'a>>,
     /// The metrics that some variant has.
     pub metrics: Vec<NamedMetric>,
     /// The one that variants are ordered by; `None` where nothing was measured.
@@ -79,13 +81,13 @@ pub(super) fn shown(groups: &[Group]) -> Vec<NamedMetric> {
     metrics.filter(|(name, _)| is_measured(name)).collect()
 }
 
-/// Without the points that a search gave up, unless it gave up all: they have no numbers.
-fn compared(mut groups: Vec<Group>) -> Vec<Group> {
+/// Without the points that a search gave up, unless it gave up all: they have curves and no other numbers.
+fn parted(groups: Vec<Group>) -> (Vec<Group>, Vec<Group>) {
     let is_halted = |group: &Group| group.rows.iter().all(|row| row.status == Status::Halted);
-    if !groups.iter().all(is_halted) {
-        groups.retain(|group| !is_halted(group));
+    match groups.iter().all(is_halted) {
+        true => (groups, Vec::new()),
+        false => groups.into_iter().partition(|group| !is_halted(group)),
     }
-    groups
 }
 
 impl<'a> View<'a> {
@@ -94,7 +96,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// There is no such variant.
     pub fn new(subject: &'a Subject, reference: Option<&str>) -> Result<Self> {
-        let groups = compared(subject.groups());
+        let (groups, halted) = parted(subject.groups());
         let metrics = shown(&groups);
         let claimed = subject.claims.first().map(|claim| &*claim.metric);
         let named = |name: &str| {
@@ -105,12 +107,19 @@ impl<'a> View<'a> {
         let claimed = claimed.and_then(named);
         let losses = Losses::of_subject(subject);
         let is_one_kind = |(_, metric): &NamedMetric| losses.differing(metric).is_empty();
-        let mut directed = metrics
+        let directed: Vec<NamedMetric> = metrics
             .iter()
-            .filter(|metric| metric.1.better.is_some() && is_one_kind(metric));
+            .filter(|metric| metric.1.better.is_some() && is_one_kind(metric))
+            .copied()
+            .collect();
+        // One that all variants have says more of them than one that some have.
+        let done = || groups.iter().filter(|group| group.done() > 0);
+        let is_everywhere =
+            |(name, _): &&NamedMetric| done().all(|group| group.spread(name).is_some());
+        let directed = directed.iter().find(is_everywhere).or(directed.first());
         let main = claimed
             .filter(is_one_kind)
-            .or(directed.next().copied())
+            .or(directed.copied())
             .or(claimed)
             .or(metrics.first().copied());
         let better = main.filter(is_one_kind).and_then(|main| main.1.better);
@@ -129,6 +138,7 @@ impl<'a> View<'a> {
         Ok(View {
             subject,
             groups,
+            halted,
             metrics,
             main,
             better,
@@ -201,6 +211,27 @@ impl<'a> View<'a> {
     /// The main metric of a variant.
     pub fn main_spread(&self, group: &Group) -> Option<Spread> {
         group.spread(self.main?.0)
+    }
+
+    /// Points that a search gave up, at most so many: those first that were trained for longest.
+    pub fn given_up(&self, most: usize) -> Vec<&Group<'a>> {
+        let epochs = |group: &&Group| {
+            let last = group.rows.iter().filter_map(|row| row.last.as_ref());
+            last.map(|last| last.epoch).max()
+        };
+        let mut given_up: Vec<&Group> = self.halted.iter().collect();
+        given_up.sort_by_key(|group| std::cmp::Reverse(epochs(group)));
+        given_up.truncate(most);
+        given_up
+    }
+
+    /// How many of them are not among so many, in a sentence.
+    pub fn given_up_left_out(&self, most: usize) -> Option<String> {
+        let more = self.halted.len().saturating_sub(most);
+        (more > 0).then(|| {
+            let points = count(more, "point");
+            format!("Not drawn: {points} that the search gave up. They are in epochs.csv.")
+        })
     }
 
     /// The reference and the best others, at most so many, in the order of the file.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::lines::{closing, names, opening};
+use super::lines::{closing, name, opening};
 use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::visible;
-use crate::plan::Plan;
+use crate::plan::{Plan, Run};
 use crate::record::{Event, LOSS, RunRow, Score};
 
 /// Bars on standard error.
@@ -16,7 +16,7 @@ pub struct Bars {
     screen: MultiProgress,
     whole: ProgressBar,
     runs: HashMap<usize, ProgressBar>,
-    names: Vec<String>,
+    planned: Vec<Run>,
     /// Multiply-adds of each run, from the start or from where it is resumed.
     work: Vec<f64>,
     /// Share of that work that is done.
@@ -41,7 +41,7 @@ impl Default for Bars {
             screen,
             whole,
             runs: HashMap::new(),
-            names: Vec::new(),
+            planned: Vec::new(),
             work: Vec::new(),
             done: Vec::new(),
             spared: Vec::new(),
@@ -117,7 +117,10 @@ impl Bars {
                 .get(&run)
                 .map(String::as_str)
                 .unwrap_or_default();
-            bar.set_message(format!("epoch {epoch}/{}{scores}", self.epochs[run]));
+            let planned = &self.planned[run];
+            let end = planned.point(self.epochs[run] as usize);
+            let (_, end) = end.split_once(' ').unwrap_or_default();
+            bar.set_message(format!("{}/{end}{scores}", planned.point(epoch as usize)));
         }
         self.refresh();
     }
@@ -125,7 +128,7 @@ impl Bars {
 
 impl Progress for Bars {
     fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
-        self.names = names(plan);
+        self.planned = plan.runs.clone();
         self.epochs = plan
             .runs
             .iter()
@@ -168,7 +171,7 @@ impl Progress for Bars {
                 }
                 let bar = self.screen.add(ProgressBar::new(1000));
                 bar.set_style(style("{bar:30.cyan/dim} {prefix}  {msg}"));
-                bar.set_prefix(visible(&self.names[run]).into_owned());
+                bar.set_prefix(visible(&name(&self.planned[run])).into_owned());
                 self.runs.insert(run, bar);
                 self.progress(run, *epochs_done as f64 / epochs);
             }
@@ -218,7 +221,7 @@ impl Progress for Bars {
             bar.finish_and_clear();
             self.screen.remove(&bar);
         }
-        self.say(&closing(&self.names[run], row));
+        self.say(&closing(&self.planned[run], row));
         self.refresh();
     }
 

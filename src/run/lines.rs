@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Progress, RunState, Share, WorkerCounts};
 use crate::error::{count, visible};
-use crate::plan::Plan;
+use crate::plan::{Plan, Run};
 use crate::record::{Event, LOSS, RunRow, Status};
 
 /// How often workers are told of at most.
@@ -25,7 +25,7 @@ impl Progress for Quiet {
 /// A line when something ends.
 pub struct Lines<W = io::Stderr> {
     out: W,
-    names: Vec<String>,
+    runs: Vec<Run>,
     to_do: usize,
     ended: usize,
     /// Workers as they were last told of: ready and queued, and when.
@@ -43,7 +43,7 @@ impl<W: Write> Lines<W> {
     pub fn to(out: W) -> Self {
         Lines {
             out,
-            names: Vec::new(),
+            runs: Vec::new(),
             to_do: 0,
             ended: 0,
             workers: None,
@@ -83,7 +83,8 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
 }
 
 /// How a run ended, in a line.
-pub(super) fn closing(name: &str, row: &RunRow) -> String {
+pub(super) fn closing(run: &Run, row: &RunRow) -> String {
+    let name = name(run);
     let seconds = row
         .seconds
         .map(|s| format!(", {s:.0} s"))
@@ -98,14 +99,14 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
             let score = score.unwrap_or_default();
             let stopped = match (&row.measured, &row.last) {
                 (Some(measured), Some(last)) if measured.stopped_early => {
-                    format!(", stopped after epoch {}", last.epoch)
+                    format!(", stopped after {}", run.point(last.epoch))
                 }
                 _ => String::new(),
             };
             let restored = row.measured.as_ref();
             let restored = restored.and_then(|measured| measured.restored.as_ref());
             let restored = restored
-                .map(|kept| format!(", weights of epoch {}", kept.epoch))
+                .map(|kept| format!(", weights of {}", run.point(kept.epoch)))
                 .unwrap_or_default();
             format!("done      {name}: {score}{stopped}{restored}{seconds}")
         }
@@ -117,16 +118,13 @@ pub(super) fn closing(name: &str, row: &RunRow) -> String {
 }
 
 /// `plain, seed 0`.
-pub(super) fn names(plan: &Plan) -> Vec<String> {
-    plan.runs
-        .iter()
-        .map(|run| format!("{}, seed {}", run.variant, run.seed))
-        .collect()
+pub(super) fn name(run: &Run) -> String {
+    format!("{}, seed {}", run.variant, run.seed)
 }
 
 impl<W: Write> Progress for Lines<W> {
     fn begin(&mut self, plan: &Plan, states: &[RunState], share: &Share) {
-        self.names = names(plan);
+        self.runs = plan.runs.clone();
         self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         self.say(&format!("{}: {}", plan.name, opening(states, share)));
     }
@@ -135,10 +133,9 @@ impl<W: Write> Progress for Lines<W> {
         if let Event::Started { epochs_done, .. } = event
             && *epochs_done > 0
         {
-            self.say(&format!(
-                "resumed   {} after epoch {epochs_done}",
-                self.names[run]
-            ));
+            let run = &self.runs[run];
+            let (name, point) = (name(run), run.point(*epochs_done));
+            self.say(&format!("resumed   {name} after {point}"));
         }
     }
 
@@ -153,7 +150,7 @@ impl<W: Write> Progress for Lines<W> {
 
     fn ended(&mut self, run: usize, row: &RunRow) {
         self.ended += 1;
-        let closing = closing(&self.names[run], row);
+        let closing = closing(&self.runs[run], row);
         self.say(&format!("[{}/{}] {closing}", self.ended, self.to_do));
     }
 

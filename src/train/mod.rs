@@ -394,13 +394,14 @@ impl<B: TrainingBackend> Run<'_, B> {
         let training = start.elapsed().as_secs_f64();
         let inference = state.learner.inference();
         let epoch = interval.number;
+        let place = settings.point(training_plan, epoch);
         let validation = self
             .validation
             .as_ref()
             .map(|set| self.measure(&inference, set).0);
         check_threads()?;
         for (what, score) in [("training", Some(score)), ("validation", validation)] {
-            if let Some(outcome) = score.and_then(|score| diverged(what, score, epoch)) {
+            if let Some(outcome) = score.and_then(|score| diverged(what, score, (epoch, &place))) {
                 return Ok(ControlFlow::Break(outcome));
             }
         }
@@ -585,14 +586,15 @@ impl<B: TrainingBackend> Run<'_, B> {
         let network = to_restore.unwrap_or(last);
         let (test, answers) = self.measure(&network, &self.test);
         check_threads()?;
-        if let Some(outcome) = diverged("test", test, state.rows.len()) {
+        let epochs = state.rows.len();
+        let place = settings.point(training_plan, epochs);
+        let end = (epochs, place.as_str());
+        if let Some(outcome) = diverged("test", test, end) {
             return Ok(outcome);
         }
         let of_best = best.as_ref().map(|best| self.measure(best, &self.test).0);
         check_threads()?;
-        if let Some(outcome) =
-            of_best.and_then(|score| diverged("best epoch's test", score, state.rows.len()))
-        {
+        if let Some(outcome) = of_best.and_then(|score| diverged("best epoch's test", score, end)) {
             return Ok(outcome);
         }
         network.save_weights(&folder.file("weights.safetensors"))?;
@@ -651,7 +653,9 @@ fn rate(images: usize, seconds: f64) -> Option<f64> {
 
 /// The outcome of a run with such a score, if one of its metrics is no number to go on with: the loss, if
 /// it is that, before all others.
-fn diverged(what: &str, score: Score, epoch: usize) -> Option<Outcome> {
+///
+/// `place` is where the epoch ends.
+fn diverged(what: &str, score: Score, (epoch, place): (usize, &str)) -> Option<Outcome> {
     let others = BATCH_METRICS.iter().copied();
     let (metric, value) = std::iter::once(&LOSS)
         .chain(others)
@@ -662,7 +666,7 @@ fn diverged(what: &str, score: Score, epoch: usize) -> Option<Outcome> {
         false => "infinite",
     };
     let name = metric.name.replace('_', " ");
-    let reason = format!("the {what} {name} became {state} in epoch {epoch}");
+    let reason = format!("the {what} {name} became {state} in {place}");
     Some(Outcome::Diverged { epoch, reason })
 }
 
@@ -677,8 +681,8 @@ mod numbers {
             accuracy: Some(1.0),
             ..Score::default()
         };
-        assert_eq!(diverged("test", sound, 3), None);
-        let reason = |score| match diverged("test", score, 3) {
+        assert_eq!(diverged("test", sound, (3, "epoch 3")), None);
+        let reason = |score| match diverged("test", score, (3, "epoch 3")) {
             Some(Outcome::Diverged { epoch: 3, reason }) => reason,
             other => panic!("{other:?}"),
         };

@@ -45,7 +45,9 @@ struct Run {
 /// # Errors
 /// The epochs of a run cannot be read.
 pub fn section(view: &View, charts: &mut Charts) -> Result<Markup> {
-    let chosen = view.chosen(MOST_VARIANTS);
+    let mut chosen = view.chosen(MOST_VARIANTS);
+    let room = MOST_VARIANTS - chosen.len();
+    chosen.extend(view.given_up(room));
     let mut variants = Vec::new();
     let mut in_steps = false;
     for group in chosen {
@@ -89,6 +91,7 @@ pub fn section(view: &View, charts: &mut Charts) -> Result<Markup> {
             p { "Every seed is a thin line, the mean over the seeds a thick one. Point at a chart for its values, or focus it and "
                 "press the arrow keys." }
             @if let Some(text) = view.left_out(MOST_VARIANTS) { p.quiet { (text) } }
+            @if let Some(text) = view.given_up_left_out(room) { p.quiet { (text) } }
             @if thinned_seeds { p.quiet { "Of a variant with more, the first " (MOST_SEEDS) " seeds are drawn." } }
             fieldset {
                 legend { "Variants" }

@@ -201,7 +201,7 @@ fn claims(subject: &Subject) -> Markup {
                     td { (claim.variant) }
                     td { (claim.metric) }
                     td { (claim.condition) }
-                    td.number { (claim.measured.map_or("-".to_string(), |spread| spread.told_by_name(&claim.metric))) }
+                    td.number { (claim.measured_text().unwrap_or_else(|| "-".to_string())) }
                 } } }
             } }
         }

@@ -37,7 +37,7 @@ pub fn section(view: &View) -> Markup {
             .runs_of(group.variant)
             .filter(|(row, _)| row.status == Status::Done);
         let drawn = runs
-            .map(|(row, folder)| (row, drawn(folder)))
+            .map(|(row, folder)| (row, drawn(folder, kept(view, row))))
             .find(|(_, drawn)| !drawn.is_empty());
         if let Some((row, drawn)) = drawn {
             let unit = unit(view.subject.counts_steps(group.variant));
@@ -113,8 +113,17 @@ fn source(path: &Path, room: &mut u64) -> Result<String, String> {
     ))
 }
 
-/// The last picture of every drawing and the films, by name.
-fn drawn(folder: &RunFolder) -> Vec<Drawn> {
+/// The number of the pictures of the weights that are kept, where they are not the last ones.
+fn kept(view: &View, row: &RunRow) -> Option<usize> {
+    let restored = row.measured.as_ref()?.restored.as_ref()?;
+    Some(match view.subject.counts_steps(&row.variant) {
+        true => restored.step,
+        false => restored.epoch,
+    })
+}
+
+/// Of every drawing the picture of the kept weights, or else the last one, and the films, by name.
+fn drawn(folder: &RunFolder, kept: Option<usize>) -> Vec<Drawn> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder.file("pictures"))
         .into_iter()
@@ -132,7 +141,7 @@ fn drawn(folder: &RunFolder) -> Vec<Drawn> {
                 file,
                 is_film: true,
             });
-        } else if let Some((point, path)) = last_picture(&path) {
+        } else if let Some((point, path)) = picture(&path, kept) {
             let file = format!(
                 "{name}/{}",
                 path.file_name().unwrap_or_default().to_string_lossy()
@@ -157,8 +166,8 @@ fn drawn(folder: &RunFolder) -> Vec<Drawn> {
     found
 }
 
-/// The picture with the largest number in a drawing's folder.
-fn last_picture(folder: &Path) -> Option<(usize, PathBuf)> {
+/// The picture with this number in a drawing's folder, or else the largest.
+fn picture(folder: &Path, wanted: Option<usize>) -> Option<(usize, PathBuf)> {
     let files = fs::read_dir(folder)
         .ok()?
         .flatten()
@@ -166,5 +175,5 @@ fn last_picture(folder: &Path) -> Option<(usize, PathBuf)> {
     let pictures = files.filter(|path| path.extension().is_some_and(|ending| ending == "png"));
     let numbered =
         pictures.filter_map(|path| Some((path.file_stem()?.to_str()?.parse().ok()?, path)));
-    numbered.max()
+    numbered.max_by_key(|(number, _)| (Some(*number) == wanted, *number))
 }

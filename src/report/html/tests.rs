@@ -289,6 +289,7 @@ fn no_text_of_a_file_becomes_a_part_of_the_page() {
         article: None,
         measured: None,
         compared: None,
+        bounds: Vec::new(),
         verdict: Verdict::NotMeasured(HOSTILE.to_string()),
         why: None,
     }];
@@ -613,6 +614,7 @@ fn what_a_claim_is_held_against_has_as_many_digits_as_in_other_tables() {
         article: None,
         measured: spread(&[0.0021534]),
         compared: None,
+        bounds: Vec::new(),
         verdict: Verdict::Holds,
         why: None,
     }];

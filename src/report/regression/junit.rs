@@ -45,7 +45,8 @@ fn case(comparison: &Comparison) -> TestCase {
 fn message(comparison: &Comparison) -> String {
     let decimals = comparison.decimals;
     let text = |spread: Option<super::Spread>| {
-        spread.map_or("none".to_string(), |spread| spread.text(decimals))
+        let told = |spread: super::Spread| spread.told_by_name(&comparison.metric);
+        spread.map_or("none".to_string(), told)
     };
     let half = comparison.half_width;
     format!(

@@ -21,8 +21,9 @@ fn records(comparisons: &[Comparison]) -> Vec<Vec<String>> {
     let dash = || "-".to_string();
     let record = |comparison: &Comparison| {
         let decimals = comparison.decimals;
-        let spread =
-            |spread: &Option<Spread>| spread.map_or_else(dash, |spread| spread.text(decimals));
+        let spread = |spread: &Option<Spread>| {
+            spread.map_or_else(dash, |spread| spread.told_by_name(&comparison.metric))
+        };
         let difference = comparison.difference();
         vec![
             comparison.experiment.clone(),
