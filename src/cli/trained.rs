@@ -509,7 +509,7 @@ fn one_run<'a>(
     let is_meant = |run: &&Run| variant.is_none_or(|variant| run.is_of(variant));
     let mut runs: Vec<&Run> = plan.runs.iter().filter(is_meant).collect();
     if let Some(best) = best_of_points(plan, &runs, results) {
-        note(format!("the best point of the search: `{best}`"));
+        note(format!("note: the best point of the search is `{best}`"));
         runs.retain(|run| run.variant == best);
     }
     let mut labels: Vec<&str> = runs.iter().map(|run| run.variant.as_str()).collect();

@@ -144,19 +144,20 @@ impl Reporter for TensorBoard {
                 writer.flush()
             }
             Event::Finished(measured) => {
+                let end = here + i64::from(measured.restored.is_some());
                 if let Some(kept) = &measured.restored {
                     // One point more, so that curves end with what tables say of the weights that are kept.
                     for split in [Split::Train, Split::Validation] {
                         if let Some(score) = kept.score(split) {
-                            scores(writer, split, here + 1, score)?;
+                            scores(writer, split, end, score)?;
                         }
                     }
-                    scores(writer, Split::Test, here + 1, &measured.test)?;
+                    scores(writer, Split::Test, end, &measured.test)?;
                 } else if !self.is_tested {
                     scores(writer, Split::Test, here, &measured.test)?;
                 }
                 for (_, metric, number) in measures(&measured.extra) {
-                    writer.scalar(&format!("measures/{}", metric.name), here, number)?;
+                    writer.scalar(&format!("measures/{}", metric.name), end, number)?;
                 }
                 if let (Some(best), Some(point)) = (&measured.best, best) {
                     scores(writer, Split::BestTest, point, best)?;

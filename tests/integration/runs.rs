@@ -363,7 +363,7 @@ fn points_of_a_search_that_pause_and_go_on_have_the_numbers_of_those_that_never_
     let best = format!("learning_rate={},batch_size={}", cell(), cell());
     assert_eq!(
         evaluated.err,
-        format!("the best point of the search: `{best}`\n")
+        format!("note: the best point of the search is `{best}`\n")
     );
     let given_up = &variants[standing("halted")];
     let asked = lab.burnlab(&["evaluate", file, given_up]);
