@@ -10,7 +10,7 @@ pub type Record = Vec<String>;
 pub type Records = Vec<Record>;
 
 /// Numbers from this on are written with an exponent: a loss that grew without bounds is no column's width.
-const LARGE: f64 = 1e9;
+pub const LARGE: f64 = 1e9;
 
 /// A number with this many digits behind the point. What rounds to 0 has no sign: `0.0000`; from 1e9 on it has an exponent.
 pub fn fixed(number: f64, decimals: usize) -> String {

@@ -81,7 +81,8 @@ fn check_ending(layout: &str, output: &Path) -> Result<()> {
     let ending = output.extension().unwrap_or_default().to_string_lossy();
     let ending = ending.to_lowercase();
     let is_network = layout == "onnx";
-    if FOREIGN.contains(&ending.as_str()) || (!is_network && ending == "onnx") {
+    let other = if is_network { "safetensors" } else { "onnx" };
+    if FOREIGN.contains(&ending.as_str()) || ending == other {
         let message = format!("what is written is no `.{ending}` file");
         let place = Place::Setting(format!("--output {}", output.display()));
         let hint = match is_network {

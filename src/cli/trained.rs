@@ -555,5 +555,9 @@ fn best_of_points(plan: &Plan, runs: &[&Run], results: &ResultsFolder) -> Option
         return None;
     }
     let rows: Vec<RunRow> = runs.iter().map(|run| results.row(run)).collect();
+    // The best is not known before all points have ended.
+    if rows.iter().any(|row| row.status == Status::Unfinished) {
+        return None;
+    }
     best_point(search, &rows).map(String::from)
 }

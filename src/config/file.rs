@@ -192,7 +192,7 @@ fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
     let called = |key: &str| format!("`BURNLAB_{}`", key.to_uppercase().replace('.', "__"));
     let table = own
         .split_once('_')
-        .filter(|(table, _)| known.contains(table));
+        .filter(|(table, key)| known.contains(table) && !key.is_empty());
     let hint = match (table, table_with(&own, known), nearest(&own, VARIABLES)) {
         (Some((table, key)), ..) => {
             let key = called(&format!("{table}.{key}"));

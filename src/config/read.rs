@@ -34,6 +34,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
         Ok(read) => return Ok(read),
         Err(failure) => failure,
     };
+    let original = values;
     let mut values = values.clone();
     let mut cuts = Cuts::default();
     let mut found: Vec<Unreadable> = Vec::new();
@@ -41,8 +42,12 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     // Every pass cuts something out, so this ends.
     for _ in 0..2 * MOST_PROBLEMS {
         let path = cuts.as_first(&failure.path);
-        let mut fault =
-            tagged_elsewhere(&values, &failure).unwrap_or_else(|| failure.explain(&path));
+        let elsewhere = tagged_elsewhere(original, &path, &failure);
+        if elsewhere.is_some() {
+            // What is in the table is written otherwise, too.
+            found.retain(|earlier| !earlier.path.starts_with(&path));
+        }
+        let mut fault = elsewhere.unwrap_or_else(|| failure.explain(&path));
         fault.hint = fault.hint.or_else(|| table_of::<T>(&values, &failure));
         let own_fault = !found.iter().any(|earlier| {
             earlier.path.len() > path.len()
@@ -94,10 +99,13 @@ impl Unreadable {
 const TAGS: &[&str] = &["type", "name", "kind", "class_name", "_target_", "layer"];
 
 /// Of a table that names what it chooses as other programs do, `{ type = "dense", units = 3 }`: how that is written here.
-fn tagged_elsewhere(values: &Value, failure: &ReadFailure) -> Option<Fault> {
+///
+/// `path` leads to the table in what was written.
+fn tagged_elsewhere(written: &Value, path: &[String], failure: &ReadFailure) -> Option<Fault> {
     failure.unknown_choice()?;
-    let mut path = failure.path.iter();
-    let table = path.try_fold(values, |value, key| inner(value, key))?;
+    let table = path
+        .iter()
+        .try_fold(written, |value, key| inner(value, key))?;
     let mut fields = table.as_object()?.clone();
     let known = failure.known();
     let (tag, name) = TAGS.iter().find_map(|tag| {
@@ -105,7 +113,7 @@ fn tagged_elsewhere(values: &Value, failure: &ReadFailure) -> Option<Fault> {
         Some((tag, nearest(named, &known)?))
     })?;
     fields.remove(*tag);
-    let what = what_is_chosen(&failure.path);
+    let what = what_is_chosen(path);
     Some(Fault {
         message: format!("`{tag}` names no {what} here"),
         hint: Some(match fields.is_empty() {

@@ -302,7 +302,6 @@ fn of_dataset(mut error: Error, resolved: &Resolved) -> Error {
     error
 }
 
-/// A flaw of the settings as a problem of the file.
 /// Where problems of one point of the settings stand.
 struct Located<'a> {
     resolved: &'a Resolved,
@@ -358,6 +357,7 @@ fn list_hint(place: &Place) -> Option<String> {
     is_list.then(|| format!("a list stands in brackets: [{}]", value.trim()))
 }
 
+/// A flaw of the settings as a problem of the file.
 fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
     let problem = match place {
         Some(place) => Problem::new(flaw.message).at(place),

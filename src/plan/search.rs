@@ -374,9 +374,8 @@ fn key(
         Ok(distribution) => distribution,
         Err(unreadable) => {
             let below = |mut fault: Unreadable| {
-                if fault.path.is_empty() && value.is_array() {
-                    let forms = ["choice", "uniform"].map(|form| format!("{{ {form} = {value} }}"));
-                    fault.hint = Some(format!("write {}, or {}", forms[0], forms[1]));
+                if let (true, Some(values)) = (fault.path.is_empty(), value.as_array()) {
+                    fault.hint = Some(forms_of_list(value, values));
                 }
                 fault.path.insert(0, name.to_string());
                 unread(document, fault)
@@ -454,6 +453,18 @@ impl Key {
 /// Three significant digits: so a name tells the whole value, and machines whose logarithms differ in the last bit agree.
 fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+/// How a list is written that values are drawn from: as what is chosen from, and two numbers as a range, too.
+fn forms_of_list(list: &toml::Value, values: &[toml::Value]) -> String {
+    use toml::Value::{Float, Integer};
+    let range = match values {
+        [Integer(_), Integer(_)] => Some("int"),
+        [Integer(_) | Float(_), Integer(_) | Float(_)] => Some("uniform"),
+        _ => None,
+    };
+    let range = range.map(|form| format!(", or {{ {form} = {list} }}"));
+    format!("write {{ choice = {list} }}{}", range.unwrap_or_default())
 }
 
 /// What helps where a number that was drawn is to be whole.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::fixed;
+use crate::table::{LARGE, fixed};
 
 /// A named number.
 #[derive(Debug, PartialEq)]
@@ -85,6 +85,8 @@ impl Metric {
     pub fn decimals_of(&self, value: f64) -> usize {
         let is_real = self.decimals == REAL && !self.is_share();
         match value.abs() {
+            // Behind the point of what stands before an exponent.
+            size if is_real && size >= LARGE && size.is_finite() => 3,
             size if is_real && size > 0.0 && size.is_finite() => {
                 let before_point = size.log10().floor() as i64;
                 usize::try_from(3 - before_point).map_or(0, |decimals| decimals.min(MOST_DECIMALS))

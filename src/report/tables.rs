@@ -9,7 +9,7 @@ use super::view::{Beside, MOST_ROWS, View, shown};
 use super::warnings::warnings;
 use crate::error::{Result, thousands, visible};
 use crate::measure::RUN_COLUMNS;
-use crate::plan::{Plan, Search};
+use crate::plan::Plan;
 use crate::record::{EPOCH_COLUMNS, EpochRow, Metric, RunRow, Status, csv, write_atomically};
 use crate::run::{Results, ResultsFolder, RunState};
 use crate::table::{Record, Records, draw, fixed};
@@ -126,7 +126,10 @@ fn verdicts(claim_results: &[ClaimResult]) -> (Vec<String>, Records) {
 /// What has come of an experiment, for a terminal: the points of its search, or the table by variant; and the verdict.
 pub fn outcome(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) -> String {
     let rows = &results.rows;
-    let text = points_or_variants(&plan.swept, plan.search.as_ref(), results);
+    let text = match &plan.search {
+        Some(search) => found(&plan.swept, search, results),
+        None => variants(rows),
+    };
     with_verdict(text, warnings(rows, &Losses::of_plan(plan)), claim_results)
 }
 
@@ -137,15 +140,11 @@ pub fn outcome(plan: &Plan, results: &Results, claim_results: &[ClaimResult]) ->
 pub fn comparison(view: &View) -> Result<String> {
     let subject = view.subject;
     let lines = view.warnings();
-    let text = points_or_variants(&subject.swept, subject.search.as_ref(), &subject.results()?);
+    let text = match &subject.search {
+        Some(search) => found(&subject.swept, search, &subject.results()?),
+        None => variants(&subject.rows),
+    };
     Ok(with_verdict(text, lines, &subject.claims))
-}
-
-fn points_or_variants(swept: &[String], search: Option<&Search>, results: &Results) -> String {
-    match search {
-        Some(search) => found(swept, search, results),
-        None => variants(&results.rows),
-    }
 }
 
 /// The table by variant, for a terminal.

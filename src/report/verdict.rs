@@ -4,6 +4,7 @@ use crate::config::Condition;
 use crate::measure::column_metric;
 use crate::plan::Claim;
 use crate::record::{RunRow, Status};
+use crate::table::fixed;
 
 use super::statistics::{Group, Spread, groups};
 
@@ -43,9 +44,7 @@ impl ClaimResult {
         let metric = column_metric(&self.metric)?;
         let usual = metric.decimals_of(spread.mean);
         let is_faithful = |decimals: &usize| {
-            let shown = format!("{:.decimals$}", spread.mean)
-                .parse()
-                .unwrap_or(spread.mean);
+            let shown = fixed(spread.mean, *decimals).parse().unwrap_or(spread.mean);
             let side = |number: f64, bound: f64| is_above(number, bound, spread.mean);
             self.bounds.iter().all(|&bound| {
                 side(shown, bound) == side(spread.mean, bound)

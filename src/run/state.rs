@@ -80,6 +80,12 @@ pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<RunS
         add_earlier(plan, index, &folder, &mut states);
     }
     settle(plan, only, &folder, &mut states);
+    for (run, state) in plan.runs.iter().zip(&mut states) {
+        // Nothing is there to go on from.
+        if state.is_to_do() && !folder.run(run).has_checkpoint() {
+            *state = RunState::ToDo { epochs_done: 0 };
+        }
+    }
     states
 }
 
@@ -130,11 +136,9 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Run
         _ if fresh => RunState::ToDo { epochs_done: 0 },
         // A worker writes the row first.
         None => RunState::ToDo { epochs_done: 0 },
-        // What was given up may be so again, whether it can be gone on from or not.
-        Some(row) if row.status == Status::Halted || before.has_checkpoint() => RunState::ToDo {
+        Some(_) => RunState::ToDo {
             epochs_done: before.epochs().len(),
         },
-        Some(_) => RunState::ToDo { epochs_done: 0 },
     }
 }
 

@@ -144,7 +144,7 @@ fn figure(
     let x_name = unit(in_steps);
     let names: Vec<&str> = curves.iter().map(|curve| curve.name).collect();
     let description = format!("Chart of {} by {x_name}: {}", column.name, names.join(", "));
-    let numbers = table(&curves, &column.name, x_name, decimals);
+    let numbers = table(&curves, column, x_name);
     let title = html! { (column.name) " " span.quiet { (column.doc) } };
     let chart = Chart::Curves {
         x_name: x_name.to_string(),
@@ -232,13 +232,19 @@ impl Curve<'_> {
 }
 
 /// A row for every place that a variant is shown at, a column a variant.
-fn table(curves: &[Curve], name: &str, x_name: &str, decimals: usize) -> Markup {
+fn table(curves: &[Curve], column: &Column<EpochRow>, x_name: &str) -> Markup {
+    let name = &column.name;
     let mut rows: Vec<f64> = curves.iter().flat_map(Curve::rows).collect();
     rows.sort_by(f64::total_cmp);
     rows.dedup();
     let cell = |curve: &Curve, x: f64| {
         let at = curve.x.iter().position(|other| *other == x)?;
-        Some(fixed(curve.mean[at]?, decimals))
+        let mean = curve.mean[at]?;
+        Some(
+            column
+                .metric
+                .map_or_else(|| fixed(mean, 4), |metric| metric.text(mean)),
+        )
     };
     html! {
         div.scroll.long[rows.len() > 20] role="region" tabindex="0" aria-label={ "Numbers of " (name) } {

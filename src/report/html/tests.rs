@@ -461,8 +461,8 @@ fn behind_a_curve_stand_its_numbers_at_the_places_of_every_variant() {
     let page = page(&subject, None, &[]).unwrap();
     let of_loss = page.split_once("Numbers of train_loss").unwrap().1;
     let rows = table(of_loss, "Mean over the seeds");
-    assert_eq!(rows[0], ["1", "346.647", "1.000"]);
-    assert_eq!(rows[1], ["2", "0.000", "1.000"]);
+    assert_eq!(rows[0], ["1", "346.6", "1.000"]);
+    assert_eq!(rows[1], ["2", "0.0000", "1.000"]);
     assert_eq!(rows[2], ["3", "-", "1.000"]);
     assert_eq!(rows.last().unwrap(), &["30", "-", "1.000"]);
     // The twelve of the long one, and the second of the short one.
