@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::file::{LAUNCH, Overrides, folder_settings};
+use super::file::folder_settings;
+use super::overrides::Overrides;
 use super::read::read;
 use super::stack::{Origin, Resolved, Stack};
+use super::tables::LAUNCH;
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, nearest};
 use crate::value::Positive;
 

@@ -113,31 +113,16 @@ fn tagged_elsewhere(written: &Value, path: &[String], failure: &ReadFailure) -> 
         Some((tag, nearest(named, &known)?))
     })?;
     fields.remove(*tag);
+    let fields = toml::Value::try_from(fields).ok()?;
     let what = what_is_chosen(path);
     Some(Fault {
         message: format!("`{tag}` names no {what} here"),
-        hint: Some(match fields.is_empty() {
+        hint: Some(match fields.as_table().is_some_and(toml::Table::is_empty) {
             true => format!("write \"{name}\""),
-            false => format!("write {{ {name} = {} }}", in_line(&Value::Object(fields))),
+            false => format!("write {{ {name} = {fields} }}"),
         }),
         key: None,
     })
-}
-
-/// A value as TOML has it in a line.
-fn in_line(value: &Value) -> String {
-    match value {
-        Value::Object(table) => {
-            let fields = table.iter();
-            let fields = fields.map(|(key, value)| format!("{key} = {}", in_line(value)));
-            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
-        }
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(in_line).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
-    }
 }
 
 /// Of a value that stands in the place of a table: that table, with the value under the key that it needs, or under the first

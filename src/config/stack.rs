@@ -28,6 +28,16 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// That of values which no document holds.
+    pub fn outside(name: String) -> Self {
+        Origin {
+            name,
+            document: None,
+            base: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+
     /// The place of the setting at `path`, or of its key.
     pub fn place(&self, path: &[String], of_key: bool) -> Place {
         self.place_by_names(path, &[], of_key)
@@ -391,12 +401,7 @@ mod tests {
     fn stack(layers: &[&str]) -> Result<Resolved, Problem> {
         let mut stack = Stack::new();
         for (index, text) in layers.iter().enumerate() {
-            let origin = Origin {
-                name: format!("layer {index}"),
-                document: None,
-                base: Vec::new(),
-                written: Vec::new(),
-            };
+            let origin = Origin::outside(format!("layer {index}"));
             stack.push(origin, &toml::from_str(text).unwrap())?;
         }
         Ok(stack.resolve())

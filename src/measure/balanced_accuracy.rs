@@ -1,6 +1,6 @@
 //! Right answers where classes are unequally many: each class counts alike.
 
-use super::classes::{Counts, obstacle};
+use super::classes::{mean, obstacle};
 use super::{MeasureInput, Take, classes_lacking};
 use crate::models::ModelFacts;
 use crate::record::{Better, Metric, SHARE};
@@ -29,12 +29,9 @@ impl Take for BalancedAccuracy {
     }
 
     fn take(&self, subject: &MeasureInput) -> Option<f64> {
-        let counts = Counts::of(subject)?;
-        let classes = counts.classes.iter().filter(|class| class.images > 0);
-        let recalls: Vec<f64> = classes
-            .map(|class| class.right as f64 / class.images as f64)
-            .collect();
-        Some(recalls.iter().sum::<f64>() / recalls.len() as f64)
+        mean(subject, |class| {
+            (class.images > 0).then(|| class.right as f64 / class.images as f64)
+        })
     }
 }
 

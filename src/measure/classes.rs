@@ -15,14 +15,14 @@ pub(super) struct Count {
 }
 
 /// Of every class.
-pub(super) struct Counts {
-    pub classes: Vec<Count>,
+struct Counts {
+    classes: Vec<Count>,
 }
 
 impl Counts {
     /// The answers of a classifier; `None` of another model, without classes or without images. Of scores alike the first is
     /// the answer.
-    pub fn of(subject: &MeasureInput) -> Option<Self> {
+    fn of(subject: &MeasureInput) -> Option<Self> {
         let scores = subject.model.scores(subject.images)?;
         let labels = subject.labels.filter(|labels| !labels.is_empty())?;
         let mut classes = vec![Count::default(); subject.model.facts().classes];
@@ -39,6 +39,13 @@ impl Counts {
         }
         Some(Counts { classes })
     }
+}
+
+/// A number of each class, mean over those that have one; `None` where there are no [`Counts`].
+pub(super) fn mean(subject: &MeasureInput, number: impl Fn(Count) -> Option<f64>) -> Option<f64> {
+    let classes = Counts::of(subject)?.classes.into_iter();
+    let numbers: Vec<f64> = classes.filter_map(number).collect();
+    Some(numbers.iter().sum::<f64>() / numbers.len() as f64)
 }
 
 /// Why a model has no answers to count, in a sentence.

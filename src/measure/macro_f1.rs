@@ -1,6 +1,6 @@
 //! Right answers that count both what is missed of a class and what is wrongly taken for it.
 
-use super::classes::{Counts, obstacle};
+use super::classes::{mean, obstacle};
 use super::{MeasureInput, Take, classes_lacking};
 use crate::models::ModelFacts;
 use crate::record::{Better, Metric, SHARE};
@@ -29,13 +29,10 @@ impl Take for MacroF1 {
     }
 
     fn take(&self, subject: &MeasureInput) -> Option<f64> {
-        let counts = Counts::of(subject)?;
-        let classes = counts.classes.iter();
-        let classes = classes.filter(|class| class.images + class.answers > 0);
-        let scores: Vec<f64> = classes
-            .map(|class| 2.0 * class.right as f64 / (class.images + class.answers) as f64)
-            .collect();
-        Some(scores.iter().sum::<f64>() / scores.len() as f64)
+        mean(subject, |class| {
+            let both = class.images + class.answers;
+            (both > 0).then(|| 2.0 * class.right as f64 / both as f64)
+        })
     }
 }
 

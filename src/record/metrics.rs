@@ -69,7 +69,7 @@ impl Requirement {
 const REAL: usize = 4;
 
 /// Digits behind the point of the smallest numbers.
-const MOST_DECIMALS: usize = 9;
+pub const MOST_DECIMALS: usize = 9;
 
 /// The unit of what cannot be above 1.
 pub const SHARE: &str = "share, from 0 to 1";

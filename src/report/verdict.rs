@@ -3,13 +3,11 @@
 use crate::config::Condition;
 use crate::measure::column_metric;
 use crate::plan::Claim;
+use crate::record::metrics::MOST_DECIMALS;
 use crate::record::{RunRow, Status};
 use crate::table::fixed;
 
 use super::statistics::{Group, Spread, groups};
-
-/// Digits behind the point beyond which nobody reads.
-const MOST_DECIMALS: usize = 9;
 
 /// One claim, held against the numbers.
 #[derive(Debug, Clone, PartialEq)]

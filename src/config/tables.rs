@@ -1,0 +1,55 @@
+//! The tables of a file by their names, and what they hold where a file says nothing.
+
+use crate::error::{did_you_mean, nearest};
+
+/// The table of `burnlab.toml` that says where workers run; no part of any run.
+pub(super) const LAUNCH: &str = "launch";
+
+/// The tables that make up a run's settings; the other keys are the file's own.
+pub const SETTINGS: &[&str] = &[
+    "data", "augment", "blocks", "model", "start", "train", "measure", "record", "pictures",
+];
+
+/// The tables that say which points of the settings are tried.
+pub(super) const POINTS: &[&str] = &["grid", "search"];
+
+/// The keys of a file besides its settings and its points.
+pub(super) const OWN: &[&str] = &["title", "source", "extends", "variants", "expect"];
+
+/// What a file says nothing of, with comments.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The table of these that has a key of this name by default.
+pub(super) fn table_with(key: &str, known: &[&str]) -> Option<String> {
+    let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    let has_it = |(table, inner): &(&String, &toml::Value)| {
+        known.contains(&table.as_str()) && inner.get(key).is_some()
+    };
+    let found = tables.iter().find(has_it);
+    found.map(|(table, _)| table.clone())
+}
+
+/// What was probably meant by an unknown key where tables of settings stand, beside these others.
+pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
+    let is_known = |table: &str| known.contains(&table);
+    if key
+        .split_once('.')
+        .is_some_and(|(table, _)| is_known(table))
+    {
+        return Some(format!("a key with dots stands without quotes: `{key}`"));
+    }
+    if nearest(key, known).is_some() {
+        return did_you_mean(key, known);
+    }
+    if let Some(table) = table_with(key, known) {
+        return Some(format!("did you mean `{table}.{key}`?"));
+    }
+    let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    let mut tables = tables.iter().filter(|(table, _)| is_known(table));
+    let inner = tables.find_map(|(table, inner)| {
+        let inner: Vec<&String> = inner.as_table()?.keys().collect();
+        let name = nearest(key, &inner)?;
+        Some(format!("did you mean `{table}.{name}`?"))
+    });
+    inner.or_else(|| did_you_mean(key, known))
+}
