@@ -461,18 +461,54 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("swish", "silu"),
     ("p", "rate"),
     ("use_bias", "bias"),
+    ("in_channels", "filters"),
+    ("out_channels", "filters"),
+    ("out_features", "units"),
+    ("hidden_size", "units"),
+    ("kaiming_normal", "he_normal"),
+    ("kaiming_uniform", "he_uniform"),
+    ("xavier_normal", "glorot_normal"),
+    ("xavier_uniform", "glorot_uniform"),
     ("kernel_initializer", "init"),
     ("kernel_regularizer", "l2"),
     ("kernel_size", "kernel"),
     ("strides", "stride"),
     ("categorical_crossentropy", "cross_entropy"),
     ("sparse_categorical_crossentropy", "cross_entropy"),
+    ("betas", "beta_1"),
+    ("eps", "epsilon"),
+    ("gamma", "factor"),
+    ("step_size", "every"),
+    ("eta_min", "last"),
+    ("monitor", "metric"),
+    ("reduce_on_plateau", "plateau"),
+    ("reduce_lr_on_plateau", "plateau"),
+    ("gradient_clip_val", "clip"),
+    ("clipnorm", "clip"),
+    ("max_epochs", "epochs"),
+    ("num_epochs", "epochs"),
+    ("random_flip", "flip"),
+    ("random_horizontal_flip", "flip"),
+    ("random_rotation", "rotate"),
+    ("random_zoom", "zoom"),
+    ("f1", "macro_f1"),
+    ("f1_score", "macro_f1"),
+    ("top_k_accuracy", "top5_accuracy"),
     ("accuracy", "test_accuracy"),
     ("acc", "test_accuracy"),
+    ("bs", "batch_size"),
+    ("val", "validation"),
+    ("validation_split", "validation"),
     ("val_loss", "validation_loss"),
     ("val_acc", "validation_accuracy"),
     ("val_accuracy", "validation_accuracy"),
 ];
+
+/// What a word of other programs is called here; the word itself where it is not known as one.
+pub fn called_here(theirs: &str) -> &str {
+    let named = ELSEWHERE.iter().find(|(known, _)| *known == theirs);
+    named.map_or(theirs, |(_, ours)| ours)
+}
 
 /// The known name that was probably meant, if one is near enough.
 pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a str> {

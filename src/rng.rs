@@ -20,13 +20,14 @@ pub enum Purpose {
     Subset,
     /// First values of the weights; place: the layer's index, the tensor's index.
     Init,
-    /// Order of the training samples; place: the epoch.
+    /// Order of the training samples; place: the pass over them, from 1.
     Shuffle,
-    /// Augmentation; place: epoch (0 for copies), index of the operation or copy, index of the image.
+    /// Augmentation; place: the pass (0 for copies), the index of the operation or copy (the largest number for random ones), the
+    /// index of the image.
     Augment,
-    /// Mixing of images in a batch; place: the epoch, the batch.
+    /// Mixing of images in a batch; place: the pass, the batch in it.
     Mix,
-    /// Dropout and the noise layers; place: the epoch, the batch.
+    /// Dropout and the noise layers; place: the pass, the batch in it.
     Dropout,
     /// What a trained model draws; place: 0 for corruption, 1 for samples, 2 and its number for a draw of codes.
     Sample,

@@ -161,8 +161,25 @@ impl fmt::Display for Devices {
     }
 }
 
+/// Between the devices of one run.
+const THEN: &str = ", then ";
+
+/// The devices of a run that goes on on one of another kind than before, as tables name them: `cpu, then cuda:0 (NVIDIA H200)`.
+pub fn gone_on(before: &str, now: &str) -> String {
+    let last = before.rsplit(THEN).next().unwrap_or(before);
+    match kind_of(last) == kind_of(now) {
+        true => before.to_string(),
+        false => format!("{before}{THEN}{now}"),
+    }
+}
+
+/// The kinds of the devices of one run.
+pub fn kinds_of(devices: &str) -> impl Iterator<Item = String> {
+    devices.split(THEN).map(kind_of)
+}
+
 /// A device as tables name it, without its number: `cuda (NVIDIA H200)`. Those of one kind compute alike.
-pub fn kind_of(device: &str) -> String {
+fn kind_of(device: &str) -> String {
     let (name, model) = match device.split_once(' ') {
         Some((name, model)) => (name, Some(model)),
         None => (device, None),
@@ -180,6 +197,17 @@ mod tests {
         assert_eq!(kind_of("cpu"), "cpu");
         assert_eq!(kind_of("cuda:1 (NVIDIA H200)"), "cuda (NVIDIA H200)");
         assert_eq!(kind_of("vulkan:0 (a: b)"), "vulkan (a: b)");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_elsewhere_names_both_devices() {
+        let (one, other) = ("cuda:0 (NVIDIA H100)", "cuda:3 (NVIDIA H100)");
+        assert_eq!(gone_on(one, other), one);
+        let both = gone_on("cpu", one);
+        assert_eq!(both, "cpu, then cuda:0 (NVIDIA H100)");
+        assert_eq!(gone_on(&both, other), both);
+        let kinds: Vec<String> = kinds_of(&both).collect();
+        assert_eq!(kinds, ["cpu", "cuda (NVIDIA H100)"]);
     }
 
     #[test]

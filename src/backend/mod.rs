@@ -39,7 +39,7 @@ use burn::tensor::backend::AutodiffBackend;
 pub use check::{Precisions, message as panic_message};
 pub use constants::LEAST_PROBABILITY;
 pub use device_sums::DeviceSums;
-pub use devices::{Devices, kind_of};
+pub use devices::{Devices, gone_on, kinds_of};
 pub use distribution::Distribution;
 pub use faults::{broken_off, check_threads, mark_awaited, watch_threads};
 pub use kernels::{Kernels, Standardized, holds_nan, largest_of};

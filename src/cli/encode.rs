@@ -61,5 +61,5 @@ pub fn encode(arguments: EncodeArguments) -> Result<()> {
             say(&format!("wrote {codes} of {numbers} to {}", path.display()));
         }
     }
-    Ok(())
+    images.all_read()
 }

@@ -163,7 +163,10 @@ fn samples(
     if samples.shape != run.images() {
         let (found, wanted) = (samples.shape, run.images());
         let message = format!("the images of `{data}` are {found}, but the network takes {wanted}");
-        return Err(Error::data(Problem::new(message).at(of_option(data))));
+        let problem = Problem::new(message).at(of_option(data));
+        return Err(Error::data(
+            problem.hint("images of a folder are brought to that"),
+        ));
     }
     let labels = labels(&known, &run.measured.classes, &run.run.facts);
     let labels = labels.map_err(|message| {

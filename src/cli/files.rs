@@ -28,6 +28,18 @@ pub fn find(argument: &Path) -> Result<PathBuf> {
         let problem = Problem::new(message).hint("experiment files are called `NAME.toml`");
         return Err(Error::usage(problem));
     }
+    let runs = argument.join("runs");
+    if runs.is_dir() {
+        let message = format!(
+            "`{}` holds the results of an experiment",
+            argument.display()
+        );
+        let hint = format!(
+            "name the experiment, or the folder of a run in `{}`",
+            runs.display()
+        );
+        return Err(Error::usage(Problem::new(message).hint(hint)));
+    }
     let known = known().unwrap_or_default();
     let names: Vec<String> = known.iter().map(|path| name(path)).collect();
     let asked = name(argument);

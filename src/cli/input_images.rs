@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::note;
 use super::trained::TrainedModel;
-use crate::data::{Catalogue, Samples, Unlabeled, read_unlabeled};
-use crate::error::{Error, Place, Problem, Result, count};
+use crate::data::{Catalogue, ReadImages, Samples, Unlabeled, read_unlabeled};
+use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::models::Model;
 use crate::rng::Seed;
 
@@ -41,13 +41,15 @@ pub struct InputImages {
     pub labels: Option<Vec<u32>>,
     /// `[images, channels, height, width]`, scaled as in training.
     pub pixels: Vec<f32>,
+    /// What is wrong with files that could not be read.
+    unread: Vec<Problem>,
 }
 
 impl ImageArguments {
     /// The images; `usual` is how many of the run's data where the command line does not say it.
     ///
     /// # Errors
-    /// There is no such image or class, or the model is conditional and no class is given.
+    /// No image can be read, there is no such class, or the model is conditional and no class is given.
     pub fn take(
         &self,
         paths: &[PathBuf],
@@ -103,13 +105,16 @@ impl InputImages {
             names: (0..labels.len()).map(|number| number.to_string()).collect(),
             labels: Some(labels),
             pixels,
+            unread: Vec::new(),
         })
     }
 
-    /// The images at some paths, brought to the shape of the run's; a line on the terminal says how.
+    /// The images at some paths, brought to the shape of the run's; a line on the terminal says how. Of those that cannot be read
+    /// [`all_read`](Self::all_read) tells.
     pub fn files(paths: &[PathBuf], trained: &TrainedModel) -> Result<Self> {
         let settings = &trained.run.settings;
-        let images = read_unlabeled(paths, trained.images(), &settings.data.dataset.form())?;
+        let form = settings.data.dataset.form();
+        let ReadImages { images, unread } = read_unlabeled(paths, trained.images(), &form)?;
         note_changes(&images);
         let pixels = images.iter().flat_map(|image| &image.pixels);
         let mut pixels: Vec<f32> = pixels.copied().collect();
@@ -118,6 +123,7 @@ impl InputImages {
             names: images.into_iter().map(|image| image.name).collect(),
             labels: None,
             pixels,
+            unread,
         })
     }
 
@@ -135,6 +141,17 @@ impl InputImages {
         }
         self.labels = label.map(|label| vec![label; self.names.len()]);
         Ok(())
+    }
+
+    /// The end of a command that has done with the others what it does.
+    ///
+    /// # Errors
+    /// Some of the images could not be read.
+    pub fn all_read(self) -> Result<()> {
+        match self.unread.is_empty() {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Data, self.unread)),
+        }
     }
 
     /// The first `count` images.
@@ -159,6 +176,7 @@ impl InputImages {
             names: vec![name],
             labels: self.labels.as_ref().map(|labels| vec![labels[index]]),
             pixels: self.pixels[index * size..(index + 1) * size].to_vec(),
+            unread: Vec::new(),
         })
     }
 
@@ -175,7 +193,7 @@ impl InputImages {
 const MOST_KINDS: usize = 3;
 
 /// Says what was done to images that had another shape, a line for each kind of change, and one for the rest of many.
-pub fn note_changes(images: &[Unlabeled]) {
+fn note_changes(images: &[Unlabeled]) {
     for line in changes(images) {
         note(format!("note: {line}"));
     }

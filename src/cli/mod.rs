@@ -30,12 +30,12 @@ mod run;
 mod sample;
 mod show;
 mod signals;
+mod tips;
 mod trained;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{finish, keep, note, print, say};
 pub use reference::reference;
@@ -175,7 +175,7 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     });
     parsed.map_err(|mut answer| {
-        suggest_set(&mut answer);
+        tips::suggest(&mut answer);
         let printed = answer.print();
         if answer.use_stderr() {
             return ExitCode::from(Kind::Usage.exit_code());
@@ -183,19 +183,6 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         keep(printed);
         finish().map_or_else(|error| complain(&error), |()| ExitCode::SUCCESS)
     })
-}
-
-/// Says where a setting goes that stands there as an argument, as other programs take it: `train.epochs=3`.
-fn suggest_set(answer: &mut clap::Error) {
-    let Some(ContextValue::String(argument)) = answer.get(ContextKind::InvalidArg) else {
-        return;
-    };
-    let key = argument.split_once('=').map(|(key, _)| key);
-    if key.is_some_and(|key| key.contains('.') && !key.starts_with('-')) {
-        let tip = format!("settings are changed with `--set {argument}`");
-        let tips = ContextValue::StyledStrs(vec![tip.into()]);
-        answer.insert(ContextKind::Suggested, tips);
-    }
 }
 
 /// The command line as its documents show it: the same whatever the environment is.

@@ -25,7 +25,6 @@ pub struct NeighboursArguments {
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
     /// An image's file, or the number of a test image from 0
-    #[arg(required_unless_present = "variant")]
     image: Option<PathBuf>,
     /// Number of neighbors
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,7 +97,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
             ));
         }
     }
-    Ok(())
+    query.all_read()
 }
 
 /// The query image, and its number if it is a test image.

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::input_images::note_changes;
+use super::input_images::InputImages;
 use super::trained::{self, WeightsArguments, Which};
 use super::{DeviceArgument, catalogue, csv, print, say, sound};
-use crate::data::{Unlabeled, read_unlabeled};
 use crate::error::{Error, Problem, Result};
 use crate::models::{Ability, AnswerKind};
 use crate::table::draw;
@@ -20,7 +19,7 @@ pub struct PredictArguments {
     /// One of its variants [default: the only one]
     variant: Option<OsString>,
     /// Files of images, folders of such, or IDX files of images
-    #[arg(value_name = "PATH", required_unless_present = "variant")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Print comma-separated values instead of a table
     #[arg(long)]
@@ -41,12 +40,11 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
     let catalogue = catalogue();
     let (variant, paths) = trained::variant_and_paths(arguments.variant, arguments.paths);
     let variant = variant.as_deref();
-    if let (Some(name), true) = (variant, paths.is_empty()) {
-        return Err(trained::no_image(name));
+    if paths.is_empty() {
+        return Err(variant.map_or_else(trained::image_unsaid, trained::no_image));
     }
     let (file, which) = (&arguments.file, arguments.which);
     let found = arguments.weights.find(file, variant, which, &catalogue)?;
-    let settings = &found.run.settings;
     if !found.run.facts.can(Ability::Classify) {
         let message = format!(
             "`{}` is no classifier: it finds no classes",
@@ -55,17 +53,11 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         let hint = "`burnlab encode`, `reconstruct` and `sample` ask other models";
         return Err(Error::usage(Problem::new(message).hint(hint)));
     }
-    let images = read_unlabeled(&paths, found.images(), &settings.data.dataset.form())?;
-    let mut pixels: Vec<f32> = images
-        .iter()
-        .flat_map(|image| &image.pixels)
-        .copied()
-        .collect();
-    settings.data.scale.apply(&mut pixels, found.images());
+    let images = InputImages::files(&paths, &found)?;
     let classes = &found.measured.classes;
     let blueprint = found.blueprint();
     let model = found.open(&arguments.device)?;
-    let answers = sound(blueprint.answers(&*model, &pixels))?;
+    let answers = sound(blueprint.answers(&*model, &images.pixels))?;
     let top = usize::from(arguments.top).min(classes.len());
     let header = header(top, blueprint.answer_kind());
     // A program that reads them wants every digit.
@@ -73,17 +65,15 @@ pub fn predict(arguments: PredictArguments) -> Result<()> {
         true => |value: f32| value.to_string(),
         false => |value: f32| format!("{value:.4}"),
     };
-    let rows: Vec<Vec<String>> = images
-        .iter()
-        .zip(&answers)
-        .map(|(image, answer)| row(image, answer, classes, top, number))
+    let named = images.names.iter().zip(&answers);
+    let rows: Vec<Vec<String>> = named
+        .map(|(name, answer)| row(name, answer, classes, top, number))
         .collect();
-    note_changes(&images);
     match arguments.csv {
         true => print(&csv(std::iter::once(header).chain(rows))?),
         false => say(&draw(&header, &rows, 1)),
     }
-    Ok(())
+    images.all_read()
 }
 
 /// `image`, then class and number in turn, the likeliest first.
@@ -97,7 +87,7 @@ fn header(top: usize, kind: AnswerKind) -> Vec<String> {
 }
 
 fn row(
-    image: &Unlabeled,
+    name: &str,
     answer: &[f32],
     classes: &[String],
     top: usize,
@@ -107,5 +97,5 @@ fn row(
     order.sort_by(|&one, &other| answer[other].total_cmp(&answer[one]));
     let pair = |&class: &usize| [classes[class].clone(), number(answer[class])];
     let pairs = order[..top].iter().flat_map(pair);
-    std::iter::once(image.name.clone()).chain(pairs).collect()
+    std::iter::once(name.to_string()).chain(pairs).collect()
 }

@@ -59,7 +59,12 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
     let header = ["image", "label", "squared_error"]
         .map(String::from)
         .to_vec();
-    let rows = rows(&images, &errors, &trained.measured.classes);
+    // A program that reads them wants every digit.
+    let number = match arguments.csv {
+        true => |error: f64| error.to_string(),
+        false => |error: f64| format!("{error:.6}"),
+    };
+    let rows = rows(&images, &errors, &trained.measured.classes, number);
     match arguments.csv {
         true => print(&csv(std::iter::once(header).chain(rows))?),
         false => say(&draw(&header, &rows, 2)),
@@ -75,7 +80,7 @@ pub fn reconstruct(arguments: ReconstructArguments) -> Result<()> {
             say(&format!("drew {images} to {}", path.display()));
         }
     }
-    Ok(())
+    images.all_read()
 }
 
 /// Rows of images, each above the row of its reconstructions.
@@ -99,10 +104,15 @@ fn above(inputs: &[RgbImage], outputs: &[RgbImage]) -> RgbImage {
 }
 
 /// The mean squared error of every image, a pixel.
-fn rows(images: &InputImages, errors: &[f64], classes: &[String]) -> Vec<Vec<String>> {
+fn rows(
+    images: &InputImages,
+    errors: &[f64],
+    classes: &[String],
+    number: fn(f64) -> String,
+) -> Vec<Vec<String>> {
     let row = |(index, error): (usize, &f64)| {
         let label = images.class(index, classes).to_string();
-        vec![images.names[index].clone(), label, format!("{error:.6}")]
+        vec![images.names[index].clone(), label, number(*error)]
     };
     errors.iter().enumerate().map(row).collect()
 }

@@ -86,7 +86,10 @@ pub fn regress(arguments: RegressArguments) -> Result<ExitCode> {
     }
     let reference = Reference::read(&arguments.reference)?;
     let rule = match arguments.tolerance {
-        Tolerance::Auto => rule(&reference, &origin),
+        Tolerance::Auto => {
+            let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+            rule(&reference, &names, &origin)
+        }
         Tolerance::Interval => Rule::Interval,
     };
     reference.check(&planned(&plans), rule, arguments.files.is_empty())?;

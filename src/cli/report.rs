@@ -7,6 +7,7 @@ use clap::Args;
 use walkdir::WalkDir;
 
 use super::{ResultsArgument, Set, catalogue, files, note, say};
+use crate::config::Overrides;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::Plan;
 use crate::record::write_atomically;
@@ -121,7 +122,7 @@ fn commands(path: &Path, reference: Option<&str>, set: &Set) -> Vec<String> {
     ]
 }
 
-/// A command line as a shell takes it.
+/// A command line as a shell takes it, with the variables of the environment that change settings.
 pub(super) fn command(words: &[&str], path: &Path, reference: Option<&str>, set: &Set) -> String {
     let path = path.to_string_lossy();
     let mut all = vec!["burnlab"];
@@ -133,7 +134,15 @@ pub(super) fn command(words: &[&str], path: &Path, reference: Option<&str>, set:
     if let Some(reference) = reference {
         all.extend(["--reference", reference]);
     }
-    shlex::try_join(all.iter().copied()).unwrap_or_else(|_| all.join(" "))
+    let words = shlex::try_join(all.iter().copied()).unwrap_or_else(|_| all.join(" "));
+    let mut overrides = Overrides::from_environment();
+    // Where numbers are made does not change them.
+    overrides.take_launch();
+    let variables = overrides.variables.iter().map(|(name, value)| {
+        let value = shlex::try_quote(value).unwrap_or(value.into());
+        format!("{name}={value}")
+    });
+    Vec::from_iter(variables.chain([words])).join(" ")
 }
 
 /// Reports of all experiments below a results folder, and the index; those that are damaged keep theirs.

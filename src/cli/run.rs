@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
+use glob::Pattern;
 use serde_json::json;
 
 use super::detach::{Detached, Supervision};
@@ -19,14 +20,14 @@ use super::{
 use crate::backend::Devices;
 use crate::data::DatasetSpec;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
-use crate::plan::{Plan, Run, together_note};
+use crate::plan::{Plan, Run, own_name, together_note};
 use crate::record::{Event, RunRow, Status};
 use crate::report::{
     ClaimResult, Verdict, check_claims, failures, outcome, plan_table, write_tables,
 };
 use crate::run::{
-    Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, Results, ResultsFolder,
-    RunState, Share, WorkerCounts, on_other_data, parts, supervise,
+    Bars, Ended, Lines, Only, Options, Output, Part, Progress, Quiet, ResultsFolder, RunState,
+    Share, WorkerCounts, on_other_data, parts, supervise,
 };
 
 /// How far tables may lag behind the runs.
@@ -45,7 +46,7 @@ pub struct RunArguments {
     /// Submit the supervisor, too, as a job of the cluster, and return; the same command later shows how it is getting on
     #[arg(long)]
     detach: bool,
-    /// Only this variant, and what it needs; may be repeated
+    /// Only this variant, or those of a pattern such as 'wide*' or '*,batch_size=50', and what they need; may be repeated
     #[arg(long, value_name = "VARIANT")]
     only: Vec<String>,
     /// Train everything anew, whatever was done before; other experiments that runs need are kept
@@ -79,9 +80,8 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
         set: overrides.set.clone(),
     };
     let plan = Plan::make(&path, &overrides, &catalogue())?;
-    check_only(&plan, &arguments.only)?;
+    let only = chosen(&plan, &arguments.only)?;
     check_results(&arguments.results.folder)?;
-    let only = &arguments.only;
     let wanted = plan
         .runs
         .iter()
@@ -89,9 +89,9 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
     check_data(&plan, wanted)?;
     let device = &arguments.device.device;
     let workers = Workers::by(&arguments.launch, &path, &of_launch, device)?;
-    let only = match arguments.only.is_empty() {
+    let only = match only.is_empty() {
         true => Only::All,
-        false => Only::Variants(arguments.only.clone()),
+        false => Only::Variants(only),
     };
     let options = Options {
         results: arguments.results.folder.clone(),
@@ -133,21 +133,16 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
         }
         let ended = carry_out(part, &options, progress(&arguments), &workers, &stop)?;
         let rows = &ended.results.rows;
-        let claim_results = claim_results(part.plan, rows, &part.states);
+        let claim_results = claims_asked_for(part, rows);
         let report = written_report(part.plan, rows, &arguments);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
             let folder = ResultsFolder::of(&options.results, &part.plan.name);
-            tell(
-                &arguments,
-                part.plan,
-                &folder,
-                &ended.results,
-                &claim_results,
-            );
+            tell(&arguments, part, &folder, &ended, &claim_results);
             if let Some(path) = report.filter(|_| !arguments.quiet && !arguments.json) {
                 say(&format!("report: {}", path.display()));
             }
-            code = exit_code(rows.iter(), ended.stopped, claim_results.iter());
+            let rows = asked_for(part, rows);
+            code = exit_code(rows.into_iter(), ended.stopped, claim_results.iter());
         }
         if ended.stopped {
             break;
@@ -178,13 +173,11 @@ fn detached(
                 let part = parts.last().expect("what is asked for is a part");
                 let row = |run: &Run| folder.row(run);
                 let rows: Vec<RunRow> = plan.runs.iter().map(row).collect();
-                let mut wanted = rows.iter().zip(&part.states);
-                let is_left = |(row, state): (&RunRow, &RunState)| {
-                    row.status == Status::Unfinished && !matches!(state, RunState::LeftOut)
-                };
-                let stopped = wanted.any(is_left);
-                let claims = claim_results(plan, &rows, &part.states);
-                Some(exit_code(rows.iter(), stopped, claims.iter()))
+                let asked_for = asked_for(part, &rows);
+                let is_left = |row: &&RunRow| row.status == Status::Unfinished;
+                let stopped = asked_for.iter().any(is_left);
+                let claims = claims_asked_for(part, &rows);
+                Some(exit_code(asked_for.into_iter(), stopped, claims.iter()))
             }
         },
     )
@@ -267,7 +260,7 @@ pub(super) fn carry_out(
     let output = Output {
         progress: progress.as_mut(),
         tables: &mut |results| {
-            let claim_results = claim_results(part.plan, &results.rows, &part.states);
+            let claim_results = claims_with_numbers(part, &results.rows);
             write_tables(&folder, part.plan, results, &claim_results)
         },
         lag: TABLES_LAG,
@@ -344,13 +337,37 @@ fn note_other_devices(part: &Part, devices: &Devices) {
     }
 }
 
-/// Claims about variants that `--only` left out are not checked by this call.
-fn claim_results(plan: &Plan, rows: &[RunRow], states: &[RunState]) -> Vec<ClaimResult> {
+/// The runs that are asked for and those that they needed: the others do not tell whether the command did what it should.
+fn asked_for<'a>(part: &Part, rows: &'a [RunRow]) -> Vec<&'a RunRow> {
+    let rows = rows.iter().zip(&part.states);
+    rows.filter(|(_, state)| state.is_wanted())
+        .map(|(row, _)| row)
+        .collect()
+}
+
+/// The claims about runs that are asked for.
+fn claims_asked_for(part: &Part, rows: &[RunRow]) -> Vec<ClaimResult> {
+    let is_left_out = |_: &RunRow, state: &RunState| !state.is_wanted();
+    claims_without(part, rows, is_left_out)
+}
+
+/// The claims about runs that are asked for or have been trained before.
+fn claims_with_numbers(part: &Part, rows: &[RunRow]) -> Vec<ClaimResult> {
+    let is_left_out =
+        |row: &RunRow, state: &RunState| !state.is_wanted() && row.status == Status::Unfinished;
+    claims_without(part, rows, is_left_out)
+}
+
+/// The claims about no variant of which runs are left out.
+fn claims_without(
+    part: &Part,
+    rows: &[RunRow],
+    is_left_out: impl Fn(&RunRow, &RunState) -> bool,
+) -> Vec<ClaimResult> {
+    let plan = part.plan;
     let left_out = |variant: &str| {
-        plan.runs
-            .iter()
-            .zip(states)
-            .any(|(run, state)| run.variant == variant && matches!(state, RunState::LeftOut))
+        let mut runs = rows.iter().zip(&part.states);
+        runs.any(|(row, state)| row.variant == variant && is_left_out(row, state))
     };
     let concerns = |claim: &&crate::plan::Claim| {
         let other = claim.expect.greater_than.as_deref();
@@ -373,20 +390,43 @@ fn check_results(results: &Path) -> Result<()> {
     }
 }
 
-fn check_only(plan: &Plan, only: &[String]) -> Result<()> {
-    let labels = plan.variants();
+/// The variants, with or without their points, that names and patterns stand for.
+fn chosen(plan: &Plan, only: &[String]) -> Result<Vec<String>> {
+    let mut chosen = Vec::new();
     for asked in only {
-        if !plan.runs.iter().any(|run| run.is_of(asked)) {
-            let problem = Problem::new(format!(
-                "`{}` has no variant `{asked}`",
-                plan.path.display()
-            ));
-            return Err(Error::usage(
-                problem.maybe_hint(did_you_mean(asked, &labels)),
-            ));
+        if plan.runs.iter().any(|run| run.is_of(asked)) {
+            chosen.push(asked.clone());
+            continue;
         }
+        let found = matching(plan, asked);
+        if found.is_empty() {
+            let message = format!("`{}` has no variant `{asked}`", plan.path.display());
+            let hint = did_you_mean(asked, &plan.variants());
+            return Err(Error::usage(Problem::new(message).maybe_hint(hint)));
+        }
+        chosen.extend(found);
     }
-    Ok(())
+    Ok(chosen)
+}
+
+/// The variants of a pattern, or else the points of one.
+fn matching(plan: &Plan, pattern: &str) -> Vec<String> {
+    let Ok(pattern) = Pattern::new(pattern) else {
+        return Vec::new();
+    };
+    let labels = plan.variants();
+    let matching = |names: Vec<&str>| -> Vec<String> {
+        let names = names.into_iter().filter(|name| pattern.matches(name));
+        names.map(String::from).collect()
+    };
+    let mut names: Vec<&str> = labels.iter().map(|label| own_name(label)).collect();
+    names.dedup();
+    names.retain(|name| !name.is_empty());
+    let variants = matching(names);
+    match variants.is_empty() {
+        true => matching(labels),
+        false => variants,
+    }
 }
 
 fn progress(arguments: &RunArguments) -> Box<dyn Progress> {
@@ -414,12 +454,12 @@ fn can_move_its_cursor() -> bool {
 
 fn tell(
     arguments: &RunArguments,
-    plan: &Plan,
+    part: &Part,
     folder: &ResultsFolder,
-    results: &Results,
+    ended: &Ended,
     claim_results: &[ClaimResult],
 ) {
-    let rows = &results.rows;
+    let (plan, results) = (part.plan, &ended.results);
     if arguments.json {
         for claim_result in claim_results {
             say_json(&json!({
@@ -438,7 +478,7 @@ fn tell(
         }
         return;
     }
-    let failed = failures(rows);
+    let failed = failures(asked_for(part, &results.rows));
     if !arguments.quiet {
         say(&format!("\n{}\n", plan.title));
         say(&outcome(plan, results, claim_results));
@@ -452,6 +492,9 @@ fn tell(
         for line in failed {
             note(format!("  {line}"));
         }
+    }
+    if ended.stopped && !arguments.quiet {
+        note("\nstopped: the same command goes on from here");
     }
     let unheld: Vec<&str> = claim_results
         .iter()

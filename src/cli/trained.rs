@@ -227,6 +227,12 @@ pub fn no_image(name: &str) -> Error {
     Error::data(problem.hint(hint))
 }
 
+/// No image is named.
+pub fn image_unsaid() -> Error {
+    let problem = Problem::new("which images is not said");
+    Error::usage(problem.hint("name them after the experiment"))
+}
+
 /// A variant, which may be left out, and an image: one alone is the path, or the number of an image.
 ///
 /// # Errors
@@ -247,8 +253,7 @@ pub fn variant_and_image(
         both => both,
     };
     let variant = variant.map(|name| name.to_string_lossy().into_owned());
-    let missing = || Error::usage(Problem::new("which image is not said"));
-    Ok((variant, path.ok_or_else(missing)?))
+    Ok((variant, path.ok_or_else(image_unsaid)?))
 }
 
 /// The run of an experiment that is meant, with what it left; or that of a run's folder, for which neither the

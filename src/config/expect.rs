@@ -17,7 +17,7 @@ pub struct Expect {
     pub claim: String,
     /// Whose numbers it is about.
     pub variant: String,
-    /// A column of `summary.csv`. Default `test_accuracy`.
+    /// A metric, by its column of `summary.csv`. Default `test_accuracy`.
     #[serde(default = "test_accuracy")]
     #[schemars(schema_with = "metric_schema")]
     pub metric: String,

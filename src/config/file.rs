@@ -181,13 +181,16 @@ fn extended(document: &Document, seen: &[PathBuf]) -> Result<Option<PathBuf>> {
     };
     let path = document.path.with_file_name(name);
     if !path.is_file() {
-        let problem = Problem::new(format!("`extends` names `{name}`, which is not there"))
-            .at(place)
-            .hint(format!(
-                "the name is looked up beside the file: `{}`",
-                path.display()
-            ));
-        return Err(Error::usage(problem));
+        let with_ending = format!("{name}.toml");
+        let hint = match document.path.with_file_name(&with_ending).is_file() {
+            true => format!("did you mean `{with_ending}`?"),
+            false => {
+                let path = path.display();
+                format!("the name is looked up beside the file: `{path}`")
+            }
+        };
+        let problem = Problem::new(format!("`extends` names `{name}`, which is not there"));
+        return Err(Error::usage(problem.at(place).hint(hint)));
     }
     if path.extension().is_none_or(|ending| ending != "toml") {
         let problem = Problem::new(format!(

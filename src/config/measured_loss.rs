@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Settings;
+use crate::error::list;
 use crate::models::{Autoencoder, ModelSpec};
 use crate::record::Metric;
 use crate::record::metrics::{DISCRIMINATOR_LOSS, LOSS, RECONSTRUCTION};
 
 /// What outputs are judged by.
-const JUDGED_BY: [&str; 3] = ["model", "train.loss", "data.scale"];
+const JUDGED_BY: [&str; 4] = ["model", "train.loss", "data.scale", "test_corruption"];
 
 /// What the layers of an auto-encoder add, and its Jacobian.
 const ADDED: [&str; 3] = ["contractive", "gaussian_code.beta", "activity"];
@@ -39,6 +40,16 @@ impl MeasuredLoss {
     }
 }
 
+/// `` `train.loss` differs ``
+pub fn differ(names: &[&str]) -> String {
+    let verb = if names.len() == 1 {
+        "differs"
+    } else {
+        "differ"
+    };
+    format!("{} {verb}", list(names))
+}
+
 impl Settings {
     /// What enters the losses that are measured with these settings. Penalties of weights and side classifiers do not.
     pub fn measured_loss(&self) -> MeasuredLoss {
@@ -61,10 +72,26 @@ impl Settings {
         if let ModelSpec::Autoencoder(autoencoder) = &self.model {
             let scale = serde_json::to_value(&self.data.scale);
             measured.judged_by[2] = scale.unwrap_or_default().to_string();
+            measured.judged_by[3] = corruption(autoencoder);
             measured.added = added(autoencoder);
         }
         measured
     }
+}
+
+/// What corrupts the inputs that are measured; empty where nothing does.
+fn corruption(autoencoder: &Autoencoder) -> String {
+    if !autoencoder.test_corruption {
+        return String::new();
+    }
+    let mut noise = Vec::new();
+    let layers = serde_json::to_value(&autoencoder.encoder).unwrap_or_default();
+    visit(&layers, &mut |key, value| {
+        if key.ends_with("_noise") {
+            noise.push(format!("{key} {value}"));
+        }
+    });
+    noise.join(", ")
 }
 
 /// The values of [`ADDED`]: those of layers wherever they are, each once.
@@ -138,6 +165,15 @@ mod tests {
             "{ dense = { units = 2, activity = { l1 = 0.1 } } }, { gaussian_code = { units = 2 } }";
         let other = measured("'mse'", active, "");
         assert_eq!(differing(&other), only_loss("activity"));
+        let noisy = "{ mask_noise = { keep = 0.5 } }, { gaussian_code = { units = 2 } }";
+        assert_eq!(measured("'mse'", noisy, ""), plain);
+        let corrupted = measured("'mse'", noisy, "test_corruption = true");
+        assert_eq!(differing(&corrupted), losses("test_corruption"));
+        let less = noisy.replace("0.5", "0.9");
+        assert_ne!(
+            measured("'mse'", &less, "test_corruption = true"),
+            corrupted
+        );
         // Neither the size of the network nor the penalties of weights do.
         let deep = "{ dense = { units = 9, l2 = 0.1 } }, { gaussian_code = { units = 3 } }";
         assert_eq!(measured("'mse'", deep, ""), plain);

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::search::{Distribution, SearchFields};
 use super::stack::Origin;
 use super::tables::{POINTS, meant_at_top, table_with};
-use crate::error::{Error, Kind, Place, Problem, Result, nearest};
+use crate::error::{Error, Kind, Place, Problem, Result, called_here, nearest};
 
 /// Variables of the environment that are no keys of a file, without the `BURNLAB_` before them.
 const VARIABLES: &[&str] = &[
@@ -177,14 +177,23 @@ fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
     let table = own
         .split_once('_')
         .filter(|(table, key)| known.contains(table) && !key.is_empty());
-    let hint = match (table, table_with(&own, known), nearest(&own, VARIABLES)) {
-        (Some((table, key)), ..) => {
+    let hint = match table {
+        Some((table, key)) => {
             let key = called(&format!("{table}.{key}"));
             format!("two underscores stand between keys: {key}")
         }
-        (None, Some(table), _) => format!("did you mean {}?", called(&format!("{table}.{own}"))),
-        (None, None, Some(variable)) => format!("did you mean {}?", called(variable)),
-        (None, None, None) => return None,
+        None => {
+            // Other programs may have variables that are merely spelt alike.
+            let keys = [
+                own.clone(),
+                called_here(&own).to_string(),
+                format!("{own}s"),
+            ];
+            let of_table = |key: &String| Some(format!("{}.{key}", table_with(key, known)?));
+            let variable = || nearest(&own, VARIABLES).map(String::from);
+            let meant = keys.iter().find_map(of_table).or_else(variable);
+            format!("did you mean {}?", called(&meant?))
+        }
     };
     Some(Problem::new(format!("unknown variable of the environment `{name}`")).hint(hint))
 }
@@ -251,6 +260,7 @@ pub fn nested(keys: &[String], value: toml::Value) -> toml::Table {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tables::SETTINGS;
     use super::*;
 
     #[test]
@@ -289,13 +299,23 @@ mod tests {
             "BURNLAB_JOBS",
             "BURNLAB_TEST_DEVICE",
             "BURNLAB_BLESS",
+            "BURNLAB_FUZZ_SEED",
+            "BURNLAB_ANY_NUMBERS",
+            "BURNLAB_SUPERVISOR",
+            "BURNLAB_WORKERS_LOCK",
+            "BURNLAB_WORKER_ERRAND",
+            "BURNLAB_WORKER_LAST_WORD",
+            "BURNLAB_TOOLKIT",
+            "BURNLAB_HOME",
         ]);
-        assert!(sound.layers(&["data", "train"]).unwrap().is_empty());
+        assert!(sound.layers(SETTINGS).unwrap().is_empty());
         let hints = of(&[
+            "BURNLAB_DATASET",
             "BURNLAB_DEVISE",
             "BURNLAB_EPOCHS",
             "BURNLAB_JOB",
             "BURNLAB_RESULT",
+            "BURNLAB_SEED",
         ]);
         let error = hints.layers(&["data", "train"]).unwrap_err();
         let hints: Vec<&str> = error
@@ -306,10 +326,12 @@ mod tests {
         assert_eq!(
             hints,
             [
+                "did you mean `BURNLAB_DATA__DATASET`?",
                 "did you mean `BURNLAB_DEVICE`?",
                 "did you mean `BURNLAB_TRAIN__EPOCHS`?",
                 "did you mean `BURNLAB_JOBS`?",
-                "did you mean `BURNLAB_RESULTS`?"
+                "did you mean `BURNLAB_RESULTS`?",
+                "did you mean `BURNLAB_TRAIN__SEEDS`?"
             ]
         );
         let overrides = of(&["BURNLAB_TRAIN_EPOCHS"]);

@@ -4,11 +4,12 @@
 //! the reading starts again, until nothing is left to stumble over.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use serde_path_to_error::{Segment, Track};
 
 use super::stack::is_layer_list;
-use crate::error::{did_you_mean, nearest};
+use super::tables::{SETTINGS, key_in_a_table};
+use crate::error::{called_here, did_you_mean, list, nearest};
 
 /// Something that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +114,10 @@ fn tagged_elsewhere(written: &Value, path: &[String], failure: &ReadFailure) -> 
         Some((tag, nearest(named, &known)?))
     })?;
     fields.remove(*tag);
+    let fields: Map<String, Value> = fields
+        .into_iter()
+        .map(|(key, value)| (called_here(&key).to_string(), value))
+        .collect();
     let fields = toml::Value::try_from(fields).ok()?;
     let what = what_is_chosen(path);
     Some(Fault {
@@ -163,6 +168,21 @@ fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Optio
         };
         Some(format!("{name} = {{ {key} = {value}{more} }}"))
     })
+}
+
+/// What was probably meant by an unknown key: of those that are known where it stands, or one of another table of settings.
+fn meant(key: &str, known: &[String], path: &[String]) -> Option<String> {
+    let elsewhere = || match path {
+        [table] if SETTINGS.contains(&table.as_str()) => {
+            let meant = key_in_a_table(key, SETTINGS)?;
+            Some(format!("did you mean `{meant}`?"))
+        }
+        _ => None,
+    };
+    match nearest(key, known) {
+        Some(_) => did_you_mean(key, known),
+        None => elsewhere().or_else(|| did_you_mean(key, known)),
+    }
 }
 
 /// The value that serde could not read.
@@ -270,7 +290,7 @@ impl ReadFailure {
                 .unwrap_or_default();
             return Fault {
                 message: format!("unknown key `{key}`{place}"),
-                hint: did_you_mean(&key, &self.known()),
+                hint: meant(&key, &self.known(), path),
                 key: Some(key),
             };
         }
@@ -279,6 +299,20 @@ impl ReadFailure {
                 message: format!("unknown {} `{name}`", what_is_chosen(path)),
                 hint: did_you_mean(&name, &self.known()),
                 key: self.keys.contains(&name).then_some(name),
+            };
+        }
+        if self.text.contains("map with a single key") && self.keys.len() > 1 {
+            let owner = key_above(path).map(String::as_str).unwrap_or_default();
+            let hint = format!(
+                "name one: `[{owner}.classifier]`, `[{owner}.autoencoder]` or `[{owner}.gan]`"
+            );
+            return Fault {
+                message: format!(
+                    "expected one kind of model as the only key of `{owner}`, found {}",
+                    list(&self.keys)
+                ),
+                hint: Some(hint),
+                key: None,
             };
         }
         let message = match self.missing() {

@@ -25,6 +25,10 @@ pub(super) fn table_with(key: &str, known: &[&str]) -> Option<String> {
     let has_it = |(table, inner): &(&String, &toml::Value)| {
         known.contains(&table.as_str()) && inner.get(key).is_some()
     };
+    // It has no default.
+    if key == "dataset" && known.contains(&"data") {
+        return Some("data".to_string());
+    }
     let found = tables.iter().find(has_it);
     found.map(|(table, _)| table.clone())
 }
@@ -41,15 +45,25 @@ pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
     if nearest(key, known).is_some() {
         return did_you_mean(key, known);
     }
+    let meant = key_in_a_table(key, known).map(|key| format!("did you mean `{key}`?"));
+    meant.or_else(|| did_you_mean(key, known))
+}
+
+/// The key of one of these tables of settings that was probably meant by one that is unknown where it stands: `train.seeds`.
+pub fn key_in_a_table(key: &str, known: &[&str]) -> Option<String> {
+    if ["learning_rate", "lr"].contains(&key) && known.contains(&"train") {
+        return Some("train.optimizer.adam.learning_rate".to_string());
+    }
     if let Some(table) = table_with(key, known) {
-        return Some(format!("did you mean `{table}.{key}`?"));
+        return Some(format!("{table}.{key}"));
     }
     let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
-    let mut tables = tables.iter().filter(|(table, _)| is_known(table));
-    let inner = tables.find_map(|(table, inner)| {
+    let mut tables = tables
+        .iter()
+        .filter(|(table, _)| known.contains(&table.as_str()));
+    tables.find_map(|(table, inner)| {
         let inner: Vec<&String> = inner.as_table()?.keys().collect();
         let name = nearest(key, &inner)?;
-        Some(format!("did you mean `{table}.{name}`?"))
-    });
-    inner.or_else(|| did_you_mean(key, known))
+        Some(format!("{table}.{name}"))
+    })
 }

@@ -82,5 +82,5 @@ pub use pixel_values::PixelValues;
 pub use registry::{DATASETS, Listing, find, list};
 pub use samples::{Samples, Splits};
 pub use scale::Scale;
-pub use unlabeled::{Unlabeled, read_unlabeled};
+pub use unlabeled::{ReadImages, Unlabeled, read_unlabeled};
 pub use verify::{FileState, FileStatus, verify};

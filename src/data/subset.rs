@@ -122,6 +122,10 @@ impl Pool {
     pub fn pick(&self, subset: Subset, classes: usize, seed: Seed) -> Pool {
         let kept: Vec<usize> = match subset {
             Subset::All => return self.clone(),
+            Subset::Share(_) => {
+                let wanted = subset.of(self.len());
+                self.first_of_each(proportional(wanted, &self.all_sizes()))
+            }
             Subset::Of { count, pick } => match pick {
                 Pick::First => (0..count.min(self.len())).collect(),
                 Pick::Random => {
@@ -131,22 +135,24 @@ impl Pool {
                     drawn.sort_unstable();
                     drawn
                 }
-                Pick::Stratified => {
-                    let mut left = self.shares(count, classes);
-                    let takes = |&at: &usize| {
-                        let left = &mut left[self.labels[at] as usize];
-                        let take = *left > 0;
-                        *left -= usize::from(take);
-                        take
-                    };
-                    (0..self.len()).filter(takes).collect()
-                }
+                Pick::Stratified => self.first_of_each(self.shares(count, classes)),
             },
         };
         Pool {
             places: kept.iter().map(|&at| self.places[at]).collect(),
             labels: kept.iter().map(|&at| self.labels[at]).collect(),
         }
+    }
+
+    /// The first ones of each class, so many of it, by their number among the samples.
+    fn first_of_each(&self, mut left: Vec<usize>) -> Vec<usize> {
+        let takes = |&at: &usize| {
+            let left = &mut left[self.labels[at] as usize];
+            let take = *left > 0;
+            *left -= usize::from(take);
+            take
+        };
+        (0..self.len()).filter(takes).collect()
     }
 
     /// Samples each class gives to a stratified subset: equally many of each class that has samples.
@@ -344,6 +350,7 @@ fn validation_flaw(fields: &DataFields, samples: usize, validation: usize) -> Op
 fn train_key(train: Subset) -> &'static str {
     match train {
         Subset::All
+        | Subset::Share(_)
         | Subset::Of {
             pick: Pick::First, ..
         } => "train",
@@ -359,11 +366,12 @@ fn train_flaw(
     present: &[usize],
     names: &[String],
 ) -> Option<Flaw> {
-    let (wanted, pick) = match fields.train {
-        Subset::All => (rest.len(), Pick::First),
-        Subset::Of { count, pick } => (count, pick),
-    };
+    let wanted = fields.train.of(rest.len());
     let key = train_key(fields.train);
+    if wanted == 0 && matches!(fields.train, Subset::Share(_)) {
+        let samples = count(rest.len(), "sample");
+        return Some(Flaw::new(key, format!("this share of {samples} is none")));
+    }
     if wanted == 0 {
         return Some(Flaw::new(key, "nothing to train on: 0 samples"));
     }
@@ -383,53 +391,56 @@ fn train_flaw(
         );
         return Some(Flaw::new(key, message));
     }
-    let left = missing_flaw(fields, rest, rest.len(), present, names);
-    if left.is_some() {
-        return left;
-    }
-    match pick {
-        Pick::Random => None,
-        Pick::First => missing_flaw(fields, rest, wanted, present, names),
-        Pick::Stratified => stratified_flaw(rest, wanted, names),
-    }
-}
-
-/// Classes of which the first `wanted` samples of the rest hold none, though the training set has some.
-fn missing_flaw(
-    fields: &DataFields,
-    rest: &Pool,
-    wanted: usize,
-    present: &[usize],
-    names: &[String],
-) -> Option<Flaw> {
-    let mut seen = vec![false; names.len()];
-    for &label in &rest.labels[..wanted] {
-        seen[label as usize] = true;
-    }
-    let missing: Vec<&String> = (0..names.len())
-        .filter(|&class| !seen[class] && present[class] > 0)
-        .map(|class| &names[class])
-        .collect();
-    let whose = match missing.len() {
-        0 => return None,
-        1 => format!("class {} has", list(&missing)),
-        _ => format!("classes {} have", list(&missing)),
-    };
-    if wanted == rest.len() {
-        let message = format!(
-            "{whose} no sample among the {} that validation leaves",
-            thousands(wanted)
-        );
+    let missing = |labels: &[u32]| missing(labels, present, names);
+    if let Some(classes) = missing(&rest.labels) {
+        let left = thousands(rest.len());
+        let message = format!("{classes} no sample among the {left} that validation leaves");
         let hint = "take fewer samples for validation";
         return Some(Flaw::new("validation", message).hint(hint));
     }
-    let message = format!("{whose} no sample among the first {}", thousands(wanted));
-    let classes = present.iter().filter(|&&size| size > 0).count();
-    let hint = format!(
-        "take more samples, or {{ count = {}, pick = \"stratified\" }}",
-        wanted.max(classes)
-    );
-    Some(Flaw::new(train_key(fields.train), message).hint(hint))
+    match fields.train {
+        Subset::All
+        | Subset::Of {
+            pick: Pick::Random, ..
+        } => None,
+        Subset::Share(_) => {
+            let picked = rest.pick(fields.train, names.len(), Seed(0));
+            let classes = missing(&picked.labels)?;
+            let message = format!("{classes} no sample in this share");
+            Some(Flaw::new(key, message).hint("take a larger one"))
+        }
+        Subset::Of {
+            pick: Pick::First, ..
+        } => {
+            let classes = missing(&rest.labels[..wanted])?;
+            let message = format!("{classes} no sample among the first {}", thousands(wanted));
+            let number = present.iter().filter(|&&size| size > 0).count();
+            let hint = format!(
+                "take more samples, or {{ count = {}, pick = \"stratified\" }}",
+                wanted.max(number)
+            );
+            Some(Flaw::new(key, message).hint(hint))
+        }
+        Subset::Of {
+            pick: Pick::Stratified,
+            ..
+        } => stratified_flaw(rest, wanted, names),
+    }
+}
+
+/// Classes that stand nowhere among the labels, though the training set has some, as the start of a sentence: "class `a` has".
+fn missing(labels: &[u32], present: &[usize], names: &[String]) -> Option<String> {
+    let mut seen = vec![false; names.len()];
+    for &label in labels {
+        seen[label as usize] = true;
+    }
+    let missing = (0..names.len()).filter(|&class| !seen[class] && present[class] > 0);
+    let missing: Vec<&String> = missing.map(|class| &names[class]).collect();
+    match missing.len() {
+        0 => None,
+        1 => Some(format!("class {} has", list(&missing))),
+        _ => Some(format!("classes {} have", list(&missing))),
+    }
 }
 
 fn stratified_flaw(rest: &Pool, wanted: usize, names: &[String]) -> Option<Flaw> {
@@ -607,9 +618,26 @@ mod tests {
     }
 
     #[test]
+    fn a_share_takes_the_first_ones_of_each_class_in_proportion() {
+        let uneven = Pool {
+            places: (0..9).collect(),
+            labels: vec![0, 0, 0, 0, 0, 0, 1, 1, 1],
+        };
+        assert_eq!(
+            uneven.pick(Subset::Share(0.34), 2, Seed(0)).places,
+            [0, 1, 6]
+        );
+        assert_eq!(
+            uneven.pick(Subset::Share(0.66), 2, Seed(0)).places,
+            [0, 1, 2, 3, 6, 7]
+        );
+    }
+
+    #[test]
     fn a_sound_table_has_no_flaws() {
         for train in [
             Subset::All,
+            Subset::Share(0.5),
             of(6, Pick::First),
             of(6, Pick::Stratified),
             of(1, Pick::Random),
@@ -673,6 +701,14 @@ mod tests {
             flaws(&fields(of(2, Pick::First), 0, Classes::All)),
             ["train: class `bee` has no sample among the first 2; \
               take more samples, or { count = 3, pick = \"stratified\" }"]
+        );
+        assert_eq!(
+            flaws(&fields(Subset::Share(0.1), 0, Classes::All)),
+            ["train: classes `bee` and `cat` have no sample in this share; take a larger one"]
+        );
+        assert_eq!(
+            flaws(&fields(Subset::Share(0.01), 0, Classes::All)),
+            ["train: this share of 12 samples is none"]
         );
         assert_eq!(
             flaws(&fields(Subset::All, 11, Classes::All)),

@@ -28,22 +28,32 @@ pub struct Unlabeled {
     pub changes: String,
 }
 
+/// The images at some paths.
+#[derive(Debug, Default)]
+pub struct ReadImages {
+    /// Those that could be read; at least one.
+    pub images: Vec<Unlabeled>,
+    /// What is wrong with each of the others.
+    pub unread: Vec<Problem>,
+}
+
 /// Reads the images at some paths and brings them to a shape: of an image's file, of all such files below a
 /// folder, in the order of their names, or of an IDX file of images, plain or gzip.
 ///
 /// # Errors
-/// There is no image at a path, files are damaged (all of them are told), or an image has other channels than gray or RGB
-/// where it would have to be changed.
+/// No image could be read: there is none, all files are damaged (each is told), or the images have other channels than gray or
+/// RGB where they would have to be changed.
 pub fn read_unlabeled(
     paths: &[PathBuf],
     shape: ImageShape,
     form: &ImageForm,
-) -> Result<Vec<Unlabeled>> {
+) -> Result<ReadImages> {
     let target = Target { shape, form };
-    let read = whole_or_all_problems(paths.iter().map(|path| target.at(path)))?;
-    let mut images = Vec::new();
-    for (path, mut read) in paths.iter().zip(read) {
-        for image in read.iter_mut().filter(|_| paths.len() > 1) {
+    let mut read = ReadImages::default();
+    for path in paths {
+        let before = read.images.len();
+        target.read(path, &mut read);
+        for image in read.images[before..].iter_mut().filter(|_| paths.len() > 1) {
             let folder = if path.is_dir() {
                 Some(path.as_path())
             } else {
@@ -52,23 +62,19 @@ pub fn read_unlabeled(
             let path = folder.unwrap_or(Path::new("")).join(&image.name);
             image.name = path.display().to_string();
         }
-        images.extend(read);
     }
-    Ok(images)
+    match read.images.is_empty() {
+        true => Err(Error::new(Kind::Data, read.unread)),
+        false => Ok(read),
+    }
 }
 
-/// All that was read, or all that is wrong with any of it.
-fn whole_or_all_problems<T>(read: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let (mut whole, mut problems) = (Vec::new(), Vec::new());
-    for one in read {
-        match one {
-            Ok(one) => whole.push(one),
-            Err(error) => problems.extend(error.problems),
+impl ReadImages {
+    fn add(&mut self, images: Result<Vec<Unlabeled>>) {
+        match images {
+            Ok(images) => self.images.extend(images),
+            Err(error) => self.unread.extend(error.problems),
         }
-    }
-    match problems.is_empty() {
-        true => Ok(whole),
-        false => Err(Error::new(Kind::Data, problems)),
     }
 }
 
@@ -85,25 +91,34 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn at(&self, path: &Path) -> Result<Vec<Unlabeled>> {
+    /// Adds the images at a path.
+    fn read(&self, path: &Path, read: &mut ReadImages) {
         if !path.is_dir() {
-            return match holds_many(path)? {
-                true => self.many(path),
-                false => Ok(vec![self.file(path, file_name(path))?]),
-            };
+            return read.add(self.of_file(path));
         }
-        let files = folder::image_files(path)?;
-        if files.is_empty() {
-            let problem = Problem::new("there are no images here").at_file(path);
-            return Err(Error::data(problem));
+        let files = match folder::image_files(path) {
+            Ok(files) if files.is_empty() => {
+                let problem = Problem::new("there are no images here").at_file(path);
+                return read.add(Err(Error::data(problem)));
+            }
+            Ok(files) => files,
+            Err(error) => return read.add(Err(error)),
+        };
+        for file in files {
+            let name = file.strip_prefix(path).unwrap_or(&file).display();
+            let image = self.image_file(&file, name.to_string());
+            read.add(image.map(|image| vec![image]));
         }
-        whole_or_all_problems(files.iter().map(|file| {
-            let name = file.strip_prefix(path).unwrap_or(file).display();
-            self.file(file, name.to_string())
-        }))
     }
 
-    fn file(&self, path: &Path, name: String) -> Result<Unlabeled> {
+    fn of_file(&self, path: &Path) -> Result<Vec<Unlabeled>> {
+        match holds_many(path)? {
+            true => self.many(path),
+            false => Ok(vec![self.image_file(path, file_name(path))?]),
+        }
+    }
+
+    fn image_file(&self, path: &Path, name: String) -> Result<Unlabeled> {
         let bytes = fs::read(path).map_err(|error| Error::io(Kind::Data, "read", path, &error))?;
         let Decoded { image, has_alpha } = decode(&bytes).map_err(|error| {
             let mut error = folder::unreadable(path, &error);
@@ -219,9 +234,15 @@ mod tests {
         width: 4,
     };
 
+    /// The images at a path; all can be read.
+    fn read(path: &Path, shape: ImageShape) -> Result<Vec<Unlabeled>> {
+        let read = read_unlabeled(&[path.to_path_buf()], shape, &ImageForm::default())?;
+        assert_eq!(read.unread.len(), 0);
+        Ok(read.images)
+    }
+
     fn one(path: &Path, shape: ImageShape) -> Unlabeled {
-        let mut images =
-            read_unlabeled(&[path.to_path_buf()], shape, &ImageForm::default()).unwrap();
+        let mut images = read(path, shape).unwrap();
         assert_eq!(images.len(), 1);
         images.remove(0)
     }
@@ -271,29 +292,45 @@ mod tests {
             image.save(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("notes.txt"), "no image").unwrap();
-        let names: Vec<String> =
-            read_unlabeled(&[folder.path().to_path_buf()], GRAY, &ImageForm::default())
-                .unwrap()
-                .into_iter()
-                .map(|image| image.name)
-                .collect();
+        let images = read(folder.path(), GRAY).unwrap().into_iter();
+        let names: Vec<String> = images.map(|image| image.name).collect();
         assert_eq!(names, ["b/a.jpg", "c.png"]);
         let empty = tempfile::tempdir().unwrap();
-        let error =
-            read_unlabeled(&[empty.path().to_path_buf()], GRAY, &ImageForm::default()).unwrap_err();
+        let error = read(empty.path(), GRAY).unwrap_err();
         assert_eq!(error.problems[0].message, "there are no images here");
+    }
+
+    #[test]
+    fn images_that_cannot_be_read_do_not_keep_others_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        GrayImage::from_pixel(4, 4, Luma([9]))
+            .save(path("a.png"))
+            .unwrap();
+        fs::write(path("b.png"), "no image").unwrap();
+        let paths = [folder.path().to_path_buf(), path("missing"), path("a.png")];
+        let read = read_unlabeled(&paths, GRAY, &ImageForm::default()).unwrap();
+        let names: Vec<PathBuf> = read
+            .images
+            .iter()
+            .map(|image| PathBuf::from(&image.name))
+            .collect();
+        assert_eq!(names, [path("a.png"), path("a.png")]);
+        let [damaged, missing] = &read.unread[..] else {
+            panic!("{:?}", read.unread);
+        };
+        assert!(
+            damaged.message.starts_with("cannot read image `b.png`: "),
+            "{damaged}"
+        );
+        assert_eq!(missing.message, "cannot read: no such file or directory");
     }
 
     #[test]
     fn an_idx_file_gives_all_its_images() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = path.join("data/mnist/t10k-images-idx3-ubyte.gz");
-        let images = read_unlabeled(
-            std::slice::from_ref(&path),
-            ImageShape::new(1, 28, 28),
-            &ImageForm::default(),
-        )
-        .unwrap();
+        let images = read(&path, ImageShape::new(1, 28, 28)).unwrap();
         assert_eq!(images.len(), 10_000);
         assert_eq!(images[7].name, "t10k-images-idx3-ubyte.gz[7]");
         assert!(images[7].pixels.iter().any(|&value| value > 0.9));
@@ -304,10 +341,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         fs::write(&path, "no image").unwrap();
-        let problem = read_unlabeled(std::slice::from_ref(&path), GRAY, &ImageForm::default())
-            .unwrap_err()
-            .problems
-            .remove(0);
+        let problem = read(&path, GRAY).unwrap_err().problems.remove(0);
         assert!(
             problem.message.starts_with("cannot read image `a.png`: "),
             "{problem}"
@@ -316,8 +350,7 @@ mod tests {
             problem.hint.as_deref(),
             Some("PNG, JPEG, WebP, BMP, TIFF, GIF and IDX files of images are read")
         );
-        let missing = read_unlabeled(&[folder.path().join("b.png")], GRAY, &ImageForm::default())
-            .unwrap_err();
+        let missing = read(&folder.path().join("b.png"), GRAY).unwrap_err();
         assert_eq!(
             missing.problems[0].message,
             "cannot read: no such file or directory"

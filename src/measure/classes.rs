@@ -1,7 +1,7 @@
 //! What measures of classifiers share: how many images are of each class, and how many are taken for it.
 
 use super::{MeasureInput, Rows};
-use crate::models::{Ability, ModelFacts};
+use crate::models::{Ability, ModelFacts, likeliest};
 
 /// Of a class.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,19 +20,14 @@ struct Counts {
 }
 
 impl Counts {
-    /// The answers of a classifier; `None` of another model, without classes or without images. Of scores alike the first is
-    /// the answer.
+    /// The answers of a classifier; `None` of another model, without classes or without images.
     fn of(subject: &MeasureInput) -> Option<Self> {
         let scores = subject.model.scores(subject.images)?;
         let labels = subject.labels.filter(|labels| !labels.is_empty())?;
         let mut classes = vec![Count::default(); subject.model.facts().classes];
         let scores = Rows::new(&scores, classes.len());
         for (image, &label) in labels.iter().enumerate() {
-            let row = scores.row(image);
-            let answer = (1..row.len()).fold(0, |best, class| match row[class] > row[best] {
-                true => class,
-                false => best,
-            });
+            let answer = likeliest(scores.row(image));
             classes[label as usize].images += 1;
             classes[answer].answers += 1;
             classes[answer].right += usize::from(answer == label as usize);

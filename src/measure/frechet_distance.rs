@@ -16,6 +16,9 @@ use crate::value::Positive;
 /// Images that the classifier looks at at a time.
 const AT_A_TIME: usize = 500;
 
+/// Bytes of samples that are drawn at a time.
+const DRAWN: usize = 256 << 20;
+
 /// Features at most: the distance takes matrices of this size apart.
 pub const WIDEST: usize = 2048;
 
@@ -81,24 +84,39 @@ impl Take for FrechetDistance {
             Some(layer) => layer.clone(),
             None => default_layer(feature_classifier.model)?,
         };
-        let real = Moments::of_images(subject, feature_classifier, &layer, subject.images)?;
-        let samples = samples(subject, self.samples.get())?;
-        let drawn = Moments::of_images(subject, feature_classifier, &layer, &samples)?;
-        Some(real.distance(&drawn))
+        let mut real = Features::new(subject, feature_classifier, &layer);
+        real.add(subject.images)?;
+        let mut drawn = Features::new(subject, feature_classifier, &layer);
+        let samples = self.samples.get();
+        let at_a_time = (DRAWN / (4 * subject.model.images().len())).max(1);
+        for first in (0..samples).step_by(at_a_time) {
+            let count = at_a_time.min(samples - first);
+            drawn.add(&draw(subject, first, count)?)?;
+        }
+        Some(real.moments()?.distance(&drawn.moments()?))
     }
 }
 
-/// Samples of all classes in turn, where the model is conditional.
-fn samples(subject: &MeasureInput, count: usize) -> Option<Vec<f32>> {
+/// The samples from this number on: of all classes in turn, where the model is conditional.
+fn draw(subject: &MeasureInput, first: usize, count: usize) -> Option<Vec<f32>> {
     let model = subject.model;
-    let classes = model.facts().classes as u32;
-    let labels: Vec<u32> = (0..count as u32).map(|number| number % classes).collect();
-    let size = model.images().len();
-    let starts = subject.starts.chunks_exact(size).cycle().take(count);
-    let starts: Vec<f32> = starts.flatten().copied().collect();
-    let seed = subject.seed.number(Purpose::Extra, &[1]);
+    let classes = model.facts().classes;
+    let labels = (first..first + count).map(|number| (number % classes) as u32);
+    let labels: Vec<u32> = labels.collect();
+    let real = Rows::new(subject.starts, model.images().len());
+    let starts: Vec<usize> = match real.is_empty() {
+        true => Vec::new(),
+        false => (first..first + count)
+            .map(|number| number % real.len())
+            .collect(),
+    };
+    let place = match first {
+        0 => vec![1],
+        first => vec![1, first as u64],
+    };
+    let seed = subject.seed.number(Purpose::Extra, &place);
     let labels = model.facts().is_conditional.then_some(labels.as_slice());
-    model.sample(count, labels, &starts, seed)
+    model.sample(count, labels, &real.pick(&starts), seed)
 }
 
 /// The layer before the last one, if there are two, of those that tensors belong to.
@@ -106,6 +124,53 @@ pub fn last_hidden<'a>(layers: impl IntoIterator<Item = &'a str>) -> Option<&'a 
     let mut layers: Vec<&str> = layers.into_iter().collect();
     layers.dedup();
     layers.len().checked_sub(2).map(|before| layers[before])
+}
+
+/// What the classifier's layer makes of images.
+struct Features<'a> {
+    subject: &'a MeasureInput<'a>,
+    classifier: FeatureClassifier<'a>,
+    layer: &'a str,
+    /// `[images, width]`
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl<'a> Features<'a> {
+    fn new(
+        subject: &'a MeasureInput<'a>,
+        classifier: FeatureClassifier<'a>,
+        layer: &'a str,
+    ) -> Self {
+        Features {
+            subject,
+            classifier,
+            layer,
+            values: Vec::new(),
+            width: 0,
+        }
+    }
+
+    /// Adds those of images that are scaled as the model measured takes them; `None` where there is no such layer.
+    fn add(&mut self, images: &[f32]) -> Option<()> {
+        let (subject, classifier) = (self.subject, self.classifier);
+        for some in images.chunks(AT_A_TIME * subject.model.images().len()) {
+            let mut seen = some.to_vec();
+            subject.scale.undo(&mut seen, subject.model.images());
+            let shape = classifier.model.images();
+            classifier.scale.apply(&mut seen, shape);
+            let activations = classifier.model.activations(self.layer, &seen, None)?;
+            self.width = activations.shape.len();
+            self.values.extend(activations.after);
+        }
+        Some(())
+    }
+
+    /// `None` where there are none, or not all are finite: of NaN no eigenvalues are ever found.
+    fn moments(&self) -> Option<Moments> {
+        let sound = self.width > 0 && self.values.iter().all(|value| value.is_finite());
+        sound.then(|| Moments::of(Rows::new(&self.values, self.width)))
+    }
 }
 
 /// The last hidden layer of a model.
@@ -128,30 +193,6 @@ impl Moments {
             mean: features.mean(),
             covariance: features.covariance(),
         }
-    }
-
-    /// Of what the classifier's layer makes of images that are scaled as the model measured takes them.
-    fn of_images(
-        subject: &MeasureInput,
-        feature_classifier: FeatureClassifier,
-        layer: &str,
-        images: &[f32],
-    ) -> Option<Self> {
-        let size = subject.model.images().len();
-        let (mut features, mut width) = (Vec::new(), 0);
-        for some in images.chunks(AT_A_TIME * size) {
-            let mut seen = some.to_vec();
-            subject.scale.undo(&mut seen, subject.model.images());
-            feature_classifier
-                .scale
-                .apply(&mut seen, feature_classifier.model.images());
-            let activations = feature_classifier.model.activations(layer, &seen, None)?;
-            width = activations.shape.len();
-            features.extend(activations.after);
-        }
-        // Of NaN no eigenvalues are ever found.
-        let sound = width > 0 && features.iter().all(|value: &f32| value.is_finite());
-        sound.then(|| Moments::of(Rows::new(&features, width)))
     }
 
     /// `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, from 0. The last trace is that of the root of

@@ -145,10 +145,7 @@ impl ModelFields for Autoencoder {
         let through = |images| self.parts(network, criterion, images, clean.clone(), context());
         let (mut outputs, mut parts) = through(batch.images.clone());
         parts.measure(criterion, &clean, metrics);
-        let steps = self
-            .walk_back
-            .0
-            .map_or(1, |walk_back| walk_back.steps.get());
+        let steps = self.walks();
         for _ in 1..steps {
             let drawn = through::drawn(outputs.detach(), criterion.objective.loss(), &batch.chance);
             let (next, more) = through(through::as_images(drawn, criterion.images));
@@ -184,6 +181,13 @@ impl ModelFields for Autoencoder {
 }
 
 impl Autoencoder {
+    /// How often a step leads its images through the network before it makes gradients.
+    pub fn walks(&self) -> usize {
+        self.walk_back
+            .0
+            .map_or(1, |walk_back| walk_back.steps.get())
+    }
+
     /// What comes out, `[batch, pixels]`, and what that costs against `clean`.
     fn parts<B: Kernels>(
         &self,

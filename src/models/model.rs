@@ -96,6 +96,15 @@ pub trait Model {
     fn weights(&self) -> Vec<WeightTensor>;
 }
 
+/// The class that is the answer by the scores of one image: of the highest, and of scores alike the first.
+pub fn likeliest(scores: &[f32]) -> usize {
+    let higher = |best: usize, class: usize| match scores[class] > scores[best] {
+        true => class,
+        false => best,
+    };
+    (1..scores.len()).fold(0, higher)
+}
+
 /// The probability of each class by the scores of one image, which are taken as logarithms.
 pub fn softmax(scores: &[f32]) -> Vec<f64> {
     let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -44,9 +44,11 @@ impl Plan {
     }
 
     /// Images whose gradients the CPU makes at a time where training takes steps of `batch_size`: the whole batch, unless its
-    /// values are more than caches hold. It depends on nothing else, so that the last digits of sums do not either.
-    pub fn micro_batch(&self, batch_size: usize) -> usize {
-        let image = VALUE.saturating_mul(self.values_in_training().max(1));
+    /// values are more than caches hold; `walks` are the times that a step leads it through the network before it makes gradients.
+    /// It depends on nothing else, so that the last digits of sums do not either.
+    pub fn micro_batch(&self, batch_size: usize, walks: usize) -> usize {
+        let values = self.values_in_training().saturating_mul(walks);
+        let image = VALUE.saturating_mul(values.max(1));
         let batch = image.saturating_mul(batch_size);
         if batch <= CACHED {
             return batch_size;
@@ -156,11 +158,12 @@ mod tests {
         // Outputs and their gradients: 32 planes of 14 x 14, their means, which are flattened, and 10 classes.
         let image = 4 * 2 * (32 * 196 + 32 + 32 + 10);
         let most = (64 << 20) / image;
-        assert_eq!(filters(32).micro_batch(most), most);
+        assert_eq!(filters(32).micro_batch(most, 1), most);
+        assert_eq!(filters(32).micro_batch(most, 2), most.div_ceil(16));
         let parts = (image * (most + 1)).div_ceil(8 << 20);
         assert_eq!(parts, 9);
         assert_eq!(
-            filters(32).micro_batch(most + 1),
+            filters(32).micro_batch(most + 1, 1),
             (most + 1).div_ceil(parts)
         );
         // 1.6 million weights, of which each part makes gradients, ask for larger parts, 10 million for whole batches.
@@ -168,8 +171,8 @@ mod tests {
             let layers = format!("'flatten', {{ dense = {{ units = {units} }} }}");
             planned(&format!("{layers}, {{ dense = {{ units = 'classes' }} }}"))
         };
-        assert_eq!(dense(2_000).micro_batch(20_000), 20_000 / 5);
-        assert_eq!(dense(12_000).micro_batch(2_000), 2_000);
-        assert_eq!(filters(640_000).micro_batch(3), 1);
+        assert_eq!(dense(2_000).micro_batch(20_000, 1), 20_000 / 5);
+        assert_eq!(dense(12_000).micro_batch(2_000, 1), 2_000);
+        assert_eq!(filters(640_000).micro_batch(3, 1), 1);
     }
 }

@@ -1,11 +1,16 @@
 //! The claims of a file, each about runs that the plan has and a metric that they measure.
 
-use crate::config::{Chain, Condition, Expect, read};
+use crate::config::{Chain, Condition, Expect, differ, read};
 use crate::error::{Flaw, Place, Problem, did_you_mean};
-use crate::measure::metric_columns;
+use crate::measure::{RUN_COLUMNS, column_metric, metric_columns};
 
 use super::Run;
 use super::metrics::{Unmeasured, unmeasured};
+use crate::record::Metric;
+use crate::value::{NonNegative, Real};
+
+/// What to do about claims of a file that another extends, which has other variants.
+const OTHERS_CLAIMS: &str = "`expect = []` in the file that extends this one leaves its claims out";
 
 /// One claim of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +77,11 @@ pub fn read_claims(
                     continue;
                 }
                 let (condition, flaws) = examine(&expect, runs, whole);
-                problems.extend(flaws.into_iter().map(|flaw| {
+                let is_of_other = document.path != chain.document().path;
+                problems.extend(flaws.into_iter().map(|mut flaw| {
+                    if is_of_other && ["variant", "greater_than"].contains(&&*flaw.key) {
+                        flaw.hint = Some(OTHERS_CLAIMS.to_string());
+                    }
                     let keys: Vec<String> = flaw
                         .key
                         .split('.')
@@ -127,11 +136,21 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
     let metrics: Vec<&str> = metric_columns()
         .map(|column| column.name.as_str())
         .collect();
-    if !metrics.contains(&expect.metric.as_str()) {
-        let flaw = Flaw::new("metric", format!("unknown metric `{}`", expect.metric));
-        flaws.push(flaw.maybe_hint(did_you_mean(&expect.metric, &metrics)));
-    } else {
-        flaws.extend(unmeasured_flaws(expect, runs));
+    let name = &expect.metric;
+    match column_metric(name) {
+        Some(metric) => {
+            flaws.extend(unmeasured_flaws(expect, runs));
+            flaws.extend(other_loss(expect, metric, runs));
+            flaws.extend(metric.is_share().then(|| above_all(expect)).flatten());
+        }
+        None if RUN_COLUMNS.iter().any(|column| column.name == *name) => {
+            let message = format!("claims are about metrics, and `{name}` is none");
+            flaws.push(Flaw::new("metric", message));
+        }
+        None => {
+            let flaw = Flaw::new("metric", format!("unknown metric `{name}`"));
+            flaws.push(flaw.maybe_hint(did_you_mean(name, &metrics)));
+        }
     }
     match expect.condition() {
         Ok(condition) => (Some(condition), flaws),
@@ -140,6 +159,47 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
             (None, flaws)
         }
     }
+}
+
+/// Two variants whose losses are of different kinds.
+fn other_loss(expect: &Expect, metric: &Metric, runs: &[Run]) -> Option<Flaw> {
+    let other = expect.greater_than.as_ref()?;
+    let loss = |variant: &str| {
+        let run = runs.iter().find(|run| run.variant == variant);
+        Some(run?.settings.measured_loss())
+    };
+    let (one, two) = (loss(&expect.variant)?, loss(other)?);
+    let names = one.differing(&two, metric);
+    let (name, variant) = (&expect.metric, &expect.variant);
+    (!names.is_empty()).then(|| {
+        let message = format!(
+            "`{name}` of `{variant}` cannot be compared with that of `{other}`: {}",
+            differ(&names)
+        );
+        Flaw::new("greater_than", message)
+    })
+}
+
+/// A figure above all that a share can be.
+fn above_all(expect: &Expect) -> Option<Flaw> {
+    let figures = [
+        ("article", expect.article.map(Real::get)),
+        ("at_least", expect.at_least.map(Real::get)),
+        ("at_most", expect.at_most.map(Real::get)),
+        ("by", expect.by.map(NonNegative::get)),
+    ];
+    let above = figures
+        .into_iter()
+        .find_map(|(key, figure)| Some((key, figure.filter(|&it| it > 1.0)?)));
+    above.map(|(key, figure)| {
+        let message = format!(
+            "`{}` is a share, from 0 to 1, found {figure}",
+            expect.metric
+        );
+        let part = (figure * 1e4).round() / 1e6;
+        let hint = format!("{figure} percent are {part}");
+        Flaw::new(key, message).hint(hint)
+    })
 }
 
 /// What the claim names and its runs do not measure: at most one flaw of each kind.

@@ -7,7 +7,7 @@ use crate::data::{DatasetSpec, Validation};
 use crate::hex::hex;
 
 /// Changes whenever the same settings would give other numbers, so that old runs are not reused.
-const NUMBERS: u8 = 1;
+const NUMBERS: u8 = 2;
 
 /// What a run's numbers depend on, hashed; `digest` stands for data that its name does not. `from` has keys that name what is found elsewhere, each with
 /// what tells that apart.

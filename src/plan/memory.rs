@@ -76,8 +76,11 @@ impl Memory {
                 false => 2.0 * parameters,
             },
             checkpoint: (4.0 * parameters).max(6.0 * parameters - kept),
-            images: [plan.values_in_training(), plan.values_in_inference()]
-                .map(|values| NUMBER * values as f64),
+            images: [
+                settings.values_in_training(plan),
+                plan.values_in_inference(),
+            ]
+            .map(|values| NUMBER * values as f64),
             batches: [
                 micro_batch.min(trained.max(1)),
                 settings.evaluation_batch(plan),

@@ -1,6 +1,6 @@
 //! The `[search]` table: points of the settings that are drawn by chance, beside those of the grid.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use rand::Rng;
@@ -12,9 +12,11 @@ use super::metrics::{Unmeasured, unmeasured};
 use super::{Run, note};
 use crate::config::{
     Bounds, Chain, Distribution, Document, Halving, Origin, PositiveBounds, PositiveWholeBounds,
-    SearchFields, Unreadable, WholeBounds, read,
+    SearchFields, Unreadable, WholeBounds, differ, read,
 };
 use crate::error::{Place, Problem, count, did_you_mean, thousands};
+use crate::measure::column_metric;
+use crate::models::Ability;
 use crate::record::Watched;
 use crate::rng::{Purpose, Seed};
 
@@ -196,9 +198,30 @@ impl Draws {
         });
     }
 
-    /// What the runs lack that the search needs of each.
+    /// Points whose losses are of different kinds, where they are compared by them.
+    fn other_losses(&self, runs: &[Run]) -> Option<Problem> {
+        let name = self.fields.metric.name();
+        let metric = column_metric(name)?;
+        let mut losses = runs.iter().map(|run| run.settings.measured_loss());
+        let first = losses.next()?;
+        let names: BTreeSet<&str> = losses
+            .flat_map(|other| first.differing(&other, metric))
+            .collect();
+        (!names.is_empty()).then(|| {
+            let differ = differ(&Vec::from_iter(names));
+            let message = format!("the points cannot be compared by `{name}`: {differ} among them");
+            let classifies = runs[0].facts.can(Ability::Classify);
+            let hint = classifies.then(|| "metric = \"validation_accuracy\"".to_string());
+            Problem::new(message).maybe_hint(hint)
+        })
+    }
+
+    /// What the runs lack that the search needs of each, and whether they can be compared by its metric.
     pub fn check_runs(&self, runs: &[Run], problems: &mut Vec<Problem>) {
         let metric = self.fields.metric;
+        if let Some(problem) = self.other_losses(runs) {
+            note(problems, problem.at(self.place(&["metric"])));
+        }
         for run in runs {
             if let Some(why) = unmeasured(metric.name(), run) {
                 let (variant, name) = (&run.variant, metric.name());

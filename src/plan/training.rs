@@ -52,7 +52,7 @@ pub(super) fn flaws(
     let watched = best.into_iter().chain(stopping).chain(schedule);
     flaws.extend(watched.filter_map(|(key, watched)| {
         let lack = lacking(watched.metric(), model, is_sound);
-        unmeasured(&key, watched, lack, facts)
+        unwatchable(&key, watched, lack, facts)
     }));
     flaws.extend(of_kind(settings, facts));
     flaws.extend(settings.accumulate_flaw());
@@ -85,7 +85,7 @@ fn of_kind(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
 }
 
 /// Why epochs cannot be compared by a metric: it has no values. `lack` is what is so of the model, then.
-fn unmeasured(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) -> Option<Flaw> {
+fn unwatchable(key: &str, watched: Watched, lack: Option<&str>, facts: &Facts) -> Option<Flaw> {
     let name = watched.name();
     let message = |why: &str| format!("`{name}` is not measured: {why}");
     if let Some(lack) = lack {

@@ -38,7 +38,7 @@ fn variant_problem(name: &str, value: &toml::Value) -> Option<(Problem, Option<S
     let safe = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if !name.starts_with(|c| safe(c) && !".-".contains(c)) || !name.chars().all(safe) {
         let problem = Problem::new(format!("a variant cannot be called `{name}`"));
-        let hint = "use letters, digits, `_`, `-` and `.`, the last two not at its start: it names folders";
+        let hint = "use letters from a to z, digits, `_`, `-` and `.`, the last two not at its start: it names folders";
         return Some((problem.hint(hint), None));
     }
     let Some(table) = value.as_table() else {

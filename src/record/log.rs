@@ -3,8 +3,11 @@
 //! A variant and a seed have one such folder, whatever their settings are now; runs of other settings keep theirs beside
 //! their rows until they are asked for again.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
 
 use super::folder::{RunFolder, remove_folder};
 use crate::error::{Error, Kind, Result};
@@ -33,20 +36,8 @@ pub fn own_log(log: &Path, run: &Path) -> Result<()> {
 /// A folder cannot be moved.
 pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
     let refused = |error| Error::io(Kind::Data, "move the logs", log, &error);
-    let name = run.path().file_name().unwrap_or_default();
-    if let Ok(owner) = fs::read_to_string(log.join(OWNER))
-        && let Some(owner) = Path::new(&owner).file_name().filter(|owner| *owner != name)
-    {
-        let other = run.path().with_file_name(owner);
-        match other.is_dir() {
-            true => {
-                let aside = other.join(ASIDE);
-                remove_folder(&aside).map_err(refused)?;
-                fs::rename(log, &aside).map_err(refused)?;
-            }
-            // A run that was removed asks for nothing any more.
-            false => remove_folder(log).map_err(refused)?,
-        }
+    if let Some(other) = owner(log, run.path().parent()).filter(|owner| owner != run.path()) {
+        put_aside(log, &other)?;
     }
     let aside = run.path().join(ASIDE);
     if !log.exists() && aside.is_dir() {
@@ -56,6 +47,46 @@ pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
         fs::rename(aside, log).map_err(refused)?;
     }
     Ok(())
+}
+
+/// Puts curves aside that are of no run of the experiment as it stands, below `logs`: `shown` are the places of those that are. `runs`
+/// holds the runs' folders.
+///
+/// # Errors
+/// A folder cannot be moved.
+pub fn put_others_aside(logs: &Path, runs: &Path, shown: &HashSet<PathBuf>) -> Result<()> {
+    let entries = WalkDir::new(logs).min_depth(2).max_depth(2).into_iter();
+    for log in entries.filter_map(|entry| Some(entry.ok()?.into_path())) {
+        if !shown.contains(&log)
+            && let Some(other) = owner(&log, Some(runs))
+        {
+            put_aside(&log, &other)?;
+            if let Some(variant) = log.parent() {
+                // One that still holds something stays.
+                let _ = fs::remove_dir(variant);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folder of the run whose curves these are, be it there or not; `None` where nobody knows.
+fn owner(log: &Path, runs: Option<&Path>) -> Option<PathBuf> {
+    let owner = fs::read_to_string(log.join(OWNER)).ok()?;
+    Some(runs?.join(Path::new(&owner).file_name()?))
+}
+
+/// Moves curves into their run's folder.
+fn put_aside(log: &Path, run: &Path) -> Result<()> {
+    let moved = match run.is_dir() {
+        true => {
+            let aside = run.join(ASIDE);
+            remove_folder(&aside).and_then(|()| fs::rename(log, &aside))
+        }
+        // A run that was removed asks for nothing any more.
+        false => remove_folder(log),
+    };
+    moved.map_err(|error| Error::io(Kind::Data, "move the logs", log, &error))
 }
 
 #[cfg(test)]
@@ -88,6 +119,16 @@ mod tests {
         write(two, "of two");
         bring_log(&log, one).unwrap();
         assert_eq!(curves().as_deref(), Some("of one"));
+        bring_log(&log, two).unwrap();
+        assert_eq!(curves().as_deref(), Some("of two"));
+        // Those of an experiment that has other runs by now.
+        let logs = temporary.path().join("tensorboard");
+        let folders = temporary.path().join("runs");
+        let shown = HashSet::from([log.clone()]);
+        put_others_aside(&logs, &folders, &shown).unwrap();
+        assert_eq!(curves().as_deref(), Some("of two"));
+        put_others_aside(&logs, &folders, &HashSet::new()).unwrap();
+        assert!(!log.parent().unwrap().exists());
         bring_log(&log, two).unwrap();
         assert_eq!(curves().as_deref(), Some("of two"));
         // A run that was removed gets nothing back.

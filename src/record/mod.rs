@@ -22,7 +22,7 @@ pub use folder::{
     stream_atomically, write_atomically,
 };
 pub use lease::{Holder, Lease, TakeError, holder_of, host, job, log_of};
-pub use log::{bring_log, own_log};
+pub use log::{bring_log, own_log, put_others_aside};
 pub use metrics::{
     BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, SHARE, Score, Split,
 };

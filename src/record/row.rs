@@ -27,6 +27,7 @@ pub struct EpochRow {
     #[serde(default)]
     pub test: Option<Score>,
     /// Of the epoch's last step.
+    #[serde(with = "super::any_number")]
     pub learning_rate: f64,
     /// Length of all gradients together before clipping, mean over the epoch's steps (of a GAN, over the turns of its parts);
     /// none where that is no finite number, or nothing is trained.

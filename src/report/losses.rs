@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::subject::Subject;
-use crate::config::{MeasuredLoss, Settings};
-use crate::error::list;
+use crate::config::{MeasuredLoss, Settings, differ};
 use crate::plan::Plan;
 use crate::record::Metric;
 use crate::record::metrics::LOSS;
@@ -83,14 +82,9 @@ impl Losses {
         let first = losses.next()?;
         let names = losses.flat_map(|other| other.differing(first, &LOSS.metric));
         let names = Vec::from_iter(BTreeSet::from_iter(names));
-        let differ = if names.len() == 1 {
-            "differs"
-        } else {
-            "differ"
-        };
         (!names.is_empty()).then(|| {
-            let names = list(&names);
-            format!("losses of these variants cannot be compared with each other: {names} {differ}")
+            let differ = differ(&names);
+            format!("losses of these variants cannot be compared with each other: {differ}")
         })
     }
 }

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use super::statistics::{Group, Spread, groups, spread};
 use crate::measure::metric;
 use crate::plan::{Search, own_name, short_keys};
-use crate::record::{Cell, RunRow, Status};
+use crate::record::{Cell, RunRow, Status, Watched};
 use crate::rng::{Purpose, Seed};
 use crate::run::Results;
 use crate::table::{Record, Records, draw};
@@ -27,8 +27,8 @@ const GROUPS: usize = 3;
 /// A point of a search.
 struct Point<'a> {
     group: Group<'a>,
-    /// The last epoch of its runs.
-    epochs: usize,
+    /// The last epoch of its runs; `None` where none has ended.
+    epochs: Option<usize>,
     /// The search's metric with the weights that are kept.
     score: Option<Spread>,
 }
@@ -37,12 +37,26 @@ impl Point<'_> {
     /// The last epochs of its runs: `12`, `5 to 12`; the largest where that must be one number.
     fn epochs_text(&self, is_one_number: bool) -> String {
         let last = self.group.rows.iter().filter_map(|row| row.last.as_ref());
-        match last.map(|last| last.epoch).min() {
-            Some(least) if least < self.epochs && !is_one_number => {
-                format!("{least} to {}", self.epochs)
-            }
-            _ => self.epochs.to_string(),
+        let least = last.map(|last| last.epoch).min();
+        match least.zip(self.epochs) {
+            None => String::new(),
+            Some((least, most)) if least < most && !is_one_number => format!("{least} to {most}"),
+            Some((_, most)) => most.to_string(),
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.standing() == "done"
+    }
+
+    /// Whether it stopped by itself while one that was given up no earlier was better.
+    fn has_lost(&self, points: &[Point], watched: Watched) -> bool {
+        let mean = |point: &Point| point.score.map(|score| score.mean);
+        let beats = |other: &Point| {
+            let is_later = other.standing() == Status::Halted.name() && other.epochs >= self.epochs;
+            is_later && watched.order(mean(other), mean(self)) == Ordering::Less
+        };
+        points.iter().any(beats)
     }
 
     fn standing(&self) -> &'static str {
@@ -55,7 +69,7 @@ impl Point<'_> {
     }
 }
 
-/// Points, those first that were trained for longest, and of those the best.
+/// Points, those first that went on to their end, then those that were trained for longest, and of those the best.
 fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
     let watched = search.metric;
     let point = |group: Group<'a>| {
@@ -63,18 +77,22 @@ fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
         let kept = group.rows.iter().filter_map(|row| row.kept());
         let scores = kept.filter_map(|kept| watched.value(kept));
         Point {
-            epochs: last.map(|last| last.epoch).max().unwrap_or(0),
+            epochs: last.map(|last| last.epoch).max(),
             score: spread(&scores.collect::<Vec<f64>>()),
             group,
         }
     };
-    let mut points: Vec<Point> = groups(rows).into_iter().map(point).collect();
-    let is_done = |point: &Point| point.standing() == "done";
-    points.sort_by(|one, other| {
-        is_done(other)
-            .cmp(&is_done(one))
-            // One that stopped by itself has done as much as it could.
-            .then(match is_done(one) && is_done(other) {
+    let points: Vec<Point> = groups(rows).into_iter().map(point).collect();
+    // One that stopped by itself has done as much as it could, and went on unless it lost before.
+    let went_on = points
+        .iter()
+        .map(|point| point.is_done() && !point.has_lost(&points, watched));
+    let went_on: Vec<bool> = went_on.collect();
+    let mut points: Vec<(bool, Point)> = went_on.into_iter().zip(points).collect();
+    points.sort_by(|(one_went_on, one), (other_went_on, other)| {
+        other_went_on
+            .cmp(one_went_on)
+            .then(match one_went_on & other_went_on {
                 true => Ordering::Equal,
                 false => other.epochs.cmp(&one.epochs),
             })
@@ -83,7 +101,7 @@ fn points<'a>(search: &Search, rows: &'a [RunRow]) -> Vec<Point<'a>> {
                 watched.order(one, other)
             })
     });
-    points
+    points.into_iter().map(|(_, point)| point).collect()
 }
 
 /// The table of a search: a row a point, the best first. Numbers as other tables of CSV have them, or as people read them.
@@ -118,7 +136,9 @@ pub(super) fn by_score(
             point.standing().to_string(),
             text(search.metric.name(), point.score),
         ]);
-        record.extend(test.map(|name| text(name, point.group.spread(name))));
+        // A mean over some of the seeds is not the point's.
+        let of_all = |name: &str| point.group.spread(name).filter(|_| point.is_done());
+        record.extend(test.map(|name| text(name, of_all(name))));
         record
     };
     let points = points(search, rows).into_iter().enumerate();
@@ -129,7 +149,7 @@ pub(super) fn by_score(
 pub fn best_point<'a>(search: &Search, rows: &'a [RunRow]) -> Option<&'a str> {
     let points = points(search, rows);
     let best = points.first()?;
-    (best.standing() == "done" && best.score.is_some()).then_some(best.group.variant)
+    (best.is_done() && best.score.is_some()).then_some(best.group.variant)
 }
 
 /// The points by their score and what mattered, for a terminal.
@@ -380,6 +400,45 @@ mod tests {
         // Their mean is 0.15000000000000002.
         let (_, records) = by_score(&[], &search, &[row(0, 0.1), row(1, 0.2)], true);
         assert_eq!(records[0].last().unwrap(), "0.15");
+    }
+
+    #[test]
+    fn one_that_stopped_by_itself_stands_where_it_lost() {
+        let row = |variant: &str, seed, status, epoch, accuracy| {
+            let score = Score {
+                accuracy: Some(accuracy),
+                ..Score::default()
+            };
+            RunRow {
+                status,
+                last: Some(EpochRow::of_score(epoch, score)),
+                ..RunRow::unfinished(variant, seed, "id", Vec::new())
+            }
+        };
+        let search = Search {
+            keys: Vec::new(),
+            metric: Watched::find("train_accuracy").unwrap(),
+            halving: None,
+        };
+        let rows = [
+            row("lost", 0, Status::Done, 2, 0.23),
+            row("first", 0, Status::Halted, 2, 0.45),
+            row("long", 0, Status::Done, 5, 0.7),
+            row("short", 0, Status::Done, 3, 0.8),
+            row("later", 0, Status::Halted, 4, 0.6),
+            row("mixed", 0, Status::Done, 2, 0.3),
+            row("mixed", 1, Status::Halted, 4, 0.3),
+            RunRow::unfinished("none", 0, "id", Vec::new()),
+        ];
+        let points = points(&search, &rows);
+        let order: Vec<&str> = points.iter().map(|point| point.group.variant).collect();
+        assert_eq!(
+            order,
+            ["short", "long", "later", "mixed", "first", "lost", "none"]
+        );
+        let epochs = |at: usize| points[at].epochs_text(false);
+        assert_eq!([epochs(3), epochs(6)], ["2 to 4", ""]);
+        assert_eq!(best_point(&search, &rows), Some("short"));
     }
 
     fn texts(values: &[f64]) -> Vec<String> {

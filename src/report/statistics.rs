@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::backend::kind_of;
+use crate::backend::kinds_of;
 use crate::error::thousands;
 use crate::measure::{column_metric, metric};
 use crate::record::{Metric, RunRow, Status};
@@ -79,7 +79,7 @@ impl Group<'_> {
     pub fn devices(&self) -> BTreeSet<String> {
         let done = self.rows.iter().filter(|row| row.status == Status::Done);
         done.filter_map(|row| row.device.as_deref())
-            .map(kind_of)
+            .flat_map(kinds_of)
             .collect()
     }
 
@@ -106,7 +106,7 @@ impl Group<'_> {
     }
 }
 
-/// Rows by variant, in the order they come.
+/// Rows by variant, in the order they come: those of a variant stand side by side.
 pub fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group> = Vec::new();
     for row in rows {

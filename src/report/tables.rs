@@ -287,8 +287,8 @@ pub(super) fn markdown_table(header: &[String], records: &Records) -> String {
 }
 
 /// A line for every run that failed or diverged.
-pub fn failures(rows: &[RunRow]) -> Vec<String> {
-    rows.iter()
+pub fn failures<'a>(rows: impl IntoIterator<Item = &'a RunRow>) -> Vec<String> {
+    rows.into_iter()
         .filter(|row| matches!(row.status, Status::Failed | Status::Diverged))
         .map(|row| {
             let reason = row.reason.as_deref().unwrap_or("no reason is known");

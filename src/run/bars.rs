@@ -120,7 +120,9 @@ impl Bars {
             let planned = &self.planned[run];
             let end = planned.point(self.epochs[run] as usize);
             let (_, end) = end.split_once(' ').unwrap_or_default();
-            bar.set_message(format!("{}/{end}{scores}", planned.point(epoch as usize)));
+            let point = planned.point(epoch as usize);
+            let text = format!("{}  {point}/{end}{scores}", name(planned));
+            bar.set_message(visible(&text).into_owned());
         }
         self.refresh();
     }
@@ -156,7 +158,7 @@ impl Progress for Bars {
         self.to_do = states.iter().filter(|state| state.is_to_do()).count();
         self.start = Instant::now();
         self.say(&format!("{}: {}", plan.name, opening(states, share)));
-        self.whole.set_style(style("{bar:30.green/dim} {msg}"));
+        self.whole.set_style(style("{bar:30.green/dim} {wide_msg}"));
         self.whole.enable_steady_tick(Duration::from_millis(500));
         self.refresh();
     }
@@ -170,8 +172,7 @@ impl Progress for Bars {
                     self.screen.remove(&bar);
                 }
                 let bar = self.screen.add(ProgressBar::new(1000));
-                bar.set_style(style("{bar:30.cyan/dim} {prefix}  {msg}"));
-                bar.set_prefix(visible(&name(&self.planned[run])).into_owned());
+                bar.set_style(style("{bar:30.cyan/dim} {wide_msg}"));
                 self.runs.insert(run, bar);
                 self.progress(run, *epochs_done as f64 / epochs);
             }

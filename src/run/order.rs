@@ -37,6 +37,17 @@ pub struct Part<'a> {
     pub share: Share,
 }
 
+impl Part<'_> {
+    /// Whether the command is about this experiment, and not about one that needs it.
+    pub fn is_asked_for(&self) -> bool {
+        is_asked_for(&self.only)
+    }
+}
+
+fn is_asked_for(only: &Only) -> bool {
+    !matches!(only, Only::Runs(_))
+}
+
 /// What is to be done, each experiment after those that its runs need, the one asked for last. Of others
 /// only what is missing is trained.
 pub fn parts<'a>(plan: &'a Plan, only: Only, options: &Options) -> Vec<Part<'a>> {
@@ -46,7 +57,7 @@ pub fn parts<'a>(plan: &'a Plan, only: Only, options: &Options) -> Vec<Part<'a>>
 }
 
 fn add_parts<'a>(plan: &'a Plan, only: Only, options: &Options, parts: &mut Vec<Part<'a>>) {
-    let is_asked_for = !matches!(only, Only::Runs(_));
+    let is_asked_for = is_asked_for(&only);
     let fresh = options.fresh && is_asked_for;
     let states = states(plan, &options.results, &only, fresh);
     let number = states.iter().filter(|state| state.is_to_do()).count();

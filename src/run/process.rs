@@ -102,9 +102,10 @@ pub(super) fn start(
         },
     };
     let reports = reports.clone();
+    let other = log.try_clone().map_err(refused)?;
     // Without the thread the process is closed, and ends.
     std::thread::Builder::new()
-        .spawn(move || pass_on(output, number, &reports))
+        .spawn(move || pass_on(output, number, &reports, other))
         .map_err(refused)?;
     if let Some(errors) = errors {
         std::thread::Builder::new()
@@ -126,14 +127,18 @@ fn lines(from: impl Read) -> impl Iterator<Item = String> {
     })
 }
 
-/// Reports what a process says until its output ends.
-fn pass_on(output: ChildStdout, number: usize, reports: &Sender<(usize, Report)>) {
+/// Reports what a process says until its output ends. What is no message, such as a host's greeting, goes into the log.
+fn pass_on(output: ChildStdout, number: usize, reports: &Sender<(usize, Report)>, mut log: File) {
     for line in lines(output) {
-        // Anything else on its output is not for us.
-        if let Ok(message) = serde_json::from_str(&line)
-            && reports.send((number, Report::Message(message))).is_err()
-        {
-            return;
+        match serde_json::from_str(&line) {
+            Ok(message) => {
+                if reports.send((number, Report::Message(message))).is_err() {
+                    return;
+                }
+            }
+            Err(_) => {
+                let _ = writeln!(log, "{line}");
+            }
         }
     }
     let _ = reports.send((number, Report::Gone));
@@ -438,7 +443,10 @@ mod tests {
         assert_eq!(worker.wait(), "its worker ended with code 7: later");
         assert!(matches!(received.recv().unwrap(), (0, Report::Gone)));
         let log = std::fs::read_to_string(log).unwrap();
-        assert_eq!(log, "na\u{fffd}ve\nlater\n");
+        let mut lines: Vec<&str> = log.lines().collect();
+        // Two streams, one log.
+        lines.sort();
+        assert_eq!(lines, ["caf\u{fffd}", "later", "na\u{fffd}ve"]);
     }
 
     #[test]

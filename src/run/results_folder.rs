@@ -9,12 +9,15 @@ use super::Progress;
 use crate::error::{Error, Kind, Problem, Result};
 use crate::plan::{Plan, Run, file_name};
 use crate::record::{
-    Holder, Lease, RunFolder, RunRow, TakeError, bring_log, holder_of, remove_parts,
-    write_atomically,
+    Holder, Lease, RunFolder, RunRow, TakeError, bring_log, holder_of, put_others_aside,
+    remove_parts, write_atomically,
 };
 
 /// How long workers of another supervisor are waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether another is done.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// `results/EXPERIMENT/` and what is where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,22 +75,51 @@ impl ResultsFolder {
     /// # Errors
     /// A folder cannot be moved.
     pub(super) fn bring_logs(&self, plan: &Plan) -> Result<()> {
+        let logs = self.0.join("tensorboard");
+        let shown = plan.runs.iter().map(|run| self.tensorboard(run)).collect();
+        put_others_aside(&logs, &self.0.join("runs"), &shown)?;
         let mut runs = plan.runs.iter();
         runs.try_for_each(|run| bring_log(&self.tensorboard(run), &self.run(run)))
     }
 
-    /// Takes the experiment's folder for this process, unless another lives that has it.
-    pub(super) fn lease(&self, progress: &mut dyn Progress) -> Result<Lease> {
-        let mut wait = |holder: &Holder| {
-            let host = &holder.host;
-            progress.note(&format!(
-                "waiting whether the burnlab on `{host}` still runs"
-            ));
-        };
-        Lease::take_if_free(self.path(), &mut wait).map_err(|error| match error {
-            TakeError::Refused(error) => error,
-            TakeError::Held(holder) => self.held_by(&holder),
-        })
+    /// Takes the experiment's folder for this process. Another that lives and has it is waited for if `waits`; none where Ctrl-C
+    /// came meanwhile.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or another has it that is not waited for.
+    pub(super) fn lease(
+        &self,
+        waits: bool,
+        stop: &AtomicBool,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Lease>> {
+        let mut has_said = false;
+        loop {
+            let mut wait = |holder: &Holder| {
+                if !has_said {
+                    let host = &holder.host;
+                    progress.note(&format!(
+                        "waiting whether the burnlab on `{host}` still runs"
+                    ));
+                }
+            };
+            match Lease::take_if_free(self.path(), &mut wait) {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(TakeError::Refused(error)) => return Err(error),
+                Err(TakeError::Held(holder)) if !waits => return Err(self.held_by(&holder)),
+                Err(TakeError::Held(holder)) => {
+                    if !std::mem::replace(&mut has_said, true) {
+                        let (who, name) = (holder.text(), self.path().file_name());
+                        let name = name.unwrap_or_default().display();
+                        progress.note(&format!("waiting for {who}, which trains `{name}`"));
+                    }
+                }
+            }
+            if stop.swap(false, Ordering::Relaxed) {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn held_by(&self, holder: &Holder) -> Error {
@@ -137,7 +169,7 @@ impl ResultsFolder {
                 let hint = "end them, or write elsewhere with `--results DIR`";
                 return Err(Error::run(problem.at_file(self.path()).hint(hint)));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(LOOK);
         }
     }
 

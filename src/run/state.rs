@@ -49,7 +49,7 @@ pub enum RunState {
         /// Epochs that were trained, as far as a checkpoint is there to go on from.
         epochs_done: usize,
     },
-    /// `--only` leaves it out, and there are no numbers of it.
+    /// `--only` leaves it out; there may be numbers of it.
     LeftOut,
 }
 
@@ -126,19 +126,23 @@ fn settle(plan: &Plan, only: &Only, folder: &ResultsFolder, states: &mut [RunSta
 
 fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> RunState {
     let before = folder.run(run);
-    let row = before.row().filter(|row| row.id == run.id);
-    let fresh = fresh && is_wanted;
-    match row {
-        Some(row) if !fresh && matches!(row.status, Status::Done | Status::Diverged) => {
-            RunState::Finished(Box::new(row))
-        }
-        _ if !is_wanted => RunState::LeftOut,
-        _ if fresh => RunState::ToDo { epochs_done: 0 },
-        // A worker writes the row first.
-        None => RunState::ToDo { epochs_done: 0 },
-        Some(_) => RunState::ToDo {
-            epochs_done: before.epochs().len(),
-        },
+    if !is_wanted {
+        return RunState::LeftOut;
+    }
+    // A worker writes the row first.
+    let Some(row) = before.row().filter(|row| row.id == run.id && !fresh) else {
+        return RunState::ToDo { epochs_done: 0 };
+    };
+    let epochs_done = before.epochs().len();
+    let is_over = matches!(row.status, Status::Done | Status::Diverged);
+    // Of a run that is over, its epochs may have been lost since.
+    let is_whole = row
+        .last
+        .as_ref()
+        .is_none_or(|last| epochs_done >= last.epoch);
+    match is_over && is_whole {
+        true => RunState::Finished(Box::new(row)),
+        false => RunState::ToDo { epochs_done },
     }
 }
 

@@ -10,7 +10,7 @@ use super::machine::share;
 use super::script::{Ending, Script, ScriptedExperiments, Scripts};
 use super::{
     Assignment, Ended, Lines, Only, Output, Progress, Quiet, Results, ResultsFolder, RunState,
-    Share, parts, states,
+    Share, parts, states, supervise,
 };
 use crate::plan::Plan;
 use crate::record::{Event, Holder, Lease, RunRow, Status, host, log_of};
@@ -473,6 +473,43 @@ fn a_folder_is_one_supervisors_at_a_time() {
         host()
     );
     assert_eq!(refused.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn an_experiment_that_another_command_trains_is_waited_for_where_it_is_needed() {
+    let scripted = ScriptedExperiments::default();
+    let plan = scripted.plan("needed", TWO);
+    let folder = scripted.options.results.join("needed");
+    std::fs::create_dir_all(&folder).unwrap();
+    let held = Lease::take(&folder, &[]).unwrap();
+    let all = || Only::Runs((0..plan.runs.len()).collect());
+    let carry_out = |progress: &mut dyn Progress| {
+        let parts = parts(&plan, all(), &scripted.options);
+        let output = Output {
+            progress,
+            tables: &mut |_| Ok(()),
+            lag: Duration::ZERO,
+        };
+        let mut scripts = Scripts::new(|_| Script::done(&CURVE));
+        supervise(
+            &parts[0],
+            &scripted.options,
+            &mut scripts,
+            &scripted.stop,
+            output,
+        )
+        .unwrap()
+    };
+    // Ctrl-C ends the waiting.
+    scripted.stop.store(true, Ordering::Relaxed);
+    assert!(carry_out(&mut Quiet).stopped);
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(held);
+    });
+    let ended = carry_out(&mut Quiet);
+    assert_eq!(statuses(&ended.results), [Status::Done; 4]);
+    release.join().unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Job, SourceModel};
 use crate::config::{GENERATOR, GENERATORS, LABELER};
 use crate::data::{Generated, PixelValues, Samples, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
-use crate::models::softmax;
+use crate::models::{likeliest, softmax};
 use crate::rng::{Purpose, Seed};
 
 /// Images that are drawn at a time.
@@ -141,18 +141,14 @@ impl SourceModel {
         let scores =
             scores.ok_or_else(|| Error::bug("a model that is no classifier is to label"))?;
         let answers = scores.chunks_exact(self.model.facts().classes);
-        Ok(answers.map(likeliest).collect())
+        Ok(answers.map(with_probability).collect())
     }
 }
 
 /// The class of the highest score and its probability.
-fn likeliest(scores: &[f32]) -> (u32, f64) {
-    let above = |best: usize, class: usize| scores[class] > scores[best];
-    let best = (0..scores.len()).fold(
-        0,
-        |best, class| if above(best, class) { class } else { best },
-    );
-    (best as u32, softmax(scores)[best])
+fn with_probability(scores: &[f32]) -> (u32, f64) {
+    let class = likeliest(scores);
+    (class as u32, softmax(scores)[class])
 }
 
 /// Images on their way.

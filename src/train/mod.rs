@@ -503,7 +503,7 @@ impl<B: TrainingBackend> Run<'_, B> {
                     return Ok(None);
                 }
                 check_threads()?;
-                let place = [epoch as u64, done as u64];
+                let place = [pass_of(interval, step) as u64, number as u64];
                 let chance = seed.chance(Purpose::Dropout, &place);
                 let batch = self.train.batch(&mut order, number, chance);
                 let size = batch.size();
@@ -587,14 +587,16 @@ impl<B: TrainingBackend> Run<'_, B> {
         let (test, answers) = self.measure(&network, &self.test);
         check_threads()?;
         let epochs = state.rows.len();
-        let place = settings.point(training_plan, epochs);
-        let end = (epochs, place.as_str());
-        if let Some(outcome) = diverged("test", test, end) {
+        let place = |epoch: Option<usize>| settings.point(training_plan, epoch.unwrap_or(epochs));
+        if let Some(outcome) = diverged("test", test, (epochs, &place(restored))) {
             return Ok(outcome);
         }
         let of_best = best.as_ref().map(|best| self.measure(best, &self.test).0);
         check_threads()?;
-        if let Some(outcome) = of_best.and_then(|score| diverged("best epoch's test", score, end)) {
+        let best_epoch = best_epoch(settings, &state.rows);
+        let place_of_best = place(best_epoch);
+        let of_diverged = |score| diverged("best epoch's test", score, (epochs, &place_of_best));
+        if let Some(outcome) = of_best.and_then(of_diverged) {
             return Ok(outcome);
         }
         network.save_weights(&folder.file("weights.safetensors"))?;
@@ -610,7 +612,7 @@ impl<B: TrainingBackend> Run<'_, B> {
         let measured = Measured {
             test,
             best: of_best,
-            best_epoch: best_epoch(settings, &state.rows),
+            best_epoch,
             stopped_early: state.rows.len() < training_plan.intervals(),
             restored: restored.map(|epoch| Box::new(state.rows[epoch - 1].clone())),
             confusion: match answers.is_empty() {
@@ -654,7 +656,7 @@ fn rate(images: usize, seconds: f64) -> Option<f64> {
 /// The outcome of a run with such a score, if one of its metrics is no number to go on with: the loss, if
 /// it is that, before all others.
 ///
-/// `place` is where the epoch ends.
+/// `epoch` is the last one that was trained, `place` where the score is from.
 fn diverged(what: &str, score: Score, (epoch, place): (usize, &str)) -> Option<Outcome> {
     let others = BATCH_METRICS.iter().copied();
     let (metric, value) = std::iter::once(&LOSS)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
@@ -18,6 +19,16 @@ macro_rules! real {
             /// The number.
             pub fn get(self) -> f64 {
                 self.0
+            }
+        }
+
+        // No number is NaN.
+        impl Eq for $name {}
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                // Of -0, which equals 0, this makes 0.
+                (self.0 + 0.0).to_bits().hash(state);
             }
         }
 

@@ -518,8 +518,7 @@ fn images_of_all_sizes_colors_and_formats_are_trained_on_and_predicted_in_one_fo
     let message =
         "error: images differ in size (height x width): `cat/0.png` is 9x4, `cat/1.jpg` is 9x5";
     assert!(ended.err.starts_with(message), "{}", ended.err);
-    let hint =
-        "hint: dataset = { folder = { path = \"DIR\", size = 64 } }; so it is with 17 other images";
+    let hint = "hint: `size = 64` beside the folder's `path`; so it is with 17 other images";
     assert!(ended.err.contains(hint), "{}", ended.err);
 
     let formed = data(&lab, "mixed", "channels = 'gray', size = 6, fit = 'pad'");

@@ -56,10 +56,61 @@ fn finished_runs_are_not_trained_again_and_changed_ones_are() {
     );
     let fresh = lab.burnlab(&["run", file, "--fresh", "--only", "plain"]);
     assert!(
-        fresh.err.contains("small: 2 runs to train, 2 done before"),
+        fresh.err.contains("small: 2 runs to train; "),
         "{}",
         fresh.err
     );
+}
+
+#[test]
+fn what_was_not_asked_for_does_not_fail_a_command() {
+    let lab = Lab::new();
+    let claim = "[[expect]]\nclaim = 'all are right'\nvariant = 'turned'\nat_least = 1.0\n";
+    let file = lab.file("small.toml", &format!("{SMALL}{claim}"));
+    let only = |variant: &str| {
+        let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--only", variant]);
+        (ended.code, ended.out.contains("all are right"))
+    };
+    assert_eq!(only("plain"), (0, false));
+    assert_eq!(only("turned"), (5, true));
+    assert_eq!(only("plain"), (0, false));
+    // The tables are those of the whole experiment.
+    let table = fs::read_to_string(lab.results("small").join("table.md")).unwrap();
+    assert!(
+        table.contains("all are right") && table.contains("turned"),
+        "{table}"
+    );
+}
+
+#[test]
+fn variants_and_points_are_chosen_by_patterns() {
+    let lab = Lab::new();
+    let variants = "\n[variants.wide]\n[variants.wider]\ntrain.epochs = 2\n[variants.narrow]\n";
+    let file = lab.file(
+        "small.toml",
+        &format!("{SMALL}{variants}[grid]\n\"train.batch_size\" = [50, 100]\n"),
+    );
+    let file = file.to_str().unwrap();
+    let chosen = |pattern: &str| {
+        let ended = lab.burnlab(&["run", file, "--dry-run", "--only", pattern]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let rows = ended.out.lines().filter(|row| row.contains("to train"));
+        let labels = rows.filter_map(|row| row.split_whitespace().next());
+        let mut labels: Vec<&str> = labels.collect();
+        labels.dedup();
+        labels.join(" ")
+    };
+    assert_eq!(
+        chosen("wide*"),
+        "wide,batch_size=50 wide,batch_size=100 wider,batch_size=50 wider,batch_size=100"
+    );
+    assert_eq!(chosen("wide"), "wide,batch_size=50 wide,batch_size=100");
+    assert_eq!(chosen("wide?,batch_size=100"), "wider,batch_size=100");
+    assert!(chosen("*,batch_size=100").ends_with("narrow,batch_size=100"));
+    let ended = lab.burnlab(&["run", file, "--dry-run", "--only", "x*"]);
+    let message = format!("error: `{file}` has no variant `x*`\n  hint: known here: ");
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.starts_with(&message), "{}", ended.err);
 }
 
 #[test]

@@ -480,4 +480,21 @@ fn a_trained_run_says_what_it_sees() {
         "{}",
         ended.err
     );
+
+    // What can be read is answered all the same.
+    let ended = predict(
+        notes.to_str().unwrap(),
+        &["--csv", picture.to_str().unwrap()],
+    );
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended.out.lines().any(|row| row.contains("white.png,")),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.err.contains("error: cannot read image `notes.txt`: "),
+        "{}",
+        ended.err
+    );
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::Dataset;
 use super::decoded;
-use super::fields::{Classes, DataFields, DatasetSpec, Subset};
+use super::fields::{Classes, DataFields, DatasetSpec};
 use super::folders::{Folders, Found};
 use super::format::{Checksum, Labels, Outline, Progress, Raw};
 use super::generated::shares;
@@ -206,10 +206,8 @@ impl Catalogue {
                 count(unused, "image")
             ));
         }
-        facts.train = train.len() - taken;
-        if let Subset::Of { count, .. } = fields.train {
-            facts.train = facts.train.min(count);
-        }
+        let rest = train.len() - taken;
+        facts.train = fields.train.of(rest).min(rest);
         let generated = fields.generated.as_ref();
         facts.generated = generated.map_or(0, |generated| generated.count(facts.train));
         facts.train += facts.generated;

@@ -1,7 +1,7 @@
 //! Datasets as the catalogue gives them, right and wrong ones.
 
 use super::*;
-use crate::data::fields::{Pick, Validation};
+use crate::data::fields::{Pick, Subset, Validation};
 use crate::data::folder::FolderFields;
 use crate::data::idx::IdxFields;
 use crate::data::registry;

@@ -32,8 +32,8 @@ pub enum Pick {
     Random,
 }
 
-/// Which samples to train on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// Which samples to train on, of those that validation leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Subset {
     /// All training images.
     #[default]
@@ -45,6 +45,19 @@ pub enum Subset {
         /// Which ones.
         pick: Pick,
     },
+    /// Above 0 and below 1: the first ones of each class, in proportion; their number is rounded to the nearest.
+    Share(f64),
+}
+
+impl Subset {
+    /// Number taken of so many samples; more than these where more are asked for.
+    pub fn of(self, samples: usize) -> usize {
+        match self {
+            Subset::All => samples,
+            Subset::Of { count, .. } => count,
+            Subset::Share(share) => part(samples, share),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Subset {
@@ -60,7 +73,9 @@ impl<'de> Deserialize<'de> for Subset {
         impl<'de> Visitor<'de> for AllOrSome {
             type Value = Subset;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"all\", a count, or { count = N, pick = \"stratified\" }")
+                f.write_str(
+                    "\"all\", a count, a share such as 0.1, or { count = N, pick = \"stratified\" }",
+                )
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Subset, E> {
                 match text {
@@ -82,6 +97,15 @@ impl<'de> Deserialize<'de> for Subset {
                     Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
                 }
             }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Subset, E> {
+                if number == 1.0 {
+                    Ok(Subset::All)
+                } else if number > 0.0 && number < 1.0 {
+                    Ok(Subset::Share(number))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(number), &self))
+                }
+            }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Subset, A::Error> {
                 let Table { count, pick } =
                     Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
@@ -100,6 +124,7 @@ impl Serialize for Subset {
                 count,
                 pick: Pick::First,
             } => serializer.serialize_u64(*count as u64),
+            Subset::Share(share) => serializer.serialize_f64(*share),
             Subset::Of { count, pick } => {
                 let mut map = serializer.serialize_map(Some(2))?;
                 map.serialize_entry("count", count)?;
@@ -121,6 +146,7 @@ impl JsonSchema for Subset {
         json_schema!({ "anyOf": [
             { "type": "string", "enum": ["all"] },
             { "type": "integer", "minimum": 1 },
+            { "type": "number", "exclusiveMinimum": 0, "maximum": 1 },
             {
                 "type": "object",
                 "properties": {
@@ -159,7 +185,7 @@ impl Validation {
         let samples: usize = sizes.iter().sum();
         match self {
             Validation::Count(count) => count,
-            Validation::Fraction(fraction) => (samples as f64 * fraction).round() as usize,
+            Validation::Fraction(fraction) => part(samples, fraction),
             Validation::Folds(folds) => sizes.iter().map(|size| size / folds).sum(),
         }
     }
@@ -243,6 +269,11 @@ impl JsonSchema for Validation {
             }
         ] })
     }
+}
+
+/// A share of so many samples, rounded to the nearest.
+fn part(samples: usize, share: f64) -> usize {
+    (samples as f64 * share).round() as usize
 }
 
 fn whole(number: u64) -> Option<usize> {

@@ -24,7 +24,7 @@ pub enum DatasetSpec {
     /// A folder of images, mostly with one folder for each class.
     ///
     /// `train`, `valid` and `test` (or as people call them) lie above the class folders if they are there;
-    /// else every fifth image of each class (or the last of fewer), in the order of names, is for testing. Samples
+    /// else a share of each class, evenly in the order of names, is for testing: every fifth image unless said. Samples
     /// are ordered so that the classes mix evenly.
     Folder(FolderFields),
     /// Random images, for tests and for trying out networks.

@@ -21,8 +21,8 @@ pub struct DataFields {
     /// A dataset's name, or `{ idx = "DIR" }`, or `{ folder = "DIR" }` (or a table with `path`, `size` and more in the
     /// place of "DIR"), or `{ fake = {} }`.
     pub dataset: DatasetSpec,
-    /// Training images: "all", the number of first ones, or `{ count = N, pick = "stratified" }`; picked from
-    /// what validation leaves.
+    /// Training images: "all", the number of first ones, a share such as 0.1 (the first ones of each class, in proportion), or
+    /// `{ count = N, pick = "stratified" }`; picked from what validation leaves.
     #[serde(default)]
     pub train: Subset,
     /// Validation images: a count, taken from the end of the training set; a fraction, taken from the end of
@@ -112,6 +112,7 @@ mod tests {
     fn every_form_of_every_key_goes_round() {
         for text in [
             "dataset = 'cifar-10'\ntrain = 1000\nvalidation = 0.25\nclasses = [7, 0]\nscale = [-1, 1]",
+            "dataset = 'mnist'\ntrain = 0.1",
             "dataset = { idx = 'x' }\ntrain = { count = 10, pick = 'stratified' }\nvalidation = 5",
             "dataset = { fake = { shape = [1, 8, 8], classes = 3 } }\nvalidation = 16",
             "dataset = { folder = 'x' }\ntrain = { count = 10, pick = 'random' }\nvalidation = 0.0",
@@ -123,6 +124,8 @@ mod tests {
         }
         let first = read("dataset = 'mnist'\ntrain = { count = 10 }").unwrap();
         assert_eq!(first, read("dataset = 'mnist'\ntrain = 10").unwrap());
+        let all = read("dataset = 'mnist'\ntrain = 1.0").unwrap();
+        assert_eq!(all, read("dataset = 'mnist'").unwrap());
     }
 
     #[test]
@@ -145,7 +148,13 @@ mod tests {
         );
         assert_eq!(
             wrong("dataset = 'mnist'\ntrain = 'most'"),
-            "invalid value: string \"most\", expected \"all\", a count, or { count = N, pick = \"stratified\" }"
+            "invalid value: string \"most\", expected \"all\", a count, a share such as 0.1, \
+             or { count = N, pick = \"stratified\" }"
+        );
+        assert_eq!(
+            wrong("dataset = 'mnist'\ntrain = 1.5"),
+            "invalid value: floating point `1.5`, expected \"all\", a count, a share such as 0.1, \
+             or { count = N, pick = \"stratified\" }"
         );
         assert_eq!(
             wrong("dataset = 'mnist'\ntrain = { count = 3, pick = 'best' }"),

@@ -76,7 +76,7 @@ pub(super) fn is_image(path: &Path) -> bool {
     is_named_as_image(path) && path.is_file()
 }
 
-fn is_named_as_image(path: &Path) -> bool {
+pub(super) fn is_named_as_image(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|text| text.to_string_lossy().to_lowercase());

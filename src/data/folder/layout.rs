@@ -1,7 +1,7 @@
 //! Which images of a folder are for what, and of which class.
 //!
-//! Folders called `train`, `valid` and `test` (or as people call them) are kept apart if they are there; else every
-//! fifth image of each class, in the order of names, is for testing. Samples of a part are ordered so that classes
+//! Folders called `train`, `valid` and `test` (or as people call them) are kept apart if they are there; else a share
+//! of each class, evenly in the order of names, is for testing. Samples of a part are ordered so that classes
 //! mix evenly: the first and the last `count` hold every class in proportion. What is left out is counted and named.
 
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use super::table;
 use crate::data::content::file_name;
 use crate::data::left_out::{LeftOut, is_junk};
 use crate::error::{Error, Problem, Result, count, list};
+use crate::value::Between;
 
 /// Names of the folders of the parts, in any case; of several the first that is there is taken.
 const TRAIN: [&str; 2] = ["train", "training"];
 const VALIDATION: [&str; 3] = ["valid", "val", "validation"];
 const TEST: [&str; 2] = ["test", "testing"];
 
-/// One image of a class in `EVERY` is for testing where nothing says which ones; the last one of a class
-/// that has fewer images.
-const EVERY: usize = 5;
+/// The share of a class that is for testing where nothing says which images are, nor how many.
+const TESTED: f64 = 0.2;
 
 /// What the only class of images is called that have none.
 const NO_CLASS: &str = "unlabeled";
@@ -55,6 +55,8 @@ pub(super) struct Found {
     pub validation: Option<ByClass>,
     /// None where they are still among those of `train`.
     pub test: Option<ByClass>,
+    /// What is not as a reader would expect.
+    pub notes: Vec<String>,
 }
 
 impl Layout {
@@ -73,13 +75,20 @@ impl Layout {
             },
             LabelSource::Csv(path) => table::read(root, &root.join(path), &mut left_out)?,
         };
-        let mut notes = Vec::new();
+        let mut notes = found.notes;
         let states_test = found.test.is_some();
+        let share = fields.test.map(Between::get);
         let (train, test) = match found.test {
+            Some(_) if share.is_some() => {
+                let message = "`test` is the share to test on of a folder that does not say which images are for testing; this one does";
+                return Err(Error::usage(Problem::new(message).at_file(root)));
+            }
             Some(test) => (found.train, test),
             None => {
-                notes.extend(few_notes(&found.classes, &found.train));
-                found.train.into_iter().map(hold_out).unzip()
+                let share = share.unwrap_or(TESTED);
+                notes.extend(few_notes(&found.classes, &found.train, share));
+                let classes = found.train.into_iter();
+                classes.map(|files| hold_out(files, share)).unzip()
             }
         };
         if found.is_unlabeled && fields.labels == LabelSource::Folders {
@@ -97,9 +106,9 @@ impl Layout {
         };
         if layout.test.is_empty() {
             let problem = Problem::new("there are no images to test on").at_file(root);
-            return Err(Error::data(problem.hint(format!(
-                "every {EVERY}th image of a class is for testing, or its last one, so classes need at least 2"
-            ))));
+            let hint =
+                "at least the last image of a class is for testing, so classes need at least 2";
+            return Err(Error::data(problem.hint(hint)));
         }
         Ok(layout)
     }
@@ -124,13 +133,14 @@ impl Found {
             train: vec![train],
             validation: validation.map(|images| vec![images]),
             test: test.map(|images| vec![images]),
+            notes: Vec::new(),
         }
     }
 }
 
-fn few_notes(classes: &[String], images: &ByClass) -> Vec<String> {
+fn few_notes(classes: &[String], images: &ByClass, share: f64) -> Vec<String> {
     let few = classes.iter().zip(images);
-    let few = few.filter(|(_, files)| (2..EVERY).contains(&files.len()));
+    let few = few.filter(|(_, files)| files.len() > 1 && tested(files.len(), share) == 0);
     few.map(|(class, files)| {
         let images = count(files.len(), "image");
         format!("class `{class}` has only {images}, of which 1 is for testing")
@@ -197,6 +207,7 @@ fn by_folders(root: &Path, left_out: &mut LeftOut) -> Result<Found> {
             is_unlabeled: false,
             validation: None,
             test: None,
+            notes: Vec::new(),
         });
     };
     count_beside(root, &parts, left_out)?;
@@ -217,6 +228,7 @@ fn by_folders(root: &Path, left_out: &mut LeftOut) -> Result<Found> {
         train,
         validation,
         test: Some(test),
+        notes: Vec::new(),
     })
 }
 
@@ -384,14 +396,21 @@ fn images_in_part(
     classes.iter().map(of_class).collect()
 }
 
-/// Splits a class into training and test images.
-fn hold_out(files: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+/// How many of the first `images` ones of a class are for testing.
+fn tested(images: usize, share: f64) -> usize {
+    // A tenth of ten may come out a little below one.
+    (images as f64 * share + 1e-9) as usize
+}
+
+/// Splits a class into training and test images; of two images at least one is for testing.
+fn hold_out(files: Vec<PathBuf>, share: f64) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let last = files.len().saturating_sub(1);
-    let is_last_of_few = |index| (1..EVERY - 1).contains(&last) && index == last;
+    let are_few = last > 0 && tested(files.len(), share) == 0;
+    let is_tested = |index| tested(index + 1, share) > tested(index, share);
     let (test, train): (Vec<_>, Vec<_>) = files
         .into_iter()
         .enumerate()
-        .partition(|&(index, _)| index % EVERY == EVERY - 1 || is_last_of_few(index));
+        .partition(|&(index, _)| is_tested(index) || are_few && index == last);
     let paths = |part: Vec<(usize, PathBuf)>| part.into_iter().map(|(_, path)| path).collect();
     (paths(train), paths(test))
 }

@@ -96,7 +96,10 @@ impl Tree {
                 self.short(known_path),
                 self.short(path)
             );
-            let hint = format!("dataset = {{ folder = {{ path = \"DIR\", {key} }} }}");
+            let hint = match self.form == ImageForm::default() {
+                true => format!("dataset = {{ folder = {{ path = \"DIR\", {key} }} }}"),
+                false => format!("`{key}` beside the folder's `path`"),
+            };
             Err(Error::data(Problem::new(message).at_file(path).hint(hint)))
         };
         if known.channels != shape.channels {
@@ -199,19 +202,18 @@ impl Tree {
     }
 }
 
-/// Images besides the first that cannot be read, and besides the first that is not of the first one's shape.
-fn others(shapes: &[Result<ImageShape>]) -> [usize; 2] {
+/// Images besides the first one that is not of the first one's shape.
+fn odd(shapes: &[Result<ImageShape>]) -> Option<String> {
     let mut sound = shapes.iter().flatten();
     let first = sound.next();
     let odd = sound.filter(|shape| Some(*shape) != first).count();
-    let unreadable = shapes.iter().filter(|shape| shape.is_err()).count();
-    [unreadable, odd].map(|number| number.saturating_sub(1))
+    (odd > 1).then(|| count(odd - 1, "other image"))
 }
 
-/// An error about one image, with the number of those that it holds for, too.
-fn with_others(mut error: Error, others: usize) -> Error {
-    if let (Some(problem), 1..) = (error.problems.first_mut(), others) {
-        let others = format!("so it is with {}", count(others, "other image"));
+/// An error about one image, with the others that it holds for, too.
+fn with_others(mut error: Error, others: Option<String>) -> Error {
+    if let (Some(problem), Some(others)) = (error.problems.first_mut(), others) {
+        let others = format!("so it is with {others}");
         problem.hint = Some(match problem.hint.take() {
             Some(hint) => format!("{hint}; {others}"),
             None => others,
@@ -230,12 +232,18 @@ impl Format for Tree {
             Err(error) => Err(error.clone()),
         };
         let shapes: Vec<Result<ImageShape>> = headers.iter().map(shape_of).collect();
-        let others = others(&shapes);
+        let unread = files
+            .iter()
+            .zip(&shapes)
+            .filter(|(_, shape)| shape.is_err());
+        let mut unread: Vec<String> = unread.skip(1).map(|(path, _)| self.short(path)).collect();
+        let unread = (!unread.is_empty()).then(|| some(&mut unread));
+        let odd = odd(&shapes);
         let mut first = None;
         for (path, shape) in files.iter().zip(shapes) {
-            let shape = shape.map_err(|error| with_others(error, others[0]))?;
+            let shape = shape.map_err(|error| with_others(error, unread.clone()))?;
             self.same_shape(&mut first, shape, path)
-                .map_err(|error| with_others(error, others[1]))?;
+                .map_err(|error| with_others(error, odd.clone()))?;
         }
         let headers: Vec<Header> = headers.into_iter().collect::<Result<_>>()?;
         self.check_depth(&headers)?;

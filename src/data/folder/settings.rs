@@ -11,7 +11,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use crate::data::image_form::{Background, Bits, Channels, Filter, Fit, ImageForm};
-use crate::value::{Axes, Pair, Positive};
+use crate::value::{Axes, Between, Pair, Positive};
 
 /// A folder of images, and what is made of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub struct FolderFields {
     pub path: PathBuf,
     /// Where the images' classes are told.
     pub labels: LabelSource,
+    /// What share of each class is for testing where nothing says which images are; a fifth where this is not said.
+    pub test: Option<Between>,
     /// What is made of every image.
     pub form: ImageForm,
 }
@@ -42,6 +44,7 @@ impl FolderFields {
         FolderFields {
             path: path.into(),
             labels: LabelSource::default(),
+            test: None,
             form: ImageForm::default(),
         }
     }
@@ -60,10 +63,14 @@ struct Table {
     path: PathBuf,
     /// "folders" (default): a folder a class, below `train`, `valid` and `test` if they are there; where there are
     /// only images, they have no class. "none": all images below the folder, or below these parts, without classes.
-    /// Or a file of comma-separated values, named from the folder: its columns `file` and `label`, or its first two,
+    /// Or a file of comma-separated values, named from the folder: its columns `file` and `label`, or its only two,
     /// and `split` (train, validation or test) if there is one.
     #[serde(default, skip_serializing_if = "is_default")]
     labels: LabelSource,
+    /// What share of each class is for testing, evenly in the order of names, at least an image; for a folder without `test`
+    /// or `valid` in it, and without a column `split`. Default 0.2: every fifth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    test: Option<Between>,
     /// Pixels: one number for a square, or [height, width]. Default: as the files have them, all of one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     size: Option<Pair>,
@@ -97,6 +104,7 @@ impl From<Table> for FolderFields {
         FolderFields {
             path: table.path,
             labels: table.labels,
+            test: table.test,
             form: ImageForm {
                 size: table.size.map(Pair::get),
                 fit: table.fit,
@@ -137,6 +145,7 @@ impl Serialize for FolderFields {
         Table {
             path: self.path.clone(),
             labels: self.labels.clone(),
+            test: self.test,
             size: self.form.size.map(size),
             fit: self.form.fit,
             filter: self.form.filter,
@@ -219,12 +228,12 @@ mod tests {
         let json = |fields: &FolderFields| serde_json::to_string(fields).unwrap();
         assert_eq!(json(&read("'pets'").unwrap()), r#""pets""#);
         assert_eq!(json(&read("{ path = 'pets' }").unwrap()), r#""pets""#);
-        let all = "{ path = 'pets', labels = 'a.csv', size = [32, 48], fit = 'pad', filter = 'lanczos', \
+        let all = "{ path = 'pets', labels = 'a.csv', test = 0.1, size = [32, 48], fit = 'pad', filter = 'lanczos', \
                    channels = 'gray', background = [1, 0.5, 0], bits = 12 }";
         let fields = read(all).unwrap();
         assert_eq!(
             json(&fields),
-            r#"{"path":"pets","labels":"a.csv","size":[32,48],"fit":"pad","filter":"lanczos","channels":"gray","background":[1.0,0.5,0.0],"bits":12}"#
+            r#"{"path":"pets","labels":"a.csv","test":0.1,"size":[32,48],"fit":"pad","filter":"lanczos","channels":"gray","background":[1.0,0.5,0.0],"bits":12}"#
         );
         assert_eq!(
             serde_json::from_str::<FolderFields>(&json(&fields)).unwrap(),
@@ -243,7 +252,7 @@ mod tests {
         assert_eq!(wrong("{ size = 64 }"), "missing field `path`");
         assert_eq!(
             wrong("{ path = 'x', sise = 64 }"),
-            "unknown field `sise`, expected one of `path`, `labels`, `size`, `fit`, `filter`, `channels`, \
+            "unknown field `sise`, expected one of `path`, `labels`, `test`, `size`, `fit`, `filter`, `channels`, \
              `background`, `bits`"
         );
         assert_eq!(

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::files::{files_below, is_below_junk, is_image};
+use super::files::{files_below, is_below_junk, is_image, is_named_as_image};
 use super::layout::{Found, in_order};
 use crate::data::content::file_name;
 use crate::data::left_out::LeftOut;
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, list};
 
 /// Names of its columns, in any case.
 const FILE: [&str; 4] = ["file", "filename", "image", "path"];
 const LABEL: [&str; 3] = ["label", "class", "category"];
-const SPLIT: [&str; 3] = ["split", "part", "subset"];
+const SPLIT: [&str; 4] = ["split", "part", "subset", "set"];
 
 /// Names of the parts, in any case.
 const PARTS: [(&str, Part); 8] = [
@@ -38,11 +38,16 @@ struct Columns {
     file: usize,
     label: usize,
     split: Option<usize>,
+    /// The first line names the columns.
+    is_header: bool,
+    /// Names of those that are not read.
+    others: Vec<String>,
 }
 
 /// A line of the file.
 struct Line {
-    number: u64,
+    /// The byte that it is read from.
+    start: usize,
     image: PathBuf,
     label: String,
     part: Part,
@@ -50,7 +55,7 @@ struct Line {
 
 /// The images that a file names, which lies in their folder or elsewhere; names are from `root`.
 pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<Found> {
-    let lines = lines(root, path)?;
+    let (lines, columns) = lines(root, path)?;
     let mut classes: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     in_order(&mut classes);
     classes.dedup();
@@ -59,9 +64,10 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
     let mut named = HashSet::new();
     for line in &lines {
         if !named.insert(&line.image) {
-            let name = file_name(&line.image);
+            let name = line.image.strip_prefix(root).unwrap_or(&line.image);
+            let name = name.display();
             let problem = Problem::new(format!("the image `{name}` is listed twice"));
-            return Err(at_line(problem, path, line.number));
+            return Err(at_line(problem, path, line.start));
         }
         let of_part = parts.entry(line.part);
         let of_part = of_part.or_insert_with(|| vec![Vec::new(); classes.len()]);
@@ -85,12 +91,23 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
         test,
         classes,
         is_unlabeled: false,
+        notes: others_note(&columns.others, path).into_iter().collect(),
     })
 }
 
-fn lines(root: &Path, path: &Path) -> Result<Vec<Line>> {
+fn others_note(others: &[String], path: &Path) -> Option<String> {
+    let (noun, verb) = match others.len() {
+        0 => return None,
+        1 => ("column", "is"),
+        _ => ("columns", "are"),
+    };
+    let (others, file) = (list(others), file_name(path));
+    Some(format!("{noun} {others} of `{file}` {verb} not read"))
+}
+
+fn lines(root: &Path, path: &Path) -> Result<(Vec<Line>, Columns)> {
     let cannot = |error: csv::Error| {
-        let line = error.position().map(csv::Position::line);
+        let line = error.position().map(start_of);
         let reason = match error.into_kind() {
             csv::ErrorKind::Io(error) => return Error::io(Kind::Data, "read", path, &error),
             csv::ErrorKind::UnequalLengths {
@@ -107,20 +124,24 @@ fn lines(root: &Path, path: &Path) -> Result<Vec<Line>> {
     let mut records = reader.map_err(cannot)?.into_records();
     let empty = || Error::data(Problem::new("the file of labels is empty").at_file(path));
     let first = records.next().ok_or_else(empty)?.map_err(cannot)?;
-    let (columns, is_header) = columns(&first, root, path)?;
+    let columns = columns(&first, root, path)?;
     let mut lines = Vec::new();
     let rest = records.map(|record| record.map_err(cannot));
-    for record in (!is_header).then_some(Ok(first)).into_iter().chain(rest) {
+    for record in (!columns.is_header)
+        .then_some(Ok(first))
+        .into_iter()
+        .chain(rest)
+    {
         lines.push(line(&record?, &columns, root, path)?);
     }
     if lines.is_empty() {
         return Err(empty());
     }
-    Ok(lines)
+    Ok((lines, columns))
 }
 
-/// Where the columns stand by the first line, and whether that is no image's.
-fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<(Columns, bool)> {
+/// Where the columns stand by the first line.
+fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<Columns> {
     let called = |names: &[&str]| {
         let is = |field: &str| {
             names
@@ -129,26 +150,68 @@ fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<(Colum
         };
         first.iter().position(is)
     };
-    if let (Some(file), Some(label)) = (called(&FILE), called(&LABEL)) {
-        let split = called(&SPLIT);
-        return Ok((Columns { file, label, split }, true));
-    }
     if first.len() < 2 {
         let problem =
             Problem::new("expected a column of files and one of labels, found one column");
-        return Err(at_line(problem, path, 1));
+        let other = [(';', "semicolons"), ('\t', "tabs")];
+        let other = other
+            .iter()
+            .find(|(separator, _)| first[0].contains(*separator));
+        let hint = other.map(|(_, name)| format!("columns are separated by commas, not by {name}"));
+        return Err(at_line(problem.maybe_hint(hint), path, 0));
     }
-    let is_header = !root.join(first[0].trim()).is_file();
-    let columns = Columns {
-        file: 0,
-        label: 1,
-        split: called(&SPLIT).filter(|_| is_header),
+    let names: Vec<String> = first.iter().map(|name| name.trim().to_string()).collect();
+    let begins_with_image = || {
+        let image = root.join(&names[0]);
+        is_named_as_image(&image) || image.is_file()
     };
-    Ok((columns, is_header))
+    let (file, label, is_header) = match (called(&FILE), called(&LABEL)) {
+        (Some(file), Some(label)) => (file, label, true),
+        _ if first.len() == 2 => (0, 1, !begins_with_image()),
+        (file, _) => {
+            let (message, hint) = match (file, begins_with_image()) {
+                (None, true) => (
+                    format!("{} columns need a first line that names them", first.len()),
+                    "such as file,label,split".to_string(),
+                ),
+                (Some(_), _) => (
+                    "none of the columns is called as one of labels".to_string(),
+                    format!("call it {}", one_of(&LABEL)),
+                ),
+                (None, false) => (
+                    "none of the columns is called as one of files".to_string(),
+                    format!("call it {}", one_of(&FILE)),
+                ),
+            };
+            return Err(at_line(Problem::new(message).hint(hint), path, 0));
+        }
+    };
+    let split = called(&SPLIT);
+    let is_read = |at: usize| [Some(file), Some(label), split].contains(&Some(at));
+    let others = (0..names.len()).filter(|&at| !is_read(at));
+    Ok(Columns {
+        file,
+        label,
+        split,
+        is_header,
+        others: others.map(|at| names[at].clone()).collect(),
+    })
+}
+
+/// `` `a`, `b` or `c` ``
+fn one_of(names: &[&str]) -> String {
+    let (last, others) = names.split_last().expect("there are names");
+    let others: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} or `{last}`", others.join(", "))
+}
+
+/// Where a record is read from; ends of lines may come first.
+fn start_of(position: &csv::Position) -> usize {
+    position.byte() as usize
 }
 
 fn line(record: &csv::StringRecord, columns: &Columns, root: &Path, path: &Path) -> Result<Line> {
-    let number = record.position().map_or(0, csv::Position::line);
+    let start = record.position().map_or(0, start_of);
     let field = |at: usize| record.get(at).unwrap_or_default().trim();
     let (name, label) = (field(columns.file), field(columns.label));
     let image = root.join(name);
@@ -158,24 +221,25 @@ fn line(record: &csv::StringRecord, columns: &Columns, root: &Path, path: &Path)
             false => format!("there is no image `{name}`"),
         };
         let hint = "files are named from the folder of images, with their endings";
-        return Err(at_line(Problem::new(message).hint(hint), path, number));
+        return Err(at_line(Problem::new(message).hint(hint), path, start));
     }
     if label.is_empty() {
         let problem = Problem::new(format!("the image `{name}` has no label"));
-        return Err(at_line(problem, path, number));
+        return Err(at_line(problem, path, start));
     }
     let split = columns.split.map_or("", field);
     let part = PARTS
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(split));
     let Some((_, part)) = part else {
-        let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        let known = PARTS.iter().map(|(name, _)| *name);
+        let known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
         let message = format!("expected train, validation or test, found `{split}`");
         let problem = Problem::new(message).maybe_hint(did_you_mean(split, &known));
-        return Err(at_line(problem, path, number));
+        return Err(at_line(problem, path, start));
     };
     Ok(Line {
-        number,
+        start,
         image,
         label: label.to_string(),
         part: *part,
@@ -201,13 +265,11 @@ fn count_others(
     Ok(())
 }
 
-fn at_line(problem: Problem, path: &Path, line: u64) -> Error {
+/// At the line that is read from this byte on: behind the ends of lines that are still to come there.
+fn at_line(problem: Problem, path: &Path, start: usize) -> Error {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let start: usize = text
-        .split_inclusive('\n')
-        .take((line.max(1) - 1) as usize)
-        .map(str::len)
-        .sum();
+    let rest = text.get(start..).unwrap_or_default();
+    let start = text.len() - rest.trim_start_matches(['\u{feff}', '\r', '\n']).len();
     let end = start + text[start..].lines().next().map_or(0, str::len);
     Error::data(problem.at(Place::of_span(path, &text, start, end, "")))
 }

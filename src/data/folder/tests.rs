@@ -53,6 +53,37 @@ fn classes_are_folders_and_every_fifth_image_tests() {
 }
 
 #[test]
+fn the_share_to_test_on_is_chosen() {
+    let dir = zoo();
+    let tests = |share: f64| {
+        let fields = table(dir.path(), &format!("test = {share}"));
+        let layout = Tree::discover(&fields).unwrap().layout;
+        let name =
+            |(path, _): &Sample| path.strip_prefix(dir.path()).unwrap().display().to_string();
+        let names: Vec<String> = layout.test.iter().map(name).collect();
+        assert_eq!(layout.train.len() + names.len(), 15);
+        names.join(" ")
+    };
+    assert_eq!(tests(0.2), "dog/4.png ant/4.png dog/9.png");
+    assert_eq!(tests(0.1), "ant/4.png dog/9.png");
+    assert_eq!(
+        tests(0.4),
+        "dog/2.png ant/2.png dog/4.png dog/7.png ant/4.png dog/9.png"
+    );
+    assert_eq!(tests(0.99).split(' ').count(), 13);
+}
+
+#[test]
+fn a_share_to_test_on_is_refused_where_images_for_it_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    gray(dir.path().join("train/a/x.png"), 2, 1);
+    gray(dir.path().join("test/a/y.png"), 2, 2);
+    let error = Tree::discover(&table(dir.path(), "test = 0.1")).unwrap_err();
+    let message = "`test` is the share to test on of a folder that does not say which images are for testing; this one does";
+    assert_eq!(error.problems[0].message, message);
+}
+
+#[test]
 fn train_and_test_folders_are_kept_apart() {
     let dir = tempfile::tempdir().unwrap();
     for (index, class) in ["a", "b"].into_iter().enumerate() {
@@ -418,6 +449,13 @@ fn a_file_of_labels_tells_classes_and_parts() {
                 .contains(&dir.path().join("labels.csv").as_path())
         );
     }
+    let more = lines(0..10, ",brown,7");
+    write(&format!("file,label,color,age\n{more}"));
+    let outline = Tree::discover(&fields).unwrap().outline().unwrap();
+    assert_eq!(
+        outline.notes[0],
+        "columns `color` and `age` of `labels.csv` are not read"
+    );
     let parts = [
         lines(0..6, ",train"),
         lines(6..8, ",valid"),
@@ -446,7 +484,39 @@ fn a_wrong_line_of_labels_is_shown() {
         "error: there is no image `1.png`\n  labels.csv:3:1\n    3 | 1.png,b\n      | ^^^^^^^\n  \
          hint: files are named from the folder of images, with their endings"
     );
+    // Whatever ends the lines, and however many of them are empty.
+    for ends in [
+        "file,label\r\n0.png,a\r\n1.png,b\r\n",
+        "file,label\n\n1.png,b\n",
+    ] {
+        let shown = error(ends);
+        assert!(
+            shown.contains("labels.csv:3:1\n    3 | 1.png,b\n"),
+            "{shown}"
+        );
+    }
     let message = |text: &str| error(text).lines().next().unwrap().to_string();
+    assert_eq!(
+        error("file,width,breed,set\n0.png,20,a,test\n"),
+        "error: none of the columns is called as one of labels\n  labels.csv:1:1\n    \
+         1 | file,width,breed,set\n      | ^^^^^^^^^^^^^^^^^^^^\n  hint: call it `label`, `class` or `category`"
+    );
+    assert_eq!(
+        message("id,label,set\n0.png,a,test\n"),
+        "error: none of the columns is called as one of files"
+    );
+    assert_eq!(
+        message("0.png,a,test\n"),
+        "error: 3 columns need a first line that names them"
+    );
+    assert_eq!(
+        message("1.png,a\n0.png,a\n"),
+        "error: there is no image `1.png`"
+    );
+    assert!(
+        error("file;label\n0.png;a\n")
+            .ends_with("hint: columns are separated by commas, not by semicolons")
+    );
     assert_eq!(
         message("file,label\n1.txt,a\n"),
         "error: `1.txt` is no image that can be read"

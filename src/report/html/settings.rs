@@ -47,7 +47,7 @@ pub fn section(view: &View) -> Result<Markup> {
             @if let Some(text) = view.left_out(MOST_VARIANTS) { p.quiet { (text) } }
             @if let Some((name, leaves)) = full {
                 details {
-                    summary { "All resolved settings of " (name) }
+                    summary { "All resolved settings of " (name) ", as its first run kept them" }
                     div.scroll role="region" tabindex="0" aria-label={ "Settings of " (name) } {
                         table {
                             thead { tr { th scope="col" { "key" } th scope="col" { "value" } } }

@@ -45,9 +45,9 @@ pub enum RegressionVerdict {
     Rose,
     /// Outside the interval, of a metric of which no value is better than another.
     Moved,
-    /// In the reference and not measured.
+    /// In the reference and not measured, be it in some of the runs.
     NotMeasured,
-    /// Measured, and not in the reference.
+    /// Measured, and not in the reference, be it for some of the runs.
     NotInReference,
 }
 
@@ -87,9 +87,9 @@ pub struct Comparison {
     pub metric: String,
     /// Behind the point, in tables that people read.
     pub decimals: usize,
-    /// Over the reference's seeds; `None` if it has no such metric.
+    /// Over the reference's seeds that have it; `None` if none does.
     pub reference: Option<Spread>,
-    /// Over the seeds of this time; `None` if it was not measured.
+    /// Over the seeds of this time in which it was measured; `None` if it was in none.
     pub now: Option<Spread>,
     /// How far the mean may be from the reference's; `None` where the reference has no two runs.
     pub half_width: Option<f64>,
@@ -107,14 +107,16 @@ impl Comparison {
 /// The rule that holds between a reference and numbers made now.
 ///
 /// On the CPU every sum has one order whatever the processor and the number of threads, so that the same version
-/// gives the same bits; no other device promises that, and no other version.
-pub fn rule(reference: &Reference, now: &Origin) -> Rule {
+/// gives the same bits; no other device promises that, and no other version. Runs of other experiments than these, by their
+/// names, do not matter.
+pub fn rule(reference: &Reference, experiments: &[&str], now: &Origin) -> Rule {
     let is_same = |entry: &Entry| {
         let then = &entry.origin;
         let same_version = then.burnlab == now.burnlab && then.burn == now.burn;
         same_version && then.device == "cpu" && now.device == "cpu"
     };
-    match reference.entries().all(is_same) {
+    let is_concerned = |entry: &&Entry| experiments.contains(&&*entry.key.experiment);
+    match reference.entries().filter(is_concerned).all(is_same) {
         true => Rule::Equal,
         false => Rule::Interval,
     }
@@ -169,6 +171,10 @@ fn compare_one(
             let side = side(&reference, &measured, half_width, column.metric.better);
             match rule {
                 _ if is_equal(name, then, now) => RegressionVerdict::Equal,
+                // A mean over some of the runs is another number.
+                _ if lacks(name, now) && !lacks(name, then) => RegressionVerdict::NotMeasured,
+                _ if lacks(name, then) && !lacks(name, now) => RegressionVerdict::NotInReference,
+                Rule::Interval if half_width.is_none() => RegressionVerdict::NotInReference,
                 Rule::Equal if side == RegressionVerdict::Fell => side,
                 Rule::Equal => RegressionVerdict::Differs,
                 Rule::Interval => side,
@@ -219,6 +225,11 @@ fn is_equal(name: &str, then: &[&Entry], now: &[&Entry]) -> bool {
             .collect()
     };
     digits(then) == digits(now)
+}
+
+/// Whether some of the runs have no number.
+fn lacks(name: &str, entries: &[&Entry]) -> bool {
+    entries.iter().any(|entry| entry.number(name).is_none())
 }
 
 /// How many metrics of variants in the reference have a better side: so many chances of a false alarm.
@@ -351,6 +362,29 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_over_some_of_the_runs_is_none_over_all() {
+        let some = |numbers: &[&str], lacking: usize| {
+            let mut entries = entries("test_loss", 0, numbers);
+            entries[lacking].numbers.clear();
+            entries
+        };
+        let numbers = ["0.1", "0.2", "0.3"];
+        let all = reference("test_loss", &numbers);
+        let verdict =
+            |then: &Reference, now: &[Entry]| compare(then, now, Rule::Interval)[0].verdict;
+        assert_eq!(verdict(&all, &some(&numbers, 1)), V::NotMeasured);
+        let lacking = Reference::new(Path::new("reference.csv"), some(&numbers, 1));
+        assert_eq!(
+            verdict(&lacking, &entries("test_loss", 0, &numbers)),
+            V::NotInReference
+        );
+        assert_eq!(verdict(&lacking, &some(&numbers, 1)), V::Equal);
+        // One number tells of no interval.
+        let one = Reference::new(Path::new("reference.csv"), some(&["0.1", "0.2"], 1));
+        assert_eq!(verdict(&one, &some(&["0.9", "0.2"], 1)), V::NotInReference);
+    }
+
+    #[test]
     fn a_number_that_all_seeds_share_may_not_change() {
         let then = reference("parameters", &["10", "10", "10"]);
         let of = |now: &[&str]| {
@@ -363,11 +397,28 @@ mod tests {
     #[test]
     fn equality_is_asked_of_the_same_version_on_the_cpu_alone() {
         let then = reference("test_loss", &["0.1", "0.2"]);
-        assert_eq!(rule(&then, &origin("0.1.0", "cpu")), Rule::Equal);
-        assert_eq!(rule(&then, &origin("0.2.0", "cpu")), Rule::Interval);
+        assert_eq!(
+            rule(&then, &["digits"], &origin("0.1.0", "cpu")),
+            Rule::Equal
+        );
+        assert_eq!(
+            rule(&then, &["digits"], &origin("0.2.0", "cpu")),
+            Rule::Interval
+        );
         let gpu = origin("0.1.0", "cuda:0 (NVIDIA H200)");
-        assert_eq!(rule(&then, &gpu), Rule::Interval);
-        assert_eq!(rule(&then, &origin("0.1.0", "ndarray")), Rule::Interval);
+        assert_eq!(rule(&then, &["digits"], &gpu), Rule::Interval);
+        assert_eq!(
+            rule(&then, &["digits"], &origin("0.1.0", "ndarray")),
+            Rule::Interval
+        );
+        // Of other experiments it does not matter what made their numbers.
+        let mut other = entries("test_loss", 0, &["0.1"]).remove(0);
+        other.key.experiment = "another".to_string();
+        other.origin = gpu;
+        let both = then.with(vec![other]);
+        let cpu = origin("0.1.0", "cpu");
+        assert_eq!(rule(&both, &["digits"], &cpu), Rule::Equal);
+        assert_eq!(rule(&both, &["digits", "another"], &cpu), Rule::Interval);
     }
 
     #[test]

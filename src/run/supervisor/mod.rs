@@ -43,7 +43,7 @@ pub struct Ended {
 /// Runs what is to be done of an experiment.
 ///
 /// # Errors
-/// The results cannot be written, another burnlab runs this experiment, workers cannot be started.
+/// The results cannot be written, another burnlab runs this experiment and others do not wait for it, workers cannot be started.
 /// A run that fails is no error here: its row says so.
 pub fn supervise(
     part: &Part,
@@ -56,14 +56,20 @@ pub fn supervise(
     let folder = ResultsFolder::of(&options.results, &plan.name);
     fs::create_dir_all(folder.path())
         .map_err(|error| Error::io(Kind::Data, "make the results folder", folder.path(), &error))?;
-    let lease = folder.lease(output.progress)?;
-    if !folder.wait_for_workers(stop, output.progress)? {
+    let stopped = || {
         let states = states(plan, &options.results, &part.only, false);
-        let results = results(plan, &states, &folder);
-        return Ok(Ended {
-            results,
+        Ok(Ended {
+            results: results(plan, &states, &folder),
             stopped: true,
-        });
+        })
+    };
+    // One that others need may be just what another command trains.
+    let waits = !part.is_asked_for();
+    let Some(lease) = folder.lease(waits, stop, output.progress)? else {
+        return stopped();
+    };
+    if !folder.wait_for_workers(stop, output.progress)? {
+        return stopped();
     }
     folder.take_over(plan)?;
     folder.remove_parts();

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::MakeReporter;
 use super::pipe::{log, send};
 use super::provenance::{Commit, now, provenance};
-use crate::backend::{Device, Precision, Precisions, broken_off, check_threads, panic_message};
+use crate::backend::{
+    Device, Precision, Precisions, broken_off, check_threads, gone_on, panic_message,
+};
 use crate::data::Catalogue;
 use crate::error::{Error, Problem, Result};
 use crate::record::{Event, Lease, Reporter, RunFolder, RunRow, Status, write_atomically};
@@ -44,6 +46,13 @@ impl Trainer<'_> {
         let folder = RunFolder::new(&assignment.folder);
         let mut row = assignment.row.clone();
         row.device = Some(self.device.to_string());
+        let begun = folder.row().filter(|_| folder.has_checkpoint());
+        let before = begun
+            .filter(|begun| begun.id == row.id)
+            .and_then(|begun| begun.device);
+        if let Some(before) = before {
+            row.device = Some(gone_on(&before, &self.device.to_string()));
+        }
         let lease = folder
             .create()
             .and_then(|()| Lease::take(folder.path(), &[assignment.tensorboard.as_path()]));
@@ -135,6 +144,7 @@ impl Trainer<'_> {
         let precisions = self.precisions(assignment.settings.train.precision)?;
         let commit = commit.join().unwrap_or_default();
         let mut provenance = provenance(assignment, self.device, precisions, commit);
+        provenance.device = row.device.clone().unwrap_or(provenance.device);
         folder.write_provenance(&provenance)?;
         let dataset = &assignment.settings.data.dataset;
         if self.catalogue.digest(dataset)? != assignment.digest {
