@@ -35,7 +35,7 @@ pub enum ImageSplit {
 
 /// Images as a model takes them.
 pub struct InputImages {
-    /// The files' names; of the run's data the images' numbers from 0.
+    /// The files' names; of the run's data, unless it is a folder of images, their numbers from 0.
     pub names: Vec<String>,
     /// `[images]`; of files only where the command line says it.
     pub labels: Option<Vec<u32>>,
@@ -76,6 +76,10 @@ impl ImageArguments {
     }
 }
 
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
+}
+
 fn not_both(option: &str, why: &str) -> Error {
     let message = match option {
         "--split" => "both PATH and `--split` say which images are taken".to_string(),
@@ -89,6 +93,12 @@ impl InputImages {
     pub fn part(split: ImageSplit, trained: &TrainedModel, catalogue: &Catalogue) -> Result<Self> {
         let (run, settings) = (&trained.run, &trained.run.settings);
         let splits = catalogue.load(&settings.data, Seed(run.seed))?;
+        let names = catalogue.names(&settings.data, Seed(run.seed))?;
+        let names = names.map(|names| match split {
+            ImageSplit::Train => names.train,
+            ImageSplit::Test => names.test,
+            ImageSplit::Validation => names.validation,
+        });
         let samples = match split {
             ImageSplit::Train => splits.train,
             ImageSplit::Test => splits.test,
@@ -102,7 +112,7 @@ impl InputImages {
         let mut pixels = pixels.into_reals();
         settings.data.scale.apply(&mut pixels, trained.images());
         Ok(InputImages {
-            names: (0..labels.len()).map(|number| number.to_string()).collect(),
+            names: names.unwrap_or_else(|| numbers(labels.len())),
             labels: Some(labels),
             pixels,
             unread: Vec::new(),

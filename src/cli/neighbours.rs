@@ -74,7 +74,7 @@ pub fn neighbours(arguments: NeighboursArguments) -> Result<()> {
     let row = |near: &Neighbor| {
         let label = among.class(near.index, classes).to_string();
         vec![
-            near.index.to_string(),
+            among.names[near.index].clone(),
             label,
             match arguments.csv {
                 true => near.distance.to_string(),

@@ -11,7 +11,7 @@ use super::trained::{self, TrainedModel, Which};
 use super::{DeviceArgument, catalogue, picture, say, sound};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
-use crate::models::Model;
+use crate::models::{Model, in_turn};
 use crate::pictures::{Grid, framed, images};
 use crate::plan::file_name;
 use crate::rng::{Purpose, Seed};
@@ -138,8 +138,8 @@ fn labels(
         (None, false) => Ok(None),
         (Some(label), true) => Ok(Some(vec![label; count])),
         (None, true) => {
-            let classes = model.facts().classes as u32;
-            Ok(Some((0..classes).cycle().take(count).collect()))
+            let labels = in_turn(0, count, model.facts().classes);
+            Ok(Some(labels.map(|label| label as u32).collect()))
         }
         (Some(_), false) => {
             let message = format!(
@@ -158,9 +158,9 @@ struct Starts(InputImages);
 impl Starts {
     /// Those of some of the samples: in turn where there are fewer.
     fn take(&self, first: usize, count: usize) -> Vec<f32> {
-        let images = self.0.names.len().max(1);
-        let size = self.0.pixels.len() / images;
-        let numbers = (first..first + count).map(|number| number % images);
+        let images = self.0.names.len();
+        let size = self.0.pixels.len() / images.max(1);
+        let numbers = in_turn(first, count, images);
         let pixels = numbers.map(|number| &self.0.pixels[number * size..(number + 1) * size]);
         pixels.flatten().copied().collect()
     }

@@ -20,14 +20,19 @@ pub(super) struct Outline {
     pub is_read_anew: bool,
 }
 
-/// The class of every sample, in file order.
+/// What is known of every sample, part by part, in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Labels {
-    pub train: Vec<u32>,
-    /// Of the images that the files themselves keep back for validation.
-    pub validation: Vec<u32>,
-    pub test: Vec<u32>,
+pub struct Parts<T> {
+    /// Of those to train on.
+    pub train: Vec<T>,
+    /// Of those for validation: as files have them, of the images that the files themselves keep back for it.
+    pub validation: Vec<T>,
+    /// Of those to test on.
+    pub test: Vec<T>,
 }
+
+/// Their classes.
+pub(super) type Labels = Parts<u32>;
 
 /// Values of pixels, `[images, channels, height, width]`, from 0 for black.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,10 @@ pub(super) trait Format {
     /// are not of one shape.
     fn faults(&self) -> Vec<Problem> {
         Vec::new()
+    }
+    /// What the images are called, where each has a file of its own.
+    fn names(&self) -> Option<Parts<String>> {
+        None
     }
     /// The files that are read, in order; none of images that are made up.
     fn files(&self) -> Vec<&Path> {

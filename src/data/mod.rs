@@ -75,6 +75,7 @@ pub use fetch::{FetchedFile, fetch};
 pub use fields::{Classes, DataFields, DatasetSpec, Pick, Subset, Validation};
 pub use folder::{FolderFields, LabelSource};
 pub use folders::{Folders, Found};
+pub use format::Parts;
 pub use generated::{Generated, GeneratedLabels, shares};
 pub use idx::IdxFields;
 pub use image_form::ImageForm;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::{Dataset, File, Layout, Sum, sha256_text, size_text};
 use super::fields::DatasetSpec;
 use super::folders::{Folders, locate};
-use super::format::{Checksum, Format, Labels, Outline, Progress, Raw};
+use super::format::{Checksum, Format, Labels, Outline, Parts, Progress, Raw};
 use super::{cifar, digests, folder, idx};
 use crate::error::{Error, Kind, Problem, Result};
 
@@ -72,6 +72,11 @@ impl Source {
 
     pub fn labels(&self) -> Result<Labels> {
         self.format.labels().map_err(|error| self.hinted(error))
+    }
+
+    /// As [`Format::names`].
+    pub fn names(&self) -> Option<Parts<String>> {
+        self.format.names()
     }
 
     /// Class names; none where the format has no names.

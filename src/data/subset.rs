@@ -3,6 +3,7 @@
 use rand::seq::index;
 
 use super::fields::{Classes, DataFields, Pick, Subset, Validation};
+use super::format::Labels;
 use super::left_out::some;
 use crate::error::{Flaw, count, list, thousands};
 use crate::rng::{Purpose, Seed};
@@ -183,6 +184,38 @@ impl Pool {
     /// Samples of each class.
     pub fn sizes(&self, classes: usize) -> Vec<usize> {
         sizes(&self.labels, classes)
+    }
+}
+
+/// The samples of a run.
+pub(super) struct Pools {
+    /// Those to train on.
+    pub train: Pool,
+    /// Those for validation that are taken from training.
+    pub taken: Pool,
+    /// Those that the dataset itself keeps for validation, where they are used.
+    pub own: Pool,
+    /// Those to test on.
+    pub test: Pool,
+}
+
+impl Pools {
+    /// `classes` is the number of those that are chosen. The seed matters where a subset is picked at random, or a fold held out.
+    pub fn of(fields: &DataFields, labels: &Labels, classes: usize, seed: Seed) -> Self {
+        let trained = fields.trained(classes);
+        let all = |labels: &[u32]| Pool::of(labels, &fields.classes);
+        let (rest, taken) = all(&labels.train)
+            .keep(&trained)
+            .split(fields.validation, seed);
+        Pools {
+            train: rest.pick(fields.train, classes, seed),
+            taken,
+            own: match fields.has_own_validation() {
+                true => all(&labels.validation).keep(&trained),
+                false => Pool::default(),
+            },
+            test: all(&labels.test),
+        }
     }
 }
 

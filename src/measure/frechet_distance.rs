@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MeasureInput, Rows, Take};
 use crate::data::Scale;
-use crate::models::{Model, ModelFacts};
+use crate::models::{Model, ModelFacts, in_turn};
 use crate::record::{Better, Metric};
 use crate::rng::Purpose;
 use crate::run_name::RunName;
@@ -100,16 +100,10 @@ impl Take for FrechetDistance {
 /// The samples from this number on: of all classes in turn, where the model is conditional.
 fn draw(subject: &MeasureInput, first: usize, count: usize) -> Option<Vec<f32>> {
     let model = subject.model;
-    let classes = model.facts().classes;
-    let labels = (first..first + count).map(|number| (number % classes) as u32);
-    let labels: Vec<u32> = labels.collect();
+    let labels = in_turn(first, count, model.facts().classes);
+    let labels: Vec<u32> = labels.map(|label| label as u32).collect();
     let real = Rows::new(subject.starts, model.images().len());
-    let starts: Vec<usize> = match real.is_empty() {
-        true => Vec::new(),
-        false => (first..first + count)
-            .map(|number| number % real.len())
-            .collect(),
-    };
+    let starts: Vec<usize> = in_turn(first, count, real.len()).collect();
     let place = match first {
         0 => vec![1],
         first => vec![1, first as u64],

@@ -22,7 +22,7 @@ pub use batch_metrics::{BatchMetrics, MetricSums};
 pub use criterion::{Batch, Criterion};
 pub use facts::{Ability, Blueprint, ModelFacts, Route, Routes};
 pub use loaded::LoadedModel;
-pub use model::{Activations, Model, WeightTensor, likeliest, softmax};
+pub use model::{Activations, Model, WeightTensor, in_turn, likeliest, softmax};
 pub use onnx::Described;
 
 use burn::tensor::{Int, Tensor};

@@ -96,6 +96,13 @@ pub trait Model {
     fn weights(&self) -> Vec<WeightTensor>;
 }
 
+/// What samples set out from and whose they are, in turn: for each of `count` ones, from the one with the number `first` on, which of
+/// `all`; none where there are none.
+pub fn in_turn(first: usize, count: usize, all: usize) -> impl Iterator<Item = usize> {
+    let end = if all > 0 { first + count } else { first };
+    (first..end).map(move |number| number % all)
+}
+
 /// The class that is the answer by the scores of one image: of the highest, and of scores alike the first.
 pub fn likeliest(scores: &[f32]) -> usize {
     let higher = |best: usize, class: usize| match scores[class] > scores[best] {

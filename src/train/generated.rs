@@ -7,7 +7,7 @@ use super::{Job, SourceModel};
 use crate::config::{GENERATOR, GENERATORS, LABELER};
 use crate::data::{Generated, PixelValues, Samples, Splits, shares};
 use crate::error::{Error, Problem, Result, thousands};
-use crate::models::{likeliest, softmax};
+use crate::models::{in_turn, likeliest, softmax};
 use crate::rng::{Purpose, Seed};
 
 /// Images that are drawn at a time.
@@ -235,9 +235,8 @@ impl GeneratedImages<'_> {
 
     /// Pixels of so many real images, taken in turn from those at `places`, beginning at `first`.
     fn starts(&self, places: &[usize], first: usize, count: usize) -> Vec<f32> {
-        let first = first % places.len().max(1);
-        let places = places.iter().cycle().skip(first).take(count);
-        let images = places.map(|&at| self.real.image(at));
+        let numbers = in_turn(first, count, places.len());
+        let images = numbers.map(|number| self.real.image(places[number]));
         images.flat_map(|image| image.into_owned()).collect()
     }
 }

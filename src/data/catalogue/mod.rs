@@ -13,12 +13,12 @@ use super::dataset::Dataset;
 use super::decoded;
 use super::fields::{Classes, DataFields, DatasetSpec};
 use super::folders::{Folders, Found};
-use super::format::{Checksum, Labels, Outline, Progress, Raw};
+use super::format::{Checksum, Labels, Outline, Parts, Progress, Raw};
 use super::generated::shares;
 use super::read_once::read_once;
 use super::samples::{Samples, Splits};
 use super::source::Source;
-use super::subset::{Pool, class_flaws, missing_notes, sizes, split_flaws};
+use super::subset::{Pool, Pools, class_flaws, missing_notes, sizes, split_flaws};
 use crate::error::{Error, Flaw, Kind, Problem, Result, count};
 use crate::hex::hex;
 use crate::rng::Seed;
@@ -223,9 +223,7 @@ impl Catalogue {
         }
         let labels = self.all_labels(&fields.dataset)?;
         let trained = fields.trained(facts.classes.len());
-        let all = Pool::of(&labels.train, &fields.classes).keep(&trained);
-        let (rest, _) = all.split(fields.validation, seed);
-        let train = rest.pick(fields.train, facts.classes.len(), seed);
+        let train = Pools::of(fields, &labels, facts.classes.len(), seed).train;
         let mut counts = train.sizes(facts.classes.len());
         for (label, more) in trained.iter().zip(shares(facts.generated, trained.len())) {
             counts[*label as usize] += more;
@@ -245,28 +243,46 @@ impl Catalogue {
             return Err(Error::new(Kind::Usage, problems));
         }
         let raw = self.raw(&fields.dataset)?;
-        let trained = fields.trained(facts.classes.len());
-        let all = Pool::of(&raw.train.labels, &fields.classes).keep(&trained);
-        let (rest, held) = all.split(fields.validation, seed);
-        let train = rest.pick(fields.train, facts.classes.len(), seed);
-        let test = Pool::of(&raw.test.labels, &fields.classes);
-        let own = raw
-            .validation
-            .as_ref()
-            .filter(|_| fields.has_own_validation());
-        let own = own.map(|part| {
-            let pool = Pool::of(&part.labels, &fields.classes).keep(&trained);
-            Samples::of(raw.shape, part, pool)
-        });
-        let taken = || Samples::of(raw.shape, &raw.train, held.clone());
+        let labels = self.all_labels(&fields.dataset)?;
+        let pools = Pools::of(fields, &labels, facts.classes.len(), seed);
+        let own = raw.validation.as_ref();
+        let own = own.filter(|_| fields.has_own_validation());
+        let own = own.map(|part| Samples::of(raw.shape, part, pools.own));
+        let taken = (pools.taken.len() > 0).then_some(pools.taken);
+        let taken = || Some(Samples::of(raw.shape, &raw.train, taken?));
         Ok(Splits {
-            train: Samples::of(raw.shape, &raw.train, train),
-            validation: own.or_else(|| (held.len() > 0).then(taken)),
-            test: Samples::of(raw.shape, &raw.test, test),
+            validation: own.or_else(taken),
+            train: Samples::of(raw.shape, &raw.train, pools.train),
+            test: Samples::of(raw.shape, &raw.test, pools.test),
+            trained: fields.trained(facts.classes.len()),
             class_names: facts.classes,
-            trained,
             bits: raw.train.pixels.bits(),
         })
+    }
+
+    /// What the images of [`load`](Self::load) are called: the files of a folder, seen from it. `None` where images have no files of
+    /// their own.
+    pub fn names(&self, fields: &DataFields, seed: Seed) -> Result<Option<Parts<String>>> {
+        let Some(all) = Source::open(&fields.dataset, &self.folders)?.names() else {
+            return Ok(None);
+        };
+        let labels = self.all_labels(&fields.dataset)?;
+        let classes = self.check(fields)?.0.classes.len();
+        let pools = Pools::of(fields, &labels, classes, seed);
+        let of = |names: &[String], pool: &Pool| -> Vec<String> {
+            pool.places
+                .iter()
+                .map(|&place| names[place].clone())
+                .collect()
+        };
+        Ok(Some(Parts {
+            validation: match pools.own.len() {
+                0 => of(&all.train, &pools.taken),
+                _ => of(&all.validation, &pools.own),
+            },
+            train: of(&all.train, &pools.train),
+            test: of(&all.test, &pools.test),
+        }))
     }
 
     /// Files that [`load`](Self::load) reads, each with the sha256 of its unpacked content; one for

@@ -671,6 +671,46 @@ fn a_large_folder_is_decoded_once() {
 }
 
 #[test]
+fn images_of_a_folder_are_called_by_their_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut value = 0;
+    for class in ["a", "b", "c"] {
+        fs::create_dir(dir.path().join(class)).unwrap();
+        for index in 0..10 {
+            let image = image::GrayImage::from_pixel(1, 1, image::Luma([value]));
+            let name = format!("{class}/{index}.png");
+            image.save(dir.path().join(name)).unwrap();
+            value += 1;
+        }
+    }
+    let fields = DataFields {
+        train: Subset::Of {
+            count: 6,
+            pick: Pick::Random,
+        },
+        validation: Validation::Folds(4),
+        classes: Classes::Only(vec![2, 0]),
+        ..DataFields::new(DatasetSpec::Folder(FolderFields::at(dir.path())))
+    };
+    let catalogue = Catalogue::new(Folders::only(dir.path()));
+    let splits = catalogue.load(&fields, Seed(3)).unwrap();
+    let names = catalogue.names(&fields, Seed(3)).unwrap().unwrap();
+    let named = |samples: &Samples, names: &[String]| {
+        let values = names.iter().map(|name| {
+            let image = image::open(dir.path().join(name)).unwrap();
+            f32::from(image.into_luma8().into_raw()[0]) / 255.0
+        });
+        assert_eq!(*samples.pixels.reals(), values.collect::<Vec<f32>>());
+        names.len()
+    };
+    let validation = splits.validation.as_ref().unwrap();
+    assert_eq!(named(&splits.train, &names.train), 6);
+    assert_eq!(named(validation, &names.validation), 4);
+    assert_eq!(named(&splits.test, &names.test), 4);
+    assert_eq!(catalogue.names(&mnist(), Seed(0)).unwrap_or(None), None);
+}
+
+#[test]
 fn values_of_16_bits_keep_their_depth() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("a");

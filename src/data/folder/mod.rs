@@ -20,7 +20,7 @@ use layout::{Layout, Sample};
 pub use settings::{FolderFields, LabelSource};
 
 use super::content::file_name;
-use super::format::{Checksum, Format, Labels, Outline, Part, Progress, Raw, Values};
+use super::format::{Checksum, Format, Labels, Outline, Part, Parts, Progress, Raw, Values};
 use super::image_form::{Formed, ImageForm, Pixels};
 use super::left_out::some;
 use super::pixels::{Header, decode, header};
@@ -268,6 +268,15 @@ impl Format for Tree {
             train: labels(&self.layout.train),
             validation: labels(self.layout.validation.as_deref().unwrap_or_default()),
             test: labels(&self.layout.test),
+        })
+    }
+
+    fn names(&self) -> Option<Parts<String>> {
+        let names = |files: &[Sample]| files.iter().map(|file| self.short(&file.0)).collect();
+        Some(Parts {
+            train: names(&self.layout.train),
+            validation: names(self.layout.validation.as_deref().unwrap_or_default()),
+            test: names(&self.layout.test),
         })
     }
 
