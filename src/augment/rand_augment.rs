@@ -22,7 +22,7 @@ pub struct RandAugment {
     pub operations: Positive,
     /// Their strength, from 0 to 30. Default 9.
     #[serde(default = "nine")]
-    pub magnitude: u8,
+    pub magnitude: usize,
     /// Value beyond the border. Default 0, black.
     #[serde(default = "black")]
     pub fill: Fraction,
@@ -35,7 +35,7 @@ fn two() -> Positive {
     Positive(2)
 }
 
-fn nine() -> u8 {
+fn nine() -> usize {
     9
 }
 
@@ -48,7 +48,7 @@ impl OperationFields for RandAugment {
             (!(low..=high).contains(&value)).then(|| Flaw::new(key, message))
         };
         let operations = outside("operations", self.operations.get(), 1, 14);
-        let magnitude = outside("magnitude", usize::from(self.magnitude), 0, BINS - 1);
+        let magnitude = outside("magnitude", self.magnitude, 0, BINS - 1);
         let channels = gray_or_color(shape);
         channels
             .into_iter()
@@ -59,7 +59,7 @@ impl OperationFields for RandAugment {
 
     fn draw(&self, shape: ImageShape, rng: &mut Rng) -> Vec<Step> {
         let space = randaugment(shape);
-        let magnitude = usize::from(self.magnitude);
+        let magnitude = self.magnitude;
         let steps = (0..self.operations.get()).map(|_| space.draw(magnitude, rng));
         steps.collect()
     }

@@ -175,7 +175,11 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     });
     parsed.map_err(|mut answer| {
-        tips::suggest(&mut answer);
+        let arguments = std::env::args_os().skip(1);
+        let arguments: Vec<String> = arguments
+            .map(|text| text.to_string_lossy().into_owned())
+            .collect();
+        tips::suggest(&mut answer, &command, &arguments);
         let printed = answer.print();
         if answer.use_stderr() {
             return ExitCode::from(Kind::Usage.exit_code());

@@ -411,7 +411,8 @@ fn chosen(plan: &Plan, only: &[String]) -> Result<Vec<String>> {
 
 /// The variants of a pattern, or else the points of one.
 fn matching(plan: &Plan, pattern: &str) -> Vec<String> {
-    let Ok(pattern) = Pattern::new(pattern) else {
+    // Labels have lists of values in brackets.
+    let Ok(pattern) = Pattern::new(&pattern.replace('[', "[[]")) else {
         return Vec::new();
     };
     let labels = plan.variants();

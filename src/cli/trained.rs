@@ -204,14 +204,15 @@ impl TrainedModel {
     }
 }
 
-/// A variant and paths as arguments that may be left out: a variant that is there, or of several paths a file, is the first path.
+/// A variant and paths as arguments that may be left out: a variant that is there, or of several paths a file or what no variant can be
+/// called, is the first path.
 pub fn variant_and_paths(
     mut variant: Option<OsString>,
     mut paths: Vec<PathBuf>,
 ) -> (Option<String>, Vec<PathBuf>) {
     let is_path = |name: &OsString| match paths.is_empty() {
         true => Path::new(name).exists(),
-        false => Path::new(name).is_file(),
+        false => Path::new(name).is_file() || name.to_string_lossy().contains(['/', '\\']),
     };
     if variant.as_ref().is_some_and(is_path) {
         paths.splice(..0, variant.take().map(PathBuf::from));
@@ -229,8 +230,7 @@ pub fn no_image(name: &str) -> Error {
 
 /// No image is named.
 pub fn image_unsaid() -> Error {
-    let problem = Problem::new("which images is not said");
-    Error::usage(problem.hint("name them after the experiment"))
+    Error::usage(Problem::new("no image is named").hint("name it after the experiment"))
 }
 
 /// A variant, which may be left out, and an image: one alone is the path, or the number of an image.

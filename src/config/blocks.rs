@@ -299,7 +299,10 @@ impl<'a> Expansion<'a> {
     /// `$filters`, or a sum, difference, product or quotient such as `$filters * 4`.
     fn term(&mut self, text: &str, paths: &KeyPaths, arguments: Option<&Arguments>) -> Value {
         let Some(arguments) = arguments else {
-            let message = format!("`{text}` stands outside of `[blocks]`");
+            let message = match paths.written.first().is_some_and(|table| table == "blocks") {
+                true => format!("`{text}` stands in `defaults`, whose values hold no parameters"),
+                false => format!("`{text}` stands outside of `[blocks]`"),
+            };
             self.flaw(&paths.written, message, None);
             return Value::from(1);
         };

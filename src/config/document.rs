@@ -70,15 +70,11 @@ impl Document {
             let place = Place::of_span(path, &text, span.start, span.end, "");
             Error::usage(Problem::new(message).at(place).maybe_hint(hint))
         })?;
-        let mut large = Vec::new();
-        for (_, value) in tree.get_ref() {
-            large_numbers(value, &mut large);
-        }
+        let mut large = large_numbers_in(&tree);
         if !large.is_empty() {
             let problem = |(span, range): (std::ops::Range<usize>, &str)| {
                 let place = Place::of_span(path, &text, span.start, span.end, "");
-                let number = &text[span];
-                Problem::new(format!("`{number}` is larger than numbers can be: {range}")).at(place)
+                Problem::new(too_large(&text[span], range)).at(place)
             };
             large.sort_by_key(|(span, _)| span.start);
             let problems = large.into_iter().map(problem).collect();
@@ -107,7 +103,7 @@ impl Document {
             None => Ok(document),
             Some(number) => {
                 let place = document.place(&keys, &keys.join("."));
-                let problem = Problem::new(format!("expected a finite number, found `{number}`"));
+                let problem = Problem::new(not_finite(number));
                 Err(Error::usage(problem.at(place)))
             }
         }
@@ -234,6 +230,32 @@ fn syntax_hint(message: &str, text: &str, start: usize) -> Option<String> {
         "None" | "null" | "nil" => Some("where there may be none of a thing, write \"none\"".to_string()),
         _ => None,
     }
+}
+
+/// What is wrong with the numbers of a text, in a sentence; nothing of a text that is no TOML.
+pub(super) fn number_flaw(text: &str) -> Option<String> {
+    let tree = DeTable::parse(text).ok()?;
+    if let Some((span, range)) = large_numbers_in(&tree).into_iter().next() {
+        return Some(too_large(&text[span], range));
+    }
+    let table = toml::from_str::<toml::Table>(text).ok()?;
+    strange_number(&toml::Value::Table(table), &mut Vec::new()).map(not_finite)
+}
+
+fn too_large(number: &str, range: &str) -> String {
+    format!("`{number}` is larger than numbers can be: {range}")
+}
+
+fn not_finite(number: f64) -> String {
+    format!("expected a finite number, found `{number}`")
+}
+
+fn large_numbers_in(tree: &Spanned<DeTable<'_>>) -> Vec<(std::ops::Range<usize>, &'static str)> {
+    let mut large = Vec::new();
+    for (_, value) in tree.get_ref() {
+        large_numbers(value, &mut large);
+    }
+    large
 }
 
 /// The numbers that 64 bits do not hold, with their places and what there is.

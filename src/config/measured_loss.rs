@@ -11,7 +11,13 @@ use crate::record::Metric;
 use crate::record::metrics::{DISCRIMINATOR_LOSS, LOSS, RECONSTRUCTION};
 
 /// What outputs are judged by.
-const JUDGED_BY: [&str; 4] = ["model", "train.loss", "data.scale", "test_corruption"];
+const JUDGED_BY: [&str; 5] = [
+    "model",
+    "train.loss",
+    "data.scale",
+    "test_corruption",
+    "noise",
+];
 
 /// What the layers of an auto-encoder add, and its Jacobian.
 const ADDED: [&str; 3] = ["contractive", "gaussian_code.beta", "activity"];
@@ -72,23 +78,27 @@ impl Settings {
         if let ModelSpec::Autoencoder(autoencoder) = &self.model {
             let scale = serde_json::to_value(&self.data.scale);
             measured.judged_by[2] = scale.unwrap_or_default().to_string();
-            measured.judged_by[3] = corruption(autoencoder);
+            measured.judged_by[3] = autoencoder.test_corruption.to_string();
+            if autoencoder.test_corruption {
+                measured.judged_by[4] = noise(autoencoder);
+            }
             measured.added = added(autoencoder);
         }
         measured
     }
 }
 
-/// What corrupts the inputs that are measured; empty where nothing does.
-fn corruption(autoencoder: &Autoencoder) -> String {
-    if !autoencoder.test_corruption {
-        return String::new();
-    }
+/// The noise layers that corrupt inputs, whatever they are called.
+fn noise(autoencoder: &Autoencoder) -> String {
     let mut noise = Vec::new();
     let layers = serde_json::to_value(&autoencoder.encoder).unwrap_or_default();
     visit(&layers, &mut |key, value| {
         if key.ends_with("_noise") {
-            noise.push(format!("{key} {value}"));
+            let mut fields = value.clone();
+            if let Value::Object(fields) = &mut fields {
+                fields.remove("name");
+            }
+            noise.push(format!("{key} {fields}"));
         }
     });
     noise.join(", ")
@@ -167,13 +177,13 @@ mod tests {
         assert_eq!(differing(&other), only_loss("activity"));
         let noisy = "{ mask_noise = { keep = 0.5 } }, { gaussian_code = { units = 2 } }";
         assert_eq!(measured("'mse'", noisy, ""), plain);
-        let corrupted = measured("'mse'", noisy, "test_corruption = true");
-        assert_eq!(differing(&corrupted), losses("test_corruption"));
-        let less = noisy.replace("0.5", "0.9");
-        assert_ne!(
-            measured("'mse'", &less, "test_corruption = true"),
-            corrupted
-        );
+        let corrupted = |noise: &str| measured("'mse'", noise, "test_corruption = true");
+        let differ = plain.differing(&corrupted(noisy), &LOSS.metric);
+        assert_eq!(differ, ["test_corruption", "noise"]);
+        let less = corrupted(&noisy.replace("0.5", "0.9"));
+        assert_eq!(less.differing(&corrupted(noisy), &LOSS.metric), ["noise"]);
+        let named = corrupted(&noisy.replace("keep", "name = 'n', keep"));
+        assert_eq!(named, corrupted(noisy));
         // Neither the size of the network nor the penalties of weights do.
         let deep = "{ dense = { units = 9, l2 = 0.1 } }, { gaussian_code = { units = 3 } }";
         assert_eq!(measured("'mse'", deep, ""), plain);

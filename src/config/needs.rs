@@ -34,7 +34,7 @@ impl Settings {
     /// Whether anything must be there before a run can begin: other runs, or a file of weights.
     pub fn needs_something(&self) -> bool {
         let asked = !self.data.generated.is_none() || !self.measure.frechet_distance.is_none();
-        asked || self.start.is_some()
+        asked || !self.start.is_none()
     }
 
     /// The runs that a run with these settings needs where the data has `classes` classes; those of one key

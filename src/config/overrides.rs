@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 
+use super::document::number_flaw;
 use super::search::{Distribution, SearchFields};
 use super::stack::Origin;
-use super::tables::{POINTS, meant_at_top, table_with};
+use super::tables::{POINTS, has_key, meant_at_top, table_with};
 use crate::error::{Error, Kind, Place, Problem, Result, called_here, nearest};
 
 /// Variables of the environment that are no keys of a file, without the `BURNLAB_` before them.
@@ -157,10 +158,9 @@ impl Overrides {
                         None,
                     ));
                 }
-                Ok((
-                    Origin::outside(name.clone()),
-                    nested(&parts, parse_value(&value)),
-                ))
+                let value = parse_value(&value);
+                let value = value.map_err(|message| wrong(message, None))?;
+                Ok((Origin::outside(name.clone()), nested(&parts, value)))
             })
             .collect()
     }
@@ -176,7 +176,7 @@ fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
     let called = |key: &str| format!("`BURNLAB_{}`", key.to_uppercase().replace('.', "__"));
     let table = own
         .split_once('_')
-        .filter(|(table, key)| known.contains(table) && !key.is_empty());
+        .filter(|(table, key)| known.contains(table) && has_key(table, key));
     let hint = match table {
         Some((table, key)) => {
             let key = called(&format!("{table}.{key}"));
@@ -235,12 +235,15 @@ fn quoted_parts(key: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A value as TOML, or as a plain text where it is no TOML.
-fn parse_value(text: &str) -> toml::Value {
-    toml::from_str::<toml::Table>(&format!("value = {text}"))
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(text.to_string()))
+/// A value as TOML, or as a plain text where it is no TOML; what is wrong with its numbers, in a sentence.
+fn parse_value(text: &str) -> std::result::Result<toml::Value, String> {
+    let written = format!("value = {text}");
+    if let Some(flaw) = number_flaw(&written) {
+        return Err(flaw);
+    }
+    let table = toml::from_str::<toml::Table>(&written).ok();
+    let value = table.and_then(|mut table| table.remove("value"));
+    Ok(value.unwrap_or_else(|| toml::Value::String(text.to_string())))
 }
 
 /// `{ a = { b = value } }` for the keys `a`, `b`.

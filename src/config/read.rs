@@ -56,7 +56,7 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
                 && match failure.missing() {
                     Some(key) => key == earlier.path[path.len()],
                     // What was cut out of a list is why it is short.
-                    None => failure.is_empty || failure.text.starts_with("invalid length "),
+                    None => failure.is_empty || is_list(&values, &failure.path),
                 }
         });
         if own_fault {
@@ -80,6 +80,11 @@ pub fn read<T: DeserializeOwned>(values: &Value) -> Result<T, Vec<Unreadable>> {
     }
     let own = found.iter().filter(|fault| !fault.is_misspelt(&found));
     Err(own.cloned().collect())
+}
+
+fn is_list(values: &Value, path: &[String]) -> bool {
+    let value = path.iter().try_fold(values, |value, key| inner(value, key));
+    value.is_some_and(Value::is_array)
 }
 
 impl Unreadable {
@@ -301,7 +306,7 @@ impl ReadFailure {
                 key: self.keys.contains(&name).then_some(name),
             };
         }
-        if self.text.contains("map with a single key") && self.keys.len() > 1 {
+        if self.text.contains("map with a single key") && self.keys.len() != 1 {
             let owner = key_above(path).map(String::as_str).unwrap_or_default();
             let hint = format!(
                 "name one: `[{owner}.classifier]`, `[{owner}.autoencoder]` or `[{owner}.gan]`"

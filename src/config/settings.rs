@@ -34,9 +34,9 @@ pub struct Settings {
     pub augment: Augment,
     /// The network.
     pub model: ModelSpec,
-    /// Trained weights to start from. Default none: all layers start fresh.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<Start>,
+    /// Trained weights to start from. Default "none": all layers start fresh.
+    #[serde(default, skip_serializing_if = "OrNone::is_none")]
+    pub start: OrNone<Start>,
     /// How it is trained.
     pub train: Train,
     /// What is measured when it is trained, besides what is cheap. Default nothing.

@@ -77,6 +77,23 @@ const CHOICES: &[&[&str]] = &[
     &["train", "average"],
 ];
 
+/// Keys of a table of which one alone may stand: the one laid on top wins.
+const RIVALS: &[(&[&str], &[&str])] = &[
+    (&["train", "warm_up"], &["epochs", "steps"]),
+    (&["start"], &["run", "weights"]),
+    (&["data", "generated"], &["run", "runs"]),
+];
+
+/// What stands in lists by names.
+const LAYER: &str = "layer";
+
+/// Lists within a layer, and what stands in them.
+const INNER: &[(&str, &str)] = &[
+    ("layers", LAYER),
+    ("projection", LAYER),
+    ("branches", "branch"),
+];
+
 /// What a layer lacks that is to be changed.
 const NAMELESS: &str = "give the layer a `name` in the file to change it from here";
 
@@ -209,7 +226,7 @@ impl Resolved {
                 Some(Value::Dict(_, dict)) => (dict.get(key), None),
                 Some(Value::Array(_, items)) => {
                     let item = key.parse().ok().and_then(|index: usize| items.get(index));
-                    (item, item.and_then(layer_name))
+                    (item, item.and_then(|item| name_of(item, LAYER)))
                 }
                 _ => (None, None),
             };
@@ -288,10 +305,19 @@ fn adapt(
             dict.insert(other, Value::from(Empty::Unit));
         }
     }
+    if let Some((_, rivals)) = RIVALS.iter().find(|(table, _)| path == table)
+        && rivals.iter().any(|key| dict.contains_key(*key))
+    {
+        for other in rivals.iter().filter(|key| below.contains_key(**key)) {
+            let none = || Value::from(Empty::Unit);
+            dict.entry(other.to_string()).or_insert_with(none);
+        }
+    }
     for (key, value) in dict.iter_mut() {
         path.push(key.clone());
         let is_section = path.len() == 1 && matches!(below.get(key), Some(Value::Dict(..)));
-        if is_section && !matches!(value, Value::Dict(..)) && *key != "model" {
+        let is_text = ["model", "start"].contains(&key.as_str());
+        if is_section && !matches!(value, Value::Dict(..)) && !is_text {
             let problem = Problem::new(format!("expected a table for `{key}`"));
             return Err(problem.at(origin.place(path, false)));
         }
@@ -301,7 +327,7 @@ fn adapt(
                 None
             }
             (Some(Value::Array(_, below)), Value::Dict(_, changes)) if is_layer_list(key) => {
-                Some(change_layers(below, changes, path, origin)?)
+                Some(change_named(below, LAYER, changes, path, origin)?)
             }
             _ => None,
         };
@@ -313,21 +339,22 @@ fn adapt(
     Ok(())
 }
 
-/// A list of layers with the layers named in `changes` changed.
-fn change_layers(
+/// A list of layers, or of branches, with those named in `changes` changed.
+fn change_named(
     layers: &[Value],
+    what: &str,
     changes: &Dict,
     path: &[String],
     origin: &Origin,
 ) -> Result<Value, Problem> {
     let mut layers = layers.to_vec();
-    let names: Vec<Option<String>> = layers.iter().map(layer_name).collect();
+    let names: Vec<Option<String>> = layers.iter().map(|layer| name_of(layer, what)).collect();
     for (name, change) in changes {
         let Some(index) = names.iter().position(|known| known.as_ref() == Some(name)) else {
             let known: Vec<&String> = names.iter().flatten().collect();
             let at: Vec<String> = path.iter().chain([name]).cloned().collect();
             let problem = Problem::new(format!(
-                "no layer of `{}` is called `{name}`",
+                "no {what} of `{}` is called `{name}`",
                 path.join(".")
             ))
             .at(origin.place(&at, true))
@@ -340,20 +367,22 @@ fn change_layers(
         };
         let Value::Dict(_, change) = change else {
             let at: Vec<String> = path.iter().chain([name]).cloned().collect();
-            return Err(
-                Problem::new(format!("expected a table of fields for the layer `{name}`"))
-                    .at(origin.place(&at, false))
-                    .hint(format!("name one field, such as `{}.FIELD`", at.join("."))),
-            );
+            return Err(Problem::new(format!(
+                "expected a table of fields for the {what} `{name}`"
+            ))
+            .at(origin.place(&at, false))
+            .hint(format!("name one field, such as `{}.FIELD`", at.join("."))));
         };
-        if let Value::Dict(_, layer) = &mut layers[index]
-            && let Some(Value::Dict(_, fields)) = layer.values_mut().next()
-        {
+        if let Some(fields) = fields_of(&mut layers[index], what) {
             for (key, value) in change {
                 let value = match (fields.get(key), value) {
-                    (Some(Value::Array(_, below)), Value::Dict(_, inner)) if *key == "layers" => {
+                    (Some(Value::Array(_, below)), Value::Dict(_, inner))
+                        if INNER.iter().any(|(list, _)| list == key) =>
+                    {
+                        let what = INNER.iter().find(|(list, _)| list == key);
+                        let what = what.map_or(LAYER, |(_, what)| what);
                         let at: Vec<String> = path.iter().chain([name, key]).cloned().collect();
-                        change_layers(below, inner, &at, origin)?
+                        change_named(below, what, inner, &at, origin)?
                     }
                     (Some(Value::Dict(tag, below)), Value::Dict(_, inner))
                         if *key == "activity" =>
@@ -384,14 +413,23 @@ fn over(below: &Dict, dict: &Dict) -> Dict {
     merged
 }
 
-fn layer_name(layer: &Value) -> Option<String> {
-    let Value::Dict(_, layer) = layer else {
-        return None;
-    };
-    let Value::Dict(_, fields) = layer.values().next()? else {
-        return None;
-    };
+fn name_of(named: &Value, what: &str) -> Option<String> {
+    let fields = fields_of(&mut named.clone(), what)?.clone();
     fields.get("name")?.as_str().map(String::from)
+}
+
+/// The fields of a layer, `{ dense = { ... } }`, or those of a branch, which has no key of its own.
+fn fields_of<'a>(named: &'a mut Value, what: &str) -> Option<&'a mut Dict> {
+    let Value::Dict(_, fields) = named else {
+        return None;
+    };
+    match (what, fields) {
+        (LAYER, layer) => match layer.values_mut().next()? {
+            Value::Dict(_, fields) => Some(fields),
+            _ => None,
+        },
+        (_, branch) => Some(branch),
+    }
 }
 
 #[cfg(test)]
@@ -460,6 +498,48 @@ mod tests {
         );
         let back = stack(&[adam, "train.optimizer.sgd = {}", adam]).unwrap();
         assert!(back.json["train"]["optimizer"].get("sgd").is_none());
+    }
+
+    #[test]
+    fn of_keys_that_exclude_each_other_the_one_on_top_stands() {
+        let section = |layers: &[&str], name: &str| stack(layers).unwrap().json[name].clone();
+        let warm_up = "train.warm_up = { epochs = 1, start = 0.1 }";
+        assert_eq!(
+            section(&[warm_up, "train.warm_up.steps = 10"], "train"),
+            serde_json::json!({ "warm_up": { "start": 0.1, "steps": 10 } })
+        );
+        let start = "start = { run = { experiment = 'a' }, exclude = ['b'] }";
+        assert_eq!(
+            section(&[start, "start.weights = 'c'"], "start"),
+            serde_json::json!({ "weights": "c", "exclude": ["b"] })
+        );
+        assert_eq!(section(&[start, "start = 'none'"], "start"), "none");
+        // Both in one place are told of where they are read.
+        let both = section(&["start = { run = {}, weights = 'c' }"], "start");
+        assert_eq!(both.as_object().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn branches_and_what_is_beside_them_are_reached_by_name() {
+        let list = "layers = [
+            { parallel = { name = 'par', branches = [
+                { name = 'left', layers = [{ dense = { name = 'c', units = 4 } }] }, { layers = [] }] } },
+            { residual = { name = 'res', layers = [], projection = [{ dense = { name = 'p', units = 4 } }] } },
+        ]";
+        let changed =
+            |change: &str| stack(&[list, change]).map(|resolved| resolved.json["layers"].clone());
+        let left = changed("layers.par.branches.left.layers.c.units = 9").unwrap();
+        assert_eq!(
+            left[0]["parallel"]["branches"][0]["layers"][0]["dense"]["units"],
+            9
+        );
+        let aside = changed("layers.res.projection.p.units = 9").unwrap();
+        assert_eq!(aside[1]["residual"]["projection"][0]["dense"]["units"], 9);
+        let problem = changed("layers.par.branches.lift.layers.c.units = 9").unwrap_err();
+        assert_eq!(
+            problem.message,
+            "no branch of `layers.par.branches` is called `lift`"
+        );
     }
 
     #[test]

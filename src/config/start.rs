@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Flaw, did_you_mean};
 use crate::network::{Layout, Map, Naming, Patterns, begins};
 use crate::run_name::RunName;
+use crate::tagged::Choice;
 
 /// Trained weights to start from: a file's, or another run's, which is trained first. Layers without a
 /// counterpart must be left out with `include` or `exclude`; they start fresh.
@@ -44,6 +45,10 @@ pub struct Start {
     /// Layers that do not, whatever `include` says. Default none.
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub exclude: Patterns,
+}
+
+impl Choice for Start {
+    const WHAT: &'static str = "weights to start from";
 }
 
 fn is_not(value: &bool) -> bool {

@@ -33,6 +33,22 @@ pub(super) fn table_with(key: &str, known: &[&str]) -> Option<String> {
     found.map(|(table, _)| table.clone())
 }
 
+/// Whether a table of settings has this key, or tables of one that begins with it.
+pub(super) fn has_key(table: &str, key: &str) -> bool {
+    let tables: toml::Table = DEFAULTS.parse().unwrap_or_default();
+    let given = tables.get(table).and_then(toml::Value::as_table);
+    let given = given.into_iter().flat_map(toml::Table::keys);
+    // Those have no defaults.
+    let others = [
+        ("data", "dataset"),
+        ("train", "loss"),
+        ("train", "optimizer"),
+    ];
+    let others = others.iter().filter(|(of, _)| *of == table);
+    let mut keys = given.map(String::as_str).chain(others.map(|(_, key)| *key));
+    keys.any(|known| key == known || key.starts_with(&format!("{known}_")))
+}
+
 /// What was probably meant by an unknown key where tables of settings stand, beside these others.
 pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
     let is_known = |table: &str| known.contains(&table);
@@ -52,7 +68,7 @@ pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
 /// The key of one of these tables of settings that was probably meant by one that is unknown where it stands: `train.seeds`.
 pub fn key_in_a_table(key: &str, known: &[&str]) -> Option<String> {
     if ["learning_rate", "lr"].contains(&key) && known.contains(&"train") {
-        return Some("train.optimizer.adam.learning_rate".to_string());
+        return Some("train.optimizer.NAME.learning_rate".to_string());
     }
     if let Some(table) = table_with(key, known) {
         return Some(format!("{table}.{key}"));

@@ -448,10 +448,13 @@ fn train_flaw(
             let classes = missing(&rest.labels[..wanted])?;
             let message = format!("{classes} no sample among the first {}", thousands(wanted));
             let number = present.iter().filter(|&&size| size > 0).count();
-            let hint = format!(
-                "take more samples, or {{ count = {}, pick = \"stratified\" }}",
-                wanted.max(number)
-            );
+            let hint = match wanted {
+                1 => "1 is a count; `1.0`, or \"all\", is all of them".to_string(),
+                _ => format!(
+                    "take more samples, or {{ count = {}, pick = \"stratified\" }}",
+                    wanted.max(number)
+                ),
+            };
             Some(Flaw::new(key, message).hint(hint))
         }
         Subset::Of {

@@ -203,7 +203,7 @@ fn elu<B: Kernels, const D: usize>(x: Tensor<B, D>, alpha: f64) -> Tensor<B, D> 
     if alpha == 1.0 {
         return math::elu(x);
     }
-    math::relu(x.clone()) + (math::exp(at_most(x, 0.0)) - 1.0) * alpha
+    math::relu(x.clone()) + math::elu(at_most(x, 0.0)) * alpha
 }
 
 /// `ln(1 + exp(x))`, level above 20, from where on it is `x` to 32 bits and `exp(x)` may overflow.

@@ -22,6 +22,10 @@ layer! {
 }
 
 impl LayerFields for AdaptiveMaxPool2d {
+    fn keeps_range(&self) -> bool {
+        true
+    }
+
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Image(image) => Ok(input.with(image.channels, &self.size.get())),

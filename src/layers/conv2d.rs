@@ -39,7 +39,7 @@ trained_layer! {
         #[serde(default = "one")]
         pub groups: Positive,
         /// The input channels, from 0, that each filter sees: LeNet-5's partial connections. First values are drawn as if it saw
-        /// all. Default: all.
+        /// all; those that it does not see are 0. Default: all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub connections: Option<Vec<Vec<usize>>>,
     }
@@ -83,9 +83,20 @@ impl Conv2d {
         let beyond = connections
             .iter()
             .flatten()
-            .find(|&&channel| channel >= channels)?;
-        let message = format!("connects to channel {beyond} of an input with {channels} channels");
-        Some(Flaw::new("connections", message).hint("channels are counted from 0"))
+            .find(|&&channel| channel >= channels);
+        if let Some(beyond) = beyond {
+            let message =
+                format!("connects to channel {beyond} of an input with {channels} channels");
+            return Some(Flaw::new("connections", message).hint("channels are counted from 0"));
+        }
+        let twice = connections.iter().enumerate().find_map(|(filter, seen)| {
+            let is_again = |&at: &usize| seen[..at].contains(&seen[at]);
+            Some((filter, seen[(0..seen.len()).find(is_again)?]))
+        });
+        twice.map(|(filter, channel)| {
+            let message = format!("connects filter {filter} to channel {channel} twice");
+            Flaw::new("connections", message)
+        })
     }
 
     /// `[filters, channels, 1, 1]`: 1 where a filter sees a channel.
@@ -115,9 +126,20 @@ impl Conv2d {
             fan_out: filters / groups * rows * columns,
         };
         let shape = [filters, seen, rows, columns];
+        // What nothing sees is neither written nor shown, and no penalty is about it.
+        let hide = |values: &mut [f32]| {
+            let Some(connections) = &self.connections else {
+                return;
+            };
+            for (place, values) in values.chunks_exact_mut(rows * columns).enumerate() {
+                if !connections[place / seen].contains(&(place % seen)) {
+                    values.fill(0.0);
+                }
+            }
+        };
         Conv2dLayer {
             mask: self.mask(image.channels, weights.device()),
-            weight: weights.param(self.init, shape, fan),
+            weight: weights.param_with(self.init, shape, fan, hide),
             bias: weights.bias(self.bias, self.bias_init, filters, fan),
             fields: self.clone(),
         }
@@ -202,7 +224,7 @@ impl<B: Kernels> Forward<B> for Conv2dLayer<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_finite_differences, check_layer, expect, outputs};
+    use super::super::testing::{check_finite_differences, check_layer, expect, flaw, outputs};
 
     #[test]
     fn conv2d_keeps_the_promises_of_every_layer() {
@@ -256,5 +278,10 @@ mod tests {
         let layer = "conv2d = { filters = 2, kernel = 1, connections = [[0], [0, 1]], \
                      init = { constant = { value = 1 } } }";
         assert_eq!(outputs(layer, &[2, 1, 1], &[3.0, 4.0]), [3.0, 7.0]);
+        let twice = "conv2d = { filters = 2, kernel = 1, connections = [[0], [1, 0, 1]] }";
+        assert_eq!(
+            flaw(twice, &[2, 1, 1]).message,
+            "connects filter 1 to channel 1 twice"
+        );
     }
 }

@@ -31,6 +31,10 @@ fn nothing_left(length: usize, before: usize, after: usize) -> Flaw {
 }
 
 impl LayerFields for Cropping {
+    fn keeps_range(&self) -> bool {
+        true
+    }
+
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let axes = input.places().into_iter().zip(margins);

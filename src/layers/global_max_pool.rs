@@ -16,6 +16,10 @@ layer! {
 }
 
 impl LayerFields for GlobalMaxPool {
+    fn keeps_range(&self) -> bool {
+        true
+    }
+
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         match input {
             Shape::Features(_) => Err(needs("a sequence, an image or a volume", input)),

@@ -368,6 +368,17 @@ impl<B: Backend> Weights<B> {
         shape: [usize; D],
         fan: Fan,
     ) -> Param<Tensor<B, D>> {
+        self.param_with(init, shape, fan, |_| {})
+    }
+
+    /// The same, whose first values `change` is given in their order.
+    pub fn param_with<const D: usize>(
+        &mut self,
+        init: Initializer,
+        shape: [usize; D],
+        fan: Fan,
+        change: impl FnOnce(&mut [f32]),
+    ) -> Param<Tensor<B, D>> {
         if !self.drawn {
             let zeros = move |device: &B::Device, _| Tensor::zeros(shape, device);
             let (id, device) = (ParamId::new(), self.device.clone());
@@ -375,7 +386,8 @@ impl<B: Backend> Weights<B> {
         }
         let mut rng = self.seed.stream(Purpose::Init, &[self.layer, self.tensor]);
         self.tensor += 1;
-        let values = init.values(&shape, fan, &mut rng);
+        let mut values = init.values(&shape, fan, &mut rng);
+        change(&mut values);
         Param::from_data(TensorData::new(values, shape), &self.device)
     }
 

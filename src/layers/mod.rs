@@ -109,7 +109,8 @@ pub enum Role {
     Computes,
     /// Slides filters over images; its weight, two axes and `[rows, columns]`, can be looked at.
     Filters,
-    /// A matrix product and a bias: the weight that it shares is its Jacobian without the activation.
+    /// A matrix product and a bias: the weight that it shares, or else the transposed one that it is tied to, is its Jacobian
+    /// without the activation.
     Affine,
     /// The same values in the same order, in another shape.
     Reshapes,
@@ -158,6 +159,11 @@ pub trait LayerFields: Shared {
 
     /// The output's shape, or why this input cannot be.
     fn output(&self, input: Shape, context: LayerContext) -> Result<Shape, Flaw>;
+
+    /// Whether its values lie between the least and the largest of its input's, or are 0.
+    fn keeps_range(&self) -> bool {
+        false
+    }
 
     /// Whether what it makes of a sample in training depends on the others of the batch; frozen, it stays as it is.
     fn joins_samples(&self, _is_frozen: bool) -> bool {

@@ -55,6 +55,10 @@ macro_rules! pool_layer {
         }
 
         impl $crate::layers::LayerFields for $Name {
+            fn keeps_range(&self) -> bool {
+                true
+            }
+
             fn output(
                 &self,
                 input: $crate::shape::Shape,

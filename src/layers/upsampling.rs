@@ -51,6 +51,10 @@ impl Upsampling {
 }
 
 impl LayerFields for Upsampling {
+    fn keeps_range(&self) -> bool {
+        true
+    }
+
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let factors = self.factors(input)?;
         let bilinear = self.interpolation == Interpolation::Bilinear;

@@ -25,6 +25,10 @@ layer! {
 }
 
 impl LayerFields for ZeroPadding {
+    fn keeps_range(&self) -> bool {
+        true
+    }
+
     fn output(&self, input: Shape, _context: LayerContext) -> Result<Shape, Flaw> {
         let margins = margins(&self.size, input)?;
         let places = input.places().into_iter().zip(margins);

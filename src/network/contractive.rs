@@ -60,6 +60,16 @@ fn derivative<B: Kernels>(function: Option<ActivationFunction>, y: Tensor<B, 2>)
 }
 
 impl<B: Kernels> Network<B> {
+    /// The matrix `[features, units]` of a dense layer: its own, or that of the one that it is tied to, transposed.
+    fn matrix(&self, layer: usize) -> Option<Tensor<B, 2>> {
+        let of = |layer| match self.shared_weight(layer) {
+            Some(SharedWeight::Matrix(weight)) => Some(weight),
+            _ => None,
+        };
+        let partner = self.plan.layers[layer].partner.as_ref();
+        of(layer).or_else(|| Some(of(partner?.layer)?.transpose()))
+    }
+
     /// The code of images, and the squared Frobenius norm of the first part's Jacobian, `[1]`, mean over
     /// the images (Rifai et al. 2011); [`contractive_flaw`](Plan::contractive_flaw) finds none.
     pub fn contracted(
@@ -73,7 +83,7 @@ impl<B: Kernels> Network<B> {
         for node in self.plan.part(0) {
             signal = self.list(std::slice::from_ref(node), signal, context);
             if let (Flow::Layer(index), Signal::Features(y)) = (&node.flow, &signal)
-                && let Some(SharedWeight::Matrix(weight)) = self.shared_weight(*index)
+                && let Some(weight) = self.matrix(*index)
             {
                 let function = self.plan.layers[*index].activation;
                 steps.push((weight, derivative(function, y.clone())));
@@ -117,4 +127,51 @@ fn squared_norm<B: Kernels>(mut steps: Vec<(Tensor<B, 2>, Tensor<B, 2>)>) -> Ten
         );
     }
     math::sum(rows.square()) / batch as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::tensor::TensorData;
+
+    use super::super::testing::layers;
+    use super::super::{Part, plan_parts};
+    use super::*;
+    use crate::layers::LayerContext;
+    use crate::rng::Seed;
+    use crate::shape::{ImageShape, Shape};
+
+    #[test]
+    fn the_norm_is_that_of_finite_differences_with_tied_layers_too() {
+        let list = "'flatten', { dense = { name = 'a', units = 3, activation = 'sigmoid' } }, \
+                    { dense = { units = 6, tied_to = 'a', activation = 'tanh' } }, { dense = { units = 2 } }";
+        let layers = layers(list);
+        let parts = [Part::new("encoder", &layers)];
+        let shape = Shape::Image(ImageShape::new(1, 2, 3));
+        let (plan, flaws) = plan_parts(&parts, shape, "", LayerContext::new(10));
+        assert_eq!((flaws, plan.contractive_flaw()), (Vec::new(), None));
+        let network = Network::<Flex>::build(plan, 10, Seed(3), &Default::default());
+        let contracted = |image: &[f32]| {
+            let data = TensorData::new(image.to_vec(), [1, 1, 2, 3]);
+            let image = Signal::Image(Tensor::from_data(data, &Default::default()));
+            let (code, norm) = network.contracted(image, &mut ForwardContext::inference());
+            let code: Vec<f32> = code.features().into_data().into_vec().unwrap();
+            (code, norm.into_scalar())
+        };
+        let image = [0.3, -0.7, 1.1, 0.2, 0.9, -0.4];
+        let slopes = (0..image.len()).flat_map(|pixel| {
+            let at = |step: f32| {
+                let mut moved = image;
+                moved[pixel] += step;
+                contracted(&moved).0
+            };
+            let codes = at(0.01).into_iter().zip(at(-0.01));
+            codes
+                .map(|(above, below)| (above - below) / 0.02)
+                .collect::<Vec<f32>>()
+        });
+        let numeric: f32 = slopes.map(|slope| slope * slope).sum();
+        let norm = contracted(&image).1;
+        assert!((norm - numeric).abs() < 2e-3 * numeric, "{norm}, {numeric}");
+    }
 }

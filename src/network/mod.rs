@@ -456,6 +456,19 @@ mod tests {
     }
 
     #[test]
+    fn weights_that_nothing_sees_are_0() {
+        let list = "{ conv2d = { filters = 4, kernel = 1 } }, { conv2d = { name = 'some', filters = 2, kernel = 1, \
+                    connections = [[1], [3, 0]], init = { constant = { value = 1 } } } }, 'flatten'";
+        let (plan, flaws) = plan_layers(&layers(list), DIGIT, CONTEXT);
+        assert_eq!(flaws, []);
+        let network = Network::<Flex>::build(plan, 10, Seed(0), &Default::default());
+        let values = network.values().into_iter();
+        let mut some = values.filter(|(name, _)| name == "some/weight");
+        let expected = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        assert_eq!(some.next().unwrap().1, expected);
+    }
+
+    #[test]
     fn blocks_join_what_their_lists_give() {
         let residual = format!("{{ residual = {{ layers = [{}] }} }}", times(3));
         assert_eq!(of_ones(&residual), [4.0]);

@@ -315,15 +315,26 @@ struct LastActivation<'a> {
 
 type Last = Option<ActivationFunction>;
 
+/// Whether it is about each value alone: a softmax is none any more of some of its values.
+fn bounds(function: ActivationFunction) -> bool {
+    function != ActivationFunction::Softmax {}
+}
+
 impl<'a> LastActivation<'a> {
     fn list(&mut self, nodes: &'a [Node], before: Last) -> Result<Last, Infallible> {
         nodes
             .iter()
             .try_fold(before, |before, node| match &node.flow {
-                Flow::Layer(index) => Ok(match self.plan.role(node) {
-                    Some(Role::Reshapes | Role::Permutes) => before,
-                    _ => self.plan.layers[*index].activation,
-                }),
+                Flow::Layer(index) => {
+                    let layer = &self.plan.layers[*index];
+                    let fields = layer.spec.fields();
+                    let moves = fields
+                        .is_some_and(|it| matches!(it.role(), Role::Reshapes | Role::Permutes));
+                    let keeps = fields.is_some_and(|fields| fields.keeps_range());
+                    let passes =
+                        |function: &ActivationFunction| moves || keeps && bounds(*function);
+                    Ok(layer.activation.or(before.filter(passes)))
+                }
                 Flow::Block { spec, lists } => {
                     let plan = self.plan;
                     spec.wire(before, &mut LastActivation { plan, lists })
@@ -339,8 +350,10 @@ impl Wiring<Last> for LastActivation<'_> {
         self.list(&self.lists[list], before)
     }
 
-    fn join(&mut self, _: Join, _: Vec<Last>) -> Result<Last, Infallible> {
-        Ok(None)
+    fn join(&mut self, join: Join, lasts: Vec<Last>) -> Result<Last, Infallible> {
+        let first = lasts.first().copied().flatten();
+        let are_one = join == Join::Concat && lasts.iter().all(|last| *last == first);
+        Ok(first.filter(|function| are_one && bounds(*function)))
     }
 
     fn activate(&mut self, function: ActivationFunction, _: Last) -> Result<Last, Infallible> {

@@ -133,7 +133,7 @@ impl<'a> Checker<'a> {
         flaws.extend(augment.into_iter().map(|flaw| flaw.under("augment")));
         let (plan, network) = settings.network(facts.shape, facts.classes.len());
         let cost = plan.cost();
-        if let (Some(start), true) = (&settings.start, network.is_empty()) {
+        if let (Some(start), true) = (settings.start.as_ref(), network.is_empty()) {
             let start = start.flaws(&plan.names()).into_iter();
             flaws.extend(start.map(|flaw| flaw.under("start")));
         }
@@ -191,10 +191,8 @@ impl<'a> Checker<'a> {
 /// settings name its data from the root, wherever it is asked from later. Paths are written into tables and messages
 /// of JSON, so they are texts.
 fn look_up_files(settings: &mut Settings, resolved: &Resolved) -> Vec<Flaw> {
-    let weights = settings
-        .start
-        .as_mut()
-        .and_then(|start| start.weights.as_mut());
+    let start = settings.start.0.as_mut();
+    let weights = start.and_then(|start| start.weights.as_mut());
     let weights = weights.and_then(|path| look_up(path, "start.weights", resolved));
     let folder = look_up_dataset(&mut settings.data.dataset, resolved);
     weights.into_iter().chain(folder).collect()

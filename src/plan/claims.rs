@@ -184,6 +184,7 @@ fn other_loss(expect: &Expect, metric: &Metric, runs: &[Run]) -> Option<Flaw> {
 fn above_all(expect: &Expect) -> Option<Flaw> {
     let figures = [
         ("article", expect.article.map(Real::get)),
+        ("within", expect.within.map(NonNegative::get)),
         ("at_least", expect.at_least.map(Real::get)),
         ("at_most", expect.at_most.map(Real::get)),
         ("by", expect.by.map(NonNegative::get)),
@@ -197,8 +198,8 @@ fn above_all(expect: &Expect) -> Option<Flaw> {
             expect.metric
         );
         let part = (figure * 1e4).round() / 1e6;
-        let hint = format!("{figure} percent are {part}");
-        Flaw::new(key, message).hint(hint)
+        let hint = (figure <= 100.0).then(|| format!("{figure} percent are {part}"));
+        Flaw::new(key, message).maybe_hint(hint)
     })
 }
 

@@ -211,7 +211,8 @@ impl Draws {
             let differ = differ(&Vec::from_iter(names));
             let message = format!("the points cannot be compared by `{name}`: {differ} among them");
             let classifies = runs[0].facts.can(Ability::Classify);
-            let hint = classifies.then(|| "metric = \"validation_accuracy\"".to_string());
+            let split = name.split('_').next().unwrap_or_default();
+            let hint = classifies.then(|| format!("metric = \"{split}_accuracy\""));
             Problem::new(message).maybe_hint(hint)
         })
     }

@@ -117,7 +117,7 @@ impl Connector<'_> {
             let flaw = Flaw::new("start.best", message);
             self.report(dependent, flaw.hint(format!("leave `best` out, {remedy}")));
         }
-        let Some(start) = &settings.start else {
+        let Some(start) = settings.start.as_ref() else {
             return Ok(());
         };
         let there = self.tensors(earlier)?;

@@ -54,20 +54,21 @@ pub(super) fn flaws(
         let lack = lacking(watched.metric(), model, is_sound);
         unwatchable(&key, watched, lack, facts)
     }));
-    flaws.extend(of_kind(settings, facts));
+    flaws.extend(of_kind(settings, model.is_conditional, facts));
     flaws.extend(settings.accumulate_flaw());
     Ok(flaws)
 }
 
 /// What does not go with the kind of model.
-fn of_kind(settings: &Settings, facts: &Facts) -> Vec<Flaw> {
+fn of_kind(settings: &Settings, is_conditional: bool, facts: &Facts) -> Vec<Flaw> {
     let (train, model) = (&settings.train, &settings.model);
     let mut flaws = Vec::new();
-    if facts.is_unlabeled && model.kind().can(Ability::Classify) {
-        let message = format!(
-            "the images of `{}` have no classes to tell apart",
-            facts.name
-        );
+    if facts.is_unlabeled && (model.kind().can(Ability::Classify) || is_conditional) {
+        let lack = match is_conditional {
+            true => "classes for `concat_label` to tell",
+            false => "classes to tell apart",
+        };
+        let message = format!("the images of `{}` have no {lack}", facts.name);
         let hint = "a folder a class, or `labels = \"FILE.csv\"` in the folder's table";
         flaws.push(Flaw::new("data.dataset", message).hint(hint));
     }

@@ -36,11 +36,18 @@ impl Length {
     }
 }
 
+/// The number of hundredths with the fewest digits of which a hundredth is this share.
+fn percent(share: f64) -> f64 {
+    let exact = share * 100.0;
+    let short = (exact * 1e9).round() / 1e9;
+    if short / 100.0 == share { short } else { exact }
+}
+
 impl Serialize for Length {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Length::Pixels(pixels) => serializer.serialize_f64(*pixels),
-            Length::Share(share) => serializer.collect_str(&format_args!("{}%", share * 100.0)),
+            Length::Share(share) => serializer.collect_str(&format_args!("{}%", percent(*share))),
         }
     }
 }
@@ -118,7 +125,7 @@ impl<'de> Deserialize<'de> for Size {
                 Err(de::Error::invalid_value(Unexpected::Float(pixels), &says))
             }
             Some(Length::Share(share)) => {
-                let text = format!("{}%", share * 100.0);
+                let text = format!("{}%", percent(share));
                 Err(de::Error::invalid_value(
                     Unexpected::Str(&text),
                     &"a share above 0% and at most 100%",

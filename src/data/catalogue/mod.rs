@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::Dataset;
 use super::decoded;
-use super::fields::{Classes, DataFields, DatasetSpec};
+use super::fields::{Classes, DataFields, DatasetSpec, Subset};
 use super::folders::{Folders, Found};
 use super::format::{Checksum, Labels, Outline, Parts, Progress, Raw};
 use super::generated::shares;
@@ -205,6 +205,11 @@ impl Catalogue {
                 "the {} that the dataset keeps for validation are not used: `validation` takes some of training",
                 count(unused, "image")
             ));
+        }
+        if let Subset::Of { count: 1, .. } = fields.train {
+            facts
+                .notes
+                .push("`train = 1` is 1 image; `1.0` is all of them".to_string());
         }
         let rest = train.len() - taken;
         facts.train = fields.train.of(rest).min(rest);

@@ -167,6 +167,8 @@ fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<Column
     };
     let (file, label, is_header) = match (called(&FILE), called(&LABEL)) {
         (Some(file), Some(label)) => (file, label, true),
+        (Some(file), None) if first.len() == 2 => (file, 1 - file, true),
+        (None, Some(label)) if first.len() == 2 => (1 - label, label, true),
         _ if first.len() == 2 => (0, 1, !begins_with_image()),
         (file, _) => {
             let (message, hint) = match (file, begins_with_image()) {
@@ -188,7 +190,8 @@ fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<Column
     };
     let split = called(&SPLIT);
     let is_read = |at: usize| [Some(file), Some(label), split].contains(&Some(at));
-    let others = (0..names.len()).filter(|&at| !is_read(at));
+    // An index, as pandas writes it, has no name.
+    let others = (0..names.len()).filter(|&at| !is_read(at) && !names[at].is_empty());
     Ok(Columns {
         file,
         label,

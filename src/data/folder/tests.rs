@@ -506,6 +506,10 @@ fn a_wrong_line_of_labels_is_shown() {
         "error: none of the columns is called as one of files"
     );
     assert_eq!(
+        message("breed,file\na,1.png\n"),
+        "error: there is no image `1.png`"
+    );
+    assert_eq!(
         message("0.png,a,test\n"),
         "error: 3 columns need a first line that names them"
     );

@@ -58,7 +58,7 @@ impl Supervisor<'_, '_> {
             let file = absolute(&plan.path);
             settings.locate(earlier.key, &file, &found.variant, found.seed);
         }
-        if let Some(start) = &mut settings.start {
+        if let Some(start) = &mut settings.start.0 {
             let mut earlier = run.earlier.iter();
             let first = earlier.find(|earlier| earlier.key == START);
             let file = first.map(|earlier| self.folder_of(earlier).file(start.file_name()));

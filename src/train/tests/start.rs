@@ -1,6 +1,7 @@
 //! Weights to start from, and layers that stay as they are.
 
 use super::*;
+use crate::tagged::OrNone;
 
 #[test]
 fn frozen_layers_stay_as_the_file_has_them_and_the_others_learn() {
@@ -19,7 +20,7 @@ fn frozen_layers_stay_as_the_file_has_them_and_the_others_learn() {
         let decay = "optimizer = { adamw = { weight_decay = 0.1 } }";
         let mut frozen = settings(NETWORK, &format!("epochs = 3\n{decay}\n{layers}"), "");
         let table = format!("weights = '{}'", start.display());
-        frozen.start = Some(toml::from_str(&table).unwrap());
+        frozen.start = OrNone(Some(toml::from_str(&table).unwrap()));
         let folder = RunFolder::new(temporary.path().join(layers));
         // Stopped and resumed, since a checkpoint must not thaw anything.
         attempt(&frozen, &folder, 1);
@@ -41,7 +42,7 @@ fn a_run_that_starts_from_the_weights_of_another_starts_where_that_ended() {
     attempt(&plain, &first, 0);
     let loss_of_first_epoch = |start: Option<&str>, name: &str| {
         let mut settings = settings(NETWORK, "epochs = 1\noptimizer = 'adam'", "");
-        settings.start = start.map(|start| toml::from_str(start).unwrap());
+        settings.start = OrNone(start.map(|start| toml::from_str(start).unwrap()));
         let folder = RunFolder::new(temporary.path().join(name));
         attempt(&settings, &folder, 0);
         folder.epochs()[0].train.loss
@@ -62,7 +63,9 @@ fn a_run_that_starts_from_the_weights_of_another_starts_where_that_ended() {
 fn weights_that_are_not_there_fail_the_run() {
     let temporary = tempfile::tempdir().unwrap();
     let (outcome, _) = attempt_in(&temporary, "run", |settings, _| {
-        settings.start = Some(toml::from_str("weights = 'nowhere.safetensors'").unwrap());
+        settings.start = OrNone(Some(
+            toml::from_str("weights = 'nowhere.safetensors'").unwrap(),
+        ));
     });
     let error = outcome.unwrap_err();
     assert_eq!(
@@ -83,7 +86,7 @@ fn weights_that_changed_since_the_run_was_planned_fail_it() {
         .to_string();
     let start = |settings: &mut Settings| {
         let start = format!("weights = '{}'", file.display());
-        settings.start = Some(toml::from_str(&start).unwrap());
+        settings.start = OrNone(Some(toml::from_str(&start).unwrap()));
     };
     let (outcome, _) = attempt_in(&temporary, "same", |settings, job_weights| {
         start(settings);
