@@ -7,7 +7,7 @@ use clap::Args;
 use super::trained::{FileArguments, TrainedModel, Which, layout};
 use super::{catalogue, note, say};
 use crate::error::{Error, Place, Problem, Result, count};
-use crate::models::Described;
+use crate::models::{Ability, Described};
 use crate::network::{Layout, WeightFile, export as write};
 use crate::plan::check::planned_for;
 use crate::record::write_atomically;
@@ -108,10 +108,17 @@ fn export_network(trained: &TrainedModel, output: &Path) -> Result<()> {
     let weights = WeightFile::read(&trained.weights, trained.naming.clone())?;
     let bytes = trained.blueprint().onnx(&weights, &described)?;
     write_atomically(output, &bytes)?;
+    let takes = match run.facts.can(Ability::Discriminate) {
+        true => "it takes latent numbers and gives pixels from 0 to 1",
+        false => "it takes pixels from 0 to 1",
+    };
+    let label = match run.facts.is_conditional {
+        true => ", and the class",
+        false => "",
+    };
+    let (what, file) = (trained.called(), output.display());
     say(&format!(
-        "wrote the network of {} to {}: it takes pixels from 0 to 1",
-        trained.called(),
-        output.display()
+        "wrote the network of {what} to {file}: {takes}{label}"
     ));
     Ok(())
 }

@@ -18,6 +18,7 @@ use super::{
     DevicesArgument, JobsArgument, ResultsArgument, Set, catalogue, files, note, print, say,
 };
 use crate::backend::Devices;
+use crate::config::Expect;
 use crate::data::DatasetSpec;
 use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
 use crate::plan::{Plan, Run, own_name, together_note};
@@ -484,6 +485,13 @@ fn tell(
         say(&format!("\n{}\n", plan.title));
         say(&outcome(plan, results, claim_results));
         say(&format!("\ntables and logs: {}", folder.path().display()));
+        let others = not_judged(plan, claim_results);
+        if !others.is_empty() {
+            note(format!(
+                "note: not judged, for runs that were not asked for: {}",
+                list(&others)
+            ));
+        }
     }
     if !failed.is_empty() {
         note(format!(
@@ -495,7 +503,11 @@ fn tell(
         }
     }
     if ended.stopped && !arguments.quiet {
-        note("\nstopped: the same command goes on from here");
+        let command = match arguments.fresh {
+            true => "the command without `--fresh`",
+            false => "the same command",
+        };
+        note(format!("\nstopped: {command} goes on from here"));
     }
     let unheld: Vec<&str> = claim_results
         .iter()
@@ -508,6 +520,17 @@ fn tell(
             list(&unheld)
         ));
     }
+}
+
+/// The claims that nothing is said of, for they are about other runs, too.
+fn not_judged<'a>(plan: &'a Plan, claim_results: &[ClaimResult]) -> Vec<&'a str> {
+    let claims = plan.claims.iter().map(|claim| &claim.expect);
+    let is_judged = |claim: &Expect| {
+        let mut results = claim_results.iter();
+        results.any(|result| result.claim == claim.claim && result.variant == claim.variant)
+    };
+    let others = claims.filter(|claim| !is_judged(claim));
+    others.map(|claim| claim.claim.as_str()).collect()
 }
 
 /// 130 when stopped from outside, as shells have it; 4 where a run failed, 5 where a claim does not hold.

@@ -178,7 +178,9 @@ impl Launch {
             Some(fields) => fields.clone(),
             None if BUILT_IN.contains(&name) => Value::Object(serde_json::Map::new()),
             None => {
-                let known: Vec<&str> = known.into_iter().chain(BUILT_IN).collect();
+                let mut known: Vec<&str> = known.into_iter().chain(BUILT_IN).collect();
+                known.sort();
+                known.dedup();
                 let problem = Problem::new(format!("there is no `[launch.{name}]`"));
                 let problem = problem.at(Place::Setting(format!("--launch {name}")));
                 return Err(Error::usage(problem.maybe_hint(did_you_mean(name, &known))));

@@ -152,7 +152,8 @@ impl Overrides {
                         meant_at_top(&parts[0], known),
                     ));
                 }
-                if parts.len() < 2 {
+                let is_switched_off = parts[0] == "start" && value == "none";
+                if parts.len() < 2 && !is_switched_off {
                     return Err(wrong(
                         format!("`{key}` is a table: name one of its keys"),
                         None,
@@ -174,6 +175,11 @@ fn undivided(name: &str, known: &[&str]) -> Option<Problem> {
         return None;
     }
     let called = |key: &str| format!("`BURNLAB_{}`", key.to_uppercase().replace('.', "__"));
+    if known.contains(&own.as_str()) {
+        let hint = format!("`{own}` is a table: name one of its keys, as `{name}__KEY`");
+        let message = format!("unknown variable of the environment `{name}`");
+        return Some(Problem::new(message).hint(hint));
+    }
     let table = own
         .split_once('_')
         .filter(|(table, key)| known.contains(table) && has_key(table, key));

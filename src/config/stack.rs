@@ -77,11 +77,20 @@ const CHOICES: &[&[&str]] = &[
     &["train", "average"],
 ];
 
-/// Keys of a table of which one alone may stand: the one laid on top wins.
-const RIVALS: &[(&[&str], &[&str])] = &[
-    (&["train", "warm_up"], &["epochs", "steps"]),
-    (&["start"], &["run", "weights"]),
-    (&["data", "generated"], &["run", "runs"]),
+/// Keys of a table that do not stand beside others, which they take the place of where they are laid on top.
+const RIVALS: &[(&[&str], &str, &[&str])] = &[
+    (&["train", "warm_up"], "epochs", &["steps"]),
+    (&["train", "warm_up"], "steps", &["epochs"]),
+    (
+        &["start"],
+        "run",
+        &["weights", "map", "rename", "layout", "strip"],
+    ),
+    (&["start"], "weights", &["run", "best"]),
+    (&["start"], "map", &["rename"]),
+    (&["start"], "rename", &["map"]),
+    (&["data", "generated"], "run", &["runs"]),
+    (&["data", "generated"], "runs", &["run"]),
 ];
 
 /// What stands in lists by names.
@@ -305,13 +314,12 @@ fn adapt(
             dict.insert(other, Value::from(Empty::Unit));
         }
     }
-    if let Some((_, rivals)) = RIVALS.iter().find(|(table, _)| path == table)
-        && rivals.iter().any(|key| dict.contains_key(*key))
-    {
-        for other in rivals.iter().filter(|key| below.contains_key(**key)) {
-            let none = || Value::from(Empty::Unit);
-            dict.entry(other.to_string()).or_insert_with(none);
-        }
+    let rivals = RIVALS.iter().filter(|(table, ..)| path == table);
+    let rivals = rivals.filter(|(_, key, _)| dict.contains_key(*key));
+    let replaced: Vec<&str> = rivals.flat_map(|(.., others)| *others).copied().collect();
+    for other in replaced.into_iter().filter(|key| below.contains_key(*key)) {
+        let none = || Value::from(Empty::Unit);
+        dict.entry(other.to_string()).or_insert_with(none);
     }
     for (key, value) in dict.iter_mut() {
         path.push(key.clone());
@@ -375,16 +383,12 @@ fn change_named(
         };
         if let Some(fields) = fields_of(&mut layers[index], what) {
             for (key, value) in change {
-                let value = match (fields.get(key), value) {
-                    (Some(Value::Array(_, below)), Value::Dict(_, inner))
-                        if INNER.iter().any(|(list, _)| list == key) =>
-                    {
-                        let what = INNER.iter().find(|(list, _)| list == key);
-                        let what = what.map_or(LAYER, |(_, what)| what);
+                let value = match (fields.get(key), value, stands_in(key)) {
+                    (Some(Value::Array(_, below)), Value::Dict(_, inner), Some(what)) => {
                         let at: Vec<String> = path.iter().chain([name, key]).cloned().collect();
                         change_named(below, what, inner, &at, origin)?
                     }
-                    (Some(Value::Dict(tag, below)), Value::Dict(_, inner))
+                    (Some(Value::Dict(tag, below)), Value::Dict(_, inner), _)
                         if *key == "activity" =>
                     {
                         Value::Dict(*tag, over(below, inner))
@@ -414,22 +418,30 @@ fn over(below: &Dict, dict: &Dict) -> Dict {
 }
 
 fn name_of(named: &Value, what: &str) -> Option<String> {
-    let fields = fields_of(&mut named.clone(), what)?.clone();
+    let mut fields = named.as_dict()?;
+    if what == LAYER {
+        fields = fields.values().next()?.as_dict()?;
+    }
     fields.get("name")?.as_str().map(String::from)
 }
 
 /// The fields of a layer, `{ dense = { ... } }`, or those of a branch, which has no key of its own.
 fn fields_of<'a>(named: &'a mut Value, what: &str) -> Option<&'a mut Dict> {
-    let Value::Dict(_, fields) = named else {
-        return None;
+    let dict = |value: &'a mut Value| match value {
+        Value::Dict(_, dict) => Some(dict),
+        _ => None,
     };
-    match (what, fields) {
-        (LAYER, layer) => match layer.values_mut().next()? {
-            Value::Dict(_, fields) => Some(fields),
-            _ => None,
-        },
-        (_, branch) => Some(branch),
+    let fields = dict(named)?;
+    match what {
+        LAYER => dict(fields.values_mut().next()?),
+        _ => Some(fields),
     }
+}
+
+/// What stands by names in a list within a layer, if this is the key of one.
+fn stands_in(list: &str) -> Option<&'static str> {
+    let inner = INNER.iter().find(|(key, _)| *key == list);
+    inner.map(|(_, what)| *what)
 }
 
 #[cfg(test)]
@@ -512,6 +524,15 @@ mod tests {
         assert_eq!(
             section(&[start, "start.weights = 'c'"], "start"),
             serde_json::json!({ "weights": "c", "exclude": ["b"] })
+        );
+        let file = "start = { weights = 'c', map = 'torchvision', exclude = ['b'] }";
+        assert_eq!(
+            section(&[file, "start.rename = { a = 'd' }"], "start"),
+            serde_json::json!({ "weights": "c", "rename": { "a": "d" }, "exclude": ["b"] })
+        );
+        assert_eq!(
+            section(&[file, "start.run = { experiment = 'a' }"], "start"),
+            serde_json::json!({ "run": { "experiment": "a" }, "exclude": ["b"] })
         );
         assert_eq!(section(&[start, "start = 'none'"], "start"), "none");
         // Both in one place are told of where they are read.

@@ -54,7 +54,7 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// Whether it is to be trained, or has been.
+    /// Whether it is asked for, or needed by one that is to be trained.
     pub fn is_wanted(&self) -> bool {
         *self != RunState::LeftOut
     }

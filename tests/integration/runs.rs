@@ -69,11 +69,13 @@ fn what_was_not_asked_for_does_not_fail_a_command() {
     let file = lab.file("small.toml", &format!("{SMALL}{claim}"));
     let only = |variant: &str| {
         let ended = lab.burnlab(&["run", file.to_str().unwrap(), "--only", variant]);
-        (ended.code, ended.out.contains("all are right"))
+        let note = "note: not judged, for runs that were not asked for: `all are right`\n";
+        let is_noted = ended.err.contains(note);
+        (ended.code, ended.out.contains("all are right"), is_noted)
     };
-    assert_eq!(only("plain"), (0, false));
-    assert_eq!(only("turned"), (5, true));
-    assert_eq!(only("plain"), (0, false));
+    assert_eq!(only("plain"), (0, false, true));
+    assert_eq!(only("turned"), (5, true, false));
+    assert_eq!(only("plain"), (0, false, true));
     // The tables are those of the whole experiment.
     let table = fs::read_to_string(lab.results("small").join("table.md")).unwrap();
     assert!(

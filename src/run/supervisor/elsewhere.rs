@@ -14,6 +14,9 @@ use crate::run::results_folder::absolute;
 /// Workers that end one after another before any is ready, until no other is started.
 const LAUNCHES: u32 = 3;
 
+/// The same where some were ready before: what ends them now may pass.
+const LAUNCHES_AGAIN: u32 = 10;
+
 impl Supervisor<'_, '_> {
     /// A worker on another machine is ready.
     ///
@@ -34,6 +37,7 @@ impl Supervisor<'_, '_> {
             return Err(Error::data(problem.hint(hint)));
         }
         self.failed_launches = 0;
+        self.has_had_workers = true;
         let slot = &mut self.slots[worker];
         slot.is_ready = true;
         slot.place = match &hello.job {
@@ -60,6 +64,7 @@ impl Supervisor<'_, '_> {
             .filter(|slot| slot.is_open && slot.is_ready)
             .count();
         match ready {
+            0 if self.has_had_workers && self.failed_launches < LAUNCHES_AGAIN => Ok(()),
             0 => Err(error),
             ready => {
                 self.do_without(ready, error.first_message());

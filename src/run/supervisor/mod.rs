@@ -94,6 +94,7 @@ pub fn supervise(
             begin,
             tries: vec![Tries::default(); plan.runs.len()],
             failed_launches: 0,
+            has_had_workers: false,
             launch_due: Instant::now(),
             round_due: Instant::now(),
             beat_due: Instant::now(),
@@ -131,6 +132,8 @@ struct Supervisor<'a, 'o> {
     tries: Vec<Tries>,
     /// Workers that ended one after another before any was ready.
     failed_launches: u32,
+    /// Whether a worker on another machine has been ready.
+    has_had_workers: bool,
     /// When the next one may be started.
     launch_due: Instant,
     /// When workers are looked after again.
