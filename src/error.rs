@@ -420,11 +420,20 @@ pub fn list_first<T: AsRef<str>>(names: &[T], most: usize) -> String {
         let others = thousands(names.len() - most);
         return format!("{} and {others} more", first.join(", "));
     }
-    let quoted: Vec<String> = quoted.collect();
-    match quoted.as_slice() {
+    joined(&quoted.collect::<Vec<String>>(), "and")
+}
+
+/// `` `a`, `b` or `c` ``
+pub fn one_of<T: AsRef<str>>(names: &[T]) -> String {
+    let quoted = names.iter().map(|name| format!("`{}`", name.as_ref()));
+    joined(&quoted.collect::<Vec<String>>(), "or")
+}
+
+fn joined(names: &[String], word: &str) -> String {
+    match names {
         [] => "none".to_string(),
         [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
     }
 }
 

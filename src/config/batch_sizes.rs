@@ -2,7 +2,6 @@
 
 use super::Settings;
 use crate::error::Flaw;
-use crate::models::ModelSpec;
 use crate::network::Plan;
 use crate::value::Positive;
 
@@ -13,23 +12,15 @@ impl Settings {
         match self.train.micro_batch_size.0 {
             Some(size) => size.get().min(batch),
             None if on_cpu && self.takes_micro_batches(plan) => {
-                plan.micro_batch(batch, self.walks())
+                plan.micro_batch(batch, self.model.walks())
             }
             None => batch,
         }
     }
 
-    /// How often a step leads its images through the network before it makes gradients.
-    fn walks(&self) -> usize {
-        match &self.model {
-            ModelSpec::Autoencoder(autoencoder) => autoencoder.walks(),
-            ModelSpec::Classifier(_) | ModelSpec::Gan(_) => 1,
-        }
-    }
-
     /// Values of one image that a step of training with the planned network keeps.
     pub fn values_in_training(&self, plan: &Plan) -> usize {
-        plan.values_in_training().saturating_mul(self.walks())
+        plan.values_in_training().saturating_mul(self.model.walks())
     }
 
     /// Images that are led through the planned network at a time when it is measured, drawn or asked, on any device.

@@ -9,7 +9,8 @@ use serde_path_to_error::{Segment, Track};
 
 use super::stack::is_layer_list;
 use super::tables::{SETTINGS, key_in_a_table};
-use crate::error::{called_here, did_you_mean, list, nearest};
+use crate::error::{called_here, did_you_mean, list, nearest, one_of};
+use crate::models::Kind;
 
 /// Something that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -308,9 +309,10 @@ impl ReadFailure {
         }
         if self.text.contains("map with a single key") && self.keys.len() != 1 {
             let owner = key_above(path).map(String::as_str).unwrap_or_default();
-            let hint = format!(
-                "name one: `[{owner}.classifier]`, `[{owner}.autoencoder]` or `[{owner}.gan]`"
-            );
+            let kinds = Kind::ALL
+                .iter()
+                .map(|kind| format!("[{owner}.{}]", kind.key()));
+            let hint = format!("name one: {}", one_of(&kinds.collect::<Vec<String>>()));
             return Fault {
                 message: format!(
                     "expected one kind of model as the only key of `{owner}`, found {}",

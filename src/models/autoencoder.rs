@@ -125,6 +125,12 @@ impl ModelFields for Autoencoder {
         self.walk_back.0.map(|walk_back| walk_back.chain.get())
     }
 
+    fn walks(&self) -> usize {
+        self.walk_back
+            .0
+            .map_or(1, |walk_back| walk_back.steps.get())
+    }
+
     /// The loss of a batch, or with walk-back training its mean over the walk, each time against the images
     /// at its start. The metrics are those of the first time.
     fn loss<B: Kernels>(
@@ -181,13 +187,6 @@ impl ModelFields for Autoencoder {
 }
 
 impl Autoencoder {
-    /// How often a step leads its images through the network before it makes gradients.
-    pub fn walks(&self) -> usize {
-        self.walk_back
-            .0
-            .map_or(1, |walk_back| walk_back.steps.get())
-    }
-
     /// What comes out, `[batch, pixels]`, and what that costs against `clean`.
     fn parts<B: Kernels>(
         &self,

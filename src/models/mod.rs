@@ -75,6 +75,11 @@ trait ModelFields {
         None
     }
 
+    /// How often a step leads its images through the network before it makes gradients.
+    fn walks(&self) -> usize {
+        1
+    }
+
     /// The turns of the step with this number, from 0, in order.
     fn turns(&self, _step: usize) -> &'static [Turn] {
         Self::TURNS
@@ -199,6 +204,13 @@ macro_rules! models {
             fn chain(&self) -> Option<usize> {
                 match self {
                     $(ModelSpec::$Name(fields) => fields.chain(),)*
+                }
+            }
+
+            /// How often a step leads its images through the network before it makes gradients.
+            pub fn walks(&self) -> usize {
+                match self {
+                    $(ModelSpec::$Name(fields) => fields.walks(),)*
                 }
             }
 

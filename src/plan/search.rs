@@ -202,7 +202,9 @@ impl Draws {
     fn other_losses(&self, runs: &[Run]) -> Option<Problem> {
         let name = self.fields.metric.name();
         let metric = column_metric(name)?;
-        let mut losses = runs.iter().map(|run| run.settings.measured_loss());
+        // The seeds of a point have one.
+        let points = runs.chunk_by(|one, next| one.variant == next.variant);
+        let mut losses = points.map(|point| point[0].settings.measured_loss());
         let first = losses.next()?;
         let names: BTreeSet<&str> = losses
             .flat_map(|other| first.differing(&other, metric))

@@ -10,7 +10,7 @@ use super::machine::share;
 use super::script::{Ending, Script, ScriptedExperiments, Scripts};
 use super::{
     Assignment, Ended, Lines, Only, Output, Progress, Quiet, Results, ResultsFolder, RunState,
-    Share, parts, states, supervise,
+    Share, parts, states,
 };
 use crate::plan::Plan;
 use crate::record::{Event, Holder, Lease, RunRow, Status, host, log_of};
@@ -484,21 +484,15 @@ fn an_experiment_that_another_command_trains_is_waited_for_where_it_is_needed() 
     let held = Lease::take(&folder, &[]).unwrap();
     let all = || Only::Runs((0..plan.runs.len()).collect());
     let carry_out = |progress: &mut dyn Progress| {
-        let parts = parts(&plan, all(), &scripted.options);
         let output = Output {
             progress,
             tables: &mut |_| Ok(()),
             lag: Duration::ZERO,
         };
         let mut scripts = Scripts::new(|_| Script::done(&CURVE));
-        supervise(
-            &parts[0],
-            &scripted.options,
-            &mut scripts,
-            &scripted.stop,
-            output,
-        )
-        .unwrap()
+        scripted
+            .carry_out(&plan, all(), &mut scripts, output)
+            .unwrap()
     };
     // Ctrl-C ends the waiting.
     scripted.stop.store(true, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use super::files::{files_below, is_below_junk, is_image, is_named_as_image};
 use super::layout::{Found, in_order};
 use crate::data::content::file_name;
 use crate::data::left_out::LeftOut;
-use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, list};
+use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, list, one_of};
 
 /// Names of its columns, in any case.
 const FILE: [&str; 4] = ["file", "filename", "image", "path"];
@@ -199,13 +199,6 @@ fn columns(first: &csv::StringRecord, root: &Path, path: &Path) -> Result<Column
         is_header,
         others: others.map(|at| names[at].clone()).collect(),
     })
-}
-
-/// `` `a`, `b` or `c` ``
-fn one_of(names: &[&str]) -> String {
-    let (last, others) = names.split_last().expect("there are names");
-    let others: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-    format!("{} or `{last}`", others.join(", "))
 }
 
 /// Where a record is read from; ends of lines may come first.
