@@ -69,6 +69,20 @@ pub trait Kernels: Backend {
         scale_channels(x, scale, shift)
     }
 
+    /// Both: [`standardize`](Self::standardize), whose values [`scale_channels`](Self::scale_channels) scales.
+    fn normalize_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        epsilon: f64,
+    ) -> Standardized<Self> {
+        let standard = Self::standardize(x, epsilon);
+        Standardized {
+            values: Self::scale_channels(standard.values, scale, shift),
+            ..standard
+        }
+    }
+
     /// `[batch, inputs]` times `[inputs, outputs]`, with `[outputs]` added.
     fn linear(
         x: Tensor<Self, 2>,
@@ -355,7 +369,7 @@ fn look_up<B: Kernels>(
 
 /// Channels with mean 0 and variance 1, and what was taken away.
 pub struct Standardized<B: Backend> {
-    /// `(x - mean) / sqrt(variance + epsilon)`, `[batch, channels, places]`.
+    /// `(x - mean) / sqrt(variance + epsilon)`, `[batch, channels, places]`; scaled, where that was asked for.
     pub values: Tensor<B, 3>,
     /// `[channels]`, without gradients.
     pub mean: Tensor<B, 1>,

@@ -211,6 +211,32 @@ pub(super) trait Passes: Backend {
         wanted: [bool; 3],
     ) -> [Option<FloatTensor<Self>>; 3];
 
+    /// [`standardization`](Self::standardization), and what [`scaling`](Self::scaling) makes of it.
+    fn normalization(
+        x: &FloatTensor<Self>,
+        scale: &FloatTensor<Self>,
+        shift: &FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (Statistics<Self>, FloatTensor<Self>) {
+        let standard = Self::standardization(x, epsilon);
+        let scaled = Self::scaling(&standard.values, scale, shift);
+        (standard, scaled)
+    }
+
+    /// Of what was [normalized](Self::normalization), the scale and the shift; `values` are those standardized.
+    fn normalization_gradients(
+        values: &FloatTensor<Self>,
+        rate: &FloatTensor<Self>,
+        scale: &FloatTensor<Self>,
+        grad_output: &FloatTensor<Self>,
+        wanted: [bool; 3],
+    ) -> [Option<FloatTensor<Self>>; 3] {
+        let [of_values, of_scale, of_shift] =
+            Self::scaling_gradients(values, scale, grad_output, wanted);
+        let of_x = |gradient| Self::standardization_gradient(values, rate, &gradient);
+        [of_values.map(of_x), of_scale, of_shift]
+    }
+
     /// Of each row of `[batch, classes]`.
     fn log_softmax(x: &FloatTensor<Self>) -> FloatTensor<Self>;
 

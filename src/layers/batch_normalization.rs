@@ -119,14 +119,14 @@ impl<B: Kernels> BatchNormalizationLayer<B> {
         #[cfg(test)]
         let by_batch = by_batch || is_planted(Defect::BatchStatisticsInEvaluation);
         if by_batch {
-            let standard = B::standardize(x, self.epsilon);
+            let normal = B::normalize_channels(x, gamma, beta, self.epsilon);
             let keep = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
                 let old = state.value_sync();
                 state.update((old * self.momentum + batch * (1.0 - self.momentum)).detach());
             };
-            keep(&self.running_mean, standard.mean);
-            keep(&self.running_var, standard.variance);
-            return B::scale_channels(standard.values, gamma, beta);
+            keep(&self.running_mean, normal.mean);
+            keep(&self.running_var, normal.variance);
+            return normal.values;
         }
         // Those that a checkpoint gave back ask for gradients, and would be trained.
         let mean = self.running_mean.value_sync().set_require_grad(false);

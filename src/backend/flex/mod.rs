@@ -158,6 +158,27 @@ impl Passes for Flex {
         normalization::scaling_gradients(x, scale, grad_output, wanted)
     }
 
+    fn normalization(
+        x: &Plain,
+        scale: &Plain,
+        shift: &Plain,
+        epsilon: f64,
+    ) -> (Statistics<Flex>, Plain) {
+        normalization::normalization(x, scale, shift, epsilon)
+    }
+
+    fn normalization_gradients(
+        values: &Plain,
+        rate: &Plain,
+        scale: &Plain,
+        grad_output: &Plain,
+        wanted: [bool; 3],
+    ) -> [Option<Plain>; 3] {
+        let made = normalization::normalization_gradients(values, rate, scale, grad_output);
+        let mut wanted = wanted.into_iter();
+        made.map(|gradient| wanted.next().expect("three").then_some(gradient))
+    }
+
     fn log_softmax(x: &Plain) -> Plain {
         losses::log_softmax(x)
     }

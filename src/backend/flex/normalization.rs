@@ -6,177 +6,168 @@
 
 use burn::backend::Flex;
 use burn::tensor::TensorMetadata;
-use rayon::prelude::*;
 
 use super::plain::{Plain, plain, values};
-use crate::backend::cpu::{Simd, channels};
+use crate::backend::cpu::Simd;
+use crate::backend::cpu::channels::{self, Rows, Sizes, written};
 use crate::backend::passes::Statistics;
 
-/// `[batch, channels, places]`
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    batch: usize,
-    channels: usize,
-    places: usize,
+fn sizes_of(x: &Plain) -> Sizes {
+    let [batch, channels, places] = x.shape().dims();
+    Sizes {
+        batch,
+        channels,
+        places,
+    }
 }
 
-impl Sizes {
-    fn of(x: &Plain) -> Self {
-        let [batch, channels, places] = x.shape().dims();
-        Sizes {
-            batch,
-            channels,
-            places,
+/// Of [`Sizes`].
+fn tensor(values: Vec<f32>, sizes: Sizes) -> Plain {
+    plain(values, &[sizes.batch, sizes.channels, sizes.places])
+}
+
+/// A number of each channel.
+fn each_channel<T>(given: &[T], sizes: Sizes, of: impl Fn(&T) -> f32) -> Plain {
+    plain(given.iter().map(of).collect(), &[sizes.channels])
+}
+
+/// Of the values of a channel.
+#[derive(Debug, Clone, Copy)]
+struct Moments {
+    mean: f32,
+    variance: f32,
+    /// `1 / sqrt(variance + epsilon)`
+    rate: f32,
+}
+
+impl Moments {
+    fn of(simd: Simd, x: Rows<'_>, sizes: Sizes, epsilon: f64) -> Self {
+        let mean_of = |[sum]: [f64; 1]| sum / sizes.of_channel();
+        let mean = mean_of(channels::sum(simd, x)) as f32;
+        let variance = mean_of(channels::squares(simd, x, mean));
+        Moments {
+            mean,
+            variance: variance as f32,
+            rate: (1.0 / (variance + epsilon).sqrt()) as f32,
         }
     }
-
-    fn shape(self) -> [usize; 3] {
-        [self.batch, self.channels, self.places]
-    }
-
-    /// Values of a channel over the batch.
-    fn count(self) -> f64 {
-        (self.batch * self.places) as f64
-    }
-
-    /// The rows of a channel, sample by sample.
-    fn rows(self, values: &[f32], channel: usize) -> impl Iterator<Item = &[f32]> {
-        (0..self.batch).map(move |sample| {
-            let start = (sample * self.channels + channel) * self.places;
-            &values[start..start + self.places]
-        })
-    }
-
-    /// `of(row, the other's row)` summed for every channel.
-    fn sums<const N: usize>(
-        self,
-        values: &[f32],
-        others: &[f32],
-        of: impl Fn(&[f32], &[f32], usize) -> [f32; N] + Sync,
-    ) -> Vec<[f64; N]> {
-        let channel = |channel: usize| {
-            let rows = self.rows(values, channel).zip(self.rows(others, channel));
-            rows.fold([0.0; N], |mut sums, (row, other)| {
-                for (sum, part) in sums.iter_mut().zip(of(row, other, channel)) {
-                    *sum += f64::from(part);
-                }
-                sums
-            })
-        };
-        (0..self.channels).into_par_iter().map(channel).collect()
-    }
-
-    /// A new tensor whose rows are made from those of two others.
-    fn rows_from(
-        self,
-        values: &[f32],
-        others: &[f32],
-        make: impl Fn(&mut [f32], &[f32], &[f32], usize) + Sync,
-    ) -> Vec<f32> {
-        let mut made = vec![0.0; values.len()];
-        let sample = (self.channels * self.places).max(1);
-        made.par_chunks_mut(sample)
-            .zip(values.par_chunks(sample).zip(others.par_chunks(sample)))
-            .for_each(|(made, (values, others))| {
-                let places = self.places.max(1);
-                let rows = values.chunks_exact(places).zip(others.chunks_exact(places));
-                for (channel, (made, (row, other))) in
-                    made.chunks_exact_mut(places).zip(rows).enumerate()
-                {
-                    make(made, row, other, channel);
-                }
-            });
-        made
-    }
 }
 
-/// What standardizing gives, and what its gradient needs.
-struct Result {
-    values: Vec<f32>,
-    mean: Vec<f32>,
-    variance: Vec<f32>,
-    /// `1 / sqrt(variance + epsilon)`
-    rate: Vec<f32>,
-}
-
-fn forward(x: &[f32], sizes: Sizes, epsilon: f64) -> Result {
-    let simd = Simd::detected();
-    let mean_of = |[sum]: [f64; 1]| sum / sizes.count();
-    let sums = sizes.sums(x, x, |row, _, _| [channels::sum(simd, row)]);
-    let mean: Vec<f32> = sums.into_iter().map(|sum| mean_of(sum) as f32).collect();
-    let squares = sizes.sums(x, x, |row, _, channel| {
-        [channels::squares(simd, row, mean[channel])]
-    });
-    let variance: Vec<f64> = squares.into_iter().map(mean_of).collect();
-    let rate: Vec<f32> = variance
-        .iter()
-        .map(|v| (1.0 / (v + epsilon).sqrt()) as f32)
-        .collect();
-    let values = sizes.rows_from(x, x, |made, row, _, channel| {
-        channels::standardize(simd, row, mean[channel], rate[channel], made);
-    });
-    Result {
-        values,
-        mean,
-        variance: variance.into_iter().map(|v| v as f32).collect(),
-        rate,
+fn statistics(values: Vec<f32>, moments: &[Moments], sizes: Sizes) -> Statistics<Flex> {
+    Statistics {
+        values: tensor(values, sizes),
+        mean: each_channel(moments, sizes, |of| of.mean),
+        variance: each_channel(moments, sizes, |of| of.variance),
+        rate: each_channel(moments, sizes, |of| of.rate),
     }
-}
-
-/// `(gradient - mean(gradient) - values * mean(gradient * values)) * rate`, the means over each channel.
-fn backward(values: &[f32], rate: &[f32], grad_output: &[f32], sizes: Sizes) -> Vec<f32> {
-    let simd = Simd::detected();
-    let sums = sizes.sums(grad_output, values, |row, values, _| {
-        channels::sum_and_products(simd, row, values)
-    });
-    let means = sums
-        .into_iter()
-        .map(|sums| sums.map(|sum| (sum / sizes.count()) as f32));
-    let means: Vec<[f32; 2]> = means.collect();
-    sizes.rows_from(grad_output, values, |made, row, values, channel| {
-        let [plain, along] = means[channel];
-        let by = [plain, along, rate[channel]];
-        channels::standardize_gradient(simd, row, values, by, made);
-    })
 }
 
 pub(super) fn standardization(x: &Plain, epsilon: f64) -> Statistics<Flex> {
-    let sizes = Sizes::of(x);
+    let (sizes, simd) = (sizes_of(x), Simd::detected());
     let x = values(x);
-    let result = forward(&x, sizes, epsilon);
-    let channels = |values| plain(values, &[sizes.channels]);
-    Statistics {
-        values: plain(result.values, &sizes.shape()),
-        mean: channels(result.mean),
-        variance: channels(result.variance),
-        rate: channels(result.rate),
-    }
+    // SAFETY: every row is written.
+    let ([standard], moments) = unsafe {
+        written(sizes, |channel, [standard]| {
+            let x = Rows::of(&x, sizes, channel);
+            let moments = Moments::of(simd, x, sizes, epsilon);
+            channels::standardize(simd, x, [moments.mean, moments.rate], standard);
+            moments
+        })
+    };
+    statistics(standard, &moments, sizes)
 }
 
+pub(super) fn normalization(
+    x: &Plain,
+    scale: &Plain,
+    shift: &Plain,
+    epsilon: f64,
+) -> (Statistics<Flex>, Plain) {
+    let (sizes, simd) = (sizes_of(x), Simd::detected());
+    let (x, scale, shift) = (values(x), values(scale), values(shift));
+    // SAFETY: every row of both is written.
+    let ([standard, made], moments) = unsafe {
+        written(sizes, |channel, [standard, made]| {
+            let x = Rows::of(&x, sizes, channel);
+            let moments = Moments::of(simd, x, sizes, epsilon);
+            let by = [
+                [moments.mean, moments.rate],
+                [scale[channel], shift[channel]],
+            ];
+            channels::normalize(simd, x, by, standard, made);
+            moments
+        })
+    };
+    (statistics(standard, &moments, sizes), tensor(made, sizes))
+}
+
+/// Of what was standardized, by the means over the channel of the gradient and of its products with the values.
 pub(super) fn standardization_gradient(
     standard: &Plain,
     rate: &Plain,
     grad_output: &Plain,
 ) -> Plain {
-    let sizes = Sizes::of(standard);
+    let (sizes, simd) = (sizes_of(standard), Simd::detected());
     let (standard, rate, grad_output) = (values(standard), values(rate), values(grad_output));
-    plain(
-        backward(&standard, &rate, &grad_output, sizes),
-        &sizes.shape(),
-    )
+    // SAFETY: every row is written.
+    let ([made], _) = unsafe {
+        written(sizes, |channel, [made]| {
+            let rows = |values| Rows::of(values, sizes, channel);
+            let (gradient, standard) = (rows(&grad_output), rows(&standard));
+            let sums = channels::sum_and_products(simd, gradient, standard);
+            let [plain, along] = sums.map(|sum| (sum / sizes.of_channel()) as f32);
+            let by = [1.0, plain, along, rate[channel]];
+            channels::standardize_gradient(simd, gradient, standard, by, made);
+        })
+    };
+    tensor(made, sizes)
 }
 
-fn scaled(x: &[f32], scale: &[f32], shift: &[f32], sizes: Sizes) -> Vec<f32> {
+/// Of what was normalized, the scale and the shift.
+pub(super) fn normalization_gradients(
+    standard: &Plain,
+    rate: &Plain,
+    scale: &Plain,
+    grad_output: &Plain,
+) -> [Plain; 3] {
+    let (sizes, simd) = (sizes_of(standard), Simd::detected());
+    let (standard, grad_output) = (values(standard), values(grad_output));
+    let (rate, scale) = (values(rate), values(scale));
+    // SAFETY: every row is written.
+    let ([made], sums) = unsafe {
+        written(sizes, |channel, [made]| {
+            let rows = |values| Rows::of(values, sizes, channel);
+            let (gradient, standard, scale) = (rows(&grad_output), rows(&standard), scale[channel]);
+            let sums = channels::sums_and_products(simd, gradient, standard, scale);
+            let [of_shift, of_scale, plain, along] = sums;
+            let [plain, along] = [plain, along].map(|sum| (sum / sizes.of_channel()) as f32);
+            let by = [scale, plain, along, rate[channel]];
+            channels::standardize_gradient(simd, gradient, standard, by, made);
+            [of_scale as f32, of_shift as f32]
+        })
+    };
+    [
+        tensor(made, sizes),
+        each_channel(&sums, sizes, |[of_scale, _]| *of_scale),
+        each_channel(&sums, sizes, |[_, of_shift]| *of_shift),
+    ]
+}
+
+fn scaled(x: &[f32], by: impl Fn(usize) -> [f32; 2] + Sync, sizes: Sizes) -> Plain {
     let simd = Simd::detected();
-    sizes.rows_from(x, x, |made, row, _, channel| {
-        channels::scale(simd, row, scale[channel], shift[channel], made);
-    })
+    // SAFETY: every row is written.
+    let ([made], _) = unsafe {
+        written(sizes, |channel, [made]| {
+            channels::scale(simd, Rows::of(x, sizes, channel), by(channel), made);
+        })
+    };
+    tensor(made, sizes)
 }
 
 pub(super) fn scaling(x: &Plain, scale: &Plain, shift: &Plain) -> Plain {
-    let sizes = Sizes::of(x);
+    let sizes = sizes_of(x);
     let (x, scale, shift) = (values(x), values(scale), values(shift));
-    plain(scaled(&x, &scale, &shift, sizes), &sizes.shape())
+    scaled(&x, |channel| [scale[channel], shift[channel]], sizes)
 }
 
 pub(super) fn scaling_gradients(
@@ -185,28 +176,20 @@ pub(super) fn scaling_gradients(
     grad_output: &Plain,
     [with_x, with_scale, with_shift]: [bool; 3],
 ) -> [Option<Plain>; 3] {
-    let sizes = Sizes::of(x);
+    let (sizes, simd) = (sizes_of(x), Simd::detected());
     let (x, scale, grad_output) = (values(x), values(scale), values(grad_output));
-    let nothing = vec![0.0; sizes.channels];
-    let of_x = || {
-        plain(
-            scaled(&grad_output, &scale, &nothing, sizes),
-            &sizes.shape(),
-        )
+    let sums = || {
+        let of = |channel| {
+            let rows = |values| Rows::of(values, sizes, channel);
+            channels::sum_and_products(simd, rows(&grad_output), rows(&x))
+        };
+        // SAFETY: nothing is written.
+        unsafe { written(sizes, |channel, []| of(channel)) }.1
     };
-    let simd = Simd::detected();
-    let sums = match with_scale || with_shift {
-        true => sizes.sums(&grad_output, &x, |row, x, _| {
-            channels::sum_and_products(simd, row, x)
-        }),
-        false => Vec::new(),
-    };
-    let of_channels = |which: usize| {
-        let sums = sums.iter().map(|sums| sums[which] as f32);
-        plain(sums.collect(), &[sizes.channels])
-    };
+    let sums = (with_scale || with_shift).then(sums).unwrap_or_default();
+    let of_channels = |which: usize| each_channel(&sums, sizes, |sums| sums[which] as f32);
     [
-        with_x.then(of_x),
+        with_x.then(|| scaled(&grad_output, |channel| [scale[channel], 0.0], sizes)),
         with_scale.then(|| of_channels(1)),
         with_shift.then(|| of_channels(0)),
     ]
@@ -277,6 +260,39 @@ mod tests {
             let inference =
                 Flex::scale_channels(inference, scale.clone().inner(), shift.clone().inner());
             near(inference, ours.0, "output without gradients");
+        }
+    }
+
+    /// In one go as in two, to the last bit, whatever part of a row or of a batch is left over.
+    #[test]
+    fn to_normalize_is_to_standardize_and_to_scale() {
+        let _alone = crate::backend::testing::sole_use_of_graphs();
+        for shape in [[3, 2, 17], [6, 3, 8], [1, 4, 9], [9, 70, 1]] {
+            let (x, weights) = (values(shape, 0.37), values(shape, 1.1).detach());
+            let (scale, shift) = (values([shape[1]], 0.9), values([shape[1]], 0.4));
+            let result = |at_once: bool| {
+                let (scale_of, shift_of) = (scale.clone(), shift.clone());
+                let normal = if at_once {
+                    Training::normalize_channels(x.clone(), scale_of, shift_of, 1e-3)
+                } else {
+                    let standard = Training::standardize(x.clone(), 1e-3);
+                    kernels::Standardized {
+                        values: Training::scale_channels(standard.values, scale_of, shift_of),
+                        ..standard
+                    }
+                };
+                let gradients = (normal.values.clone() * weights.clone()).sum().backward();
+                let of_channels = [&scale, &shift].map(|of| of.grad(&gradients).unwrap());
+                let of_channels = of_channels.map(Tensor::into_data);
+                let made = [normal.values.inner(), x.grad(&gradients).unwrap()];
+                let moments = [normal.mean.inner(), normal.variance.inner()];
+                (
+                    made.map(Tensor::into_data),
+                    moments.map(Tensor::into_data),
+                    of_channels,
+                )
+            };
+            assert_eq!(result(true), result(false), "{shape:?}");
         }
     }
 }

@@ -12,8 +12,8 @@ use burn::tensor::ops::{FloatTensor, FloatTensorOps, IntTensor};
 use burn::tensor::{Int, Shape, Tensor, TensorMetadata, TensorPrimitive};
 
 use self::operations::{
-    BinaryCrossEntropy, CrossEntropy, Expansion, Filters, Linear, LogSoftmax, MaxPool, OfEachValue,
-    Product, Reduced, Scaling, Standardization,
+    BinaryCrossEntropy, CrossEntropy, Expansion, Filters, Linear, LogSoftmax, MaxPool,
+    Normalization, OfEachValue, Product, Reduced, Scaling, Standardization,
 };
 use super::convolution_sizes::ConvolutionSizes;
 use super::distribution::Distribution;
@@ -201,6 +201,23 @@ impl<B: Recording> Kernels for B {
         let state = (B::plain(&x).clone(), B::plain(&scale).clone());
         let y = B::Inner::scaling(&state.0, &state.1, B::plain(&shift));
         tensor(B::recorded(Scaling, [x, scale, shift], state, y))
+    }
+
+    fn normalize_channels(
+        x: Tensor<Self, 3>,
+        scale: Tensor<Self, 1>,
+        shift: Tensor<Self, 1>,
+        epsilon: f64,
+    ) -> Standardized<Self> {
+        let (x, scale, shift) = (primitive(x), primitive(scale), primitive(shift));
+        let (factors, offsets) = (B::plain(&scale).clone(), B::plain(&shift));
+        let (standard, y) = B::Inner::normalization(B::plain(&x), &factors, offsets, epsilon);
+        let state = (standard.values, standard.rate, factors);
+        Standardized {
+            values: tensor(B::recorded(Normalization, [x, scale, shift], state, y)),
+            mean: tensor(B::constant(standard.mean)),
+            variance: tensor(B::constant(standard.variance)),
+        }
     }
 
     fn linear(

@@ -69,6 +69,10 @@ pub(super) struct Standardization;
 #[derive(Debug)]
 pub(super) struct Scaling;
 
+/// Both.
+#[derive(Debug)]
+pub(super) struct Normalization;
+
 #[derive(Debug)]
 pub(super) struct LogSoftmax;
 
@@ -111,6 +115,9 @@ operations! {
     };
     Scaling, 3, (FloatTensor<B>, FloatTensor<B>), |_of, (x, scale), gradient, wanted| {
         B::scaling_gradients(&x, &scale, &gradient, wanted)
+    };
+    Normalization, 3, (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>), |_of, (values, rate, scale), gradient, wanted| {
+        B::normalization_gradients(&values, &rate, &scale, &gradient, wanted)
     };
     LogSoftmax, 1, FloatTensor<B>, |_of, y, gradient, [wanted]| {
         [wanted.then(|| B::log_softmax_gradient(&y, &gradient))]

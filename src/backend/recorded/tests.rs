@@ -233,6 +233,8 @@ fn normalizations<B: TrainingBackend>(trial: &mut Trial<B>) {
         trial.keep("mean", standard.mean.inner());
         trial.keep("variance", standard.variance.inner());
         let y = B::scale_channels(standard.values, scale.clone(), shift.clone());
+        trial.operation("standardization and scaling", &[&x, &scale, &shift], y);
+        let y = B::normalize_channels(x.clone(), scale.clone(), shift.clone(), 1e-3).values;
         trial.operation("normalization", &[&x, &scale, &shift], y);
     }
 }
