@@ -437,7 +437,7 @@ fn joined(names: &[String], word: &str) -> String {
     }
 }
 
-/// What other programs call things, where likeness does not tell.
+/// What other programs call things, where likeness does not tell; their words with or without `_`, in any case.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lr", "learning_rate"),
     ("linear", "dense"),
@@ -446,22 +446,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("convolution", "conv2d"),
     ("conv_transpose", "conv2d_transpose"),
     ("max_pool", "max_pool2d"),
-    ("maxpool", "max_pool2d"),
     ("max_pooling2d", "max_pool2d"),
-    ("maxpooling2d", "max_pool2d"),
     ("avg_pool", "avg_pool2d"),
-    ("avgpool", "avg_pool2d"),
     ("average_pooling2d", "avg_pool2d"),
-    ("averagepooling2d", "avg_pool2d"),
     ("globalaveragepooling2d", "global_avg_pool"),
-    ("global_average_pooling2d", "global_avg_pool"),
     ("batch_norm", "batch_normalization"),
     ("batchnorm2d", "batch_normalization"),
     ("concatenate", "parallel"),
     ("concat", "parallel"),
     ("relu", "activation"),
     ("leakyrelu", "activation"),
-    ("leaky_relu", "activation"),
     ("gelu", "activation"),
     ("elu", "activation"),
     ("softmax", "activation"),
@@ -494,10 +488,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("clipnorm", "clip"),
     ("max_epochs", "epochs"),
     ("num_epochs", "epochs"),
-    ("random_flip", "flip"),
-    ("random_horizontal_flip", "flip"),
-    ("random_rotation", "rotate"),
-    ("random_zoom", "zoom"),
     ("f1", "macro_f1"),
     ("f1", "test_macro_f1"),
     ("f1_score", "macro_f1"),
@@ -515,31 +505,65 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("val_loss", "validation_loss"),
     ("val_acc", "validation_accuracy"),
     ("val_accuracy", "validation_accuracy"),
+    ("horizontal_flip", "flip"),
+    ("vertical_flip", "flip"),
+    ("rotation", "rotate"),
+    ("rotation_range", "rotate"),
+    ("translation", "shift"),
+    ("translate", "shift"),
+    ("width_shift_range", "shift"),
+    ("height_shift_range", "shift"),
+    ("gaussian_blur", "blur"),
+    ("gaussian_dropout", "dropout"),
+    ("alpha_dropout", "dropout"),
+    ("mean_squared_error", "mse"),
+    ("mean_absolute_error", "mae"),
+    ("l1", "mae"),
+    ("recall", "balanced_accuracy"),
 ];
 
 /// What a word of other programs is called here; the word itself where it is not known as one.
 pub fn called_here(theirs: &str) -> &str {
-    let named = ELSEWHERE.iter().find(|(known, _)| *known == theirs);
+    let (mut named, theirs_plain) = (ELSEWHERE.iter(), plain(theirs));
+    let named = named.find(|(known, _)| plain(known) == theirs_plain);
     named.map_or(theirs, |(_, ours)| ours)
 }
 
 /// The known name that was probably meant, if one is near enough.
 pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a str> {
-    let received = received.to_lowercase().replace('-', "_");
-    let named = ELSEWHERE.iter().filter(|(theirs, _)| *theirs == received);
-    let mut named = named.flat_map(|(_, ours)| known.iter().find(|name| name.as_ref() == *ours));
-    if let Some(name) = named.next() {
+    let received = plain(received);
+    let sure = |received: &str| {
+        let is_it = |name: &&T| plain(name.as_ref()) == received;
+        let named = ELSEWHERE
+            .iter()
+            .filter(|(theirs, _)| plain(theirs) == received);
+        let mut named =
+            named.filter_map(|(_, ours)| known.iter().find(|name| name.as_ref() == *ours));
+        known.iter().find(is_it).or_else(|| named.next())
+    };
+    // Drawn anew each time is what operations are here by where they stand.
+    let operation = received
+        .strip_prefix("random")
+        .filter(|rest| rest.len() > 2);
+    if let Some(name) = sure(&received).or_else(|| operation.and_then(sure)) {
         return Some(name.as_ref());
     }
+    let received = operation.unwrap_or(&received);
     known
         .iter()
         .filter_map(|name| {
-            let (name, lower) = (name.as_ref(), name.as_ref().to_lowercase());
-            let likeness = strsim::jaro_winkler(&received, &lower);
-            (likeness > 0.84 || is_slip(&received, &lower)).then_some((likeness, name))
+            let (name, plain) = (name.as_ref(), plain(name.as_ref()));
+            let likeness = strsim::jaro_winkler(received, &plain);
+            (likeness > 0.84 || is_slip(received, &plain)).then_some((likeness, name))
         })
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// A name without what is written now in one way and now in another.
+fn plain(name: &str) -> String {
+    let letters = name.chars().filter(|letter| !"_-".contains(*letter));
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// Whether two letters have changed places, or one is missing or too many.
@@ -597,6 +621,26 @@ mod tests {
         assert_eq!(nearest("dta", &["data", "model"]), Some("data"));
         assert_eq!(nearest("peochs", &["epochs"]), Some("epochs"));
         assert_eq!(nearest("gpu", &["cpu"]), None);
+        let operations = [
+            "random_crop",
+            "random_erasing",
+            "flip",
+            "rotate",
+            "shift",
+            "contrast",
+        ];
+        for (theirs, ours) in [
+            ("RandomCrop", Some("random_crop")),
+            ("RandomHorizontalFlip", Some("flip")),
+            ("random_flip", Some("flip")),
+            ("RandomRotation", Some("rotate")),
+            ("RandomTranslation", Some("shift")),
+            ("RandomContrast", Some("contrast")),
+            ("random_contrst", Some("contrast")),
+            ("RandomPerspective", None),
+        ] {
+            assert_eq!(nearest(theirs, &operations), ours, "{theirs}");
+        }
     }
 
     #[test]

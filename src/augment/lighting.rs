@@ -4,8 +4,9 @@ use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::color::needs_color;
 use super::{Image, OperationFields, always, outside};
-use crate::error::{Flaw, count};
+use crate::error::Flaw;
 use crate::rng::Rng;
 use crate::shape::ImageShape;
 use crate::value::{Drawn, Fraction};
@@ -43,11 +44,8 @@ impl OperationFields for Lighting {
     type Draw = [f32; 3];
 
     fn check(&self, shape: ImageShape) -> Vec<Flaw> {
-        if shape.channels != COMPONENTS.len() {
-            let channels = count(shape.channels, "channel");
-            let message =
-                format!("needs images of 3 channels (red, green, blue), these have {channels}");
-            return vec![Flaw::new("", message)];
+        if let Some(flaw) = needs_color(shape) {
+            return vec![flaw];
         }
         let accepts = |strength: f64| (0.0..=10.0).contains(&strength);
         let flaw = outside(

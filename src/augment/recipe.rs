@@ -63,6 +63,16 @@ impl Chain {
 }
 
 impl Augment {
+    /// What does not augment as people expect.
+    pub fn notes(&self) -> Vec<String> {
+        let is_whole = |operation: &&Operation| matches!(operation, Operation::Flip(flip) if flip.probability.get() >= 1.0);
+        let flip = self.random.iter().find(is_whole);
+        let note = flip.map(|_| {
+            "`flip` in `augment.random` mirrors every image in every epoch: `{ flip = { probability = 0.5 } }` mirrors half of them"
+        });
+        note.map(String::from).into_iter().collect()
+    }
+
     /// What is wrong with it for images of this shape; keys are such as `copies.1.zoom.factor`,
     /// within a list `copies.1.0.zoom.factor`.
     pub fn check(&self, shape: ImageShape) -> Vec<Flaw> {

@@ -103,7 +103,7 @@ pub struct Mapping {
     offset: [f64; 2],
 }
 
-/// Pixels further out than this are fill for every image there is; keeps coordinates within what
+/// Pixels further out than this are far outside of every image there is; keeps coordinates within what
 /// imageproc can count.
 const FAR: f64 = 1e9;
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output_path::PICTURE;
 use super::{Set, catalogue, files, picture, say};
-use crate::error::{Error, Problem, Result, did_you_mean, list};
+use crate::error::{Error, Problem, Result, list};
 use crate::pictures::{Augmentation, draw_recipe, framed};
 use crate::plan::{Plan, Run};
 use crate::rng::Seed;
@@ -17,7 +18,7 @@ pub struct AugmentArguments {
     /// One of its variants [default: the first one with a recipe]
     variant: Option<String>,
     /// Where the picture goes, a PNG file
-    #[arg(long, short, value_name = "FILE", value_parser = picture::png_path())]
+    #[arg(long, short, value_name = "FILE", value_parser = PICTURE.path())]
     output: PathBuf,
     /// How many training images are shown, at most 40
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=40))]
@@ -67,11 +68,7 @@ fn run_of<'a>(plan: &'a Plan, variant: Option<&str>) -> Result<&'a Run> {
         });
     };
     let mut runs = plan.runs.iter().filter(|run| run.is_of(variant));
-    let run = runs.next().ok_or_else(|| {
-        let message = format!("`{}` has no variant `{variant}`", plan.path.display());
-        let problem = Problem::new(message);
-        Error::usage(problem.maybe_hint(did_you_mean(variant, &plan.variants())))
-    })?;
+    let run = runs.next().ok_or_else(|| plan.no_variant(variant))?;
     if has_recipe(&run) {
         return Ok(run);
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output_path::PAGE;
 use super::report::{command, of_plan};
 use super::{ResultsArgument, Set, catalogue, files, say};
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean};
@@ -28,7 +29,7 @@ pub struct CompareArguments {
     #[arg(long, value_name = "VARIANT")]
     reference: Option<String>,
     /// Where the page of two goes [default: comparisons/ in the results]
-    #[arg(long, short, value_name = "FILE", requires = "other")]
+    #[arg(long, short, value_name = "FILE", requires = "other", value_parser = PAGE.path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     results: ResultsArgument,

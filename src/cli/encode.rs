@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::input_images::ImageArguments;
+use super::output_path::TABLE;
 use super::trained::{self, Which};
 use super::{DeviceArgument, catalogue, csv, print, say, sound};
 use crate::error::{Result, count};
@@ -23,7 +24,7 @@ pub struct EncodeArguments {
     #[command(flatten)]
     images: ImageArguments,
     /// Write the table to a file instead of printing it
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = TABLE.path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

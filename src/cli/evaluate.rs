@@ -134,7 +134,7 @@ fn samples(
     let seed = Seed(run.run.seed);
     let Some(data) = &arguments.data else {
         let part = arguments.split.unwrap_or(Part::Test);
-        let splits = catalogue.load(&settings.data, seed)?;
+        let splits = run.splits(catalogue)?;
         return Ok(Measurable {
             what: format!("{} of its data", part.name()),
             samples: part_of(splits, part)?,
@@ -167,6 +167,13 @@ fn samples(
         return Err(Error::data(
             problem.hint("images of a folder are brought to that"),
         ));
+    }
+    if facts.is_unlabeled && knows_classes(&run.run.facts) {
+        let message = format!("the images of `{data}` have no classes to measure by");
+        let problem = Problem::new(message).at(of_option(data));
+        return Err(Error::data(problem.hint(
+            "a folder a class; `burnlab predict` says which classes images without such are taken for",
+        )));
     }
     let labels = labels(&known, &run.measured.classes, &run.run.facts);
     let labels = labels.map_err(|message| {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::output_path::Written;
 use super::trained::{FileArguments, TrainedModel, Which, layout};
 use super::{catalogue, note, say};
 use crate::error::{Error, Place, Problem, Result, count};
@@ -71,18 +72,18 @@ pub fn export(arguments: ExportArguments) -> Result<()> {
     Ok(())
 }
 
-/// Endings of files that other programs read otherwise than what is written here.
-const FOREIGN: &[&str] = &[
-    "pt", "pth", "ckpt", "bin", "h5", "hdf5", "keras", "pb", "tflite", "npz", "pkl",
-];
-
 /// Sees that a file is not called what it will not be.
 fn check_ending(layout: &str, output: &Path) -> Result<()> {
-    let ending = output.extension().unwrap_or_default().to_string_lossy();
-    let ending = ending.to_lowercase();
     let is_network = layout == "onnx";
-    let other = if is_network { "safetensors" } else { "onnx" };
-    if FOREIGN.contains(&ending.as_str()) || ending == other {
+    let written = Written {
+        is: "weights or a network",
+        endings: if is_network {
+            &["onnx"]
+        } else {
+            &["safetensors"]
+        },
+    };
+    if let Some(ending) = written.other_ending(output) {
         let message = format!("what is written is no `.{ending}` file");
         let place = Place::Setting(format!("--output {}", output.display()));
         let hint = match is_network {

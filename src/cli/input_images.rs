@@ -92,7 +92,7 @@ impl InputImages {
     /// A part of the run's data.
     pub fn part(split: ImageSplit, trained: &TrainedModel, catalogue: &Catalogue) -> Result<Self> {
         let (run, settings) = (&trained.run, &trained.run.settings);
-        let splits = catalogue.load(&settings.data, Seed(run.seed))?;
+        let splits = trained.splits(catalogue)?;
         let names = catalogue.names(&settings.data, Seed(run.seed))?;
         let names = names.map(|names| match split {
             ImageSplit::Train => names.train,

@@ -16,6 +16,7 @@ mod man;
 mod neighbours;
 mod new;
 mod output;
+mod output_path;
 mod picture;
 mod pictures;
 #[cfg(test)]

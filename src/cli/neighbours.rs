@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::input_images::{ImageSplit, InputImages};
+use super::output_path::PICTURE;
 use super::trained::{self, TrainedModel, Which};
 use super::{DeviceArgument, catalogue, csv, picture, print, say, sound};
 use crate::data::Catalogue;
@@ -39,7 +40,7 @@ pub struct NeighboursArguments {
     #[arg(long)]
     csv: bool,
     /// Draw the image and its neighbors as a PNG file too
-    #[arg(long, short, value_name = "FILE.png", value_parser = picture::png_path())]
+    #[arg(long, short, value_name = "FILE.png", value_parser = PICTURE.path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

@@ -11,7 +11,6 @@ use crate::models::Ability;
 use crate::pictures::draw_all;
 use crate::record::{Event, RunFolder};
 use crate::report::write_embeddings;
-use crate::rng::Seed;
 use crate::train::{Gallery, last_point};
 
 #[derive(Debug, Args)]
@@ -35,7 +34,7 @@ pub fn pictures(arguments: PicturesArguments) -> Result<()> {
     let variant = arguments.variant.as_deref();
     let found = trained::find(&arguments.file, variant, arguments.which, &catalogue)?;
     let (settings, seed) = (&found.run.settings, found.run.seed);
-    let splits = catalogue.load(&settings.data, Seed(seed))?;
+    let splits = found.splits(&catalogue)?;
     let Some(gallery) = Gallery::of(settings, &splits) else {
         let file = arguments.file.display();
         let problem = Problem::new(format!("`{file}` asks for no pictures"));

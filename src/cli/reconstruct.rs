@@ -7,6 +7,7 @@ use clap::Args;
 use image::{Rgb, RgbImage};
 
 use super::input_images::{ImageArguments, InputImages};
+use super::output_path::PICTURE;
 use super::trained::{self, Which};
 use super::{DeviceArgument, catalogue, csv, picture, print, say, sound};
 use crate::error::{Result, count};
@@ -37,7 +38,7 @@ pub struct ReconstructArguments {
     #[arg(long)]
     csv: bool,
     /// Draw the images above their reconstructions as a PNG file too
-    #[arg(long, short, value_name = "FILE.png", value_parser = picture::png_path())]
+    #[arg(long, short, value_name = "FILE.png", value_parser = PICTURE.path())]
     output: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,

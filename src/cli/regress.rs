@@ -236,7 +236,7 @@ fn run_all(
         failed: Vec::new(),
         stopped: false,
     };
-    for plan in plans {
+    'plans: for plan in plans {
         for part in parts(plan, Only::All, &options) {
             prepare(&part, arguments.quiet)?;
             let progress = shown(arguments.quiet);
@@ -245,9 +245,9 @@ fn run_all(
             if std::ptr::eq(part.plan, plan) {
                 outcome.add(plan, &ended.results.rows, origin);
             }
-        }
-        if outcome.stopped {
-            break;
+            if outcome.stopped {
+                break 'plans;
+            }
         }
     }
     Ok(outcome)

@@ -166,13 +166,14 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
         note(format!("\n{rows}: {} ({})", plan.title, plan.name));
         note_left_out(workers);
     }
-    let mut stopped = false;
     for part in parts(&planned.plan, Only::All, &options) {
         prepare(&part, arguments.quiet)?;
         let ended = carry_out(&part, &options, shown(arguments.quiet), workers, stop)?;
-        stopped |= ended.stopped;
+        if ended.stopped {
+            return Ok(true);
+        }
     }
-    Ok(stopped)
+    Ok(false)
 }
 
 /// What the page shows, by the runs on disk.

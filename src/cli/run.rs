@@ -20,7 +20,7 @@ use super::{
 use crate::backend::Devices;
 use crate::config::Expect;
 use crate::data::DatasetSpec;
-use crate::error::{Error, Kind, Problem, Result, count, did_you_mean, list};
+use crate::error::{Error, Kind, Problem, Result, count, list};
 use crate::plan::{Plan, Run, own_name, together_note};
 use crate::record::{Event, RunRow, Status};
 use crate::report::{
@@ -135,7 +135,7 @@ pub fn run(mut arguments: RunArguments) -> Result<ExitCode> {
         let ended = carry_out(part, &options, progress(&arguments), &workers, &stop)?;
         let rows = &ended.results.rows;
         let claim_results = claims_asked_for(part, rows);
-        let report = written_report(part.plan, rows, &arguments);
+        let report = written_report(part, rows, &arguments);
         if ended.stopped || std::ptr::eq(part.plan, &plan) {
             let folder = ResultsFolder::of(&options.results, &part.plan.name);
             tell(&arguments, part, &folder, &ended, &claim_results);
@@ -185,11 +185,16 @@ fn detached(
 }
 
 /// The page of what has been run, if it can be written: the tables are there without it.
-fn written_report(plan: &Plan, rows: &[RunRow], arguments: &RunArguments) -> Option<PathBuf> {
+fn written_report(part: &Part, rows: &[RunRow], arguments: &RunArguments) -> Option<PathBuf> {
     if rows.iter().all(|row| row.status == Status::Unfinished) {
         return None;
     }
-    let written = report_run(plan, &arguments.results.folder, &arguments.set);
+    // Other experiments are trained as their files say.
+    let set = match part.is_asked_for() {
+        true => arguments.set.clone(),
+        false => Set::default(),
+    };
+    let written = report_run(part.plan, &arguments.results.folder, &set);
     written
         .map_err(|error| {
             note(format!(
@@ -401,9 +406,7 @@ fn chosen(plan: &Plan, only: &[String]) -> Result<Vec<String>> {
         }
         let found = matching(plan, asked);
         if found.is_empty() {
-            let message = format!("`{}` has no variant `{asked}`", plan.path.display());
-            let hint = did_you_mean(asked, &plan.variants());
-            return Err(Error::usage(Problem::new(message).maybe_hint(hint)));
+            return Err(plan.no_variant(asked));
         }
         chosen.extend(found);
     }

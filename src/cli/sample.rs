@@ -7,8 +7,9 @@ use clap::Args;
 use image::RgbImage;
 
 use super::input_images::{ImageSplit, InputImages};
+use super::output_path::PICTURE;
 use super::trained::{self, TrainedModel, Which};
-use super::{DeviceArgument, catalogue, picture, say, sound};
+use super::{DeviceArgument, catalogue, note, picture, say, sound};
 use crate::data::Catalogue;
 use crate::error::{Error, Kind, Place, Problem, Result, count};
 use crate::models::{Model, in_turn};
@@ -35,7 +36,7 @@ pub struct SampleArguments {
     #[arg(long, value_name = "CLASS")]
     label: Option<String>,
     /// A PNG file for one picture of all, or a folder for a PNG file of each
-    #[arg(long, short, value_name = "FILE.png|DIR", value_parser = picture::png_path())]
+    #[arg(long, short, value_name = "FILE.png|DIR", value_parser = PICTURE.path())]
     output: PathBuf,
     /// What the images are drawn by: the same ones for the same number
     #[arg(long, value_name = "SEED", default_value = "0")]
@@ -107,6 +108,14 @@ pub fn sample(arguments: SampleArguments) -> Result<()> {
             write_each(output, first, images, labels.as_deref(), &trained)?;
         }
     }
+    let others = pictures_in(output).saturating_sub(number);
+    if others > 0 {
+        let verb = if others == 1 { "was" } else { "were" };
+        let (folder, others) = (output.display(), count(others, "picture"));
+        note(format!(
+            "note: `{folder}` also holds {others} that {verb} there before"
+        ));
+    }
     let images = count(number, "image");
     say(&format!("wrote {images} to {}", output.display()));
     Ok(())
@@ -164,6 +173,18 @@ impl Starts {
         let pixels = numbers.map(|number| &self.0.pixels[number * size..(number + 1) * size]);
         pixels.flatten().copied().collect()
     }
+}
+
+/// How many pictures a folder holds, if it is one.
+fn pictures_in(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_picture = |entry: &fs::DirEntry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "png")
+    };
+    entries.filter(is_picture).count()
 }
 
 /// Where chains set out, if the model draws by chains: of no other must the data be there.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{catalogue, files, say};
 use crate::config::{Completed, Origin, Overrides, Settings};
-use crate::error::{Error, Place, Problem, Result, count, did_you_mean};
+use crate::error::{Error, Place, Problem, Result, count};
 use crate::network;
 use crate::plan::{self, Plan, Run, check::planned};
-use crate::record::Status;
+use crate::record::runs_done;
 use crate::run::ResultsFolder;
 use crate::system_memory::gib;
 
@@ -58,6 +58,9 @@ pub fn check(paths: Vec<PathBuf>, overrides: &Overrides) -> Result<()> {
                 wrong += 1;
                 match &mut worst {
                     Some(worst) => {
+                        if error.kind.exit_code() < worst.kind.exit_code() {
+                            worst.kind = error.kind;
+                        }
                         worst.problems.extend(error.problems);
                         worst.more = worst.more.and(error.more);
                     }
@@ -175,11 +178,7 @@ pub fn summary(
     let asked = |run: &&Run| variant.is_none_or(|variant| run.is_of(variant));
     let shown = networks(plan.runs.iter().filter(asked));
     if shown.is_empty() {
-        let asked = variant.unwrap_or_default();
-        let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
-        return Err(Error::usage(
-            problem.maybe_hint(did_you_mean(asked, &plan.variants())),
-        ));
+        return Err(plan.no_variant(variant.unwrap_or_default()));
     }
     for (index, (run, variants)) in shown.iter().enumerate() {
         if index > 0 {
@@ -242,11 +241,13 @@ fn is_same_network(one: &Settings, other: &Settings) -> bool {
 pub fn list(results: &Path) -> Result<()> {
     let catalogue = catalogue();
     let paths = files::known()?;
+    let mut overrides = Overrides::from_environment();
+    overrides.take_launch();
     let mut lines = Vec::new();
     for path in &paths {
-        match Plan::make(path, &Overrides::default(), &catalogue) {
+        match Plan::make(path, &overrides, &catalogue) {
             Ok(plan) => {
-                let state = standing(&plan, &ResultsFolder::of(results, &plan.name));
+                let state = how_far(&plan, &ResultsFolder::of(results, &plan.name));
                 lines.push((plan.name, state, plan.title));
             }
             Err(_) => lines.push((
@@ -271,18 +272,9 @@ pub fn list(results: &Path) -> Result<()> {
 }
 
 /// How far an experiment is: `3 of 6 runs done, 1 failed, running`.
-fn standing(plan: &Plan, folder: &ResultsFolder) -> String {
-    let states = plan.runs.iter().filter_map(|run| folder.run(run).row());
-    let states: Vec<Status> = states.map(|row| row.status).collect();
-    let number = |status| states.iter().filter(|&&other| other == status).count();
-    let (done, runs) = (number(Status::Done), count(plan.runs.len(), "run"));
-    let mut text = format!("{done} of {runs} done");
-    for status in [Status::Halted, Status::Diverged, Status::Failed] {
-        match number(status) {
-            0 => {}
-            number => text += &format!(", {number} {}", status.name()),
-        }
-    }
+fn how_far(plan: &Plan, folder: &ResultsFolder) -> String {
+    let rows = plan.runs.iter().filter_map(|run| folder.run(run).row());
+    let mut text = runs_done(rows.map(|row| row.status), plan.runs.len());
     if folder.holder().is_some() {
         text += ", running";
     }

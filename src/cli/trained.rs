@@ -8,12 +8,12 @@ use clap::Args;
 
 use super::{DeviceArgument, ResultsArgument, Set, files, note};
 use crate::config::{FEATURE_CLASSIFIER, Settings};
-use crate::data::{Catalogue, Scale};
+use crate::data::{Catalogue, Scale, Splits};
 use crate::error::{Error, Place, Problem, Result, did_you_mean, list};
 use crate::models::{Ability, Blueprint, Model};
 use crate::network::{Layout, Map, Naming};
 use crate::plan::{Memory, Plan, Run};
-use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW};
+use crate::record::{Measured, RunFolder, RunRow, Status, TRAINED_ANEW, log_of_run};
 use crate::report::best_point;
 use crate::rng::Seed;
 use crate::run::{ResultsFolder, twin_on_other_data};
@@ -129,6 +129,7 @@ pub struct TrainedModel {
     /// The classifier that `measure.frechet_distance` names, or why it cannot look.
     pub feature_classifier: std::result::Result<EarlierRun, String>,
     pub folder: RunFolder,
+    /// Where its curves are, or would be.
     pub tensorboard: PathBuf,
 }
 
@@ -159,6 +160,55 @@ impl TrainedModel {
         }
     }
 
+    /// The run's data as it lies there now; a note says where that is not what the run was trained on.
+    ///
+    /// # Errors
+    /// It is not there, or its images have another shape or other classes by now.
+    pub fn splits(&self, catalogue: &Catalogue) -> Result<Splits> {
+        let data = &self.run.settings.data;
+        let splits = catalogue.load(data, Seed(self.run.seed))?;
+        let changed = |what: &str, now: String, then: String| {
+            let dataset = &data.dataset;
+            let message = format!("{what} of `{dataset}` are {now}, but {then} in training");
+            let hint = "`evaluate --data DIR` takes classes by their names, and brings images of a folder to the run's shape";
+            Err(Error::data(Problem::new(message).hint(hint)))
+        };
+        let (shape, classes) = (splits.train.shape, &splits.class_names);
+        if shape != self.images() {
+            return changed(
+                "the images",
+                shape.to_string(),
+                format!("were {}", self.images()),
+            );
+        }
+        let then = &self.measured.classes;
+        if !then.is_empty() && then != classes {
+            return changed("the classes", list(classes), format!("were {}", list(then)));
+        }
+        self.note_changed_images(&catalogue.checksums(data)?);
+        Ok(splits)
+    }
+
+    fn note_changed_images(&self, now: &[(String, String)]) {
+        let then = self.folder.provenance().map(|run| run.dataset);
+        let Some(then) = then.filter(|then| !self.is_of_file && !then.is_empty()) else {
+            return;
+        };
+        let is_other = |(_, sum): &&(String, String)| then.iter().all(|(_, before)| before != sum);
+        let changed: Vec<&str> = now
+            .iter()
+            .filter(is_other)
+            .map(|(file, _)| &**file)
+            .collect();
+        if !changed.is_empty() {
+            note(format!(
+                "note: not the images that {} was trained on, but those of its data now: changed since are {}",
+                self.called(),
+                list(&changed)
+            ));
+        }
+    }
+
     /// The shape of the images that it was trained on.
     pub fn images(&self) -> ImageShape {
         self.run.facts.images
@@ -167,13 +217,7 @@ impl TrainedModel {
     /// The model but for its weights.
     pub fn blueprint(&self) -> Blueprint {
         let (settings, facts) = (&self.run.settings, &self.run.facts);
-        let (plan, _) = settings.network(facts.images, facts.classes);
-        Blueprint {
-            batch: settings.evaluation_batch(&plan),
-            facts: facts.as_ref().clone(),
-            plan,
-            loss: settings.train.loss.clone(),
-        }
+        settings.blueprint(facts.images, facts.classes, facts.test)
     }
 
     /// The trained model in inference mode, on a device.
@@ -291,7 +335,7 @@ pub fn find(
         is_of_file: false,
         is_best: which.best,
         feature_classifier: feature_classifier(&plan, run, &which.results.folder),
-        tensorboard: results.tensorboard(run),
+        tensorboard: log_of_run(&results.tensorboard(run), &folder),
         folder,
     })
 }
@@ -312,7 +356,7 @@ fn untrained(file: &Path, run: &Run, name: &str, results: &ResultsFolder) -> Err
     if let Some(before) = twin_on_other_data(run, &there) {
         problem.message += " on the images as they are now";
         hint += &format!(
-            "; the run on the images as they were can be named by its folder, `{}`",
+            "; the run on the images as they were, for `predict` and its like, can be named by its folder, `{}`",
             before.display()
         );
     }
@@ -369,7 +413,7 @@ fn with_weights(
         is_best: false,
         feature_classifier: feature_classifier(&plan, run, &which.results.folder),
         folder: results.run(run),
-        tensorboard: results.tensorboard(run),
+        tensorboard: log_of_run(&results.tensorboard(run), &results.run(run)),
     })
 }
 
@@ -421,10 +465,10 @@ fn weights(
     name: &str,
 ) -> Result<PathBuf> {
     if best && measured.best_epoch.is_none() {
-        let lack = match settings.train.best_metric() {
-            None => "its `train.best` is \"none\"",
-            Some(_) => "it has no validation set",
-        };
+        let lack = settings
+            .train
+            .best_lack(false)
+            .unwrap_or("no epoch was measured");
         let message = format!("{name} keeps no best weights: {lack}");
         let problem = Problem::new(message).at_file(folder.path());
         return Err(Error::data(problem.hint("leave out `--best`")));
@@ -473,23 +517,28 @@ fn of_folder(
     }
     let blueprint = settings.blueprint_of(network, images, classes, 0);
     let settings = Arc::new(settings);
+    let run = Run {
+        variant: row.variant,
+        seed: row.seed,
+        id: row.id,
+        earlier: Vec::new(),
+        facts: Arc::new(blueprint.facts),
+        has_validation: folder.epochs().iter().any(|row| row.validation.is_some()),
+        settings: Arc::clone(&settings),
+        digest: None,
+        weights: None,
+        swept: row.swept,
+        images: 0,
+        parameters: measured.parameters,
+        work: 0.0,
+        memory: Memory::default(),
+    };
+    let tensorboard = match ResultsFolder::around(&folder) {
+        Some(results) => log_of_run(&results.tensorboard(&run), &folder),
+        None => folder.file("tensorboard"),
+    };
     Ok(TrainedModel {
-        run: Run {
-            variant: row.variant,
-            seed: row.seed,
-            id: row.id,
-            earlier: Vec::new(),
-            facts: Arc::new(blueprint.facts),
-            has_validation: folder.epochs().iter().any(|row| row.validation.is_some()),
-            settings: Arc::clone(&settings),
-            digest: None,
-            weights: None,
-            swept: row.swept,
-            images: 0,
-            parameters: measured.parameters,
-            work: 0.0,
-            memory: Memory::default(),
-        },
+        run,
         weights: weights(&folder, &measured, which.best, &settings, &name)?,
         naming: Naming::default(),
         measured,
@@ -499,7 +548,7 @@ fn of_folder(
             "a run's folder does not say where its classifier is: name the experiment's file"
                 .to_string(),
         ),
-        tensorboard: folder.file("tensorboard"),
+        tensorboard,
         folder,
     })
 }
@@ -521,14 +570,7 @@ fn one_run<'a>(
     labels.dedup();
     let usage = |message: String| Problem::new(message);
     let Some(first) = runs.first() else {
-        let asked = variant.unwrap_or_default();
-        let problem = usage(format!(
-            "`{}` has no variant `{asked}`",
-            plan.path.display()
-        ));
-        return Err(Error::usage(
-            problem.maybe_hint(did_you_mean(asked, &plan.variants())),
-        ));
+        return Err(plan.no_variant(variant.unwrap_or_default()));
     };
     if labels.len() > 1 {
         let problem = usage(format!(

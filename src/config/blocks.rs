@@ -43,6 +43,7 @@ pub fn expand(settings: &Value) -> Expanded {
         flaws: Vec::new(),
         inside: Vec::new(),
         uses: 0,
+        values: 0,
     };
     expansion.check_definitions();
     let mut values = settings.clone();
@@ -103,10 +104,15 @@ struct Expansion<'a> {
     inside: Vec<String>,
     /// Uses expanded so far.
     uses: usize,
+    /// Parameters that got their values so far.
+    values: usize,
 }
 
 /// Blocks that use blocks many times grow without end.
 const MOST_USES: usize = 10_000;
+
+/// So do lists of parameters that hold lists of such.
+const MOST_VALUES: usize = 100_000;
 
 impl<'a> Expansion<'a> {
     fn flaw(&mut self, at: &[String], message: String, hint: Option<String>) {
@@ -350,6 +356,13 @@ impl<'a> Expansion<'a> {
                 None => return Value::from(1),
             },
         };
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            let most = thousands(MOST_VALUES);
+            let message = format!("blocks have more than {most} values of parameters");
+            self.flaw(&["blocks".to_string()], message, None);
+            return Value::from(1);
+        }
         self.moves.push((paths.now.clone(), written.clone()));
         let paths = KeyPaths {
             now: paths.now.clone(),

@@ -41,7 +41,7 @@ impl Document {
     /// Reads and parses a file.
     ///
     /// # Errors
-    /// The file is missing, not UTF-8, empty or not TOML.
+    /// The file is missing, not UTF-8 or not TOML.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path)
             .map_err(|error| Error::io(Kind::Usage, "read the experiment file", path, &error))?;
@@ -83,14 +83,6 @@ impl Document {
         let spans = table_spans(tree.get_ref(), 0..0, tree.span());
         let table: toml::Table = toml::from_str(&text)
             .map_err(|error| Error::bug(format!("a parsed file does not parse: {error}")))?;
-        if table.is_empty() {
-            let problem = Problem::new(
-                "the file is empty: an experiment needs at least `[data]` and `[model]`",
-            )
-            .at_file(path)
-            .hint("start from a file under `experiments/`");
-            return Err(Error::usage(problem));
-        }
         let document = Document {
             path: path.to_path_buf(),
             setting: None,

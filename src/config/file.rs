@@ -36,6 +36,9 @@ impl Chain {
         let mut next = Some(path.to_path_buf());
         while let Some(path) = next {
             let mut document = Document::read(&path)?;
+            if document.table.is_empty() {
+                return Err(empty(&path));
+            }
             unknown.extend(unknown_keys(&mut document, true));
             seen.push(canonical(&path));
             next = match extended(&document, &seen) {
@@ -137,6 +140,12 @@ impl Chain {
         }
         Ok(stack.resolve())
     }
+}
+
+fn empty(path: &Path) -> Error {
+    let message = "the file is empty: an experiment needs at least `[data]` and `[model]`";
+    let problem = Problem::new(message).at_file(path);
+    Error::usage(problem.hint("start from a file under `experiments/`"))
 }
 
 /// The `burnlab.toml` that goes for a file: the one beside it, or else that of the nearest folder above that has one.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Settings;
 use crate::error::list;
+use crate::layers::{Block, LayerSpec, Role};
 use crate::models::{Autoencoder, ModelSpec};
 use crate::record::Metric;
 use crate::record::metrics::{DISCRIMINATOR_LOSS, LOSS, RECONSTRUCTION};
@@ -102,17 +103,21 @@ impl Settings {
 
 /// The noise layers that corrupt inputs, whatever they are called.
 fn noise(autoencoder: &Autoencoder) -> String {
-    let mut noise = Vec::new();
-    let layers = serde_json::to_value(&autoencoder.encoder).unwrap_or_default();
-    visit(&layers, &mut |key, value| {
-        if key.ends_with("_noise") {
-            let mut fields = value.clone();
-            if let Value::Object(fields) = &mut fields {
-                fields.remove("name");
+    fn add(layers: &[LayerSpec], noise: &mut Vec<String>) {
+        for layer in layers {
+            if layer.role() == Some(Role::Noise) {
+                let mut written = serde_json::to_value(layer).unwrap_or_default();
+                if let Some(Value::Object(fields)) = written.get_mut(layer.key()) {
+                    fields.remove("name");
+                }
+                noise.push(written.to_string());
             }
-            noise.push(format!("{key} {fields}"));
+            let lists = layer.block().map(Block::lists).unwrap_or_default();
+            lists.iter().for_each(|list| add(list.layers, noise));
         }
-    });
+    }
+    let mut noise = Vec::new();
+    add(&autoencoder.encoder, &mut noise);
     noise.join(", ")
 }
 

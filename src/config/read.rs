@@ -9,6 +9,7 @@ use serde_path_to_error::{Segment, Track};
 
 use super::stack::is_layer_list;
 use super::tables::{SETTINGS, key_in_a_table};
+use crate::augment::batch::BatchOperation;
 use crate::error::{called_here, did_you_mean, list, nearest, one_of};
 use crate::models::Kind;
 
@@ -148,8 +149,13 @@ fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Optio
         .path
         .iter()
         .try_fold(values, |value, key| inner(value, key))?;
-    if plain_expected(expected) != "a table" || !(value.is_number() || value.is_string()) {
+    if !(value.is_number() || value.is_string()) {
         return None;
+    }
+    match &*plain_expected(expected) {
+        "a list" => return Some(format!("{name} = [{value}]")),
+        expected if expected == "a table" || expected.contains(" as a table") => {}
+        _ => return None,
     }
     let with = |table: Value| {
         let mut values = values.clone();
@@ -303,7 +309,7 @@ impl ReadFailure {
         if let Some(name) = self.unknown_choice() {
             return Fault {
                 message: format!("unknown {} `{name}`", what_is_chosen(path)),
-                hint: did_you_mean(&name, &self.known()),
+                hint: chosen_elsewhere(&name, path).or_else(|| did_you_mean(&name, &self.known())),
                 key: self.keys.contains(&name).then_some(name),
             };
         }
@@ -383,6 +389,22 @@ fn key_above(path: &[String]) -> Option<&String> {
 }
 
 /// What a choice at this path is called.
+/// Where what was chosen is known, if not here.
+fn chosen_elsewhere(name: &str, path: &[String]) -> Option<String> {
+    match key_above(path).map(String::as_str) {
+        Some("copies" | "random") => {
+            let mixing = nearest(name, BatchOperation::NAMES)?;
+            Some(format!(
+                "it mixes a batch: `batch = [\"{mixing}\"]` under `[augment]`"
+            ))
+        }
+        Some("dataset") if name.contains(['/', '\\']) || name.starts_with('~') => Some(format!(
+            "`dataset = {{ folder = \"{name}\" }}` is a folder of images, `{{ idx = ... }}` one of IDX files"
+        )),
+        _ => None,
+    }
+}
+
 fn what_is_chosen(path: &[String]) -> &'static str {
     match key_above(path).map(String::as_str) {
         Some(key) if is_layer_list(key) => "layer",

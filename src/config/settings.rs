@@ -110,7 +110,7 @@ pub struct Train {
     #[serde(default)]
     pub average: OrNone<AverageSpec>,
     /// Which epoch's weights are kept besides the final ones; "none" keeps only these. Default the one of least
-    /// validation loss, where there is a validation set.
+    /// validation loss, where there is a validation set. Of a training in stages, an epoch of the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<OrNone<Best>>,
     /// An end of training before all epochs are done. Default "none".
@@ -173,6 +173,17 @@ impl Train {
             Some(best) => Some(best.0?.metric),
         }
     }
+
+    /// Why no epoch's weights are kept as the best; `None` where some are.
+    pub fn best_lack(&self, has_validation: bool) -> Option<&'static str> {
+        match self.best_metric() {
+            None => Some("its `train.best` is \"none\""),
+            Some(best) if best.needs_validation() && !has_validation => {
+                Some("it has no validation set")
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 impl Settings {
@@ -220,11 +231,8 @@ impl Settings {
             .map(|class| trained.binary_search(&class).is_ok())
             .collect();
         let batch = self.evaluation_batch(&plan);
-        Blueprint {
-            batch,
-            ..self
-                .model
-                .blueprint(plan, images, &self.train.loss, test, trained_on)
-        }
+        let loss = &self.train.loss;
+        self.model
+            .blueprint(plan, batch, images, loss, test, trained_on)
     }
 }

@@ -65,10 +65,34 @@ pub fn meant_at_top(key: &str, known: &[&str]) -> Option<String> {
     meant.or_else(|| did_you_mean(key, known))
 }
 
+/// Keys, some of them of other programs, that stand deeper than in a table of settings.
+const DEEPER: &[(&[&str], &str)] = &[
+    (
+        &["learning_rate", "lr"],
+        "train.optimizer.NAME.learning_rate",
+    ),
+    (&["weight_decay"], "train.optimizer.NAME.weight_decay"),
+    (
+        &["label_smoothing"],
+        "train.loss.cross_entropy.label_smoothing",
+    ),
+    (
+        &["class_weight", "class_weights"],
+        "train.loss.cross_entropy.class_weights",
+    ),
+    (&["mixup", "cutmix"], "augment.batch"),
+];
+
 /// The key of one of these tables of settings that was probably meant by one that is unknown where it stands: `train.seeds`.
 pub fn key_in_a_table(key: &str, known: &[&str]) -> Option<String> {
-    if ["learning_rate", "lr"].contains(&key) && known.contains(&"train") {
-        return Some("train.optimizer.NAME.learning_rate".to_string());
+    let deeper = DEEPER.iter().find(|(keys, _)| keys.contains(&key));
+    let is_below = |place: &&str| {
+        known
+            .iter()
+            .any(|table| place.starts_with(&format!("{table}.")))
+    };
+    if let Some(place) = deeper.map(|(_, place)| *place).filter(is_below) {
+        return Some(place.to_string());
     }
     if let Some(table) = table_with(key, known) {
         return Some(format!("{table}.{key}"));

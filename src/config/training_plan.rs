@@ -241,7 +241,7 @@ impl Train {
             }
             if self.early_stopping.as_ref().is_some() {
                 let message = "`early_stopping` would end stages that others stand on";
-                flaws.push(Flaw::new("early_stopping", message).hint("give each stage its length"));
+                flaws.push(Flaw::new("early_stopping", message).hint("leave it out; or make the last stage an experiment of its own, which begins with `start.run`"));
             }
         }
         let names: Vec<String> = (0..self.stages.len())

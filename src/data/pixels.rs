@@ -119,7 +119,7 @@ fn has_alpha(
 const BESIDE: u64 = 32 << 20;
 
 /// Bytes that one image may take in all.
-const MOST: u64 = 512 << 20;
+pub(super) const MOST: u64 = 512 << 20;
 
 /// An image of which the header was read.
 struct Opened<'a> {

@@ -16,7 +16,7 @@ layer! {
     pub struct Activation {
         /// Which function.
         pub function: ActivationFunction,
-        /// What its outputs add to the loss. Default nothing.
+        /// What its outputs add to the loss, of auto-encoders to those that are reported, too. Default nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub activity: Option<Activity>,
     }

@@ -140,6 +140,16 @@ impl<B: Kernels> EachRank<B> for ActivationFunction {
 }
 
 impl ActivationFunction {
+    /// Whether every value is one from 0 to 1.
+    pub fn gives_shares(self) -> bool {
+        matches!(
+            self,
+            ActivationFunction::Sigmoid {}
+                | ActivationFunction::HardSigmoid {}
+                | ActivationFunction::Softmax {}
+        )
+    }
+
     /// As nodes of an ONNX graph.
     pub fn onnx(&self, input: &Value, graph: &mut Graph) -> Name {
         let x = &input.name;

@@ -44,9 +44,7 @@ impl Activity {
     pub fn flaw(&self, function: Option<ActivationFunction>) -> Option<Flaw> {
         self.kl.as_ref()?;
         let gives = match function {
-            Some(ActivationFunction::Sigmoid {} | ActivationFunction::HardSigmoid {}) => {
-                return None;
-            }
+            Some(function) if function.gives_shares() => return None,
             Some(function) => format!("its activation is `{}`", function.key()),
             None => "it has no activation".to_string(),
         };

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use crate::backend::Kernels;
 
 /// `max(least, x)`.
-pub(super) fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
+pub fn at_least<B: Kernels, const D: usize>(x: Tensor<B, D>, least: f64) -> Tensor<B, D> {
     let below = x.clone().lower_elem(least);
     x.mask_fill(below, least)
 }

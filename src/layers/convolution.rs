@@ -9,6 +9,9 @@ use crate::onnx::{Attribute, Graph, Name, Value};
 use crate::shape::{Padding, Shape, Window, dilated_window, transposed_window};
 use crate::value::{Axes, Positive};
 
+/// Numbers of a sample with the zeros around it: 1 GiB of them.
+const MOST_PADDED: usize = 1 << 28;
+
 pub(super) fn one() -> Positive {
     Positive(1)
 }
@@ -103,7 +106,35 @@ impl<const N: usize> SlidingWindow<N> {
         let windows = self
             .windows(input)
             .ok_or_else(|| too_large(&self.kernel, input))?;
+        if let Some(flaw) = self.reach_flaw(&windows, input) {
+            return Err(flaw
+                .under("kernel")
+                .hint("a smaller `kernel` or `dilation`"));
+        }
         Ok(input.with(channels, &windows.map(|window| window.output)))
+    }
+
+    /// The flaw of a window that reaches so far over its input that this does not fit memory with the zeros around it.
+    pub(super) fn reach_flaw(&self, windows: &[Window; N], input: Shape) -> Option<Flaw> {
+        let axes = input.places().into_iter().zip(windows);
+        let padded: Vec<usize> = axes
+            .map(|(places, window)| {
+                places
+                    .saturating_add(window.before)
+                    .saturating_add(window.after)
+            })
+            .collect();
+        let numbers = padded
+            .iter()
+            .fold(input.channels(), |all, axis| all.saturating_mul(*axis));
+        (numbers > MOST_PADDED).then(|| {
+            let padded: Vec<String> = padded.iter().map(usize::to_string).collect();
+            let message = format!(
+                "reaches so far over its input ({input}) that it is padded to {}",
+                padded.join("x")
+            );
+            Flaw::new("", message)
+        })
     }
 
     /// The flaw of a number of zeros in which whole windows would lie.

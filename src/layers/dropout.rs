@@ -2,14 +2,13 @@
 
 use burn::tensor::Tensor;
 
+use super::by_chance::ByChance;
 use super::fields::layer;
-use super::signal::EachRank;
-use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields};
 use crate::backend::{Distribution, Kernels, math};
 #[cfg(test)]
 use crate::defects::{Defect, is_planted};
 use crate::error::Flaw;
-use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
@@ -29,35 +28,23 @@ impl LayerFields for Dropout {
     }
 }
 
-struct Drop {
-    rate: f64,
-    draw: Draw,
-}
-
-impl<B: Kernels> EachRank<B> for Drop {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
-        let kept = 1.0 - self.rate;
-        let mask = math::random_like(&x, Distribution::Bernoulli(kept), self.draw);
-        x * mask / kept
-    }
-}
-
-impl Weightless for Dropout {
-    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
-        let rate = self.rate.get();
+impl ByChance for Dropout {
+    fn is_on<B: Kernels>(&self, context: &ForwardContext<B>) -> bool {
         let drops = context.training;
         #[cfg(test)]
         let drops = drops || is_planted(Defect::DropoutInEvaluation);
-        if drops && rate > 0.0 {
-            let draw = context.chance.draw();
-            input.map(Drop { rate, draw })
-        } else {
-            input
-        }
+        drops && self.rate.get() > 0.0
     }
 
-    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
-        input.name.clone()
+    fn change<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        _channels: usize,
+        draw: Draw,
+    ) -> Tensor<B, D> {
+        let kept = 1.0 - self.rate.get();
+        let mask = math::random_like(&x, Distribution::Bernoulli(kept), draw);
+        x * mask / kept
     }
 }
 

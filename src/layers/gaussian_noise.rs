@@ -2,19 +2,19 @@
 
 use burn::tensor::Tensor;
 
+use super::by_chance::ByChance;
 use super::fields::layer;
-use super::signal::EachRank;
-use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role};
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
-use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::NonNegative;
 
 layer! {
     /// A normally distributed number with mean 0 is added to each value in training, anew for every batch;
-    /// nothing happens outside training. Keeps the shape.
+    /// nothing happens outside training but where
+    /// `test_corruption` measures, and in pictures of corrupted images. Keeps the shape.
     pub struct GaussianNoise {
         /// Of the numbers added, in the unit of the values.
         pub standard_deviation: NonNegative,
@@ -31,31 +31,19 @@ impl LayerFields for GaussianNoise {
     }
 }
 
-struct Add {
-    deviation: f64,
-    draw: Draw,
-}
-
-impl<B: Kernels> EachRank<B> for Add {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
-        let noise = math::random_like(&x, Distribution::Normal, self.draw);
-        x + noise * self.deviation
-    }
-}
-
-impl Weightless for GaussianNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
-        let deviation = self.standard_deviation.get();
-        if context.corrupting && deviation > 0.0 {
-            let draw = context.chance.draw();
-            input.map(Add { deviation, draw })
-        } else {
-            input
-        }
+impl ByChance for GaussianNoise {
+    fn is_on<B: Kernels>(&self, context: &ForwardContext<B>) -> bool {
+        context.corrupting && self.standard_deviation.get() > 0.0
     }
 
-    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
-        input.name.clone()
+    fn change<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        _channels: usize,
+        draw: Draw,
+    ) -> Tensor<B, D> {
+        let noise = math::random_like(&x, Distribution::Normal, draw);
+        x + noise * self.standard_deviation.get()
     }
 }
 

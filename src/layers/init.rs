@@ -75,17 +75,17 @@ const FANS: &str = "`fan_in` is the number of values that one output is made of,
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Tables {
-    /// Evenly in `+-sqrt(6 / (fan_in + fan_out))`
+    /// Evenly in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)
     GlorotUniform(Nothing),
-    /// Normal, cut at two standard deviations, with variance `2 / (fan_in + fan_out)`
+    /// Normal, cut at two standard deviations, with variance `2 / (fan_in + fan_out)` (Glorot and Bengio 2010)
     GlorotNormal(Nothing),
-    /// Evenly in `+-sqrt(6 / fan_in)`
+    /// Evenly in `+-sqrt(6 / fan_in)` (He et al. 2015)
     HeUniform(Nothing),
-    /// Normal, cut at two standard deviations, with variance `2 / fan_in`
+    /// Normal, cut at two standard deviations, with variance `2 / fan_in` (He et al. 2015)
     HeNormal(Nothing),
-    /// Evenly in `+-sqrt(3 / fan_in)`
+    /// Evenly in `+-sqrt(3 / fan_in)` (LeCun et al. 1998)
     LecunUniform(Nothing),
-    /// Normal, cut at two standard deviations, with variance `1 / fan_in`
+    /// Normal, cut at two standard deviations, with variance `1 / fan_in` (LeCun et al. 1998)
     LecunNormal(Nothing),
     /// Normal
     Normal(Normal),
@@ -93,7 +93,8 @@ enum Tables {
     TruncatedNormal(Normal),
     /// Evenly from `low` to `high`
     Uniform(Ends),
-    /// Rows or columns, whichever are fewer, of length 1 and at right angles to each other
+    /// Rows or columns, whichever are fewer, of length 1 and at right angles to each other, in a direction
+    /// drawn evenly (Saxe et al. 2014); rows lie along the first axis, columns along all others
     Orthogonal(Nothing),
     /// All 0
     Zeros(Nothing),

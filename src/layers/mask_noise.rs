@@ -2,19 +2,19 @@
 
 use burn::tensor::Tensor;
 
+use super::by_chance::ByChance;
 use super::fields::layer;
-use super::signal::EachRank;
-use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role};
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
-use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Fraction;
 
 layer! {
     /// Each value stays with probability `keep` in training and is 0 otherwise, the corruption of denoising
-    /// autoencoders (Vincent et al. 2008); nothing happens outside training. Keeps the shape.
+    /// autoencoders (Vincent et al. 2008); nothing happens outside training but where
+    /// `test_corruption` measures, and in pictures of corrupted images. Keeps the shape.
     ///
     /// Unlike `dropout` it lets the values that stay be as they are.
     pub struct MaskNoise {
@@ -33,31 +33,19 @@ impl LayerFields for MaskNoise {
     }
 }
 
-struct Mask {
-    keep: f64,
-    draw: Draw,
-}
+impl ByChance for MaskNoise {
+    fn is_on<B: Kernels>(&self, context: &ForwardContext<B>) -> bool {
+        context.corrupting && self.keep.get() < 1.0
+    }
 
-impl<B: Kernels> EachRank<B> for Mask {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
-        let mask = math::random_like(&x, Distribution::Bernoulli(self.keep), self.draw);
+    fn change<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        _channels: usize,
+        draw: Draw,
+    ) -> Tensor<B, D> {
+        let mask = math::random_like(&x, Distribution::Bernoulli(self.keep.get()), draw);
         x * mask
-    }
-}
-
-impl Weightless for MaskNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
-        let keep = self.keep.get();
-        if context.corrupting && keep < 1.0 {
-            let draw = context.chance.draw();
-            input.map(Mask { keep, draw })
-        } else {
-            input
-        }
-    }
-
-    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
-        input.name.clone()
     }
 }
 

@@ -10,6 +10,7 @@ mod activation_function;
 mod activity;
 mod axes;
 pub mod bounds;
+mod by_chance;
 mod constants;
 mod context;
 mod convolution;
@@ -519,6 +520,9 @@ fn needs(wanted: &str, input: Shape) -> Flaw {
     );
     let flaw = Flaw::new("", message);
     match (wanted, input) {
+        ("features", Shape::Sequence(_)) => flaw.hint(
+            "add `flatten` between them, or take { conv1d = { filters = N, kernel = 1 } } for the same at every step",
+        ),
         ("features", _) => flaw.hint("add `flatten` between them"),
         ("a sequence", Shape::Image(image)) => flaw.hint(format!(
             "for its rows as steps add {{ reshape = {{ shape = [{}, {}] }} }} between them",

@@ -118,6 +118,9 @@ pub(super) fn pool_output<const N: usize>(
         let message = format!("has a {size} window, larger than its input ({input})");
         Flaw::new("size", message).hint("pool less, or use `padding = \"same\"`")
     })?;
+    if let Some(flaw) = pool.reach_flaw(&windows, input) {
+        return Err(flaw.under("size").hint("a smaller `size`"));
+    }
     Ok(input.with(input.channels(), &windows.map(|window| window.output)))
 }
 

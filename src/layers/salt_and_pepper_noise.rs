@@ -2,19 +2,19 @@
 
 use burn::tensor::Tensor;
 
+use super::by_chance::ByChance;
 use super::fields::layer;
-use super::signal::EachRank;
-use super::{ForwardContext, LayerContext, LayerFields, Role, Signal, Weightless};
+use super::{ForwardContext, LayerContext, LayerFields, Role};
 use crate::backend::{Distribution, Kernels, math};
 use crate::error::Flaw;
-use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::{Fraction, Real};
 
 layer! {
     /// Each value becomes `low` or `high`, with equal chance, with probability `rate` in training, a corruption of
-    /// denoising autoencoders (Vincent et al. 2010); nothing happens outside training. Keeps the shape.
+    /// denoising autoencoders (Vincent et al. 2010); nothing happens outside training but where
+    /// `test_corruption` measures, and in pictures of corrupted images. Keeps the shape.
     pub struct SaltAndPepperNoise {
         /// Share of the values replaced, from 0 to 1.
         pub rate: Fraction,
@@ -45,35 +45,24 @@ impl LayerFields for SaltAndPepperNoise {
     }
 }
 
-struct Replace<'a> {
-    by: &'a SaltAndPepperNoise,
-    draw: Draw,
-}
+impl ByChance for SaltAndPepperNoise {
+    fn is_on<B: Kernels>(&self, context: &ForwardContext<B>) -> bool {
+        context.corrupting && self.rate.get() > 0.0
+    }
 
-impl<B: Kernels> EachRank<B> for Replace<'_> {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, _channels: usize) -> Tensor<B, D> {
+    fn change<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        _channels: usize,
+        draw: Draw,
+    ) -> Tensor<B, D> {
         // Up to `rate / 2` pepper, from there up to `rate` salt.
-        let rate = self.by.rate.get();
-        let draws = math::random_like(&x, Distribution::Uniform, self.draw);
+        let rate = self.rate.get();
+        let draws = math::random_like(&x, Distribution::Uniform, draw);
         let replaced = draws.clone().lower_elem(rate);
         let pepper = draws.lower_elem(rate / 2.0);
-        x.mask_fill(replaced, self.by.high.get())
-            .mask_fill(pepper, self.by.low.get())
-    }
-}
-
-impl Weightless for SaltAndPepperNoise {
-    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
-        if context.corrupting && self.rate.get() > 0.0 {
-            let draw = context.chance.draw();
-            input.map(Replace { by: self, draw })
-        } else {
-            input
-        }
-    }
-
-    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
-        input.name.clone()
+        x.mask_fill(replaced, self.high.get())
+            .mask_fill(pepper, self.low.get())
     }
 }
 

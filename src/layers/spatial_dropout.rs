@@ -2,12 +2,11 @@
 
 use burn::tensor::Tensor;
 
+use super::by_chance::ByChance;
 use super::fields::layer;
-use super::signal::EachRank;
-use super::{ForwardContext, LayerContext, LayerFields, Signal, Weightless, with_places};
+use super::{ForwardContext, LayerContext, LayerFields, with_places};
 use crate::backend::{Distribution, Kernels};
 use crate::error::Flaw;
-use crate::onnx::{Graph, Name, Value};
 use crate::rng::Draw;
 use crate::shape::Shape;
 use crate::value::Rate;
@@ -28,35 +27,23 @@ impl LayerFields for SpatialDropout {
     }
 }
 
-struct DropChannels {
-    rate: f64,
-    draw: Draw,
-}
+impl ByChance for SpatialDropout {
+    fn is_on<B: Kernels>(&self, context: &ForwardContext<B>) -> bool {
+        context.training && self.rate.get() > 0.0
+    }
 
-impl<B: Kernels> EachRank<B> for DropChannels {
-    fn apply<const D: usize>(&self, x: Tensor<B, D>, channels: usize) -> Tensor<B, D> {
-        let kept = 1.0 - self.rate;
+    fn change<B: Kernels, const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        channels: usize,
+        draw: Draw,
+    ) -> Tensor<B, D> {
+        let kept = 1.0 - self.rate.get();
         let dims = x.dims();
         let mut shape = [1; D];
         (shape[0], shape[channels]) = (dims[0], dims[channels]);
-        let mask = B::random(shape, Distribution::Bernoulli(kept), self.draw, &x.device());
+        let mask = B::random(shape, Distribution::Bernoulli(kept), draw, &x.device());
         x * mask / kept
-    }
-}
-
-impl Weightless for SpatialDropout {
-    fn forward<B: Kernels>(&self, input: Signal<B>, context: &mut ForwardContext<B>) -> Signal<B> {
-        let rate = self.rate.get();
-        if context.training && rate > 0.0 {
-            let draw = context.chance.draw();
-            input.map(DropChannels { rate, draw })
-        } else {
-            input
-        }
-    }
-
-    fn onnx(&self, input: &Value, _graph: &mut Graph) -> Name {
-        input.name.clone()
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
         let weights = folder.path().join("weights.safetensors");
         network.save_weights(&weights).unwrap();
         let pixels: Vec<f32> = (0..501 * 4).map(|at| (at % 17) as f32 / 16.0).collect();
-        let blueprint = model.blueprint(plan, SHAPE, &loss, 501, vec![true; 3]);
+        let blueprint = model.blueprint(plan, 64, SHAPE, &loss, 501, vec![true; 3]);
         let model = blueprint.load(&weights, &Device::cpu()).unwrap();
         let answers = blueprint.answers(&*model, &pixels);
         let images = Tensor::from_data(TensorData::new(pixels, [501, 1, 2, 2]), &device);

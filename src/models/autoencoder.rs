@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
-use super::through::{self, FIRST, SECOND, flat, labeled};
+use super::through::{self, FIRST, SECOND, flat};
 use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes, Turn};
 use crate::backend::{Kernels, math};
 use crate::error::Flaw;
@@ -81,7 +81,7 @@ impl ModelFields for Autoencoder {
     const CALLED: &'static str = "an auto-encoder";
     const LISTS: &'static [&'static str] = &["encoder", "decoder"];
     const LOSSES: &'static str =
-        "loss = \"mse\", or \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
+        "loss = \"mse\", or \"mae\", \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
     const TURNS: &'static [Turn] = &[Turn::WHOLE];
 
     fn routes(_plan: &Plan) -> Routes {
@@ -141,12 +141,7 @@ impl ModelFields for Autoencoder {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
-        let context = || {
-            labeled(
-                ForwardContext::training(batch.chance.clone()),
-                Some(batch.targets.classes.clone()),
-            )
-        };
+        let context = || batch.training_context();
         let clean = flat(Signal::Image(batch.images.clone()));
         let through = |images| self.parts(network, criterion, images, clean.clone(), context());
         let (mut outputs, mut parts) = through(batch.images.clone());
@@ -173,10 +168,7 @@ impl ModelFields for Autoencoder {
             corrupting: self.test_corruption,
             drawing: true,
             chance: batch.chance.clone(),
-            ..labeled(
-                ForwardContext::inference(),
-                Some(batch.targets.classes.clone()),
-            )
+            ..batch.inference_context()
         };
         let images = batch.images.clone();
         let clean = flat(Signal::Image(images.clone()));

@@ -4,6 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use crate::backend::Kernels;
+use crate::layers::ForwardContext;
 use crate::network::Network;
 use crate::objective::{Mixed, Objective, Targets};
 use crate::rng::Chance;
@@ -24,6 +25,28 @@ impl<B: Backend> Batch<B> {
     /// Number of images.
     pub fn size(&self) -> usize {
         self.images.dims()[0]
+    }
+
+    /// A forward pass of these images in training, which knows their classes.
+    pub fn training_context(&self) -> ForwardContext<B>
+    where
+        B: Kernels,
+    {
+        ForwardContext {
+            labels: Some(self.targets.classes.clone()),
+            ..ForwardContext::training(self.chance.clone())
+        }
+    }
+
+    /// The same where nothing is trained.
+    pub fn inference_context(&self) -> ForwardContext<B>
+    where
+        B: Kernels,
+    {
+        ForwardContext {
+            labels: Some(self.targets.classes.clone()),
+            ..ForwardContext::inference()
+        }
     }
 
     /// Parts of `size` images, the last one perhaps of fewer; for an image the same is drawn as in the whole batch.

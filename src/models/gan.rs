@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{looks_aside, not_images};
-use super::through::{self, FIRST, SECOND, labeled};
+use super::through::{self, FIRST, SECOND};
 use super::{Batch, BatchMetrics, Criterion, ModelFields, Routes, Turn};
 use crate::backend::{Kernels, TrainingBackend};
 use crate::error::Flaw;
@@ -127,12 +127,7 @@ impl ModelFields for Gan {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Tensor<B, 1> {
-        let context = || {
-            labeled(
-                ForwardContext::training(batch.chance.clone()),
-                Some(batch.targets.classes.clone()),
-            )
-        };
+        let context = || batch.training_context();
         let latent = self.draw(batch);
         let generated = through::generate(network, latent, &mut context());
         let verdicts = |images| verdicts(network, images, context());
@@ -165,12 +160,7 @@ impl ModelFields for Gan {
         criterion: &Criterion<B>,
         metrics: &mut BatchMetrics<B>,
     ) -> Option<Tensor<B, 1, Int>> {
-        let context = || {
-            labeled(
-                ForwardContext::inference(),
-                Some(batch.targets.classes.clone()),
-            )
-        };
+        let context = || batch.inference_context();
         let generated = through::generate(network, self.draw(batch), &mut context());
         let of_real = verdicts(network, batch.images.clone(), context());
         let of_generated = verdicts(network, generated, context());

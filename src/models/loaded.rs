@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::through::{self, flat, labeled, shaped};
+use super::through::{self, flat, shaped};
 use super::{Activations, Blueprint, Model, ModelFacts, Route, Routes, WeightTensor};
 use crate::backend::{Kernels, reshape};
 use crate::layers::{ForwardContext, Role};
@@ -48,7 +48,8 @@ impl<B: Kernels> LoadedModel<B> {
             let labels = labels.map(|labels| &labels[number * most..][..count]);
             let context = ForwardContext {
                 chance: chance.from_sample(number * most),
-                ..labeled(ForwardContext::inference(), self.labels(labels))
+                labels: self.labels(labels),
+                ..ForwardContext::inference()
             };
             answers.extend(part(input, context).into_data().iter::<f32>());
         }
@@ -107,7 +108,8 @@ impl<B: Kernels> LoadedModel<B> {
                         corrupting: true,
                         drawing: true,
                         chance: context.chance.clone(),
-                        ..labeled(ForwardContext::inference(), context.labels.clone())
+                        labels: context.labels.clone(),
+                        ..ForwardContext::inference()
                     };
                     last = self.reconstructed(here, &mut context);
                     here = through::drawn(last.clone(), loss, &context.chance);

@@ -305,10 +305,11 @@ impl ModelSpec {
     }
 
     /// What is known of the model, planned for images of this shape; `test` is the number of test images, and
-    /// `trained_on` says of each class whether the model is trained on it.
+    /// `trained_on` says of each class whether the model is trained on it. `batch` images are asked at a time.
     pub fn blueprint(
         &self,
         plan: Plan,
+        batch: usize,
         images: ImageShape,
         loss: &Loss,
         test: usize,
@@ -337,7 +338,7 @@ impl ModelSpec {
             trained_on,
         };
         Blueprint {
-            batch: plan.evaluation_batch(1),
+            batch,
             facts,
             plan,
             loss: loss.clone(),

@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let weights = folder.path().join("weights.safetensors");
         network.save_weights(&weights).unwrap();
-        let blueprint = model.blueprint(plan, SHAPE, &loss, 10, vec![true; 3]);
+        let blueprint = model.blueprint(plan, 64, SHAPE, &loss, 10, vec![true; 3]);
         let classes = ["a", "b", "c"].map(String::from);
         let described = Described {
             title: "a model",

@@ -1,6 +1,6 @@
 //! Batches on their way through the parts of a model, in training and in inference.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 use crate::backend::{Distribution, Kernels, math, reshape, rows};
 use crate::layers::{ForwardContext, Signal};
@@ -13,14 +13,6 @@ use crate::shape::{ImageShape, Shape};
 pub const FIRST: usize = 0;
 /// Number of the part that makes images of codes, or distinguishes real from generated ones.
 pub const SECOND: usize = 1;
-
-/// The context with the samples' classes, if they are known.
-pub fn labeled<B: Kernels>(
-    context: ForwardContext<B>,
-    labels: Option<Tensor<B, 1, Int>>,
-) -> ForwardContext<B> {
-    ForwardContext { labels, ..context }
-}
 
 /// `[batch, values]`, whatever the shape was.
 pub fn flat<B: Kernels>(signal: Signal<B>) -> Tensor<B, 2> {

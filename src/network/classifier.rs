@@ -1,6 +1,6 @@
 //! The plan of a classifier: what its last layer gives, and what it may not be given.
 
-use super::plan::{Node, Plan};
+use super::plan::{Flow, Node, Plan};
 use super::planner::plan_layers;
 use crate::error::Flaw;
 use crate::layers::{ActivationFunction, LayerContext, LayerSpec, List, Role};
@@ -21,7 +21,7 @@ pub fn plan_classifier(
     if let Some(last) = plan.nodes.last() {
         let index = plan.nodes.len() - 1;
         flaws.extend(output_flaw(&plan, last, index, context));
-        flaws.extend(softmax_flaw(&plan, last, index, loss));
+        flaws.extend(activation_flaw(&plan, loss));
     }
     (plan, flaws)
 }
@@ -59,21 +59,34 @@ fn output_flaw(plan: &Plan, last: &Node, index: usize, context: LayerContext) ->
     })
 }
 
-fn softmax_flaw(plan: &Plan, last: &Node, index: usize, loss: LossKind) -> Option<Flaw> {
-    let softmax = Some(ActivationFunction::Softmax {});
-    if plan.last_activation() != softmax || loss != LossKind::CrossEntropy {
+/// What is done to the scores that `cross_entropy` makes probabilities of itself.
+fn activation_flaw(plan: &Plan, loss: LossKind) -> Option<Flaw> {
+    let function = plan.last_activation()?;
+    let why = match function {
+        ActivationFunction::Softmax {} => "which `cross_entropy` applies itself",
+        ActivationFunction::Sigmoid {} | ActivationFunction::Relu {} => {
+            "but `cross_entropy` takes scores of any size and sign"
+        }
+        _ => return None,
+    };
+    if loss != LossKind::CrossEntropy {
         return None;
     }
-    let message = format!(
-        "the last layer (`{}`) applies softmax, which `cross_entropy` applies itself",
-        last.key
-    );
+    // Behind it may stand what moves values only.
+    let applies = |node: &Node| match node.flow {
+        Flow::Layer(layer) => plan.layers[layer].activation.is_some(),
+        Flow::Block { .. } => true,
+    };
+    let mut nodes = plan.nodes.iter().enumerate().rev();
+    let (index, last) = nodes.find(|(_, node)| applies(node))?;
+    let function = function.key();
+    let message = format!("the last layer (`{}`) applies {function}, {why}", last.key);
     let key = match plan.role(last) {
         None => index.to_string(),
         Some(Role::Activates) => format!("{index}.{}.function", last.key),
         Some(_) => format!("{index}.{}.activation", last.key),
     };
-    Some(Flaw::new(key, message).hint("remove the softmax"))
+    Some(Flaw::new(key, message).hint(format!("remove the {function}")))
 }
 
 #[cfg(test)]
@@ -101,6 +114,18 @@ mod tests {
     fn softmax_before_cross_entropy_is_found() {
         expect_flaw(
             "'flatten', { dense = { units = 10, activation = 'softmax' } }",
+            "1.dense.activation",
+            "the last layer (`dense`) applies softmax, which `cross_entropy` applies itself",
+            "remove the softmax",
+        );
+        expect_flaw(
+            "'flatten', { dense = { units = 10 } }, { activation = { function = 'relu' } }",
+            "2.activation.function",
+            "the last layer (`activation`) applies relu, but `cross_entropy` takes scores of any size and sign",
+            "remove the relu",
+        );
+        expect_flaw(
+            "'flatten', { dense = { units = 10, activation = 'softmax' } }, 'flatten'",
             "1.dense.activation",
             "the last layer (`dense`) applies softmax, which `cross_entropy` applies itself",
             "remove the softmax",

@@ -29,7 +29,7 @@ pub use export::export;
 pub use graph::Truth;
 pub use misfit::misfit;
 pub use naming::{Map, Naming, begins};
-pub use patterns::Patterns;
+pub use patterns::{Patterns, layer_hint};
 pub use plan::{Flow, Node, Plan, Planned};
 pub use planner::{MOST_LAYERS, Part, plan_layers, plan_parts};
 pub use pytorch::Layout;

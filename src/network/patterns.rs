@@ -12,6 +12,14 @@ use crate::error::{Flaw, list_first, nearest};
 /// Layers that a hint names; deep networks have hundreds.
 const MOST_NAMED: usize = 12;
 
+/// What was probably meant by the name of no layer, or which layers there are.
+pub fn layer_hint(name: &str, names: &[&str]) -> String {
+    match nearest(name, names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("layers here: {}", list_first(names, MOST_NAMED)),
+    }
+}
+
 /// Names of layers as patterns: `*` stands for any letters, `?` for one, `[12]` for one of these.
 ///
 /// A pattern is for the whole name (`residual_1.conv2d_2`); one for the name of a block (`residual_1`)
@@ -40,11 +48,7 @@ impl Patterns {
             .filter(|(_, pattern)| !names.iter().any(|name| is_for(pattern, name)));
         idle.map(|(index, pattern)| {
             let message = format!("`{pattern}` in `{owner}` is the name of no layer");
-            let hint = match nearest(pattern.as_str(), names) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => format!("layers here: {}", list_first(names, MOST_NAMED)),
-            };
-            Flaw::new(index.to_string(), message).hint(hint)
+            Flaw::new(index.to_string(), message).hint(layer_hint(pattern.as_str(), names))
         })
         .collect()
     }

@@ -237,13 +237,14 @@ impl Plan {
         find(&self.nodes)
     }
 
-    /// The last layer of the part with this number, also inside lists in a row.
+    /// The last layer of the part with this number, also inside lists in its row; `None` if it ends with another block.
     pub fn last_layer(&self, part: usize) -> Option<&Planned> {
         let mut nodes = self.part(part);
         loop {
             match &nodes.last()?.flow {
                 Flow::Layer(layer) => return Some(&self.layers[*layer]),
-                Flow::Block { lists, .. } => nodes = lists.last()?,
+                Flow::Block { spec, lists } if is_row(spec) => nodes = lists.last()?,
+                Flow::Block { .. } => return None,
             }
         }
     }

@@ -16,6 +16,7 @@ use super::naming::begins;
 use super::{Naming, TensorShape, torchvision};
 use crate::error::{Error, Flaw, Kind, Problem, Result, count, did_you_mean, thousands};
 use crate::hex::hex;
+use crate::record::TRAINED_ANEW;
 
 /// The metadata of a file that states the SHA-256 of its tensors' bytes, in hexadecimal.
 pub(super) const SUM: &str = "sha256";
@@ -56,7 +57,8 @@ impl WeightFile {
         if !is_as_written(&bytes) {
             let message =
                 "the weights are damaged: their SHA-256 is not the one that the file states";
-            return Err(Error::data(Problem::new(message).at_file(path)));
+            let problem = Problem::new(message).at_file(path);
+            return Err(Error::data(problem.hint(TRAINED_ANEW)));
         }
         let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| {
             let problem = Problem::new(format!("cannot read the weights: {error}"));
@@ -331,9 +333,14 @@ impl Fitted<'_> {
             found.map(|found| found.called.clone()).collect::<Vec<_>>()
         });
         let others = self.file.some(&used.collect());
-        (!others.is_empty()).then(|| {
-            format!("the file also has {others}: `rename` gives them the names that they have here")
-        })
+        let is_keras = self.file.found.keys().any(|name| name.ends_with(".kernel"));
+        let remedy = match is_keras {
+            true => {
+                "a `kernel` is Keras's, whose axes lie in another order: write it as PyTorch's `weight`, and take `--layout pytorch`"
+            }
+            false => "`rename` gives them the names that they have here",
+        };
+        (!others.is_empty()).then(|| format!("the file also has {others}: {remedy}"))
     }
 
     fn counterpart(&self, tensor: &TensorShape) -> super::pytorch::Counterpart {

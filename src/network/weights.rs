@@ -158,6 +158,7 @@ mod tests {
     use super::super::testing::*;
     use super::super::{Layout, NamedValues, export};
     use super::*;
+    use crate::record::TRAINED_ANEW;
     use burn::backend::Flex;
 
     #[test]
@@ -231,7 +232,7 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "error: the weights are damaged: their SHA-256 is not the one that the file states\n  {}",
+                    "error: the weights are damaged: their SHA-256 is not the one that the file states\n  {}\n  hint: {TRAINED_ANEW}",
                     path.display()
                 )
             );

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{Kernels, math};
 
 use super::LossFields;
+use crate::layers::bounds::at_least;
 
 /// The hinge loss of a GAN (Lim and Ye 2017, arXiv:1705.02894): a verdict costs what it lacks of 1 on a real image and of
 /// -1 on a generated one; a generator's image costs minus its verdict. The discriminator ends without an activation.
@@ -22,7 +23,7 @@ impl LossFields for Hinge {
     /// `max(0, 1 - (2 * values - 1) * outputs)`.
     fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2> {
         let sides = values * 2.0 - 1.0;
-        (outputs * sides).neg().add_scalar(1.0).clamp_min(0.0)
+        at_least((outputs * sides).neg().add_scalar(1.0), 0.0)
     }
 
     fn mean_of_forgeries<B: Kernels>(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1> {

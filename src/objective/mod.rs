@@ -83,7 +83,9 @@ trait LossFields {
 
     /// The loss of each value, `[batch, values]`, as both arguments are; not of losses that compare
     /// classes alone.
-    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2>;
+    fn of_values<B: Kernels>(&self, outputs: Tensor<B, 2>, values: Tensor<B, 2>) -> Tensor<B, 2>
+    where
+        Self: Sized;
 
     /// The mean loss of a sample of the batch, `[1]`.
     ///
@@ -94,7 +96,10 @@ trait LossFields {
         outputs: Tensor<B, 2>,
         truth: &Truth<B>,
         _weights: Option<&Tensor<B, 1>>,
-    ) -> Tensor<B, 1> {
+    ) -> Tensor<B, 1>
+    where
+        Self: Sized,
+    {
         let [batch, width] = outputs.dims();
         let losses = self.of_values(outputs, truth.values(width));
         match self.over_pixels() {
@@ -105,7 +110,10 @@ trait LossFields {
 
     /// The mean loss of a generator, `[1]`, for the verdicts on its images, `[batch, 1]`: that of images that should be
     /// found real.
-    fn mean_of_forgeries<B: Kernels>(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1> {
+    fn mean_of_forgeries<B: Kernels>(&self, verdicts: Tensor<B, 2>) -> Tensor<B, 1>
+    where
+        Self: Sized,
+    {
         let real = Truth::Values(verdicts.full_like(1.0));
         self.mean_loss(verdicts, &real, None)
     }
@@ -168,106 +176,21 @@ macro_rules! losses {
                 }
             }
 
-            /// Whether it weighs classes by how many training images each has.
-            pub fn weighs_by_counts(&self) -> bool {
+            fn fields(&self) -> &dyn LossFields {
                 match self {
-                    $(Loss::$Name(fields) => fields.weighs_by_counts(),)*
+                    $(Loss::$Name(fields) => fields,)*
                 }
             }
 
-            /// Why the mean over a batch is not the mean over its parts, if it is not: what the loss does, as a sentence says it.
-            pub fn joins_samples(&self) -> Option<&'static str> {
-                let own = match self {
-                    $(Loss::$Name(fields) => fields.joins_samples(),)*
-                };
-                own.or_else(|| self.sums_over_batch().then_some("sums over a batch"))
-            }
-
-            /// Whether a batch's loss is the sum of its samples', not their mean.
-            pub fn sums_over_batch(&self) -> bool {
-                self.step_factor(2) != 1.0
-            }
-
-            /// What is wrong with it for `classes` classes; keys are such as
-            /// `cross_entropy.class_weights`.
-            pub fn check(&self, classes: usize) -> Vec<Flaw> {
-                let flaws = match self {
-                    $(Loss::$Name(fields) => fields.check(classes),)*
-                };
-                flaws.into_iter().map(|flaw| flaw.under(self.key())).collect()
-            }
-
-            /// The weight of each class, where they differ; `counts` are the training images of each.
-            fn class_weights(&self, counts: &[usize]) -> Option<Vec<f64>> {
-                match self {
-                    $(Loss::$Name(fields) => fields.class_weights(counts),)*
-                }
-            }
-
-            /// Whether it compares classes alone, and so is no loss of images.
-            pub fn is_of_classes(&self) -> bool {
-                match self {
-                    $(Loss::$Name(fields) => fields.is_of_classes(),)*
-                }
-            }
-
-            /// Whether the outputs are taken as probabilities of values between 0 and 1.
-            pub fn takes_probabilities(&self) -> bool {
-                match self {
-                    $(Loss::$Name(fields) => fields.takes_probabilities(),)*
-                }
-            }
-
-            /// Whether it judges verdicts on real and generated images, and so is a GAN's alone.
-            pub fn is_of_verdicts(&self) -> bool {
-                match self {
-                    $(Loss::$Name(fields) => fields.is_of_verdicts(),)*
-                }
-            }
-
-            /// What no weight of a discriminator exceeds, in either direction; `None` where nothing bounds them.
-            pub fn weight_bound(&self) -> Option<f64> {
-                match self {
-                    $(Loss::$Name(fields) => fields.weight_bound(),)*
-                }
-            }
-
-            /// What steps multiply the mean loss of `batch` images by; what is reported is the mean.
-            pub fn step_factor(&self, batch: usize) -> f64 {
-                let over_batch = match self {
-                    $(Loss::$Name(fields) => fields.over_batch(),)*
-                };
-                match over_batch {
-                    Reduction::Mean => 1.0,
-                    Reduction::Sum => batch as f64,
-                }
-            }
-
-            /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats;
-            /// `None` of losses that are no likelihoods. `values` is the number of values of an image.
-            pub fn nats(&self, values: usize) -> Option<f64> {
-                match self {
-                    $(Loss::$Name(fields) => fields.nats(values),)*
-                }
-            }
-
-            /// The loss of each image, `[batch]`; both arguments are `[batch, values]`.
-            pub fn of_samples<B: Kernels>(
+            /// The loss of each value, `[batch, values]`, as both arguments are.
+            fn of_values<B: Kernels>(
                 &self,
                 outputs: Tensor<B, 2>,
                 values: Tensor<B, 2>,
-            ) -> Tensor<B, 1> {
-                let (losses, over_pixels) = match self {
-                    $(Loss::$Name(fields) => {
-                        (fields.of_values(outputs, values), fields.over_pixels())
-                    })*
-                };
-                let of_samples = match over_pixels {
-                    Reduction::Mean => math::mean_dim(losses, 1),
-                    Reduction::Sum => math::sum_dim(losses, 1),
-                };
-                let [batch, _] = of_samples.dims();
-                reshape(of_samples, [batch])
+            ) -> Tensor<B, 2> {
+                match self {
+                    $(Loss::$Name(fields) => fields.of_values(outputs, values),)*
+                }
             }
 
             fn mean_loss<B: Kernels>(
@@ -295,6 +218,8 @@ losses! {
     cross_entropy: CrossEntropy;
     /// Mean squared error.
     mse: Mse;
+    /// Mean absolute error.
+    mae: Mae;
     /// Half the mean squared error.
     half_mse: HalfMse;
     /// Sum of squared errors.
@@ -309,6 +234,79 @@ losses! {
     wasserstein: Wasserstein;
 }
 
+impl Loss {
+    /// Whether it weighs classes by how many training images each has.
+    pub fn weighs_by_counts(&self) -> bool {
+        self.fields().weighs_by_counts()
+    }
+
+    /// Why the mean over a batch is not the mean over its parts, if it is not: what the loss does, as a sentence says it.
+    pub fn joins_samples(&self) -> Option<&'static str> {
+        let own = self.fields().joins_samples();
+        own.or_else(|| self.sums_over_batch().then_some("sums over a batch"))
+    }
+
+    /// Whether a batch's loss is the sum of its samples', not their mean.
+    pub fn sums_over_batch(&self) -> bool {
+        self.fields().over_batch() == Reduction::Sum
+    }
+
+    /// What is wrong with it for `classes` classes; keys are such as `cross_entropy.class_weights`.
+    pub fn check(&self, classes: usize) -> Vec<Flaw> {
+        let flaws = self.fields().check(classes).into_iter();
+        flaws.map(|flaw| flaw.under(self.key())).collect()
+    }
+
+    /// Whether it compares classes alone, and so is no loss of images.
+    pub fn is_of_classes(&self) -> bool {
+        self.fields().is_of_classes()
+    }
+
+    /// Whether the outputs are taken as probabilities of values between 0 and 1.
+    pub fn takes_probabilities(&self) -> bool {
+        self.fields().takes_probabilities()
+    }
+
+    /// Whether it judges verdicts on real and generated images, and so is a GAN's alone.
+    pub fn is_of_verdicts(&self) -> bool {
+        self.fields().is_of_verdicts()
+    }
+
+    /// What no weight of a discriminator exceeds, in either direction; `None` where nothing bounds them.
+    pub fn weight_bound(&self) -> Option<f64> {
+        self.fields().weight_bound()
+    }
+
+    /// What steps multiply the mean loss of `batch` images by; what is reported is the mean.
+    pub fn step_factor(&self, batch: usize) -> f64 {
+        match self.fields().over_batch() {
+            Reduction::Mean => 1.0,
+            Reduction::Sum => batch as f64,
+        }
+    }
+
+    /// The factor that makes an image's loss minus the logarithm of its likelihood, in nats; `None` of losses that are no
+    /// likelihoods. `values` is the number of values of an image.
+    pub fn nats(&self, values: usize) -> Option<f64> {
+        self.fields().nats(values)
+    }
+
+    /// The loss of each image, `[batch]`; both arguments are `[batch, values]`.
+    pub fn of_samples<B: Kernels>(
+        &self,
+        outputs: Tensor<B, 2>,
+        values: Tensor<B, 2>,
+    ) -> Tensor<B, 1> {
+        let losses = self.of_values(outputs, values);
+        let of_samples = match self.fields().over_pixels() {
+            Reduction::Mean => math::mean_dim(losses, 1),
+            Reduction::Sum => math::sum_dim(losses, 1),
+        };
+        let [batch, _] = of_samples.dims();
+        reshape(of_samples, [batch])
+    }
+}
+
 /// A loss at work on a device.
 #[derive(Debug, Clone)]
 pub struct Objective<B: Backend> {
@@ -320,7 +318,7 @@ pub struct Objective<B: Backend> {
 impl<B: Kernels> Objective<B> {
     /// `counts` are the training images of each class.
     pub fn new(loss: &Loss, counts: &[usize], device: &B::Device) -> Self {
-        let weights = loss.class_weights(counts).map(|weights| {
+        let weights = loss.fields().class_weights(counts).map(|weights| {
             let weights: Vec<f32> = weights.into_iter().map(|weight| weight as f32).collect();
             let length = weights.len();
             Tensor::from_data(TensorData::new(weights, [length]), device)

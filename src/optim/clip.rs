@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::backend::reshape;
 use crate::backend::{Kernels, TrainingBackend};
+use crate::layers::bounds::at_most;
 use crate::tagged::{Choice, Form, one_key_enum, write_table};
 use crate::value::PositiveReal;
 
@@ -48,7 +49,7 @@ impl ClipSpec {
                 changed::<B, M>(module, gradients, &|flat| flat.clamp(-most, most))
             }
             ClipSpec::Norm(most) => {
-                let share = ((norm.clone() + 1e-6).recip() * most.get()).clamp_max(1.0);
+                let share = at_most((norm.clone() + 1e-6).recip() * most.get(), 1.0);
                 changed::<B, M>(module, gradients, &|flat| flat * share.clone())
             }
         }

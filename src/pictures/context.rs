@@ -1,9 +1,9 @@
 //! What is known of a run before it is trained: what pictures are checked against.
 
 use crate::augment::Augment;
-use crate::error::{Flaw, did_you_mean};
+use crate::error::Flaw;
 use crate::models::{Ability, Kind, ModelFacts};
-use crate::network::Planned;
+use crate::network::{Planned, layer_hint};
 use crate::shape::Shape;
 
 /// A run as its plan knows it.
@@ -62,12 +62,8 @@ impl PictureContext<'_> {
                 .iter()
                 .map(|layer| layer.name.as_str())
                 .collect();
-            let first = &names[..names.len().min(12)];
-            let hint = match crate::error::nearest(name, &names) {
-                Some(near) => Some(format!("did you mean `{near}`?")),
-                None => did_you_mean(name, first),
-            };
-            Flaw::new("layer", format!("there is no layer `{name}`")).maybe_hint(hint)
+            let flaw = Flaw::new("layer", format!("there is no layer `{name}`"));
+            flaw.hint(layer_hint(name, &names))
         })
     }
 

@@ -93,7 +93,7 @@ impl PictureInput<'_> {
         tiles.iter().map(enlarge).collect()
     }
 
-    /// The number that all chance in the picture of that name comes from, the same at each drawing.
+    /// The number that all chance in pictures comes from, the same for each of them and at each drawing.
     pub fn chance(&self) -> u64 {
         self.seed.number(Purpose::Pictures, &[])
     }

@@ -176,7 +176,11 @@ impl<'a> Checker<'a> {
             has_validation: facts.validation > 0,
             absent: facts.absent,
             digest: self.catalogue.digest(&settings.data.dataset)?,
-            notes: facts.notes.into_iter().chain(fold_note).collect(),
+            notes: [facts.notes, settings.augment.notes()]
+                .concat()
+                .into_iter()
+                .chain(fold_note)
+                .collect(),
             classes: facts.classes.len(),
             images: facts.train * settings.augment.images_per_image(),
             parameters: cost.parameters,
@@ -364,19 +368,29 @@ fn located(flaw: Flaw, place: Option<Place>, file: &Document) -> Problem {
     problem.maybe_hint(flaw.hint)
 }
 
-/// That some folds of a cross-validation are held out by no seed.
+/// That some folds of a cross-validation are held out by no seed, or by more seeds than others.
 fn fold_note(validation: Validation, seeds: &[u64]) -> Option<String> {
     let Validation::Folds(folds) = validation else {
         return None;
     };
-    let held: HashSet<u64> = seeds.iter().map(|seed| seed % folds as u64).collect();
-    (held.len() < folds).then(|| {
+    let mut seeds_of = vec![0; folds];
+    for seed in seeds {
+        seeds_of[(seed % folds as u64) as usize] += 1;
+    }
+    let held = seeds_of.iter().filter(|seeds| **seeds > 0).count();
+    let what = if held < folds {
+        format!("{held} of the {folds} folds of `data.validation`")
+    } else if seeds_of.iter().any(|seeds| *seeds != seeds_of[0]) {
         format!(
-            "`train.seeds` holds out {} of the {folds} folds of `data.validation`: the seeds 0 to {} hold out each once",
-            held.len(),
-            folds - 1
+            "some of the {folds} folds of `data.validation` more often than others, which means weigh more"
         )
-    })
+    } else {
+        return None;
+    };
+    Some(format!(
+        "`train.seeds` holds out {what}: the seeds 0 to {} hold out each once",
+        folds - 1
+    ))
 }
 
 fn seed_flaws(seeds: &[u64]) -> Option<Flaw> {

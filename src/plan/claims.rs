@@ -141,7 +141,7 @@ fn examine(expect: &Expect, runs: &[Run], whole: bool) -> (Option<Condition>, Ve
         Some(metric) => {
             flaws.extend(unmeasured_flaws(expect, runs));
             flaws.extend(other_loss(expect, metric, runs));
-            flaws.extend(metric.is_share().then(|| above_all(expect)).flatten());
+            flaws.extend(metric.is_share().then(|| no_share(expect)).flatten());
         }
         None if RUN_COLUMNS.iter().any(|column| column.name == *name) => {
             let message = format!("claims are about metrics, and `{name}` is none");
@@ -180,8 +180,8 @@ fn other_loss(expect: &Expect, metric: &Metric, runs: &[Run]) -> Option<Flaw> {
     })
 }
 
-/// A figure above all that a share can be.
-fn above_all(expect: &Expect) -> Option<Flaw> {
+/// A figure that no share is.
+fn no_share(expect: &Expect) -> Option<Flaw> {
     let figures = [
         ("article", expect.article.map(Real::get)),
         ("within", expect.within.map(NonNegative::get)),
@@ -189,16 +189,19 @@ fn above_all(expect: &Expect) -> Option<Flaw> {
         ("at_most", expect.at_most.map(Real::get)),
         ("by", expect.by.map(NonNegative::get)),
     ];
-    let above = figures
+    let outside = |figure: &f64| !(0.0..=1.0).contains(figure);
+    let found = figures
         .into_iter()
-        .find_map(|(key, figure)| Some((key, figure.filter(|&it| it > 1.0)?)));
-    above.map(|(key, figure)| {
+        .find_map(|(key, figure)| Some((key, figure.filter(outside)?)));
+    found.map(|(key, figure)| {
         let message = format!(
             "`{}` is a share, from 0 to 1, found {figure}",
             expect.metric
         );
         let part = (figure * 1e4).round() / 1e6;
-        let hint = (figure <= 100.0).then(|| format!("{figure} percent are {part}"));
+        let hint = (1.0..=100.0)
+            .contains(&figure)
+            .then(|| format!("{figure} percent are {part}"));
         Flaw::new(key, message).maybe_hint(hint)
     })
 }

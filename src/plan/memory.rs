@@ -54,9 +54,7 @@ impl Memory {
         let restores = train.early_stopping.as_ref();
         let copies = [
             train.average.as_ref().is_some(),
-            train
-                .best_metric()
-                .is_some_and(|best| !best.needs_validation() || facts.validation > 0),
+            train.best_lack(facts.validation > 0).is_none(),
             restores.is_some_and(|stopping| stopping.restore_best),
         ];
         let copies = copies.into_iter().filter(|is_kept| *is_kept).count();

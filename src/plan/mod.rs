@@ -259,6 +259,11 @@ impl Plan {
         (plan, &plan.runs[earlier.run])
     }
 
+    /// The error of who asks for a variant that is not there.
+    pub fn no_variant(&self, asked: &str) -> Error {
+        no_variant(&self.path, asked, &self.variants())
+    }
+
     /// The variants' labels in order, each once.
     pub fn variants(&self) -> Vec<&str> {
         let mut labels: Vec<&str> = self.runs.iter().map(|run| run.variant.as_str()).collect();
@@ -443,11 +448,13 @@ pub fn explain(path: &Path, overrides: &Overrides, variant: Option<&str>) -> Res
             }
         }
     }
-    let problem = Problem::new(format!("`{}` has no variant `{asked}`", path.display()));
     known.truncate(MOST_KNOWN);
-    Err(Error::usage(
-        problem.maybe_hint(did_you_mean(asked, &known)),
-    ))
+    Err(no_variant(path, asked, &known))
+}
+
+fn no_variant<T: AsRef<str>>(file: &Path, asked: &str, known: &[T]) -> Error {
+    let problem = Problem::new(format!("`{}` has no variant `{asked}`", file.display()));
+    Error::usage(problem.maybe_hint(did_you_mean(asked, known)))
 }
 
 /// The points of a variant: each of the grid with each that is drawn.

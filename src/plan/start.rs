@@ -104,14 +104,12 @@ impl Connector<'_> {
     ) -> Result<()> {
         let earlier = &found.settings;
         let wants_best = settings.start.as_ref().is_some_and(|start| start.best);
-        let lack = match earlier.train.best_metric() {
-            None => Some(("its `train.best` is \"none\"", "or set that")),
-            Some(best) if best.needs_validation() && !found.has_validation => {
-                Some(("it has no validation set", "or give it `data.validation`"))
-            }
-            Some(_) => None,
-        };
-        if let (Some((lack, remedy)), true) = (lack, wants_best) {
+        let lack = earlier.train.best_lack(found.has_validation);
+        if let (Some(lack), true) = (lack, wants_best) {
+            let remedy = match earlier.train.best_metric() {
+                None => "or set that",
+                Some(_) => "or give it `data.validation`",
+            };
             let name = &found.variant;
             let message = format!("`{name}` keeps no best weights: {lack}");
             let flaw = Flaw::new("start.best", message);

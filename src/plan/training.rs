@@ -1,7 +1,7 @@
 //! What is wrong with how a network is to be trained, given its data.
 
 use crate::config::Settings;
-use crate::data::{Catalogue, Facts, Scale};
+use crate::data::{Catalogue, Classes, DatasetSpec, Facts, Scale};
 use crate::error::{Flaw, Result};
 use crate::models::{Ability, ModelFacts};
 use crate::record::Watched;
@@ -71,6 +71,20 @@ fn of_kind(settings: &Settings, is_conditional: bool, facts: &Facts) -> Vec<Flaw
         let message = format!("the images of `{}` have no {lack}", facts.name);
         let hint = "a folder a class, or `labels = \"FILE.csv\"` in the folder's table";
         flaws.push(Flaw::new("data.dataset", message).hint(hint));
+    }
+    if let ([only], true) = (&facts.classes[..], model.kind().can(Ability::Classify)) {
+        let message = format!(
+            "a classifier tells classes apart, but `{}` has one: `{only}`",
+            facts.name
+        );
+        let flaw = match (&settings.data.classes, &settings.data.dataset) {
+            (Classes::All, DatasetSpec::Folder(_)) => Flaw::new("data.dataset", message).hint(
+                format!("name a folder that holds a folder a class, as `{only}` may be"),
+            ),
+            (Classes::All, _) => Flaw::new("data.dataset", message),
+            _ => Flaw::new("data.classes", message),
+        };
+        flaws.push(flaw);
     }
     let takes_pixels = model.kind().can(Ability::Encode) && train.loss.takes_probabilities();
     if takes_pixels && settings.data.scale != Scale::default() {

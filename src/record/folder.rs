@@ -216,6 +216,11 @@ impl RunFolder {
         self.file(CHECKPOINT).is_file()
     }
 
+    /// Whether its model can be taken by whoever needs it.
+    pub fn has_weights(&self) -> bool {
+        self.file("weights.safetensors").is_file()
+    }
+
     /// Writes `epochs.csv` and what resuming reads.
     pub fn write_epochs(&self, rows: &[EpochRow]) -> Result<()> {
         let header = EPOCH_COLUMNS.iter().map(|column| column.name.to_string());

@@ -49,6 +49,14 @@ pub fn bring_log(log: &Path, run: &RunFolder) -> Result<()> {
     Ok(())
 }
 
+/// Where the curves of a run are, or go: in `log` unless those of another run stand there.
+pub fn log_of_run(log: &Path, run: &RunFolder) -> PathBuf {
+    match owner(log, run.path().parent()) {
+        Some(other) if other != run.path() => run.path().join(ASIDE),
+        _ => log.to_path_buf(),
+    }
+}
+
 /// Puts curves aside that are of no run of the experiment as it stands, below `logs`: `shown` are the places of those that are. `runs`
 /// holds the runs' folders.
 ///
@@ -117,6 +125,8 @@ mod tests {
         bring_log(&log, two).unwrap();
         assert!(!log.exists());
         write(two, "of two");
+        assert_eq!(log_of_run(&log, two), log);
+        assert_eq!(log_of_run(&log, one), one.path().join("tensorboard"));
         bring_log(&log, one).unwrap();
         assert_eq!(curves().as_deref(), Some("of one"));
         bring_log(&log, two).unwrap();

@@ -22,9 +22,9 @@ pub use folder::{
     stream_atomically, write_atomically,
 };
 pub use lease::{Holder, Lease, TakeError, holder_of, host, job, log_of};
-pub use log::{bring_log, own_log, put_others_aside};
+pub use log::{bring_log, log_of_run, own_log, put_others_aside};
 pub use metrics::{
     BATCH_METRICS, BatchMetric, Better, LOSS, Measure, Metric, Requirement, SHARE, Score, Split,
 };
-pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status};
+pub use row::{EpochRow, Extra, Measured, Provenance, RunRow, Status, runs_done};
 pub use watched::Watched;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::{Score, Split};
 use crate::backend::{Precision, Precisions};
+use crate::error::{count, thousands};
 use crate::shape::ImageShape;
 
 /// Results of one epoch.
@@ -96,6 +97,21 @@ impl Status {
     }
 }
 
+/// How far `runs` runs are, of which some stand so: `3 of 6 runs done, 1 failed`.
+pub fn runs_done(states: impl IntoIterator<Item = Status>, runs: usize) -> String {
+    let states: Vec<Status> = states.into_iter().collect();
+    let number = |status| states.iter().filter(|&&other| other == status).count();
+    let done = thousands(number(Status::Done));
+    let mut text = format!("{done} of {} done", count(runs, "run"));
+    for status in [Status::Halted, Status::Diverged, Status::Failed] {
+        match number(status) {
+            0 => {}
+            number => text += &format!(", {} {}", thousands(number), status.name()),
+        }
+    }
+    text
+}
+
 /// What was measured when training was over.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -169,11 +185,11 @@ pub struct Provenance {
     /// The CPU's kernels: `avx512`, `avx2`, `neon` or `portable`, which give the same numbers.
     #[serde(default)]
     pub kernels: Option<String>,
-    /// Cores of the machine, and threads this run used.
+    /// Cores of the machine.
     pub cores: usize,
-    /// Threads that the run used.
+    /// Threads that it had when its last attempt began; they get more as others end.
     pub threads: usize,
-    /// RFC 3339, UTC.
+    /// When its first attempt began: RFC 3339, UTC.
     pub start: String,
     /// RFC 3339, UTC; none until the run is over.
     pub end: Option<String>,
@@ -200,7 +216,7 @@ pub struct RunRow {
     pub measured: Option<Measured>,
     /// All epochs together, over all attempts.
     pub seconds: Option<f64>,
-    /// Mean over the epochs that have it.
+    /// All images over the time in training, as far as its epochs tell.
     pub images_per_second: Option<f64>,
     /// The device that it was trained on.
     pub device: Option<String>,
@@ -237,12 +253,8 @@ impl RunRow {
         if epochs.is_empty() {
             return;
         }
-        // Seconds an image took: epochs are equally long.
-        let times = epochs.iter().filter_map(|epoch| epoch.images_per_second);
-        let times: Vec<f64> = times.map(|rate| 1.0 / rate).collect();
         self.seconds = Some(epochs.iter().map(|epoch| epoch.seconds).sum());
-        self.images_per_second =
-            (!times.is_empty()).then(|| times.len() as f64 / times.iter().sum::<f64>());
+        self.images_per_second = images_per_second(epochs);
         self.last = epochs.last().cloned();
     }
 
@@ -262,5 +274,40 @@ impl RunRow {
             device: None,
             unmet_precision: None,
         }
+    }
+}
+
+/// Of all epochs together: a row has the steps since the one before, whose batches are equally large.
+fn images_per_second(epochs: &[EpochRow]) -> Option<f64> {
+    let before = std::iter::once(0).chain(epochs.iter().map(|epoch| epoch.step));
+    let (mut batches, mut time) = (0.0, 0.0);
+    for (epoch, before) in epochs.iter().zip(before) {
+        let steps = epoch.step.saturating_sub(before).max(1) as f64;
+        if let Some(rate) = epoch.images_per_second {
+            batches += steps;
+            time += steps / rate;
+        }
+    }
+    (batches > 0.0).then(|| batches / time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_images_however_long_rows_are() {
+        let row = |step, images_per_second| EpochRow {
+            step,
+            images_per_second,
+            ..EpochRow::of_score(1, Score::default())
+        };
+        // 1 step at 10 images a second, 60 at 600: 61 batches in 0.2 times what a batch takes at 1.
+        let rows = [row(1, Some(10.0)), row(61, Some(600.0))];
+        assert_eq!(images_per_second(&rows), Some(61.0 / (0.1 + 0.1)));
+        // What has no rate is left out.
+        let rows = [row(5, Some(10.0)), row(6, None)];
+        assert_eq!(images_per_second(&rows), Some(10.0));
+        assert_eq!(images_per_second(&[row(1, None)]), None);
     }
 }

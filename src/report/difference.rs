@@ -246,8 +246,17 @@ impl Difference {
 
 /// `+0.0123`, with a true minus sign.
 pub fn signed(number: f64, decimals: usize) -> String {
-    // Zero has no minus.
-    format!("{:+.decimals$}", number + 0.0).replace('-', "\u{2212}")
+    let text = format!("{number:+.decimals$}");
+    let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
+    // Zero has no minus, nor has what is shown as zero.
+    text.replace(
+        '-',
+        if is_zero && number.is_finite() {
+            "+"
+        } else {
+            "\u{2212}"
+        },
+    )
 }
 
 /// How many seeds more than `known` settle an effect (a mean difference over the deviation of differences).

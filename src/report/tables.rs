@@ -322,7 +322,6 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
         .map(|(run, state)| {
             let train = &run.settings.train;
             let training_plan = train.training_plan(run.images);
-            let epochs = (training_plan.passes() * 10.0).round() / 10.0;
             let steps = training_plan.interval(training_plan.intervals()).steps_done;
             let state = match state {
                 RunState::Finished(row) => row.status.name().to_string(),
@@ -335,7 +334,7 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
             vec![
                 run.variant.clone(),
                 run.seed.to_string(),
-                epochs.to_string(),
+                rounded(training_plan.passes()),
                 thousands(run.images),
                 thousands(steps),
                 thousands(run.parameters),
@@ -347,9 +346,24 @@ pub fn plan_table(plan: &Plan, states: &[RunState]) -> String {
     draw(&header, &records, 1)
 }
 
+/// With a decimal if there is one, and as many digits as it takes to tell a part of an epoch from none.
+fn rounded(epochs: f64) -> String {
+    let mut tens = 10.0;
+    while epochs > 0.0 && (epochs * tens).round() < 1.0 {
+        tens *= 10.0;
+    }
+    ((epochs * tens).round() / tens).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_an_epoch_is_not_none() {
+        let told = [0.0, 3.0, 4.525, 1.0 / 39.0, 0.04, 0.96].map(rounded);
+        assert_eq!(told, ["0", "3", "4.5", "0.03", "0.04", "1"]);
+    }
 
     #[test]
     fn a_cell_with_breaks_and_bars_stays_a_cell() {

@@ -49,7 +49,11 @@ impl ClaimResult {
                     && side(bound, shown) == side(bound, spread.mean)
             })
         };
-        let enough = (usual..=MOST_DECIMALS).find(is_faithful);
+        // No number of digits tells apart what is equal.
+        let is_tie = self.bounds.contains(&spread.mean);
+        let enough = (usual..=MOST_DECIMALS)
+            .find(is_faithful)
+            .filter(|_| !is_tie);
         Some(match enough {
             Some(decimals) if decimals > usual => spread.text(decimals),
             _ => spread.told(metric),

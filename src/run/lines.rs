@@ -63,8 +63,11 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
     let resumed =
         number(|state| matches!(state, RunState::ToDo { epochs_done } if *epochs_done > 0));
     let finished = number(|state| matches!(state, RunState::Finished(_)));
-    let diverged =
-        number(|state| matches!(state, RunState::Finished(row) if row.status == Status::Diverged));
+    let ended = |status: Status| {
+        let is_so =
+            |state: &&RunState| matches!(state, RunState::Finished(row) if row.status == status);
+        states.iter().filter(is_so).count()
+    };
     let mut text = format!("{} to train", count(to_do, "run"));
     if resumed > 0 {
         text += &format!(" ({resumed} of them resumed)");
@@ -72,8 +75,13 @@ pub(super) fn opening(states: &[RunState], share: &Share) -> String {
     if finished > 0 {
         text += &format!(", {finished} done before");
     }
-    if diverged > 0 {
-        text += &format!(" ({diverged} of them diverged)");
+    let others = [Status::Diverged, Status::Halted].map(|status| (status, ended(status)));
+    let others = others.into_iter().filter(|(_, number)| *number > 0);
+    let others: Vec<String> = others
+        .map(|(status, number)| format!("{number} of them {}", status.name()))
+        .collect();
+    if !others.is_empty() {
+        text += &format!(" ({})", others.join(", "));
     }
     if to_do > 0 {
         let threads = count(share.threads, "thread");

@@ -29,6 +29,12 @@ impl ResultsFolder {
         ResultsFolder(results.join(experiment))
     }
 
+    /// The experiment's folder whose run this is; `None` of a run that lies elsewhere.
+    pub fn around(run: &RunFolder) -> Option<Self> {
+        let runs = run.path().parent().filter(|runs| runs.ends_with("runs"))?;
+        Some(ResultsFolder(runs.parent()?.to_path_buf()))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0

@@ -199,6 +199,10 @@ impl Worker for Actor {
         row.device = Some("script".to_string());
         let is_over = end(&mut row, &script, &epochs);
         self.leave(&folder, "run.json", &row);
+        if row.status == Status::Done {
+            // There to be found, not to be read.
+            self.leave(&folder, "weights.safetensors", &"");
+        }
         // Nobody takes back what a worker leaves that dies.
         match script.ending {
             Ending::Dies => std::mem::forget(lease),

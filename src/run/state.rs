@@ -20,7 +20,7 @@ pub enum Only {
 }
 
 impl Only {
-    fn wants(&self, index: usize, run: &Run) -> bool {
+    pub(super) fn wants(&self, index: usize, run: &Run) -> bool {
         match self {
             Only::All => true,
             Only::Variants(names) => names.iter().any(|name| run.is_of(name)),
@@ -42,7 +42,7 @@ impl Only {
 /// How a planned run stands before anything starts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunState {
-    /// Done or diverged before: its numbers are there.
+    /// Done, diverged or given up before: its numbers are there.
     Finished(Box<RunRow>),
     /// To be trained, with the epochs that a checkpoint spares.
     ToDo {
@@ -74,7 +74,10 @@ pub fn states(plan: &Plan, results: &Path, only: &Only, fresh: bool) -> Vec<RunS
         .runs
         .iter()
         .enumerate()
-        .map(|(index, run)| state(run, &folder, only.wants(index, run), fresh))
+        .map(|(index, run)| match only {
+            Only::Runs(needed) if needed.contains(&index) => needed_state(run, &folder),
+            _ => state(run, &folder, only.wants(index, run), fresh),
+        })
         .collect();
     for index in 0..states.len() {
         add_earlier(plan, index, &folder, &mut states);
@@ -146,6 +149,16 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Run
     }
 }
 
+/// How a run stands that another needs: of one whose weights were lost the numbers alone are no use.
+fn needed_state(run: &Run, folder: &ResultsFolder) -> RunState {
+    match state(run, folder, true, false) {
+        RunState::Finished(row) if row.status == Status::Done && !folder.run(run).has_weights() => {
+            RunState::ToDo { epochs_done: 0 }
+        }
+        state => state,
+    }
+}
+
 /// How many runs that are to be done were trained, or begun, on other data: the same settings and seed, when
 /// the folder of the dataset held something else.
 pub fn on_other_data(plan: &Plan, results: &Path, states: &[RunState]) -> usize {
@@ -182,8 +195,8 @@ fn add_earlier(plan: &Plan, index: usize, folder: &ResultsFolder, states: &mut [
     }
     let earlier = plan.runs[index].earlier.iter();
     for run in earlier.filter(|e| e.plan.is_none()).map(|e| e.run) {
-        if states[run] == RunState::LeftOut {
-            states[run] = state(&plan.runs[run], folder, true, false);
+        if !states[run].is_to_do() {
+            states[run] = needed_state(&plan.runs[run], folder);
             add_earlier(plan, run, folder, states);
         }
     }

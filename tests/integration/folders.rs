@@ -116,6 +116,16 @@ fn images_that_changed_are_trained_on_anew_and_a_note_says_so() {
     assert!(again.contains("0 runs to train, 1 done before"), "{again}");
     assert!(!again.contains(note), "{again}");
     fill(&lab, 20);
+    // The run of before is asked by its folder, about images that are others now.
+    let folder = lab.run_folder("pets", "default-seed-0");
+    let asked = lab.burnlab(&["evaluate", folder.to_str().unwrap()]);
+    let others =
+        "note: not the images that `default`, seed 0 was trained on, but those of its data now: ";
+    assert!(
+        asked.code == 0 && asked.err.starts_with(others),
+        "{}",
+        asked.err
+    );
     let changed = run();
     assert!(changed.contains("1 run to train"), "{changed}");
     assert!(changed.contains(note), "{changed}");
@@ -582,6 +592,37 @@ fn a_folder_for_validation_is_measured_after_every_epoch() {
             .iter()
             .all(|loss| !loss.is_empty())
     );
+}
+
+#[test]
+fn where_no_image_for_validation_is_of_the_classes_there_is_no_validation_set() {
+    let lab = Lab::new();
+    let file = experiment(&lab, "");
+    for (part, classes) in [
+        ("train", &["cat", "dog", "eel"][..]),
+        ("val", &["cat"]),
+        ("test", &["dog", "eel"]),
+    ] {
+        for (class, level) in classes.iter().zip([40, 100, 160]) {
+            for index in 0..4 {
+                let path = lab.path().join(format!("parts/{part}/{class}/{index}.png"));
+                gray(&path, level + index);
+            }
+        }
+    }
+    let parts = format!("data.dataset.folder={}", lab.path().join("parts").display());
+    let classes = "data.classes=['dog', 'eel']";
+    let ended = lab.burnlab(&[
+        "run",
+        file.to_str().unwrap(),
+        "--set",
+        &parts,
+        "--set",
+        classes,
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let note = "note: no image that the dataset keeps for validation is of these classes: there is no validation set";
+    assert!(ended.err.contains(note), "{}", ended.err);
 }
 
 #[test]

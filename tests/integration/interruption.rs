@@ -406,8 +406,20 @@ fn another_seed_beside_it_changes_nothing_for_a_run_that_was_interrupted() {
         scene.was_in_time(&[0]).then_some(())?;
         assert_eq!(code, Some(130));
         scene.write("[0, 1]");
+        // An earlier day.
+        let provenance = scene
+            .lab
+            .run_folder("longer", "default-seed-0")
+            .join("provenance.json");
+        let kept = fs::read_to_string(&provenance).unwrap();
+        let (before, start) = kept.split_once("\"start\": \"").unwrap();
+        let (_, after) = start.split_once('"').unwrap();
+        let long_ago = "\"start\": \"2026-01-01T00:00:00Z\"";
+        fs::write(&provenance, format!("{before}{long_ago}{after}")).unwrap();
         let output = scene.finish();
         assert!(output.contains("resumed   default, seed 0"), "{output}");
+        let kept = fs::read_to_string(&provenance).unwrap();
+        assert!(kept.contains(long_ago), "{kept}");
         let log = fs::read_to_string(scene.lab.results("longer").join("workers.log")).unwrap();
         assert!(!log.contains("starting over"), "{log}");
         Some(())

@@ -117,7 +117,7 @@ fn accepted_numbers_are_equal_the_next_time_and_any_other_digit_fails() {
     );
     let xml = fs::read_to_string(report).unwrap();
     assert!(
-        xml.contains("<failure message=\"DIFFERS: expected "),
+        xml.contains("<failure message=\"DIFFERS: seed 1 has 0.1822, not 1.5: expected "),
         "{xml}"
     );
     let page = fs::read_to_string(gate.lab.path().join("summary.md")).unwrap();

@@ -1,8 +1,9 @@
 //! The articles' page from the command line: which experiments a row names, what is trained, what is told.
 
 use std::fs;
+use std::process::Stdio;
 
-use crate::lab::{Ended, Lab};
+use crate::lab::{Ended, Lab, wait_until};
 
 /// A full size of three runs, with a claim that fails for a known reason.
 const FULL: &str = r#"
@@ -180,4 +181,33 @@ fn workers_are_started_as_the_folder_above_the_articles_says() {
         (ended.code, ended.err.lines().next()),
         (2, Some("error: there is no `[launch.near]`"))
     );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_needs_runs_that_were_stopped_is_left_alone() {
+    let lab = Lab::new();
+    fs::create_dir_all(lab.path().join("experiments/articles")).unwrap();
+    // Longer than any test takes.
+    let long = FULL.split("[[expect]]").next().unwrap();
+    let long = long.replace("epochs = 2", "epochs = 1_000_000");
+    lab.file("experiments/long.toml", &long);
+    let start = "[start]\nrun = { experiment = 'long', variant = 'default', seed = 0 }\n";
+    lab.file(
+        "experiments/articles/a1-a2-next.toml",
+        &format!("{FULL}\n{start}"),
+    );
+    let mut command = lab.command(&["reproduce", "--full", "--quiet"]);
+    let command = command.current_dir(lab.path()).env("BURNLAB_DEVICE", "cpu");
+    let mut supervisor = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it trains", || {
+        supervisor.try_wait().unwrap().is_some() || lab.results("long").join("runs").is_dir()
+    });
+    crate::interruption::signal("-INT", supervisor.id());
+    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
+    assert!(!lab.results("articles/a1-a2-next").exists());
 }

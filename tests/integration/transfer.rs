@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::lab::{Lab, SMALL};
+use crate::interruption::signal;
+use crate::lab::{Lab, SMALL, wait_until};
 
 /// A variant that starts from another one, and one that starts from that.
 const CHAIN: &str = r#"
@@ -99,6 +100,27 @@ fn only_one_variant_brings_what_it_starts_from_along() {
     );
     assert_eq!(cell(&lab, "chain", "all", "0", "status"), "unfinished");
 
+    // What it starts from is not asked for, and is gone on with.
+    lab.file(
+        "chain.toml",
+        &chain().replace("epochs     = 3", "epochs     = 300"),
+    );
+    let rows = |lab: &Lab| {
+        let folder = fs::read_dir(lab.results("chain").join("runs")).unwrap();
+        let tables = folder.map(|entry| entry.unwrap().path().join("epochs.csv"));
+        let tables = tables.filter_map(|path| fs::read_to_string(path).ok());
+        tables.max_by_key(String::len).unwrap_or_default()
+    };
+    let one = ["run", file, "--only", "head", "--set", "train.seeds=[0]"];
+    let mut supervisor = lab.start(&one);
+    wait_until("some epochs are done", || rows(&lab).lines().count() > 20);
+    signal("-INT", supervisor.id());
+    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
+    let before = rows(&lab);
+    let ended = lab.burnlab(&[&one[..], &["--fresh"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(rows(&lab).starts_with(&before), "{}", ended.err);
+
     // Another way of training the first makes runs of all that follow from it anew.
     lab.file(
         "chain.toml",
@@ -152,6 +174,23 @@ fn another_experiment_is_trained_first_as_far_as_it_is_needed() {
         "{}",
         again.err
     );
+    // It is trained as its own file says, and its page tells so; again where its weights were lost.
+    let weights = lab
+        .run_folder("base", "plain-seed-1")
+        .join("weights.safetensors");
+    fs::remove_file(&weights).unwrap();
+    let other = lab.burnlab(&["run", file, "--set", "train.batch_size=40"]);
+    assert_eq!(other.code, 0, "{}", other.err);
+    assert!(
+        other.err.contains("base: 1 run to train") && weights.is_file(),
+        "{}",
+        other.err
+    );
+    let command = |experiment: &str| {
+        let page = fs::read_to_string(lab.results(experiment).join("report.html")).unwrap();
+        page.contains("train.batch_size=40")
+    };
+    assert!(command("tuned") && !command("base"));
 }
 
 #[test]

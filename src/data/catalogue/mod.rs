@@ -200,6 +200,12 @@ impl Catalogue {
             facts.notes.extend(missing);
         }
         let unused = labels.validation.len();
+        if unused > 0 && fields.has_own_validation() && own.len() == 0 {
+            facts.notes.push(
+                "no image that the dataset keeps for validation is of these classes: there is no validation set"
+                    .to_string(),
+            );
+        }
         if unused > 0 && !fields.has_own_validation() {
             facts.notes.push(format!(
                 "the {} that the dataset keeps for validation are not used: `validation` takes some of training",
@@ -251,7 +257,7 @@ impl Catalogue {
         let labels = self.all_labels(&fields.dataset)?;
         let pools = Pools::of(fields, &labels, facts.classes.len(), seed);
         let own = raw.validation.as_ref();
-        let own = own.filter(|_| fields.has_own_validation());
+        let own = own.filter(|_| pools.own.len() > 0);
         let own = own.map(|part| Samples::of(raw.shape, part, pools.own));
         let taken = (pools.taken.len() > 0).then_some(pools.taken);
         let taken = || Some(Samples::of(raw.shape, &raw.train, taken?));

@@ -23,7 +23,7 @@ use super::content::file_name;
 use super::format::{Checksum, Format, Labels, Outline, Part, Parts, Progress, Raw, Values};
 use super::image_form::{Formed, ImageForm, Pixels};
 use super::left_out::some;
-use super::pixels::{Header, decode, header};
+use super::pixels::{Header, MOST, decode, header};
 use crate::error::{Error, Kind, Problem, Result, count};
 use crate::hex::hex;
 use crate::shape::ImageShape;
@@ -394,8 +394,13 @@ pub(super) fn unreadable(path: &Path, error: &image::ImageError) -> Error {
             "the file is cut short".to_string()
         }
         image::ImageError::IoError(error) => crate::error::io_reason(error),
+        image::ImageError::Limits(_) => {
+            format!("it takes more than {} MiB to read", MOST >> 20)
+        }
         other => other.to_string(),
     };
+    let is_too_large = matches!(error, image::ImageError::Limits(_));
+    let hint = is_too_large.then(|| "scale it down, or take it out of the folder".to_string());
     let message = format!("cannot read image `{}`: {reason}", file_name(path));
-    Error::data(Problem::new(message).at_file(path))
+    Error::data(Problem::new(message).at_file(path).maybe_hint(hint))
 }

@@ -15,7 +15,7 @@ const LABEL: [&str; 3] = ["label", "class", "category"];
 const SPLIT: [&str; 4] = ["split", "part", "subset", "set"];
 
 /// Names of the parts, in any case.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 7] = [
     ("train", Part::Train),
     ("training", Part::Train),
     ("valid", Part::Validation),
@@ -23,7 +23,6 @@ const PARTS: [(&str, Part); 8] = [
     ("validation", Part::Validation),
     ("test", Part::Test),
     ("testing", Part::Test),
-    ("", Part::Train),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +75,15 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
     for images in parts.values_mut().flatten() {
         images.sort();
     }
+    if let Some(line) = measured(&lines, classes.len()) {
+        let message = format!(
+            "the label `{}` is a number that was measured, not a class",
+            line.label
+        );
+        let hint =
+            "images are told apart by classes, numbers are not predicted: bring them to classes";
+        return Err(at_line(Problem::new(message).hint(hint), path, line.start));
+    }
     count_others(root, path, &named, left_out)?;
     let train = parts.remove(&Part::Train);
     let problem = || Problem::new("no line is of the training part").at_file(path);
@@ -85,6 +93,11 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
         None => (None, validation),
         test => (validation, test),
     };
+    if columns.split.is_some() && test.is_none() {
+        let problem = Problem::new("no line is of the testing part").at_file(path);
+        let hint = "without a column of parts, `test` is the share of each class to test on";
+        return Err(Error::data(problem.hint(hint)));
+    }
     Ok(Found {
         train: train.ok_or_else(|| Error::data(problem()))?,
         validation,
@@ -93,6 +106,19 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
         is_unlabeled: false,
         notes: others_note(&columns.others, path).into_iter().collect(),
     })
+}
+
+/// A line whose label is no whole number, where all labels are numbers and hardly one stands twice.
+fn measured(lines: &[Line], classes: usize) -> Option<&Line> {
+    if 2 * classes <= lines.len() {
+        return None;
+    }
+    let number = |line: &Line| line.label.parse::<f64>().ok();
+    let is_broken = |line: &&Line| number(line).is_some_and(|number| number.fract() != 0.0);
+    lines
+        .iter()
+        .all(|line| number(line).is_some())
+        .then(|| lines.iter().find(is_broken))?
 }
 
 fn others_note(others: &[String], path: &Path) -> Option<String> {
@@ -223,22 +249,30 @@ fn line(record: &csv::StringRecord, columns: &Columns, root: &Path, path: &Path)
         let problem = Problem::new(format!("the image `{name}` has no label"));
         return Err(at_line(problem, path, start));
     }
-    let split = columns.split.map_or("", field);
-    let part = PARTS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(split));
-    let Some((_, part)) = part else {
-        let known = PARTS.iter().map(|(name, _)| *name);
-        let known: Vec<&str> = known.filter(|name| !name.is_empty()).collect();
-        let message = format!("expected train, validation or test, found `{split}`");
-        let problem = Problem::new(message).maybe_hint(did_you_mean(split, &known));
-        return Err(at_line(problem, path, start));
+    let part = match columns.split.map(field) {
+        None => Part::Train,
+        Some(split) => part(split).map_err(|problem| at_line(problem, path, start))?,
     };
     Ok(Line {
         start,
         image,
         label: label.to_string(),
-        part: *part,
+        part,
+    })
+}
+
+fn part(split: &str) -> std::result::Result<Part, Problem> {
+    let mut parts = PARTS.iter();
+    let found = parts.find(|(name, _)| name.eq_ignore_ascii_case(split));
+    found.map(|(_, part)| *part).ok_or_else(|| {
+        let known = PARTS.map(|(name, _)| name);
+        let found = if split.is_empty() {
+            "nothing".to_string()
+        } else {
+            format!("`{split}`")
+        };
+        let message = format!("expected train, validation or test, found {found}");
+        Problem::new(message).maybe_hint(did_you_mean(split, &known))
     })
 }
 

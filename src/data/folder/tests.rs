@@ -538,6 +538,19 @@ fn a_wrong_line_of_labels_is_shown() {
         "error: expected train, validation or test, found `tset`"
     );
     assert_eq!(
+        message("file,label,split\n0.png,a,\n"),
+        "error: expected train, validation or test, found nothing"
+    );
+    assert_eq!(
+        error("file,label,split\n0.png,a,train\n"),
+        "error: no line is of the testing part\n  labels.csv\n  \
+         hint: without a column of parts, `test` is the share of each class to test on"
+    );
+    assert_eq!(
+        message("file,label\n0.png,20.5\n"),
+        "error: the label `20.5` is a number that was measured, not a class"
+    );
+    assert_eq!(
         message("file,label\n0.png,a,b\n"),
         "error: this line has 3 fields, the first has 2"
     );

@@ -5,7 +5,7 @@
 mod fields;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -115,6 +115,24 @@ impl Files {
                 _ => format!("classes `0` to `{}` have", least - 1),
             };
             notes.push(format!("the labels begin at {least}: {empty} no images"));
+        }
+        let trained: HashSet<&u32> = labels.train.iter().collect();
+        let from = least.copied().unwrap_or_default();
+        let last = labels.train.iter().chain(&labels.test).max();
+        let untrained = (from..=last.copied().unwrap_or_default())
+            .filter(|class| !trained.contains(class))
+            .map(|class| class.to_string());
+        let untrained: Vec<String> = untrained.collect();
+        if !untrained.is_empty() && !trained.is_empty() {
+            let noun = if untrained.len() == 1 {
+                "class"
+            } else {
+                "classes"
+            };
+            let untrained = list(&untrained);
+            notes.push(format!(
+                "no image of the {noun} {untrained} is for training"
+            ));
         }
         Ok(notes)
     }

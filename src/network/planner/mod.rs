@@ -11,8 +11,9 @@ use block::Through;
 use names::names;
 use position::{ListPosition, placed};
 
+use super::patterns::layer_hint;
 use super::plan::{Flow, Node, Partner, Plan, Planned};
-use crate::error::{Flaw, did_you_mean, thousands};
+use crate::error::{Flaw, thousands};
 use crate::layers::sequential::Sequential;
 use crate::layers::{Block, Cost, LayerContext, LayerSpec};
 use crate::shape::Shape;
@@ -267,7 +268,7 @@ impl Planner {
             let known: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
             let message = format!("is tied to `{name}`, which is no layer before it");
             let flaw = Flaw::new("tied_to", message);
-            return Err(flaw.maybe_hint(did_you_mean(name, &known)));
+            return Err(flaw.hint(layer_hint(name, &known)));
         };
         let partner = &layers[index];
         let fields = partner.spec.fields().expect("planned layers are no blocks");

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Subject, document};
-use crate::error::{Result, count, thousands};
-use crate::record::Status;
+use crate::error::{Result, count};
+use crate::record::runs_done;
 use crate::report::verdict::Verdict;
 use crate::report::view::View;
 
@@ -23,7 +23,7 @@ pub struct IndexEntry {
     pub name: String,
     /// What it asks.
     pub title: String,
-    /// `12 of 12`.
+    /// `12 of 12 runs done`.
     pub runs: String,
     /// The best variant and its number; empty where none is better than others.
     pub best: String,
@@ -40,11 +40,6 @@ impl IndexEntry {
     /// None that a subject with runs has.
     pub fn of(name: &str, subject: &Subject) -> Result<Self> {
         let view = View::new(subject, None)?;
-        let done = subject
-            .rows
-            .iter()
-            .filter(|row| row.status == Status::Done)
-            .count();
         let best = view.best().and_then(|group| {
             let (metric, facts) = view.main?;
             let text = view.main_spread(group)?.told(facts);
@@ -58,7 +53,10 @@ impl IndexEntry {
         Ok(IndexEntry {
             name: name.to_string(),
             title: subject.title.clone(),
-            runs: format!("{} of {}", thousands(done), thousands(subject.rows.len())),
+            runs: runs_done(
+                subject.rows.iter().map(|row| row.status),
+                subject.rows.len(),
+            ),
             best: best.unwrap_or_default(),
             claims: subject
                 .file
@@ -91,7 +89,7 @@ pub fn index(entries: &[IndexEntry]) -> String {
                 thead { tr {
                     th scope="col" { "experiment" }
                     th scope="col" { "question" }
-                    th.number scope="col" { "runs done" }
+                    th scope="col" { "runs" }
                     th scope="col" { "best variant" }
                     th scope="col" { "claims" }
                 } }
@@ -119,7 +117,7 @@ fn line(entry: &IndexEntry) -> Markup {
                 None => {
                     th scope="row" { a href=(address) { (entry.name) } }
                     td { (entry.title) }
-                    td.number { (entry.runs) }
+                    td { (entry.runs) }
                     td { (entry.best) }
                     td { @match entry.claims {
                         None => span.quiet { "not known" },

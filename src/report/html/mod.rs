@@ -30,7 +30,7 @@ use super::tables::failures;
 use super::verdict::Verdict;
 use super::view::View;
 use crate::error::{Result, count, thousands};
-use crate::record::Status;
+use crate::record::runs_done;
 use chart::Charts;
 
 const STYLE: &str = include_str!("page.css");
@@ -145,17 +145,10 @@ fn document(title: &str, body: &Markup) -> String {
 
 fn head(view: &View) -> Markup {
     let subject = view.subject;
-    let all = subject.rows.len();
-    let done = subject
-        .rows
-        .iter()
-        .filter(|row| row.status == Status::Done)
-        .count();
-    let halted = subject
-        .rows
-        .iter()
-        .filter(|row| row.status == Status::Halted)
-        .count();
+    let runs = runs_done(
+        subject.rows.iter().map(|row| row.status),
+        subject.rows.len(),
+    );
     let variants = subject.groups().len();
     let held = subject
         .claims
@@ -167,8 +160,7 @@ fn head(view: &View) -> Markup {
         @if let Some(source) = &subject.source { p { "Source: " (source) } }
         p {
             @if subject.name != subject.title { code { (subject.name) } ": " }
-            (count(variants, "variant")) ", " (thousands(done)) " of " (count(all, "run")) " done"
-            @if halted > 0 { ", " (thousands(halted)) " given up" }
+            (count(variants, "variant")) ", " (runs)
             @if !subject.claims.is_empty() {
                 ", "
                 span class=(if held == subject.claims.len() { "good" } else { "bad" }) {

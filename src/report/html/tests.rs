@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::plan::Plan;
-use crate::record::{Measured, RunFolder, RunRow, Score};
+use crate::record::{Measured, RunFolder, RunRow, Score, Status};
 use crate::report::difference::OF_SHARED_SEEDS;
 use crate::report::{ClaimResult, spread};
 use crate::run::ResultsFolder;
@@ -114,7 +114,7 @@ fn a_report_tells_the_question_the_numbers_the_verdict_and_the_curves() {
     for part in [
         "<title>a rehearsal · burnlab</title>",
         "<h1>a rehearsal</h1>",
-        "2 variants, 5 of 6 runs done, <span class=\"bad\">1 of 2 claims hold</span>",
+        "2 variants, 5 of 6 runs done, 1 diverged, <span class=\"bad\">1 of 2 claims hold</span>",
         "<span class=\"good\">holds</span>",
         "<span class=\"open\">NOT MEASURED: 1 of 3 runs of `wild` diverged</span>",
         "<li>wild, seed 1 diverged: the training loss became NaN in epoch 2</li>",

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Comparison, RunKey};
+use super::{Comparison, RegressionVerdict, RunKey};
 use crate::error::{Error, Result};
 
 /// The report as bytes; `failed` are runs without numbers, with their reason.
@@ -48,10 +48,12 @@ fn message(comparison: &Comparison) -> String {
         let told = |spread: super::Spread| spread.told_by_name(&comparison.metric);
         spread.map_or("none".to_string(), told)
     };
-    let half = comparison.half_width;
+    // Where numbers should be equal, no interval matters.
+    let is_equality = comparison.verdict == RegressionVerdict::Differs;
+    let half = comparison.half_width.filter(|_| !is_equality);
     format!(
         "{}: expected {}{}, found {}",
-        comparison.verdict.text(),
+        comparison.verdict_text(),
         text(comparison.reference),
         half.map_or(String::new(), |half| format!(
             " (interval ± {half:.decimals$})"

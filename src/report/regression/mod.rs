@@ -15,7 +15,7 @@ pub use junit::junit;
 pub use page::{changes, regression_markdown, regression_table, rule_text, summary_line};
 pub use reference::Reference;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::entry::{METRICS, MetricColumn};
 use super::statistics::{Spread, spread};
@@ -95,12 +95,38 @@ pub struct Comparison {
     pub half_width: Option<f64>,
     /// What the comparison says.
     pub verdict: RegressionVerdict,
+    /// The first run with other digits than the reference's; `None` if all are equal.
+    pub changed: Option<ChangedDigits>,
+}
+
+/// A number of one run as the reference prints it, and as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedDigits {
+    /// The run's seed.
+    pub seed: u64,
+    /// `None` where the reference has none.
+    pub reference: Option<String>,
+    /// `None` where none was measured.
+    pub now: Option<String>,
 }
 
 impl Comparison {
     /// The mean now less that of the reference.
     pub fn difference(&self) -> Option<f64> {
         Some(self.now?.mean - self.reference?.mean)
+    }
+
+    /// `equal`, or `DIFFERS: seed 1 has 0.961887, not 0.961886` where means may look alike.
+    fn verdict_text(&self) -> String {
+        let text = self.verdict.text();
+        match (&self.changed, self.verdict) {
+            (Some(changed), RegressionVerdict::Differs) => {
+                let digits = |digits: &Option<String>| digits.clone().unwrap_or("none".to_string());
+                let (then, now) = (digits(&changed.reference), digits(&changed.now));
+                format!("{text}: seed {} has {now}, not {then}", changed.seed)
+            }
+            _ => text.to_string(),
+        }
     }
 }
 
@@ -160,6 +186,7 @@ fn compare_one(
         spread(&numbers)
     };
     let (reference, measured) = (spread_of(then), spread_of(now));
+    let changed = changed_digits(name, then, now);
     let half_width = reference
         .zip(measured)
         .and_then(|(reference, now)| interval::half_width(&reference, now.runs, level));
@@ -170,7 +197,7 @@ fn compare_one(
         (Some(reference), Some(measured)) => {
             let side = side(&reference, &measured, half_width, column.metric.better);
             match rule {
-                _ if is_equal(name, then, now) => RegressionVerdict::Equal,
+                _ if changed.is_none() => RegressionVerdict::Equal,
                 // A mean over some of the runs is another number.
                 _ if lacks(name, now) && !lacks(name, then) => RegressionVerdict::NotMeasured,
                 _ if lacks(name, then) && !lacks(name, now) => RegressionVerdict::NotInReference,
@@ -193,6 +220,7 @@ fn compare_one(
         now: measured,
         half_width,
         verdict,
+        changed,
     })
 }
 
@@ -216,15 +244,24 @@ fn side(
     }
 }
 
-/// Whether every run has the same digits as its counterpart, and none lacks one.
-fn is_equal(name: &str, then: &[&Entry], now: &[&Entry]) -> bool {
-    let digits = |entries: &[&Entry]| -> BTreeSet<(u64, Option<String>)> {
+/// The first run that has other digits than its counterpart, or none.
+fn changed_digits(name: &str, then: &[&Entry], now: &[&Entry]) -> Option<ChangedDigits> {
+    let digits = |entries: &[&Entry]| -> BTreeMap<u64, Option<String>> {
         let cells = entries.iter();
         cells
             .map(|entry| (entry.key.seed, entry.numbers.get(name).cloned()))
             .collect()
     };
-    digits(then) == digits(now)
+    let (then, now) = (digits(then), digits(now));
+    let seeds: BTreeSet<&u64> = then.keys().chain(now.keys()).collect();
+    let changed = seeds
+        .into_iter()
+        .find(|seed| then.get(seed) != now.get(seed))?;
+    Some(ChangedDigits {
+        seed: *changed,
+        reference: then.get(changed).cloned().flatten(),
+        now: now.get(changed).cloned().flatten(),
+    })
 }
 
 /// Whether some of the runs have no number.
@@ -252,7 +289,6 @@ fn directed(reference: &Reference) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::*;
@@ -312,6 +348,14 @@ mod tests {
         // The same mean from other runs is not the same.
         let swapped = ["0.91", "0.90", "0.92", "0.93"];
         assert_eq!(verdict("test_accuracy", &swapped, Rule::Equal), V::Differs);
+        let now = entries("test_accuracy", 0, &now);
+        let found = compare(&reference("test_accuracy", &THEN), &now, Rule::Equal);
+        let text = "DIFFERS: seed 2 has 0.920001, not 0.92";
+        assert_eq!(found[0].verdict_text(), text);
+        let xml = String::from_utf8(junit(&found, &[]).unwrap()).unwrap();
+        let message = format!("{text}: expected 0.9150 ± 0.0129, found 0.9150 ± 0.0129");
+        assert!(xml.contains(&message), "{xml}");
+        assert!(regression_table(&found).contains(" +0.0000 "));
     }
 
     #[test]
@@ -472,7 +516,7 @@ mod tests {
         let page = regression_markdown(&found, &["`x` failed".to_string()], Rule::Interval);
         assert!(page.starts_with("## \u{274c} burnlab regress\n\n1 metric: 1 FELL; rule: "));
         assert!(page.contains(
-            "| digits | plain | test_accuracy | 0.9150 ± 0.0129 | 0.5000 ± 0.0000 | -0.4150 |"
+            "| digits | plain | test_accuracy | 0.9150 ± 0.0129 | 0.5000 ± 0.0000 | \u{2212}0.4150 |"
         ));
         assert!(page.contains("- `x` failed\n"));
     }

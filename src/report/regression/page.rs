@@ -2,6 +2,7 @@
 
 use super::{Comparison, RegressionVerdict, Rule};
 use crate::error::count;
+use crate::report::difference::signed;
 use crate::report::statistics::Spread;
 use crate::report::tables::markdown_table;
 use crate::table::draw;
@@ -31,11 +32,11 @@ fn records(comparisons: &[Comparison]) -> Vec<Vec<String>> {
             comparison.metric.clone(),
             spread(&comparison.reference),
             spread(&comparison.now),
-            difference.map_or_else(dash, |d| format!("{:+.decimals$}", d + 0.0)),
+            difference.map_or_else(dash, |difference| signed(difference, decimals)),
             comparison
                 .half_width
                 .map_or_else(dash, |half| format!("± {half:.decimals$}")),
-            comparison.verdict.text().to_string(),
+            comparison.verdict_text(),
         ]
     };
     comparisons.iter().map(record).collect()

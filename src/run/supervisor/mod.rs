@@ -75,9 +75,10 @@ pub fn supervise(
     folder.remove_parts();
     let states = states(plan, &options.results, &part.only, part.fresh);
     if part.fresh {
-        let runs = plan.runs.iter().zip(&states);
-        let to_do = runs.filter(|(_, state)| state.is_to_do());
-        folder.forget(to_do.map(|(run, _)| run))?;
+        // What others need goes on.
+        let asked_for = plan.runs.iter().enumerate();
+        let asked_for = asked_for.filter(|(index, run)| part.only.wants(*index, run));
+        folder.forget(asked_for.map(|(_, run)| run))?;
     }
     folder.bring_logs(plan)?;
     let begin = launcher.silence().map(|silence| begin(&lease, silence));

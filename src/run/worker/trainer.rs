@@ -143,7 +143,10 @@ impl Trainer<'_> {
         let _ = std::fs::remove_file(folder.file("error.txt"));
         let precisions = self.precisions(assignment.settings.train.precision)?;
         let commit = commit.join().unwrap_or_default();
+        // Of what goes on, the first attempt began.
+        let begun = folder.provenance().filter(|_| folder.has_checkpoint());
         let mut provenance = provenance(assignment, self.device, precisions, commit);
+        provenance.start = begun.map_or(provenance.start, |begun| begun.start);
         provenance.device = row.device.clone().unwrap_or(provenance.device);
         folder.write_provenance(&provenance)?;
         let dataset = &assignment.settings.data.dataset;

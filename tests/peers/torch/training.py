@@ -36,6 +36,7 @@ def binary_cross_entropy(outputs, values, over_pixels="mean", over_batch="mean")
 CLASS_LOSSES = {"cross_entropy": cross_entropy}
 VALUE_LOSSES = {
     "mse": F.mse_loss,
+    "mae": F.l1_loss,
     "half_mse": lambda outputs, values: F.mse_loss(outputs, values) / 2,
     "sum_squared": sum_squared,
     "binary_cross_entropy": binary_cross_entropy,
