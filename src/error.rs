@@ -437,9 +437,36 @@ fn joined(names: &[String], word: &str) -> String {
     }
 }
 
-/// What other programs call things, where likeness does not tell; their words with or without `_`, in any case.
-const ELSEWHERE: &[(&str, &str)] = &[
+/// What other programs call keys, where likeness does not tell; with or without `_`, in any case.
+const KEYS_ELSEWHERE: &[(&str, &str)] = &[
     ("lr", "learning_rate"),
+    ("p", "rate"),
+    ("use_bias", "bias"),
+    ("out_channels", "filters"),
+    ("out_features", "units"),
+    ("hidden_size", "units"),
+    ("kernel_initializer", "init"),
+    ("kernel_regularizer", "l2"),
+    ("kernel_size", "kernel"),
+    ("strides", "stride"),
+    ("eps", "epsilon"),
+    ("gamma", "factor"),
+    ("step_size", "every"),
+    ("eta_min", "final"),
+    ("monitor", "metric"),
+    ("gradient_clip_val", "clip"),
+    ("clipnorm", "clip"),
+    ("max_epochs", "epochs"),
+    ("num_epochs", "epochs"),
+    ("bs", "batch_size"),
+    ("val", "validation"),
+    ("validation_split", "validation"),
+    ("random_state", "seeds"),
+    ("random_seed", "seeds"),
+];
+
+/// What they call what is chosen by its name: layers, operations, losses, metrics.
+const NAMES_ELSEWHERE: &[(&str, &str)] = &[
     ("linear", "dense"),
     ("fc", "dense"),
     ("conv", "conv2d"),
@@ -462,32 +489,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sigmoid", "activation"),
     ("tanh", "activation"),
     ("swish", "silu"),
-    ("p", "rate"),
-    ("use_bias", "bias"),
-    ("out_channels", "filters"),
-    ("out_features", "units"),
-    ("hidden_size", "units"),
     ("kaiming_normal", "he_normal"),
     ("kaiming_uniform", "he_uniform"),
     ("xavier_normal", "glorot_normal"),
     ("xavier_uniform", "glorot_uniform"),
-    ("kernel_initializer", "init"),
-    ("kernel_regularizer", "l2"),
-    ("kernel_size", "kernel"),
-    ("strides", "stride"),
     ("categorical_crossentropy", "cross_entropy"),
     ("sparse_categorical_crossentropy", "cross_entropy"),
-    ("eps", "epsilon"),
-    ("gamma", "factor"),
-    ("step_size", "every"),
-    ("eta_min", "final"),
-    ("monitor", "metric"),
     ("reduce_on_plateau", "plateau"),
     ("reduce_lr_on_plateau", "plateau"),
-    ("gradient_clip_val", "clip"),
-    ("clipnorm", "clip"),
-    ("max_epochs", "epochs"),
-    ("num_epochs", "epochs"),
     ("f1", "macro_f1"),
     ("f1", "test_macro_f1"),
     ("f1_score", "macro_f1"),
@@ -499,14 +508,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("balanced_accuracy", "test_balanced_accuracy"),
     ("accuracy", "test_accuracy"),
     ("acc", "test_accuracy"),
-    ("bs", "batch_size"),
-    ("val", "validation"),
-    ("validation_split", "validation"),
     ("val_loss", "validation_loss"),
     ("val_acc", "validation_accuracy"),
     ("val_accuracy", "validation_accuracy"),
     ("horizontal_flip", "flip"),
-    ("vertical_flip", "flip"),
     ("rotation", "rotate"),
     ("rotation_range", "rotate"),
     ("translation", "shift"),
@@ -520,41 +525,54 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mean_absolute_error", "mae"),
     ("l1", "mae"),
     ("recall", "balanced_accuracy"),
+    ("recall", "test_balanced_accuracy"),
+    ("l1_loss", "mae"),
+    ("mse_loss", "mse"),
+    ("cross_entropy_loss", "cross_entropy"),
+    ("bce_loss", "binary_cross_entropy"),
 ];
 
-/// What a word of other programs is called here; the word itself where it is not known as one.
+/// What a key of other programs is called here; the key itself where it is not known as one.
 pub fn called_here(theirs: &str) -> &str {
-    let (mut named, theirs_plain) = (ELSEWHERE.iter(), plain(theirs));
-    let named = named.find(|(known, _)| plain(known) == theirs_plain);
+    let (mut named, received) = (KEYS_ELSEWHERE.iter(), plain(theirs));
+    let named = named.find(|(known, _)| plain(known) == received);
     named.map_or(theirs, |(_, ours)| ours)
 }
 
 /// The known name that was probably meant, if one is near enough.
 pub fn nearest<'a, T: AsRef<str>>(received: &str, known: &'a [T]) -> Option<&'a str> {
+    const BY_CHANCE: &str = "random";
     let received = plain(received);
+    // What operations draw anew is told here by where they stand.
+    let rest = received
+        .strip_prefix(BY_CHANCE)
+        .filter(|rest| rest.len() > 2);
     let sure = |received: &str| {
         let is_it = |name: &&T| plain(name.as_ref()) == received;
-        let named = ELSEWHERE
-            .iter()
-            .filter(|(theirs, _)| plain(theirs) == received);
+        let named = KEYS_ELSEWHERE.iter().chain(NAMES_ELSEWHERE);
+        let named = named.filter(|(theirs, _)| plain(theirs) == received);
         let mut named =
             named.filter_map(|(_, ours)| known.iter().find(|name| name.as_ref() == *ours));
         known.iter().find(is_it).or_else(|| named.next())
     };
-    // Drawn anew each time is what operations are here by where they stand.
-    let operation = received
-        .strip_prefix("random")
-        .filter(|rest| rest.len() > 2);
-    if let Some(name) = sure(&received).or_else(|| operation.and_then(sure)) {
+    if let Some(name) = sure(&received).or_else(|| rest.and_then(sure)) {
         return Some(name.as_ref());
     }
-    let received = operation.unwrap_or(&received);
+    let are_operations = known
+        .iter()
+        .any(|name| plain(name.as_ref()).starts_with(BY_CHANCE));
+    let rest = rest.filter(|_| are_operations);
     known
         .iter()
         .filter_map(|name| {
             let (name, plain) = (name.as_ref(), plain(name.as_ref()));
-            let likeness = strsim::jaro_winkler(received, &plain);
-            (likeness > 0.84 || is_slip(received, &plain)).then_some((likeness, name))
+            // A beginning that many have makes nothing alike.
+            let (one, other) = match rest {
+                Some(rest) => (rest, plain.strip_prefix(BY_CHANCE).unwrap_or(&plain)),
+                None => (&*received, &*plain),
+            };
+            let likeness = strsim::jaro_winkler(one, other);
+            (likeness > 0.84 || is_slip(one, other)).then_some((likeness, name))
         })
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
@@ -638,9 +656,18 @@ mod tests {
             ("RandomContrast", Some("contrast")),
             ("random_contrst", Some("contrast")),
             ("RandomPerspective", None),
+            ("RandomAffine", None),
+            ("random_cropp", Some("random_crop")),
+            ("RandomErase", Some("random_erasing")),
         ] {
             assert_eq!(nearest(theirs, &operations), ours, "{theirs}");
         }
+        assert_eq!(nearest("random_state", &["start", "train"]), None);
+        assert_eq!(nearest("random_state", &["stages", "seeds"]), Some("seeds"));
+        assert_eq!(
+            (called_here("outChannels"), called_here("l1")),
+            ("filters", "l1")
+        );
     }
 
     #[test]

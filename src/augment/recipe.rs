@@ -194,6 +194,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mirror_that_never_rests_is_noted() {
+        let notes = |text: &str| read(text).unwrap().notes().len();
+        assert_eq!(notes("random = ['flip']"), 1);
+        assert_eq!(notes("copies = ['flip']"), 0);
+        assert_eq!(notes("random = [{ flip = { probability = 0.5 } }]"), 0);
+    }
+
+    #[test]
     fn mistakes_are_reported_where_they_are() {
         assert_eq!(
             read("copies = [3]").unwrap_err(),

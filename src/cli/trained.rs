@@ -170,7 +170,7 @@ impl TrainedModel {
         let changed = |what: &str, now: String, then: String| {
             let dataset = &data.dataset;
             let message = format!("{what} of `{dataset}` are {now}, but {then} in training");
-            let hint = "`evaluate --data DIR` takes classes by their names, and brings images of a folder to the run's shape";
+            let hint = "images that are named are taken as they are: `evaluate --data DIR`, or paths where a command takes such";
             Err(Error::data(Problem::new(message).hint(hint)))
         };
         let (shape, classes) = (splits.train.shape, &splits.class_names);

@@ -440,6 +440,28 @@ mod tests {
         expanded(usage).flaws.into_iter().map(message).collect()
     }
 
+    #[test]
+    fn lists_of_parameters_do_not_grow_without_end() {
+        let list = ["'$x'"; 9].join(", ");
+        let block = |number: usize| {
+            let next = number + 1;
+            format!(
+                "[blocks.b{number}]\nlayers = [{{ block = {{ use = 'b{next}', x = [{list}] }} }}]\n"
+            )
+        };
+        let blocks: String = (0..12).map(block).collect();
+        let text = format!(
+            "{blocks}[blocks.b12]\nlayers = [{{ reshape = {{ shape = '$x' }} }}]\n\
+             [model.classifier]\nlayers = [{{ block = {{ use = 'b0', x = [1] }} }}]\n"
+        );
+        let flaws = expand(&settings(&text)).flaws;
+        let message = "blocks have more than 100,000 values of parameters";
+        assert!(
+            flaws.iter().any(|flaw| flaw.message == message),
+            "{flaws:?}"
+        );
+    }
+
     fn path(dotted: &str) -> Vec<String> {
         dotted.split('.').map(String::from).collect()
     }

@@ -152,10 +152,9 @@ fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Optio
     if !(value.is_number() || value.is_string()) {
         return None;
     }
-    match &*plain_expected(expected) {
-        "a list" => return Some(format!("{name} = [{value}]")),
-        expected if expected == "a table" || expected.contains(" as a table") => {}
-        _ => return None,
+    let expected = plain_expected(expected);
+    if expected != "a list" && expected != "a table" && !expected.contains(" as a table") {
+        return None;
     }
     let with = |table: Value| {
         let mut values = values.clone();
@@ -164,6 +163,11 @@ fn table_of<T: DeserializeOwned>(values: &Value, failure: &ReadFailure) -> Optio
         *place = table;
         Some(attempt::<T>(&values).err())
     };
+    if expected == "a list" {
+        let next = with(json!([value]))?;
+        let is_read = next.is_none_or(|next| !next.path.starts_with(&failure.path));
+        return is_read.then(|| format!("{name} = [{value}]"));
+    }
     let is_here = |failure_within: &ReadFailure| failure_within.path == failure.path;
     let needed = with(json!({}))?.and_then(|needed| needed.missing().filter(|_| is_here(&needed)));
     let keys = match needed {
@@ -388,16 +392,15 @@ fn key_above(path: &[String]) -> Option<&String> {
     path.iter().rev().find(|key| key.parse::<usize>().is_err())
 }
 
-/// What a choice at this path is called.
 /// Where what was chosen is known, if not here.
 fn chosen_elsewhere(name: &str, path: &[String]) -> Option<String> {
     match key_above(path).map(String::as_str) {
-        Some("copies" | "random") => {
+        Some("copies" | "random") => mirror(name).or_else(|| {
             let mixing = nearest(name, BatchOperation::NAMES)?;
             Some(format!(
                 "it mixes a batch: `batch = [\"{mixing}\"]` under `[augment]`"
             ))
-        }
+        }),
         Some("dataset") if name.contains(['/', '\\']) || name.starts_with('~') => Some(format!(
             "`dataset = {{ folder = \"{name}\" }}` is a folder of images, `{{ idx = ... }}` one of IDX files"
         )),
@@ -405,6 +408,23 @@ fn chosen_elsewhere(name: &str, path: &[String]) -> Option<String> {
     }
 }
 
+/// A mirror image, which other programs make of every second image.
+fn mirror(name: &str) -> Option<String> {
+    let other = |direction: &str| format!("{{ flip = {{ {direction}probability = 0.5 }} }}");
+    match nearest(
+        name,
+        &[
+            "random_flip",
+            "random_horizontal_flip",
+            "random_vertical_flip",
+        ],
+    )? {
+        "random_vertical_flip" => Some(other("direction = \"vertical\", ")),
+        _ => Some(other("")),
+    }
+}
+
+/// What a choice at this path is called.
 fn what_is_chosen(path: &[String]) -> &'static str {
     match key_above(path).map(String::as_str) {
         Some(key) if is_layer_list(key) => "layer",

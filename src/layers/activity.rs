@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn sparsity_is_of_outputs_from_0_to_1() {
+        let kl = read("kl = { target = 0.1, weight = 2 }");
+        for function in [
+            ActivationFunction::Sigmoid {},
+            ActivationFunction::Softmax {},
+        ] {
+            assert_eq!(kl.flaw(Some(function)), None);
+        }
+        assert!(kl.flaw(Some(ActivationFunction::Tanh {})).is_some() && kl.flaw(None).is_some());
+    }
+
+    #[test]
     fn sizes_are_those_of_a_sample_whatever_the_batch() {
         let of = |samples: usize| {
             let rows = Tensor::from_floats([[1.0, -2.0, 3.0]], &Default::default());

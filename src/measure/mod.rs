@@ -104,7 +104,7 @@ fn spread(count: usize, all: usize) -> Vec<usize> {
 
 /// A measure with what a file says of it.
 trait Take {
-    /// Its column of `summary.csv`. What it needs of a model, [`hindrance`](Self::obstacle) says.
+    /// Its column of `summary.csv`. What it needs of a model, [`obstacle`](Self::obstacle) says.
     const METRIC: Metric;
 
     /// Why such a model has no such number, in a sentence; `None` if it has.

@@ -80,8 +80,7 @@ fn is_not(value: &bool) -> bool {
 impl ModelFields for Autoencoder {
     const CALLED: &'static str = "an auto-encoder";
     const LISTS: &'static [&'static str] = &["encoder", "decoder"];
-    const LOSSES: &'static str =
-        "loss = \"mse\", or \"mae\", \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
+    const LOSSES: &'static str = "loss = \"mse\", or \"mae\", \"half_mse\", \"sum_squared\", \"binary_cross_entropy\", \"huber\"";
     const TURNS: &'static [Turn] = &[Turn::WHOLE];
 
     fn routes(_plan: &Plan) -> Routes {

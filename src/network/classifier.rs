@@ -72,13 +72,18 @@ fn activation_flaw(plan: &Plan, loss: LossKind) -> Option<Flaw> {
     if loss != LossKind::CrossEntropy {
         return None;
     }
-    // Behind it may stand what moves values only.
-    let applies = |node: &Node| match node.flow {
+    // Behind it may stand what moves values only; pooling makes other scores of what is left.
+    let applies = |node: &&Node| match node.flow {
         Flow::Layer(layer) => plan.layers[layer].activation.is_some(),
         Flow::Block { .. } => true,
     };
-    let mut nodes = plan.nodes.iter().enumerate().rev();
-    let (index, last) = nodes.find(|(_, node)| applies(node))?;
+    let behind = plan.nodes.iter().rev().take_while(|node| !applies(node));
+    let mut roles = behind.clone().map(|node| plan.role(node));
+    if !roles.all(|role| matches!(role, Some(Role::Reshapes | Role::Permutes))) {
+        return None;
+    }
+    let index = plan.nodes.len().checked_sub(1 + behind.count())?;
+    let last = &plan.nodes[index];
     let function = function.key();
     let message = format!("the last layer (`{}`) applies {function}, {why}", last.key);
     let key = match plan.role(last) {
@@ -130,6 +135,11 @@ mod tests {
             "the last layer (`dense`) applies softmax, which `cross_entropy` applies itself",
             "remove the softmax",
         );
+        // As networks without dense layers end.
+        let pooled =
+            "{ conv2d = { filters = 10, kernel = 1, activation = 'relu' } }, 'global_avg_pool'";
+        let (_, flaws) = plan_classifier(&layers(pooled), DIGIT, CONTEXT, LossKind::CrossEntropy);
+        assert_eq!(flaws, []);
         let specs = layers("'flatten', { dense = { units = 10, activation = 'softmax' } }");
         let (_, flaws) = plan_classifier(&specs, DIGIT, CONTEXT, LossKind::Mse);
         assert_eq!(flaws, []);

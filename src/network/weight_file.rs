@@ -57,8 +57,10 @@ impl WeightFile {
         if !is_as_written(&bytes) {
             let message =
                 "the weights are damaged: their SHA-256 is not the one that the file states";
+            let is_of_run = path.with_file_name("run.json").is_file();
+            let hint = is_of_run.then(|| TRAINED_ANEW.to_string());
             let problem = Problem::new(message).at_file(path);
-            return Err(Error::data(problem.hint(TRAINED_ANEW)));
+            return Err(Error::data(problem.maybe_hint(hint)));
         }
         let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| {
             let problem = Problem::new(format!("cannot read the weights: {error}"));
@@ -333,10 +335,15 @@ impl Fitted<'_> {
             found.map(|found| found.called.clone()).collect::<Vec<_>>()
         });
         let others = self.file.some(&used.collect());
-        let is_keras = self.file.found.keys().any(|name| name.ends_with(".kernel"));
+        let is_kernel = |name: &String| {
+            name.rsplit(['.', '/'])
+                .next()
+                .is_some_and(|role| role.starts_with("kernel"))
+        };
+        let is_keras = self.file.found.keys().any(is_kernel);
         let remedy = match is_keras {
             true => {
-                "a `kernel` is Keras's, whose axes lie in another order: write it as PyTorch's `weight`, and take `--layout pytorch`"
+                "a `kernel` is Keras's, whose axes lie in another order: write it as PyTorch's `weight`, for the layout \"pytorch\""
             }
             false => "`rename` gives them the names that they have here",
         };

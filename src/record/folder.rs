@@ -216,9 +216,12 @@ impl RunFolder {
         self.file(CHECKPOINT).is_file()
     }
 
-    /// Whether its model can be taken by whoever needs it.
-    pub fn has_weights(&self) -> bool {
-        self.file("weights.safetensors").is_file()
+    /// Whether the weights of a run that ended with this row are there for whoever needs them.
+    pub fn has_weights(&self, row: &RunRow) -> bool {
+        let is_there = |name: &str| self.file(name).is_file();
+        let measured = row.measured.as_ref();
+        let has_best = measured.is_some_and(|measured| measured.best_epoch.is_some());
+        is_there("weights.safetensors") && (!has_best || is_there("best.safetensors"))
     }
 
     /// Writes `epochs.csv` and what resuming reads.

@@ -152,7 +152,9 @@ fn state(run: &Run, folder: &ResultsFolder, is_wanted: bool, fresh: bool) -> Run
 /// How a run stands that another needs: of one whose weights were lost the numbers alone are no use.
 fn needed_state(run: &Run, folder: &ResultsFolder) -> RunState {
     match state(run, folder, true, false) {
-        RunState::Finished(row) if row.status == Status::Done && !folder.run(run).has_weights() => {
+        RunState::Finished(row)
+            if row.status == Status::Done && !folder.run(run).has_weights(&row) =>
+        {
             RunState::ToDo { epochs_done: 0 }
         }
         state => state,

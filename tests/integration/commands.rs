@@ -752,7 +752,11 @@ fn seeds_hold_out_the_folds_of_a_cross_validation() {
     assert_eq!((ended.code, &*ended.err), (0, ""));
     let ended = lab.burnlab(&["check", file, "--set", "train.seeds=[0,1,2,3]"]);
     let note = "note: `train.seeds` holds out some of the 3 folds of `data.validation` more often than others, which means weigh more: the seeds 0 to 2 hold out each once\n";
-    assert!(ended.code == 0 && ended.out.ends_with(note), "{}", ended.out);
+    assert!(
+        ended.code == 0 && ended.out.ends_with(note),
+        "{}",
+        ended.out
+    );
 }
 
 #[test]

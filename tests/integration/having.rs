@@ -84,6 +84,32 @@ fn experiments_are_listed_wherever_their_names_are_looked_up() {
     let ended = in_lab(&lab, &["check"]);
     assert_eq!(ended.code, 2);
     assert!(ended.out.starts_with("ok first.toml: "), "{}", ended.out);
+    // Variables of the environment hold for all that is asked.
+    let mut command = lab.command(&["list"]);
+    let command = command
+        .current_dir(lab.path())
+        .env("BURNLAB_TRAIN__EPOCHS", "none");
+    let listed: Ended = command.output().expect("burnlab starts").into();
+    assert!(
+        listed.out.starts_with("first.toml  has problems"),
+        "{}",
+        listed.out
+    );
+    // What is wrong with a file weighs more than data that is missing, in whatever order.
+    let gone = "[data]\ndataset = { folder = 'gone' }\n[model.classifier]\nlayers = ['flatten', { dense = { units = 'classes' } }]\n";
+    lab.file("gone.toml", gone);
+    for (files, code) in [
+        (["gone.toml", "wrong.toml"], 2),
+        (["wrong.toml", "gone.toml"], 2),
+        (["gone.toml", "first.toml"], 3),
+    ] {
+        assert_eq!(
+            in_lab(&lab, &[&["check"], &files[..]].concat()).code,
+            code,
+            "{files:?}"
+        );
+    }
+    fs::remove_file(lab.path().join("gone.toml")).unwrap();
 
     // What a name stands for comes first, and stands there once.
     fs::create_dir(lab.path().join("experiments")).unwrap();

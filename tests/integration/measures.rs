@@ -384,6 +384,11 @@ fn codes_stand_beside_their_images() {
     let folder = TRAINED.path().join("drawn");
     let folder = folder.to_str().unwrap();
     answer("sample", &["vae", "--count", "2", "--output", folder]);
+    let fewer = ask("sample", &["vae", "--count", "1", "--output", folder]).err;
+    assert_eq!(
+        fewer,
+        format!("note: `{folder}` also holds 1 picture that was there before\n")
+    );
     let files = answer("encode", &["vae", folder]);
     assert!(
         files.lines().nth(2).unwrap().starts_with("0002.png,,"),

@@ -445,7 +445,7 @@ fn sets_are_read_under_the_names_that_they_are_published_with() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| fs::write(dir.path().join(name), bytes).unwrap();
     let images: Vec<u8> = (0..12).collect();
-    for set in ["emnist-letters", "emnist-digits"] {
+    for (set, tested) in [("emnist-letters", 2), ("emnist-digits", 4)] {
         write(
             &format!("{set}-train-images-idx3-ubyte.gz"),
             gzip(&idx(&[3, 2, 2], &images)),
@@ -458,7 +458,10 @@ fn sets_are_read_under_the_names_that_they_are_published_with() {
             &format!("{set}-test-images-idx3-ubyte"),
             idx(&[1, 2, 2], &images[..4]),
         );
-        write(&format!("{set}-test-labels-idx1-ubyte"), idx(&[1], &[2]));
+        write(
+            &format!("{set}-test-labels-idx1-ubyte"),
+            idx(&[1], &[tested]),
+        );
     }
     let catalogue = Catalogue::new(Folders::only(dir.path()));
     let of = |split: Option<&str>| {
@@ -481,6 +484,13 @@ fn sets_are_read_under_the_names_that_they_are_published_with() {
     let upright = [0.0, 2.0, 1.0, 3.0].map(|value: f32| value / 255.0);
     assert_eq!(*splits.train.image(0), upright);
     assert_eq!(splits.class_names, ["0", "1", "2"]);
+    let (facts, _) = catalogue.check(&of(Some("digits"))).unwrap();
+    let note = "no image of the classes `3` and `4` is for training";
+    assert!(
+        facts.notes.iter().any(|found| found == note),
+        "{:?}",
+        facts.notes
+    );
     let refused = |split| {
         let error = catalogue.check(&of(split)).unwrap_err().to_string();
         error.replace(&format!("{}", dir.path().display()), "DIR")

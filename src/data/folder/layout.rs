@@ -73,7 +73,9 @@ impl Layout {
                 // A part alone is a folder like others.
                 _ => Found::unlabeled(unlabeled_below(root, &mut left_out)?, None, None),
             },
-            LabelSource::Csv(path) => table::read(root, &root.join(path), &mut left_out)?,
+            LabelSource::Csv(path) => {
+                table::read(root, &root.join(path), fields.test, &mut left_out)?
+            }
         };
         let mut notes = found.notes;
         let states_test = found.test.is_some();

@@ -8,6 +8,7 @@ use super::layout::{Found, in_order};
 use crate::data::content::file_name;
 use crate::data::left_out::LeftOut;
 use crate::error::{Error, Kind, Place, Problem, Result, did_you_mean, list, one_of};
+use crate::value::Between;
 
 /// Names of its columns, in any case.
 const FILE: [&str; 4] = ["file", "filename", "image", "path"];
@@ -52,8 +53,14 @@ struct Line {
     part: Part,
 }
 
-/// The images that a file names, which lies in their folder or elsewhere; names are from `root`.
-pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<Found> {
+/// The images that a file names, which lies in their folder or elsewhere; names are from `root`. `share` is what the experiment
+/// says is for testing where no line is.
+pub(super) fn read(
+    root: &Path,
+    path: &Path,
+    share: Option<Between>,
+    left_out: &mut LeftOut,
+) -> Result<Found> {
     let (lines, columns) = lines(root, path)?;
     let mut classes: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     in_order(&mut classes);
@@ -93,9 +100,9 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
         None => (None, validation),
         test => (validation, test),
     };
-    if columns.split.is_some() && test.is_none() {
+    if columns.split.is_some() && test.is_none() && share.is_none() {
         let problem = Problem::new("no line is of the testing part").at_file(path);
-        let hint = "without a column of parts, `test` is the share of each class to test on";
+        let hint = "`test = 0.2` beside the folder's `path` takes a share of each class";
         return Err(Error::data(problem.hint(hint)));
     }
     Ok(Found {
@@ -108,9 +115,12 @@ pub(super) fn read(root: &Path, path: &Path, left_out: &mut LeftOut) -> Result<F
     })
 }
 
-/// A line whose label is no whole number, where all labels are numbers and hardly one stands twice.
+/// Classes that people may call by numbers with decimals.
+const FEW: usize = 20;
+
+/// A line whose label is no whole number, where all labels are numbers, many, and hardly one stands twice.
 fn measured(lines: &[Line], classes: usize) -> Option<&Line> {
-    if 2 * classes <= lines.len() {
+    if classes <= FEW || 2 * classes <= lines.len() {
         return None;
     }
     let number = |line: &Line| line.label.parse::<f64>().ok();

@@ -544,11 +544,24 @@ fn a_wrong_line_of_labels_is_shown() {
     assert_eq!(
         error("file,label,split\n0.png,a,train\n"),
         "error: no line is of the testing part\n  labels.csv\n  \
-         hint: without a column of parts, `test` is the share of each class to test on"
+         hint: `test = 0.2` beside the folder's `path` takes a share of each class"
+    );
+    for index in 1..=20 {
+        gray(dir.path().join(format!("{index}.png")), 2, 0);
+    }
+    let ages = |count: usize| -> String {
+        let lines = (0..count).map(|index| format!("{index}.png,{index}.5\n"));
+        std::iter::once("file,label\n".to_string())
+            .chain(lines)
+            .collect()
+    };
+    assert_eq!(
+        message(&ages(21)),
+        "error: the label `0.5` is a number that was measured, not a class"
     );
     assert_eq!(
-        message("file,label\n0.png,20.5\n"),
-        "error: the label `20.5` is a number that was measured, not a class"
+        message(&ages(20)).split(" (").next(),
+        Some("error: there are no images to test on")
     );
     assert_eq!(
         message("file,label\n0.png,a,b\n"),
