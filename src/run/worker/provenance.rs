@@ -32,7 +32,9 @@ impl Commit {
         };
         Commit {
             hash: git(&["rev-parse", "HEAD"]),
-            is_dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+            // Whoever is killed while it looks must leave no lock behind in a repository that is not its own.
+            is_dirty: git(&["--no-optional-locks", "status", "--porcelain"])
+                .map(|changes| !changes.is_empty()),
         }
     }
 }

@@ -141,7 +141,7 @@ def operations():
         beyond = {"interpolation": MODES[mode], "fill": [said["fill"]] if said else None}
         for name, own, move in MOVED:
             yield "texture", {name: own | fields}, None, move(image("texture"), **beyond)
-        for to in [[[3, 2], [25, 0], [28, 20], [1, 15]], [[9, 3], [27, 6], [20, 18], [4, 14]]]:
+        for to in [[[3, 2], [26, 0], [28, 20], [1, 14]], [[9, 3], [27, 6], [20, 18], [5, 14]]]:  # no pixel lies just between two
             start, corners = seen([21, 29], to)
             answer = F.perspective(image("texture"), start, to, **beyond)
             yield "texture", {"perspective": fields}, corners, answer
