@@ -95,6 +95,12 @@ pub(super) struct Statistics<B: Backend> {
     pub rate: FloatTensor<B>,
 }
 
+/// Of gradients that are all made at once those that are wanted.
+pub(super) fn only_wanted<T>(made: [T; 3], wanted: [bool; 3]) -> [Option<T>; 3] {
+    let mut wanted = wanted.into_iter();
+    made.map(|gradient| wanted.next().expect("three").then_some(gradient))
+}
+
 /// The last two axes.
 pub(super) fn matrix_shape(x: &impl TensorMetadata) -> [usize; 2] {
     let shape = x.shape();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::launch::Workers;
-use super::run::{carry_out, check_data, note_left_out, prepare, shown};
+use super::run::{carry_out_all, check_data, note_left_out};
 use super::signals::stop_flag;
 use super::{JobsArgument, Set, catalogue, files, note, say};
 use crate::backend::{BURN_VERSION, Devices};
@@ -19,7 +19,7 @@ use crate::report::regression::{
     Comparison, Entry, Origin, Reference, Rule, RunKey, changes, compare, junit,
     regression_markdown, regression_table, rule, rule_text, summary_line,
 };
-use crate::run::{Only, Options, parts};
+use crate::run::Options;
 
 /// The experiments that are run where none are named.
 const EXPERIMENTS: &str = "experiments/regression";
@@ -236,19 +236,13 @@ fn run_all(
         failed: Vec::new(),
         stopped: false,
     };
-    'plans: for plan in plans {
-        for part in parts(plan, Only::All, &options) {
-            prepare(&part, arguments.quiet)?;
-            let progress = shown(arguments.quiet);
-            let ended = carry_out(&part, &options, progress, &workers, &stop)?;
-            outcome.stopped |= ended.stopped;
-            if std::ptr::eq(part.plan, plan) {
-                outcome.add(plan, &ended.results.rows, origin);
-            }
-            if outcome.stopped {
-                break 'plans;
-            }
+    for plan in plans {
+        let ended = carry_out_all(plan, &options, arguments.quiet, &workers, &stop)?;
+        outcome.stopped = ended.stopped;
+        if outcome.stopped {
+            break;
         }
+        outcome.add(plan, &ended.results.rows, origin);
     }
     Ok(outcome)
 }

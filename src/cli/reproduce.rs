@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::articles::{ArticleExperiment, Size, experiments};
 use super::launch::{LaunchArgument, Workers};
-use super::run::{carry_out, check_data, exit_code, note_left_out, prepare, shown};
+use super::run::{carry_out_all, check_data, exit_code, note_left_out};
 use super::signals::stop_flag;
 use super::{DevicesArgument, JobsArgument, ResultsArgument, catalogue, note, say};
 use crate::config::Overrides;
@@ -22,7 +22,7 @@ use crate::report::reproduction::{
     Reproduction, reproduction_line, reproduction_markdown, reproduction_table,
 };
 use crate::report::{check_claims, failures};
-use crate::run::{Only, Options, ResultsFolder, parts};
+use crate::run::{Options, ResultsFolder};
 
 /// The page's file among the results.
 const PAGE: &str = "reproduction.md";
@@ -166,14 +166,8 @@ fn train(arguments: &ReproduceArguments, planned: &Planned, stop: &AtomicBool) -
         note(format!("\n{rows}: {} ({})", plan.title, plan.name));
         note_left_out(workers);
     }
-    for part in parts(&planned.plan, Only::All, &options) {
-        prepare(&part, arguments.quiet)?;
-        let ended = carry_out(&part, &options, shown(arguments.quiet), workers, stop)?;
-        if ended.stopped {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let ended = carry_out_all(&planned.plan, &options, arguments.quiet, workers, stop)?;
+    Ok(ended.stopped)
 }
 
 /// What the page shows, by the runs on disk.

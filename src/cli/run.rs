@@ -252,6 +252,25 @@ fn quoted(word: String) -> String {
     }
 }
 
+/// Trains all of an experiment, after what its runs need of others; what became of it, or of that one at which it was stopped.
+pub(super) fn carry_out_all(
+    plan: &Plan,
+    options: &Options,
+    quiet: bool,
+    workers: &Workers,
+    stop: &AtomicBool,
+) -> Result<Ended> {
+    let mut parts = parts(plan, Only::All, options).into_iter();
+    loop {
+        let part = parts.next().expect("what is asked for is the last part");
+        prepare(&part, quiet)?;
+        let ended = carry_out(&part, options, shown(quiet), workers, stop)?;
+        if ended.stopped || std::ptr::eq(part.plan, plan) {
+            return Ok(ended);
+        }
+    }
+}
+
 /// Trains what is to be done of one experiment, and keeps its tables current.
 pub(super) fn carry_out(
     part: &Part,

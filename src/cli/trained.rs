@@ -169,21 +169,17 @@ impl TrainedModel {
         let splits = catalogue.load(data, Seed(self.run.seed))?;
         let changed = |what: &str, now: String, then: String| {
             let dataset = &data.dataset;
-            let message = format!("{what} of `{dataset}` are {now}, but {then} in training");
+            let message = format!("{what} of `{dataset}` are {now}, but were {then} in training");
             let hint = "images that are named are taken as they are: `evaluate --data DIR`, or paths where a command takes such";
             Err(Error::data(Problem::new(message).hint(hint)))
         };
         let (shape, classes) = (splits.train.shape, &splits.class_names);
         if shape != self.images() {
-            return changed(
-                "the images",
-                shape.to_string(),
-                format!("were {}", self.images()),
-            );
+            return changed("the images", shape.to_string(), self.images().to_string());
         }
         let then = &self.measured.classes;
         if !then.is_empty() && then != classes {
-            return changed("the classes", list(classes), format!("were {}", list(then)));
+            return changed("the classes", list(classes), list(then));
         }
         self.note_changed_images(&catalogue.checksums(data)?);
         Ok(splits)

@@ -72,18 +72,17 @@ fn activation_flaw(plan: &Plan, loss: LossKind) -> Option<Flaw> {
     if loss != LossKind::CrossEntropy {
         return None;
     }
-    // Behind it may stand what moves values only; pooling makes other scores of what is left.
-    let applies = |node: &&Node| match node.flow {
+    let applies = |node: &Node| match node.flow {
         Flow::Layer(layer) => plan.layers[layer].activation.is_some(),
         Flow::Block { .. } => true,
     };
-    let behind = plan.nodes.iter().rev().take_while(|node| !applies(node));
-    let mut roles = behind.clone().map(|node| plan.role(node));
-    if !roles.all(|role| matches!(role, Some(Role::Reshapes | Role::Permutes))) {
+    let index = plan.nodes.iter().rposition(applies)?;
+    let (last, behind) = (&plan.nodes[index], &plan.nodes[index + 1..]);
+    // Behind it may stand what moves values only; pooling makes other scores of what is left.
+    let moves = |node: &Node| matches!(plan.role(node), Some(Role::Reshapes | Role::Permutes));
+    if !behind.iter().all(moves) {
         return None;
     }
-    let index = plan.nodes.len().checked_sub(1 + behind.count())?;
-    let last = &plan.nodes[index];
     let function = function.key();
     let message = format!("the last layer (`{}`) applies {function}, {why}", last.key);
     let key = match plan.role(last) {

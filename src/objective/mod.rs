@@ -414,6 +414,21 @@ mod testing {
         }
     }
 
+    /// The same of a loss that `of` gives, with its slope, for how far an output is from 1 for the true class and 0 for the others.
+    pub fn check_by_distance(json: &str, of: impl Fn(f64) -> [f64; 2]) {
+        let mut value = 0.0;
+        let mut gradient = [[0.0; 3]; 2];
+        for (row, (outputs, target)) in OUTPUTS.iter().zip(TARGETS).enumerate() {
+            for class in 0..3 {
+                let truth = f64::from(u8::from(class == target as usize));
+                let [loss, slope] = of(f64::from(outputs[class]) - truth);
+                value += loss / 6.0;
+                gradient[row][class] = slope / 6.0;
+            }
+        }
+        check(json, &[1, 1, 1], value, gradient);
+    }
+
     pub const OUTPUTS: [[f32; 3]; 2] = [[1.0, -0.5, 2.0], [0.25, 0.0, -3.0]];
     pub const TARGETS: [i32; 2] = [0, 2];
 }

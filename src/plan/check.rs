@@ -176,9 +176,8 @@ impl<'a> Checker<'a> {
             has_validation: facts.validation > 0,
             absent: facts.absent,
             digest: self.catalogue.digest(&settings.data.dataset)?,
-            notes: [facts.notes, settings.augment.notes()]
-                .concat()
-                .into_iter()
+            notes: (facts.notes.into_iter())
+                .chain(settings.augment.notes())
                 .chain(fold_note)
                 .collect(),
             classes: facts.classes.len(),

@@ -119,16 +119,16 @@ pub unsafe fn written<const N: usize, T: Send>(
     (made, given)
 }
 
-/// The sums of all `N` of `of(a, b)` over each of `ROWS` pairs of rows, lane by lane.
+/// The sums of all `N` of `of(a, b)` over each of the pairs of rows, lane by lane.
 #[inline(always)]
-fn lanes<const ROWS: usize, const N: usize>(
-    a: [&[f32]; ROWS],
-    b: [&[f32]; ROWS],
+fn lanes<const PAIRS: usize, const N: usize>(
+    a: [&[f32]; PAIRS],
+    b: [&[f32]; PAIRS],
     of: impl Fn(f32, f32) -> [f32; N],
-) -> [[f32; N]; ROWS] {
+) -> [[f32; N]; PAIRS] {
     let [a, b] = [a, b].map(|rows| rows.map(|row| row.as_chunks::<LANES>()));
     let [whole_a, whole_b] = [a, b].map(|rows| rows.map(|(whole, _)| whole));
-    let mut sums = [[[0.0f32; LANES]; N]; ROWS];
+    let mut sums = [[[0.0f32; LANES]; N]; PAIRS];
     for chunk in 0..whole_a[0].len() {
         for (row, sums) in sums.iter_mut().enumerate() {
             let (a, b) = (&whole_a[row][chunk], &whole_b[row][chunk]);

@@ -57,7 +57,9 @@ use self::product::{Convolution, Matrices};
 use super::convolution_sizes::ConvolutionSizes;
 use super::distribution::Distribution;
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::passes::{Direction, Function, Passes, Reduction, Statistics, matrix_shape};
+use super::passes::{
+    Direction, Function, Passes, Reduction, Statistics, matrix_shape, only_wanted,
+};
 use crate::rng::Draw;
 use crate::shape::ImageShape;
 
@@ -245,8 +247,7 @@ impl<R: CubeRuntime, T: BoolElement> Passes for Gpu<R, T> {
         wanted: [bool; 3],
     ) -> [Option<CubeTensor<R>>; 3] {
         let made = channels::scale_back(grad_output.clone(), x.clone(), scale.clone());
-        let mut wanted = wanted.into_iter();
-        made.map(|gradient| wanted.next().expect("three").then_some(gradient))
+        only_wanted(made, wanted)
     }
 
     fn log_softmax(x: &CubeTensor<R>) -> CubeTensor<R> {

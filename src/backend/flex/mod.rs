@@ -25,7 +25,7 @@ use super::cpu::Simd;
 use super::distribution::Distribution;
 use super::kernels::random_values;
 use super::optimizer_steps::{AdamStep, MomentumStep};
-use super::passes::{Direction, Function, Passes, Reduction, Statistics};
+use super::passes::{Direction, Function, Passes, Reduction, Statistics, only_wanted};
 use super::sliding::Sliding;
 use crate::error::Result;
 use crate::rng::Draw;
@@ -175,8 +175,7 @@ impl Passes for Flex {
         wanted: [bool; 3],
     ) -> [Option<Plain>; 3] {
         let made = normalization::normalization_gradients(values, rate, scale, grad_output);
-        let mut wanted = wanted.into_iter();
-        made.map(|gradient| wanted.next().expect("three").then_some(gradient))
+        only_wanted(made, wanted)
     }
 
     fn log_softmax(x: &Plain) -> Plain {

@@ -389,18 +389,18 @@ fn has_or_have(number: usize) -> String {
 
 /// The error of an image that cannot be read.
 pub(super) fn unreadable(path: &Path, error: &image::ImageError) -> Error {
+    let mut hint = None;
     let reason = match error {
         image::ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the file is cut short".to_string()
         }
         image::ImageError::IoError(error) => crate::error::io_reason(error),
         image::ImageError::Limits(_) => {
+            hint = Some("scale it down, or take it out of the folder".to_string());
             format!("it takes more than {} MiB to read", MOST >> 20)
         }
         other => other.to_string(),
     };
-    let is_too_large = matches!(error, image::ImageError::Limits(_));
-    let hint = is_too_large.then(|| "scale it down, or take it out of the folder".to_string());
     let message = format!("cannot read image `{}`: {reason}", file_name(path));
     Error::data(Problem::new(message).at_file(path).maybe_hint(hint))
 }
